@@ -1,0 +1,168 @@
+"""The taxonomy: whose fault an error is decides its type, and the type decides what to do.
+
+Every error that reaches a person says cause, outcome and next step. `outcome` is one of ``none`` (nothing happened),
+``recorded`` (a fact was written) and ``unknown`` (it may have happened; reading again will tell).
+"""
+
+from typing import ClassVar, Literal
+
+Outcome = Literal["none", "recorded", "unknown"]
+
+
+class OmsError(Exception):
+    """Anything this system says on purpose."""
+
+    code: ClassVar[str] = "error"
+    outcome: Outcome = "none"
+    retryable: ClassVar[bool] = False
+    next_step: ClassVar[str] = ""
+
+    def __init__(self, cause: str, *, next_step: str | None = None) -> None:
+        super().__init__(cause)
+        self.cause = cause
+        self.advice = self.next_step if next_step is None else next_step
+
+
+class CommandRefusedError(OmsError):
+    """The domain says no: tell the caller, never retry unchanged."""
+
+    code = "refused"
+
+
+class InvalidOrderError(CommandRefusedError):
+    """The order contradicts itself or asks for what the venue does not offer."""
+
+    code = "invalid_order"
+    next_step = "correct the order and send it with a new client_order_id"
+
+
+class OffGridError(InvalidOrderError):
+    """A price or a quantity is not on the market's grid; nothing is rounded silently."""
+
+    code = "off_grid"
+    next_step = "round to the grid shown by GET /v1/instruments and send again"
+
+
+class BelowMinimumError(InvalidOrderError):
+    """A quantity or a notional is smaller than the market takes."""
+
+    code = "below_minimum"
+    next_step = "raise the quantity to the minimum shown by GET /v1/instruments"
+
+
+class UnknownSymbolError(CommandRefusedError):
+    """No instrument of that name is known for the account."""
+
+    code = "unknown_symbol"
+    next_step = "GET /v1/instruments lists the symbols"
+
+
+class UnknownAccountError(CommandRefusedError):
+    """No account of that name runs here."""
+
+    code = "unknown_account"
+    next_step = "name an account that `oms up` shows"
+
+
+class UnknownOrderError(CommandRefusedError):
+    """The message names an order that was never placed."""
+
+    code = "unknown_order"
+    next_step = "check the client_order_id"
+
+
+class OrderClosedError(CommandRefusedError):
+    """A cancel or an amend reaches an order that can no longer change."""
+
+    code = "order_closed"
+    next_step = "read the order: its final state is in the log"
+
+
+class DuplicateOrderError(CommandRefusedError):
+    """The client order id was used before, with another body."""
+
+    code = "duplicate_client_order_id"
+    next_step = "use a new client_order_id; an id names one order for ever"
+
+
+class OrderDeniedError(CommandRefusedError):
+    """A limit said no. The request and the denial are in the log, so the outcome is ``recorded``."""
+
+    code = "denied"
+    outcome: Outcome = "recorded"
+    next_step = "see the limit named in the cause; a new attempt needs a new client_order_id"
+
+
+class IntakeFullError(OmsError):
+    """More work waits than the engine may hold; nothing of this command was kept."""
+
+    code = "intake_full"
+    retryable = True
+    next_step = "send again with the same client_order_id after a short pause"
+
+
+class StoppingError(OmsError):
+    """The system is draining and takes no new work."""
+
+    code = "stopping"
+    retryable = True
+    next_step = "send again with the same client_order_id once it is up"
+
+
+class LogUnavailableError(OmsError):
+    """The log cannot be written; nothing is sent to a venue meanwhile."""
+
+    code = "log_unavailable"
+    outcome: Outcome = "unknown"
+    retryable = True
+    next_step = "read the order by its client_order_id once the database is back; sending it again with the same id is safe"
+
+
+class FencedError(OmsError):
+    """Another writer took this account over with a higher epoch; this one must stop."""
+
+    code = "fenced"
+
+
+class ConcurrencyConflictError(OmsError):
+    """Another writer was first: load, decide again."""
+
+    code = "conflict"
+    retryable = True
+
+
+class SchemaError(OmsError):
+    """The database's schema is not the one this program knows."""
+
+    code = "schema"
+
+
+class VenueError(OmsError):
+    """Something about the venue; the sub-type says whether a request may have had an effect."""
+
+    code = "venue"
+
+
+class VenueUnreachableError(VenueError):
+    """No answer that settles it: the outcome is unknown, not failed."""
+
+    code = "venue_unreachable"
+    outcome: Outcome = "unknown"
+    retryable = True
+
+
+class VenueProtocolError(VenueError):
+    """The venue broke its contract; the bytes are kept for whoever has to find out why."""
+
+    code = "venue_protocol"
+    outcome: Outcome = "unknown"
+
+    def __init__(self, cause: str, frame: bytes) -> None:
+        super().__init__(cause)
+        self.frame = frame
+
+
+class CorruptStreamError(OmsError):
+    """The log contradicts itself: we are wrong, stop."""
+
+    code = "corrupt_stream"

@@ -1,0 +1,77 @@
+"""The grid one market trades on; the only place a Price or a Quantity is born."""
+
+from decimal import Decimal
+from typing import Final
+
+from msgspec import Struct
+
+from oms.errors import BelowMinimumError, InvalidOrderError, OffGridError
+from oms.values import EXACT, ZERO, Currency, Price, Quantity, Symbol, plain
+
+MAGNITUDE: Final = 40  # digits; keeps 1e999999 from costing memory or a trap further in
+
+
+class Instrument(Struct, frozen=True, kw_only=True):
+    """One market. Steps and minimums are exact; `price_step` and `notional_min` in quote units, the rest in base."""
+
+    symbol: Symbol
+    venue_symbol: str
+    base: Currency
+    quote: Currency
+    price_step: Decimal  # FIX 969
+    quantity_step: Decimal
+    quantity_min: Decimal
+    notional_min: Decimal  # price x quantity at least
+    maker_fee: Decimal  # fraction of the notional; negative is a rebate
+    taker_fee: Decimal
+    tradable: bool = True
+
+    def price(self, value: Decimal) -> Price:
+        """Return `value` as a price.
+
+        Raises:
+            OffGridError: no step lands on it.
+            InvalidOrderError: it is not a positive, finite number.
+        """
+        return Price(_on_grid(value, self.price_step, f"{self.symbol} price"))
+
+    def quantity(self, value: Decimal) -> Quantity:
+        """Return `value` as a quantity.
+
+        Raises:
+            OffGridError: no step lands on it.
+            BelowMinimumError: it is smaller than the market takes.
+            InvalidOrderError: it is not a positive, finite number.
+        """
+        on_grid = _on_grid(value, self.quantity_step, f"{self.symbol} quantity")
+        if on_grid < self.quantity_min:
+            raise BelowMinimumError(f"{self.symbol} quantity {plain(value)} is below the minimum of {plain(self.quantity_min)}")
+        return Quantity(on_grid)
+
+    def notional(self, value: Decimal) -> Decimal:
+        """Return `value` (quote units) as an order's worth.
+
+        Raises:
+            BelowMinimumError: it is smaller than the market takes.
+            InvalidOrderError: it is not a positive, finite number.
+        """
+        _positive(value, f"{self.symbol} notional")
+        if value < self.notional_min:
+            raise BelowMinimumError(f"{self.symbol} notional {plain(value)} is below the minimum of {plain(self.notional_min)}")
+        return value
+
+
+def _positive(value: Decimal, what: str) -> None:
+    if not value.is_finite():
+        raise InvalidOrderError(f"{what} {value} is not a number")
+    if value <= ZERO:
+        raise InvalidOrderError(f"{what} {value} is not positive")
+    if not -MAGNITUDE <= value.adjusted() <= MAGNITUDE or len(value.as_tuple().digits) > MAGNITUDE:
+        raise InvalidOrderError(f"{what} {value:.6e} is beyond what any market trades")
+
+
+def _on_grid(value: Decimal, step: Decimal, what: str) -> Decimal:
+    _positive(value, what)
+    if EXACT.remainder(value, step):
+        raise OffGridError(f"{what} {plain(value)} is off the grid of {plain(step)}")
+    return value

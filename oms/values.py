@@ -1,0 +1,130 @@
+"""The words every part of the system shares: identifiers, sides, and money that never loses a digit."""
+
+import re
+from collections.abc import Mapping
+from decimal import Context, Decimal, DivisionByZero, Inexact, InvalidOperation, Overflow
+from enum import StrEnum
+from functools import lru_cache
+from types import MappingProxyType
+from typing import Final, NewType
+
+AccountId = NewType("AccountId", str)  # FIX 1: one account at one venue, named by its owner
+StrategyId = NewType("StrategyId", str)  # who asked; a token is bound to one
+ClientOrderId = NewType("ClientOrderId", str)  # FIX 11: ours, chosen before the order leaves
+VenueOrderId = NewType("VenueOrderId", str)  # FIX 37: theirs, known after the ack
+ExecId = NewType("ExecId", str)  # FIX 17: one per fill, the key that makes a fill idempotent
+Symbol = NewType("Symbol", str)  # FIX 55: ours, venue-neutral: BTC/USDT, BTC/USDT:USDT
+Currency = NewType("Currency", str)  # a coin's code, upper case
+Price = NewType("Price", Decimal)  # FIX 44: quote currency per unit of base
+Quantity = NewType("Quantity", Decimal)  # FIX 38: base units on spot, contracts on perpetuals
+
+ZERO: Final = Decimal(0)
+NO_AMOUNTS: Final[Mapping[str, Decimal]] = MappingProxyType({})
+
+# Sums and products of money are exact or they fail loudly: Inexact is a trap, and 100 digits hold any product of
+# two 30-digit figures (BitMart pushes carry up to 30 fractional digits) with room for a lifetime of sums.
+EXACT: Final = Context(prec=100, traps=[InvalidOperation, DivisionByZero, Overflow, Inexact])
+# Quotients (an average price, the share of a cost) are rounded here and nowhere else, half-even to 40 digits.
+RATIO: Final = Context(prec=40, traps=[InvalidOperation, DivisionByZero, Overflow])
+
+CLIENT_ORDER_ID: Final = re.compile(r"[A-Za-z0-9]{1,32}")  # the narrowest any venue of ours accepts (BitMart 50037, 50038)
+
+
+class Side(StrEnum):
+    """FIX 54."""
+
+    BUY = "buy"
+    SELL = "sell"
+
+
+class OrderType(StrEnum):
+    """FIX 40."""
+
+    LIMIT = "limit"
+    MARKET = "market"
+
+
+class TimeInForce(StrEnum):
+    """FIX 59."""
+
+    GTC = "gtc"
+    IOC = "ioc"
+    FOK = "fok"
+    GTD = "gtd"
+
+
+class PositionLeg(StrEnum):
+    """Which leg of a position: net in one-way mode, long and short apart in hedge mode."""
+
+    NET = "net"
+    LONG = "long"
+    SHORT = "short"
+
+
+class PositionEffect(StrEnum):
+    """FIX 77."""
+
+    OPEN = "open"
+    CLOSE = "close"
+
+
+class Liquidity(StrEnum):
+    """FIX 851: who was there first."""
+
+    MAKER = "maker"
+    TAKER = "taker"
+
+
+class Provenance(StrEnum):
+    """How a fact reached us; an inferred one is never mistaken for the venue's word."""
+
+    COMMAND = "command"  # a strategy or an operator asked
+    RESPONSE = "response"  # the venue's answer to our request
+    STREAM = "stream"  # the venue's private stream
+    POLL = "poll"  # a query of ours
+    INFERRED = "inferred"  # concluded by us, with evidence
+    MANUAL = "manual"  # an operator's word
+    IMPORT = "import"  # taken in from outside history
+
+
+class OrderStatus(StrEnum):
+    """FIX 39 as people read it: derived from the order's three facts, never stored."""
+
+    NEW = "new"
+    DENIED = "denied"
+    SENDING = "sending"
+    IN_DOUBT = "in_doubt"
+    OPEN = "open"
+    PARTIALLY_FILLED = "partially_filled"
+    PENDING_CANCEL = "pending_cancel"
+    PENDING_AMEND = "pending_amend"
+    FILLED = "filled"
+    CANCELED = "canceled"
+    EXPIRED = "expired"
+    REJECTED = "rejected"
+
+
+def signed(side: Side, quantity: Decimal) -> Decimal:
+    """Return `quantity` with the side's sign: a buy adds, a sell takes away."""
+    return quantity if side is Side.BUY else -quantity
+
+
+@lru_cache(maxsize=4096)
+def currencies(symbol: str) -> tuple[Currency, Currency]:
+    """Return (base, quote) of a symbol such as ``BTC/USDT`` or ``BTC/USDT:USDT``.
+
+    Raises:
+        ValueError: the symbol is not spelled ``BASE/QUOTE`` or ``BASE/QUOTE:SETTLE``.
+    """
+    pair, _, _ = symbol.partition(":")
+    base, slash, quote = pair.partition("/")
+    if not (base and slash and quote):
+        raise ValueError(f"symbol {symbol!r} is not BASE/QUOTE")
+    return Currency(base), Currency(quote)
+
+
+def plain(value: Decimal) -> str:
+    """Spell a decimal without an exponent and without losing a digit (trailing zeros are kept)."""
+    return format(value, "f")
+
+
