@@ -115,7 +115,9 @@ class LogUnavailableError(OmsError):
     code = "log_unavailable"
     outcome: Outcome = "unknown"
     retryable = True
-    next_step = "read the order by its client_order_id once the database is back; sending it again with the same id is safe"
+    next_step = (
+        "read the order by its client_order_id once the database is back; sending it again with the same id is safe"
+    )
 
 
 class FencedError(OmsError):

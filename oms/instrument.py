@@ -45,7 +45,9 @@ class Instrument(Struct, frozen=True, kw_only=True):
         """
         on_grid = _on_grid(value, self.quantity_step, f"{self.symbol} quantity")
         if on_grid < self.quantity_min:
-            raise BelowMinimumError(f"{self.symbol} quantity {plain(value)} is below the minimum of {plain(self.quantity_min)}")
+            raise BelowMinimumError(
+                f"{self.symbol} quantity {plain(value)} is below the minimum of {plain(self.quantity_min)}"
+            )
         return Quantity(on_grid)
 
     def notional(self, value: Decimal) -> Decimal:
@@ -57,7 +59,9 @@ class Instrument(Struct, frozen=True, kw_only=True):
         """
         _positive(value, f"{self.symbol} notional")
         if value < self.notional_min:
-            raise BelowMinimumError(f"{self.symbol} notional {plain(value)} is below the minimum of {plain(self.notional_min)}")
+            raise BelowMinimumError(
+                f"{self.symbol} notional {plain(value)} is below the minimum of {plain(self.notional_min)}"
+            )
         return value
 
 

@@ -27,7 +27,9 @@ EXACT: Final = Context(prec=100, traps=[InvalidOperation, DivisionByZero, Overfl
 # Quotients (an average price, the share of a cost) are rounded here and nowhere else, half-even to 40 digits.
 RATIO: Final = Context(prec=40, traps=[InvalidOperation, DivisionByZero, Overflow])
 
-CLIENT_ORDER_ID: Final = re.compile(r"[A-Za-z0-9]{1,32}")  # the narrowest any venue of ours accepts (BitMart 50037, 50038)
+CLIENT_ORDER_ID: Final = re.compile(
+    r"[A-Za-z0-9]{1,32}"
+)  # the narrowest any venue of ours accepts (BitMart 50037, 50038)
 
 
 class Side(StrEnum):
@@ -126,5 +128,3 @@ def currencies(symbol: str) -> tuple[Currency, Currency]:
 def plain(value: Decimal) -> str:
     """Spell a decimal without an exponent and without losing a digit (trailing zeros are kept)."""
     return format(value, "f")
-
-
