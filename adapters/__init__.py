@@ -1,0 +1,1 @@
+"""What speaks to venues; imports the contract (`oms.venue`), never an aggregate."""

@@ -30,7 +30,7 @@ class Ids(Protocol):
     """Where new names and randomness come from."""
 
     def next(self) -> str:
-        """A new id: text of letters and digits, ordered by time, never repeated, also after a restart or a clock step back."""
+        """A new id: letters and digits, ordered by time, never repeated, also after a restart or a clock step back."""
         ...
 
     def uniform(self, low: float, high: float) -> float:
@@ -87,12 +87,12 @@ class Socket(Protocol):
 class Link(Protocol):
     """The wire to a venue: bytes out, bytes in, nothing understood. A simulation replaces this and nothing above it."""
 
-    async def call(self, method: str, url: str, headers: Mapping[str, str], body: bytes, timeout: float) -> LinkAnswer:
-        """Make one HTTP call; raises LinkError if no whole answer came within `timeout` seconds."""
+    async def call(self, method: str, url: str, headers: Mapping[str, str], body: bytes, seconds: float) -> LinkAnswer:
+        """Make one HTTP call; raises LinkError if no whole answer came within `seconds`."""
         ...
 
-    async def connect(self, url: str, timeout: float) -> Socket:
-        """Open a WebSocket; raises LinkError."""
+    async def connect(self, url: str, seconds: float) -> Socket:
+        """Open a WebSocket within `seconds`; raises LinkError."""
         ...
 
     async def close(self) -> None: ...
@@ -148,7 +148,7 @@ class StoredEvent(Struct, frozen=True, gc=False):
 
 
 class Batch(Struct, frozen=True):
-    """What one commit writes: all of it or none. `epoch` is the writer's; an older one than the account's is refused."""
+    """What one commit writes: all of it or none. `epoch` is the writer's; an older one than the account's is fenced."""
 
     account: AccountId
     epoch: int
@@ -202,7 +202,8 @@ class EventLog(Protocol):
 
     async def append(self, batch: Batch) -> AppendOutcome:
         """Write `batch` in one transaction and seal it. Never raises for trouble with the database, is never cancelled
-        while committing, and never retries blindly: after a lost answer it reads back."""
+        while committing, and never retries blindly: after a lost answer it reads back.
+        """
         ...
 
     async def read(self, stream: str, *, after_version: int = 0) -> Sequence[StoredEvent]:
@@ -222,11 +223,11 @@ class EventLog(Protocol):
         ...
 
     async def take_over(self, account: AccountId) -> int:
-        """Fence every earlier writer of `account` and return the new epoch (from 1, rising). Raises LogUnavailableError."""
+        """Fence every earlier writer of `account`; return the new epoch (from 1, rising). Raises LogUnavailableError."""
         ...
 
-    async def changed(self, *, after: int, timeout: float) -> None:
-        """Return once the log is longer than `after`, or after `timeout` seconds."""
+    async def changed(self, *, after: int, seconds: float) -> None:
+        """Return once the log is longer than `after`, or after `seconds`."""
         ...
 
     async def close(self) -> None: ...

@@ -118,7 +118,8 @@ class OrderReport(_Report, frozen=True, kw_only=True, tag="order"):
 
 class TradeReport(_Report, frozen=True, kw_only=True, tag="trade"):
     """One fill. `commission` is a cost when positive, a rebate when negative; None when this channel does not say it
-    (then the REST trade has it)."""
+    (then the REST trade has it).
+    """
 
     exec_id: ExecId
     symbol: Symbol
@@ -137,6 +138,8 @@ class TradeReport(_Report, frozen=True, kw_only=True, tag="trade"):
 
 
 class PositionReport(_Report, frozen=True, kw_only=True, tag="position"):
+    """One leg as the venue shows it; `quantity` in contracts, signed only where the venue signs it."""
+
     symbol: Symbol
     leg: PositionLeg | None = None
     quantity: Decimal | None = None
@@ -149,6 +152,8 @@ class PositionReport(_Report, frozen=True, kw_only=True, tag="position"):
 
 
 class BalanceReport(_Report, frozen=True, kw_only=True, tag="balance"):
+    """One currency of the account. `held` is what open orders lock; available + held = total."""
+
     currency: Currency
     available: Decimal | None = None
     held: Decimal | None = None
@@ -165,7 +170,7 @@ class Ack(_Report, frozen=True, kw_only=True, tag="ack"):
 
 
 class Refusal(_Report, frozen=True, kw_only=True, tag="refusal", rename={"klass": "class"}):
-    """The venue said no. `reason` is ours (insufficient_funds, order_not_found, duplicate_id, …), the rest is theirs."""
+    """The venue said no. `reason` is ours (insufficient_funds, order_not_found, duplicate_id, …); code, text theirs."""
 
     klass: RefusalClass
     reason: str
@@ -175,6 +180,8 @@ class Refusal(_Report, frozen=True, kw_only=True, tag="refusal", rename={"klass"
 
 
 class CandleReport(_Report, frozen=True, kw_only=True, tag="candle"):
+    """One bar; `open_ms` is the start of its interval. `symbol` is None where the payload does not say it."""
+
     symbol: Symbol | None
     interval: str | None = None
     open_ms: int
@@ -186,6 +193,8 @@ class CandleReport(_Report, frozen=True, kw_only=True, tag="candle"):
 
 
 class PublicTradeReport(_Report, frozen=True, kw_only=True, tag="public_trade"):
+    """One trade of the market, anybody's."""
+
     symbol: Symbol
     price: Decimal
     quantity: Decimal
@@ -206,6 +215,8 @@ class BookReport(_Report, frozen=True, kw_only=True, tag="book"):
 
 
 class TickerReport(_Report, frozen=True, kw_only=True, tag="ticker"):
+    """Best prices and the last trade."""
+
     symbol: Symbol
     bid: Decimal | None = None
     ask: Decimal | None = None
@@ -214,7 +225,7 @@ class TickerReport(_Report, frozen=True, kw_only=True, tag="ticker"):
 
 
 class InstrumentReport(_Report, frozen=True, kw_only=True, tag="instrument"):
-    """One market of the venue's catalogue, before fees are known; `to_instrument` of the adapter makes an Instrument."""
+    """One market of the venue's catalogue, before the account's fees are known."""
 
     symbol: Symbol
     venue_symbol: str
@@ -228,6 +239,8 @@ class InstrumentReport(_Report, frozen=True, kw_only=True, tag="instrument"):
 
 
 class LedgerReport(_Report, frozen=True, kw_only=True, tag="ledger"):
+    """One movement of money that is not a trade: funding, fee, transfer. Signed: negative left the account."""
+
     currency: Currency
     amount: Decimal
     flow: str
@@ -235,7 +248,7 @@ class LedgerReport(_Report, frozen=True, kw_only=True, tag="ledger"):
 
 
 class Control(_Report, frozen=True, kw_only=True, tag="control"):
-    """What a stream says about itself: ``login``, ``subscribed``, ``pong``, ``error``, ``connected``, ``disconnected``."""
+    """What a stream says of itself: ``login``, ``subscribed``, ``pong``, ``error``, ``connected``, ``disconnected``."""
 
     event: str
     text: str | None = None
@@ -361,7 +374,8 @@ class Venue(Protocol):
 
     def stream(self) -> AsyncIterator[Answer]:
         """The private stream, reconnected for ever: reports as they come, and Control("connected") and
-        Control("disconnected") around every gap, so that whoever listens knows when to close it by asking."""
+        Control("disconnected") around every gap, so that whoever listens knows when to close it by asking.
+        """
         ...
 
     async def close(self) -> None: ...

@@ -1,0 +1,1 @@
+"""Read models: tables folded from the log that can be thrown away and rebuilt."""

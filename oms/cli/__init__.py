@@ -1,0 +1,1 @@
+"""The `oms` command, one module per group."""

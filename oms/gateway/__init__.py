@@ -1,0 +1,1 @@
+"""The strategies' door: HTTP and WebSocket."""

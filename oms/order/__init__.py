@@ -1,0 +1,1 @@
+"""One order's life, pure: commands and reports in, events out."""

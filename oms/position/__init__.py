@@ -1,0 +1,1 @@
+"""One position leg, pure: fills in, quantity, cost and exact profit out."""

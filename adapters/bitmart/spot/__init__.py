@@ -1,0 +1,1 @@
+"""BitMart spot: messages, codec, connection, translation, venue."""
