@@ -1,0 +1,213 @@
+"""What can happen to an order. Each tag is the stored name of its event for ever: never reuse one, never edit one."""
+
+from collections.abc import Mapping
+from decimal import Decimal
+
+from msgspec import Struct
+
+from oms.values import (
+    AccountId,
+    ClientOrderId,
+    Currency,
+    ExecId,
+    Liquidity,
+    OrderType,
+    PositionLeg,
+    Side,
+    StrategyId,
+    Symbol,
+    TimeInForce,
+    VenueOrderId,
+)
+
+
+class _Event(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False, tag_field="type"):
+    """Absent values are None and left out of the body."""
+
+
+class OrderRequested(_Event, frozen=True, tag="order-requested/1"):
+    """Somebody asked for an order. `fee_rate` is the taker's, read when the order was checked: it sizes the hold."""
+
+    account: AccountId
+    client_order_id: ClientOrderId
+    strategy: StrategyId
+    symbol: Symbol
+    side: Side
+    order_type: OrderType
+    quantity: Decimal | None = None  # base units; None for an order by notional
+    notional: Decimal | None = None  # quote units to spend; a market buy
+    price: Decimal | None = None
+    time_in_force: TimeInForce = TimeInForce.GTC
+    post_only: bool = False
+    reduce_only: bool = False
+    position_leg: PositionLeg = PositionLeg.NET
+    fee_rate: Decimal = Decimal(0)
+    tags: Mapping[str, str] | None = None
+
+
+class ExternalOrderSeen(_Event, frozen=True, tag="external-order-seen/1"):
+    """The venue shows an order that this log never asked for: a person, another program, a lost log."""
+
+    account: AccountId
+    client_order_id: ClientOrderId  # made from the venue's id, so that the same order is found again
+    venue_order_id: VenueOrderId
+    symbol: Symbol
+    side: Side
+    order_type: OrderType
+    quantity: Decimal | None = None
+    notional: Decimal | None = None
+    price: Decimal | None = None
+
+
+class OrderDenied(_Event, frozen=True, tag="order-denied/1"):
+    """A limit of ours said no before anything was sent; `limit` names it."""
+
+    limit: str
+    detail: str
+
+
+class SendStarted(_Event, frozen=True, tag="send-started/1"):
+    """From the moment this is committed the request may reach the venue. `attempt` counts from 1."""
+
+    attempt: int
+
+
+class VenueAccepted(_Event, frozen=True, tag="venue-accepted/1"):
+    """The venue has the order: its answer, a query, its stream or a trade said so."""
+
+    venue_order_id: VenueOrderId | None = None
+
+
+class VenueRefused(_Event, frozen=True, tag="venue-refused/1"):
+    """The venue said no, and certainly did nothing. `reason` in our words, `code` and `text` in the venue's."""
+
+    reason: str
+    code: str | None = None
+    text: str | None = None
+
+
+class OutcomeUnknown(_Event, frozen=True, tag="outcome-unknown/1"):
+    """A request left and no answer settles what became of it. It may still execute until `valid_until_ns` (UTC)."""
+
+    reason: str
+    valid_until_ns: int
+
+
+class AbsenceProven(_Event, frozen=True, tag="absence-proven/1"):
+    """The request never arrived: it can no longer execute, and the venue, asked inside its memory, shows no trace.
+
+    `evidence` names the answers (venue_messages ids) that prove it.
+    """
+
+    evidence: tuple[str, ...]
+
+
+class OrderFilled(_Event, frozen=True, tag="order-filled/1"):
+    """One trade (FIX 31, 32). `commission` is a cost when positive; None until the venue says it (CommissionReported)."""
+
+    exec_id: ExecId
+    quantity: Decimal
+    price: Decimal
+    commission: Decimal | None = None
+    commission_currency: Currency | None = None
+    liquidity: Liquidity | None = None
+
+
+class CommissionReported(_Event, frozen=True, tag="commission-reported/1"):
+    """The commission of a trade that was booked before the venue told it."""
+
+    exec_id: ExecId
+    commission: Decimal
+    commission_currency: Currency
+
+
+class TradeBusted(_Event, frozen=True, tag="trade-busted/1"):
+    """The venue took a booked trade back; the figures are those of the trade, to be reversed."""
+
+    exec_id: ExecId
+    quantity: Decimal
+    price: Decimal
+    commission: Decimal | None = None
+    commission_currency: Currency | None = None
+
+
+class ProgressReported(_Event, frozen=True, tag="progress-reported/1"):
+    """The venue shows more filled than the trades we hold, or calls the order done. The trades are still to be fetched.
+
+    `done` means that nothing more will trade and `cum_quantity` is final.
+    """
+
+    cum_quantity: Decimal
+    done: bool = False
+
+
+class VenueCanceled(_Event, frozen=True, tag="venue-canceled/1"):
+    """The venue ended the order; `cum_quantity` is what it says was filled before. `reason`: user, system, stp."""
+
+    reason: str | None = None
+    cum_quantity: Decimal | None = None
+
+
+class OrderExpired(_Event, frozen=True, tag="order-expired/1"):
+    """The order's time ran out at the venue."""
+
+    cum_quantity: Decimal | None = None
+
+
+class CancelRequested(_Event, frozen=True, tag="cancel-requested/1"):
+    """Somebody asked for the order's end. From this commit on a cancel may reach the venue."""
+
+    request_id: str
+    reason: str | None = None
+
+
+class CancelAccepted(_Event, frozen=True, tag="cancel-accepted/1"):
+    """The venue took the cancel request. It is asked for, not done."""
+
+    request_id: str
+
+
+class CancelRefused(_Event, frozen=True, tag="cancel-refused/1"):
+    """The venue would not cancel. What became of the order is to be proven, never concluded from this."""
+
+    request_id: str
+    reason: str
+    code: str | None = None
+    text: str | None = None
+
+
+class CancelUnknown(_Event, frozen=True, tag="cancel-unknown/1"):
+    """No answer settles whether the cancel arrived; it stays pending."""
+
+    request_id: str
+    reason: str
+
+
+class ReportContradicted(_Event, frozen=True, tag="report-contradicted/1"):
+    """The venue said what our history does not allow, or what we cannot read: kept, flagged, never lost."""
+
+    report: str
+    why: str
+
+
+OrderEvent = (
+    OrderRequested
+    | ExternalOrderSeen
+    | OrderDenied
+    | SendStarted
+    | VenueAccepted
+    | VenueRefused
+    | OutcomeUnknown
+    | AbsenceProven
+    | OrderFilled
+    | CommissionReported
+    | TradeBusted
+    | ProgressReported
+    | VenueCanceled
+    | OrderExpired
+    | CancelRequested
+    | CancelAccepted
+    | CancelRefused
+    | CancelUnknown
+    | ReportContradicted
+)
