@@ -66,10 +66,8 @@ class VenueOrderStatus(StrEnum):
     PARTIALLY_FILLED = "partially_filled"
     FILLED = "filled"
     CANCELED = "canceled"
+    EXPIRED = "expired"
     REJECTED = "rejected"
-
-
-TERMINAL_STATUSES = frozenset({VenueOrderStatus.FILLED, VenueOrderStatus.CANCELED, VenueOrderStatus.REJECTED})
 
 
 class RefusalClass(StrEnum):
@@ -324,6 +322,8 @@ class Capabilities(Struct, frozen=True, kw_only=True):
     times_in_force: frozenset[TimeInForce]
     post_only: bool
     market_buy_by_notional: bool  # a market buy is sized in quote units
+    reduce_only: bool = False
+    hedge_mode: bool = False  # long and short legs apart
     submit_validity: float  # a submitted request may still execute this long after it was signed
     visibility_delay: float  # an accepted order may be unknown to queries this long
     unfilled_memory: float  # an order that ended without a fill can be looked up this long

@@ -103,7 +103,7 @@ class AbsenceProven(_Event, frozen=True, tag="absence-proven/1"):
 
 
 class OrderFilled(_Event, frozen=True, tag="order-filled/1"):
-    """One trade (FIX 31, 32). `commission` is a cost when positive; None until the venue says it (CommissionReported)."""
+    """One trade (FIX 31, 32). `commission` is a cost when positive; None until the venue says it."""
 
     exec_id: ExecId
     quantity: Decimal

@@ -1,0 +1,331 @@
+"""What an order answers to what it is told: events, or a refusal. No clock, no network, no randomness.
+
+Commands may be refused; reports may only be recorded. A report that says nothing new causes nothing, so that any
+repetition and any order of arrival tells the same story.
+"""
+
+from typing import Final
+
+from msgspec import Struct
+
+from oms.errors import DuplicateOrderError, InvalidOrderError, OrderClosedError, UnknownOrderError, UnknownSymbolError
+from oms.instrument import Instrument
+from oms.order.events import (
+    AbsenceProven,
+    CancelAccepted,
+    CancelRefused,
+    CancelRequested,
+    CancelUnknown,
+    CommissionReported,
+    ExternalOrderSeen,
+    OrderDenied,
+    OrderEvent,
+    OrderExpired,
+    OrderFilled,
+    OrderRequested,
+    OutcomeUnknown,
+    ProgressReported,
+    ReportContradicted,
+    SendStarted,
+    TradeBusted,
+    VenueAccepted,
+    VenueCanceled,
+    VenueRefused,
+)
+from oms.order.messages import (
+    AbsenceReport,
+    BustReport,
+    CancelOrder,
+    CancelRejected,
+    CancelTaken,
+    CancelUnanswered,
+    OrderNews,
+    PlaceOrder,
+    SubmitAccepted,
+    SubmitRefused,
+    SubmitRepeated,
+    SubmitUnknown,
+)
+from oms.order.state import CLOSED, TRANSITIONS, Life, Order, Trade, evolve
+from oms.risk import Facts, Limits, deny
+from oms.values import ZERO, AccountId, ClientOrderId, OrderType, PositionLeg, Side, TimeInForce, VenueOrderId, plain
+from oms.venue import Capabilities, OrderReport, TradeReport, VenueOrderStatus
+
+ATTEMPTS_MAX: Final = 3  # sends of one order, all under its one id, before a transient refusal is final
+UNHEARD: Final = frozenset({Life.SENDING, Life.IN_DOUBT, Life.REJECTED})  # lives in which "the venue has it" is news
+EXTERNAL_PREFIX: Final = "external"
+
+
+def place(command: PlaceOrder, order: Order | None, facts: Facts, limits: Limits) -> tuple[OrderEvent, ...]:
+    """Return the events of a new order: asked and sent, or asked and denied; none for a retry.
+
+    Raises:
+        DuplicateOrderError: the id was used before with another body.
+        CommandRefusedError: the order is malformed for its market; nothing is recorded.
+    """
+    if order is not None:
+        if _same(command, order.request):
+            return ()
+        raise DuplicateOrderError(f"{command.client_order_id} was used before for another order")
+    request = _checked(command, facts.instrument, facts.capabilities)
+    denial = deny(request, facts, limits)
+    if denial is not None:
+        return (request, OrderDenied(limit=denial.limit, detail=denial.detail))
+    return (request, SendStarted(attempt=1))
+
+
+def cancel(command: CancelOrder, order: Order | None) -> tuple[OrderEvent, ...]:
+    """Return the events of a cancel request; none if the same request, or another one, is already on its way.
+
+    Raises:
+        UnknownOrderError: the order was never placed.
+        OrderClosedError: nothing is left to cancel.
+    """
+    if order is None:
+        raise UnknownOrderError(f"no order {command.client_order_id} on account {command.account}")
+    if command.request_id in order.cancels_known:
+        return ()
+    if order.life in CLOSED:
+        raise OrderClosedError(f"{command.client_order_id} is {order.life.value}")
+    if order.cancels:
+        return ()
+    return (CancelRequested(request_id=command.request_id, reason=command.reason),)
+
+
+def record(news: OrderNews, order: Order) -> tuple[OrderEvent, ...]:
+    """Return what `news` adds to what is known of `order`; none when it says nothing new."""
+    match news:
+        case OrderReport():
+            return _shown(news, order)
+        case TradeReport():
+            return _traded(news, order)
+        case SubmitAccepted():
+            return _heard(order, news.venue_order_id)
+        case SubmitRefused():
+            refused = VenueRefused(reason=news.reason, code=news.code, text=news.text)
+            return _if_possible(order, refused) if order.life in UNHEARD else ()
+        case SubmitUnknown():
+            unknown = OutcomeUnknown(reason=news.reason, valid_until_ns=news.valid_until_ns)
+            return (unknown,) if order.life is Life.SENDING else ()
+        case SubmitRepeated():
+            again = order.life is Life.SENDING and order.attempts < ATTEMPTS_MAX
+            return (SendStarted(attempt=order.attempts + 1),) if again else ()
+        case AbsenceReport():
+            return (AbsenceProven(evidence=news.evidence),) if order.life is Life.IN_DOUBT else ()
+        case CancelTaken():
+            return (CancelAccepted(request_id=news.request_id),) if news.request_id in order.cancels else ()
+        case CancelRejected():
+            if news.request_id not in order.cancels:
+                return ()
+            return (CancelRefused(request_id=news.request_id, reason=news.reason, code=news.code, text=news.text),)
+        case CancelUnanswered():
+            if news.request_id not in order.cancels:
+                return ()
+            return (CancelUnknown(request_id=news.request_id, reason=news.reason),)
+        case BustReport():
+            return tuple(_bust(trade) for trade in order.trades if trade.exec_id == news.exec_id)
+
+
+def external(report: OrderReport, account: AccountId) -> tuple[OrderEvent, ...]:
+    """Return the events of an order that the venue shows and this log never asked for.
+
+    Raises:
+        InvalidOrderError: the report does not say enough to know the order again.
+    """
+    if report.venue_order_id is None or report.side is None:
+        raise InvalidOrderError(f"a report on {report.symbol} names neither an order of ours nor one of the venue's")
+    seen = ExternalOrderSeen(
+        account=account,
+        client_order_id=external_id(report),
+        venue_order_id=report.venue_order_id,
+        symbol=report.symbol,
+        side=report.side,
+        order_type=OrderType.MARKET if report.order_type == "market" else OrderType.LIMIT,
+        quantity=report.quantity or None,
+        notional=report.notional,
+        price=report.price or None,
+    )
+    return (seen, *_shown(report, evolve(None, seen)))
+
+
+def external_id(report: OrderReport | TradeReport) -> ClientOrderId:
+    """Return the id under which an order that is not ours is known here: the same for the same order, for ever."""
+    return report.client_order_id or ClientOrderId(f"{EXTERNAL_PREFIX}{report.venue_order_id}")
+
+
+# ------------------------------------------------------------------------------------------------ commands
+
+
+def _checked(command: PlaceOrder, instrument: Instrument | None, can: Capabilities) -> OrderRequested:
+    """Return the request as it will be recorded, every figure on the market's grid."""
+    if instrument is None:
+        raise UnknownSymbolError(f"no market {command.symbol} on account {command.account}")
+    if not instrument.tradable:
+        raise UnknownSymbolError(f"{command.symbol} is not open for trading")
+    _offered(command, can)
+    limit = command.type is OrderType.LIMIT
+    if limit and command.price is None:
+        raise InvalidOrderError("a limit order needs a price")
+    if not limit and command.price is not None:
+        raise InvalidOrderError("a market order takes no price")
+    if not limit and (command.post_only or command.time_in_force is not TimeInForce.GTC):
+        raise InvalidOrderError("a market order is neither post-only nor timed")
+    if command.post_only and command.time_in_force is not TimeInForce.GTC:
+        raise InvalidOrderError("a post-only order must be able to rest: time_in_force gtc")
+    by_notional = not limit and command.side is Side.BUY
+    if by_notional is (command.notional is None) or by_notional is (command.quantity is not None):
+        wanted = "notional, in quote units" if by_notional else "quantity, in base units"
+        raise InvalidOrderError(f"a {command.type} {command.side} is sized by {wanted}, and by that alone")
+    price = None if command.price is None else instrument.price(command.price)
+    quantity = None if command.quantity is None else instrument.quantity(command.quantity)
+    notional = None if command.notional is None else instrument.notional(command.notional)
+    if price is not None and quantity is not None:
+        instrument.notional(price * quantity)
+    return OrderRequested(
+        account=command.account,
+        client_order_id=command.client_order_id,
+        strategy=command.strategy,
+        symbol=command.symbol,
+        side=command.side,
+        order_type=command.type,
+        quantity=quantity,
+        notional=notional,
+        price=price,
+        time_in_force=command.time_in_force,
+        post_only=command.post_only,
+        reduce_only=command.reduce_only,
+        position_leg=command.position_leg,
+        fee_rate=max(instrument.taker_fee, ZERO),
+        tags=command.tags,
+    )
+
+
+def _offered(command: PlaceOrder, can: Capabilities) -> None:
+    """Refuse what the venue does not have, before it can guess at it."""
+    if command.type not in can.order_types:
+        raise InvalidOrderError(f"{can.name} has no {command.type} orders")
+    if command.time_in_force not in can.times_in_force:
+        raise InvalidOrderError(f"{can.name} has no time_in_force {command.time_in_force}")
+    if command.post_only and not can.post_only:
+        raise InvalidOrderError(f"{can.name} has no post-only orders")
+    if command.reduce_only and not can.reduce_only:
+        raise InvalidOrderError(f"{can.name} has no reduce-only orders")
+    if command.position_leg is not PositionLeg.NET and not can.hedge_mode:
+        raise InvalidOrderError(f"{can.name} has no long and short legs; position_leg is net")
+
+
+def _same(command: PlaceOrder, request: OrderRequested) -> bool:
+    return (
+        command.strategy == request.strategy
+        and command.symbol == request.symbol
+        and command.side is request.side
+        and command.type is request.order_type
+        and command.quantity == request.quantity
+        and command.notional == request.notional
+        and command.price == request.price
+        and command.time_in_force is request.time_in_force
+        and command.post_only is request.post_only
+        and command.reduce_only is request.reduce_only
+        and command.position_leg is request.position_leg
+        and (command.tags or None) == (request.tags or None)
+    )
+
+
+# ------------------------------------------------------------------------------------------------ reports
+
+
+def _heard(order: Order, venue_order_id: VenueOrderId | None) -> tuple[OrderEvent, ...]:
+    """Return VenueAccepted where it is news: the order was not known to be there, or not under which id."""
+    news = order.life in UNHEARD or (order.venue_order_id is None and venue_order_id is not None)
+    if not news:
+        return ()
+    return _if_possible(order, VenueAccepted(venue_order_id=venue_order_id or order.venue_order_id))
+
+
+def _shown(report: OrderReport, order: Order) -> tuple[OrderEvent, ...]:
+    """Return what the venue's picture of the order adds. It is cumulative, so an older picture adds nothing."""
+    cum_quantity = report.cum_quantity or ZERO
+    if order.life in {Life.NEW, Life.DENIED}:
+        return _contradicted(order, report, f"the venue shows an order that is {order.life.name} here")
+    match report.status:
+        case None:
+            return _contradicted(order, report, f"unknown status {report.raw_status!r}")
+        case VenueOrderStatus.PENDING_NEW | VenueOrderStatus.NEW | VenueOrderStatus.PARTIALLY_FILLED:
+            accepted = _heard(order, report.venue_order_id)
+            behind = cum_quantity > order.venue_cum
+            return (*accepted, ProgressReported(cum_quantity=cum_quantity)) if behind else accepted
+        case VenueOrderStatus.FILLED:
+            accepted = _heard(order, report.venue_order_id)
+            said = order.life is Life.FILLED or (order.done and cum_quantity <= order.venue_cum)
+            return accepted if said else (*accepted, ProgressReported(cum_quantity=cum_quantity, done=True))
+        case VenueOrderStatus.CANCELED:
+            return _over(order, VenueCanceled(reason=report.cancel_reason, cum_quantity=cum_quantity), report)
+        case VenueOrderStatus.EXPIRED:
+            return _over(order, OrderExpired(cum_quantity=cum_quantity), report)
+        case VenueOrderStatus.REJECTED:
+            if order.life in {Life.REJECTED, Life.DENIED}:
+                return ()
+            return _if_possible(order, VenueRefused(reason="refused_by_venue", text=report.raw_status))
+
+
+def _over(order: Order, end: VenueCanceled | OrderExpired, report: OrderReport) -> tuple[OrderEvent, ...]:
+    """Return the events of an order's end at the venue; a known end only adds fills that we did not know of."""
+    cum_quantity = end.cum_quantity or ZERO
+    if order.life in {Life.CANCELED, Life.EXPIRED, Life.FILLED}:
+        return (ProgressReported(cum_quantity=cum_quantity),) if cum_quantity > order.venue_cum else ()
+    accepted = _heard(order, report.venue_order_id)
+    return (*accepted, end) if accepted else _if_possible(order, end)
+
+
+def _traded(trade: TradeReport, order: Order) -> tuple[OrderEvent, ...]:
+    """Return the booking of a trade: once, by its id, from any life."""
+    known = next((booked for booked in order.trades if booked.exec_id == trade.exec_id), None)
+    if known is not None:
+        return _again(trade, known, order)
+    accepted = _heard(order, trade.venue_order_id) if trade.venue_order_id is not None else ()
+    filled = OrderFilled(
+        exec_id=trade.exec_id,
+        quantity=trade.quantity,
+        price=trade.price,
+        commission=trade.commission,
+        commission_currency=trade.commission_currency,
+        liquidity=trade.liquidity,
+    )
+    return (*accepted, filled)
+
+
+def _again(trade: TradeReport, known: Trade, order: Order) -> tuple[OrderEvent, ...]:
+    if trade.quantity != known.quantity or trade.price != known.price:
+        # Two trades under one id, or one trade told twice differently: money either way, so a person must see it.
+        return _contradicted(order, trade, f"trade {trade.exec_id} was {plain(known.quantity)} at {plain(known.price)}")
+    if known.commission is None and trade.commission is not None and trade.commission_currency is not None:
+        return (
+            CommissionReported(
+                exec_id=trade.exec_id,
+                commission=trade.commission,
+                commission_currency=trade.commission_currency,
+            ),
+        )
+    return ()
+
+
+def _bust(trade: Trade) -> TradeBusted:
+    return TradeBusted(
+        exec_id=trade.exec_id,
+        quantity=trade.quantity,
+        price=trade.price,
+        commission=trade.commission,
+        commission_currency=trade.commission_currency,
+    )
+
+
+def _if_possible(order: Order, fact: OrderEvent) -> tuple[OrderEvent, ...]:
+    """Return `fact` if the table allows it after this life, else keep it as a contradiction."""
+    if type(fact) in TRANSITIONS[order.life]:
+        return (fact,)
+    return _contradicted(order, fact, f"{type(fact).__name__} after {order.life.name}")
+
+
+def _contradicted(order: Order, report: Struct, why: str) -> tuple[OrderEvent, ...]:
+    """Keep what cannot be: once an order, since a venue that contradicts itself does so at every poll."""
+    return () if order.flagged else (ReportContradicted(report=repr(report)[:500], why=why),)

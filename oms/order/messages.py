@@ -1,0 +1,126 @@
+"""What an order is told: commands, which may be refused, and reports, which may only be recorded.
+
+What the venue shows of an order or a trade arrives as `oms.venue.OrderReport` and `oms.venue.TradeReport`; the rest of
+what an exchange with it can bring is here.
+"""
+
+from collections.abc import Mapping
+from decimal import Decimal
+
+from msgspec import Struct
+
+from oms.values import (
+    AccountId,
+    ClientOrderId,
+    OrderType,
+    PositionLeg,
+    Side,
+    StrategyId,
+    Symbol,
+    TimeInForce,
+    VenueOrderId,
+)
+from oms.venue import OrderReport, TradeReport
+
+
+class PlaceOrder(Struct, frozen=True, kw_only=True, gc=False):
+    """Place an order: `quantity` (base units) or `notional` (quote units, a market buy), and a `price` for a limit."""
+
+    account: AccountId
+    client_order_id: ClientOrderId
+    strategy: StrategyId
+    symbol: Symbol
+    side: Side
+    type: OrderType
+    quantity: Decimal | None = None
+    notional: Decimal | None = None
+    price: Decimal | None = None
+    time_in_force: TimeInForce = TimeInForce.GTC
+    post_only: bool = False
+    reduce_only: bool = False
+    position_leg: PositionLeg = PositionLeg.NET
+    tags: Mapping[str, str] | None = None
+
+
+class CancelOrder(Struct, frozen=True, kw_only=True, gc=False):
+    """Cancel an order. The same `request_id` again is the same request."""
+
+    account: AccountId
+    client_order_id: ClientOrderId
+    request_id: str
+    reason: str | None = None
+
+
+class SubmitAccepted(Struct, frozen=True, kw_only=True, gc=False):
+    """The venue took the new order."""
+
+    venue_order_id: VenueOrderId | None = None
+
+
+class SubmitRefused(Struct, frozen=True, kw_only=True, gc=False):
+    """The venue refused the new order and certainly did nothing."""
+
+    reason: str
+    code: str | None = None
+    text: str | None = None
+
+
+class SubmitUnknown(Struct, frozen=True, kw_only=True, gc=False):
+    """Nothing settles what became of the new order; it may still execute until `valid_until_ns` (UTC)."""
+
+    reason: str
+    valid_until_ns: int
+
+
+class SubmitRepeated(Struct, frozen=True, kw_only=True, gc=False):
+    """The venue certainly did nothing and may be asked again: the same order, under the same id, is sent once more."""
+
+
+class AbsenceReport(Struct, frozen=True, kw_only=True, gc=False):
+    """Every place the venue would show the order was asked in time, and none has it; `evidence` names the answers."""
+
+    evidence: tuple[str, ...]
+
+
+class CancelTaken(Struct, frozen=True, kw_only=True, gc=False):
+    """The venue took the cancel request."""
+
+    request_id: str
+
+
+class CancelRejected(Struct, frozen=True, kw_only=True, gc=False):
+    """The venue refused the cancel request."""
+
+    request_id: str
+    reason: str
+    code: str | None = None
+    text: str | None = None
+
+
+class CancelUnanswered(Struct, frozen=True, kw_only=True, gc=False):
+    """Nothing settles whether the cancel request arrived."""
+
+    request_id: str
+    reason: str
+
+
+class BustReport(Struct, frozen=True, kw_only=True, gc=False):
+    """The venue took a trade back."""
+
+    exec_id: str
+
+
+OrderCommand = PlaceOrder | CancelOrder
+OrderNews = (
+    OrderReport
+    | TradeReport
+    | SubmitAccepted
+    | SubmitRefused
+    | SubmitUnknown
+    | SubmitRepeated
+    | AbsenceReport
+    | CancelTaken
+    | CancelRejected
+    | CancelUnanswered
+    | BustReport
+)

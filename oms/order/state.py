@@ -1,0 +1,399 @@
+"""An order as the log tells it: three independent facts, so that nothing overwrites anything.
+
+*Life* walks one table. *Pending requests* are the cancels still unanswered. *Quantities* come from unique trades.
+The status people read (FIX 39) is derived from the three.
+
+The table allows what happens in the real world, where a fill outruns its ack, a cancel loses its race and a venue shows
+on Monday what it denied on Friday. A fill is money: every life has a row for it.
+"""
+
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from enum import Enum
+from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from oms.errors import CorruptStreamError
+from oms.order.events import (
+    AbsenceProven,
+    CancelAccepted,
+    CancelRefused,
+    CancelRequested,
+    CancelUnknown,
+    CommissionReported,
+    ExternalOrderSeen,
+    OrderDenied,
+    OrderEvent,
+    OrderExpired,
+    OrderFilled,
+    OrderRequested,
+    OutcomeUnknown,
+    ProgressReported,
+    ReportContradicted,
+    SendStarted,
+    TradeBusted,
+    VenueAccepted,
+    VenueCanceled,
+    VenueRefused,
+)
+from oms.values import (
+    EXACT,
+    RATIO,
+    ZERO,
+    Currency,
+    ExecId,
+    OrderStatus,
+    Side,
+    StrategyId,
+    VenueOrderId,
+    currencies,
+)
+
+EXTERNAL: Final = StrategyId("external")  # who "asked" for an order that this log never saw asked for
+
+
+class Life(Enum):
+    """Where an order is between being asked for and being over."""
+
+    NEW = "new"
+    DENIED = "denied"
+    SENDING = "sending"
+    IN_DOUBT = "in_doubt"
+    WORKING = "working"
+    FILLED = "filled"
+    CANCELED = "canceled"
+    EXPIRED = "expired"
+    REJECTED = "rejected"
+
+
+CLOSED: Final = frozenset({Life.DENIED, Life.FILLED, Life.CANCELED, Life.EXPIRED, Life.REJECTED})
+
+_STAYS: Final = (CommissionReported, CancelAccepted, CancelRefused, CancelUnknown, ReportContradicted)
+
+
+def _row(life: Life, moves: Mapping[type[OrderEvent], Life]) -> Mapping[type[OrderEvent], Life]:
+    """One row: `moves`, and the facts that may be learned in any life and move none."""
+    return {**dict.fromkeys(_STAYS, life), **moves}
+
+
+TRANSITIONS: Final[Mapping[Life, Mapping[type[OrderEvent], Life]]] = {
+    Life.NEW: _row(
+        Life.NEW,
+        {
+            OrderDenied: Life.DENIED,
+            SendStarted: Life.SENDING,
+            CancelRequested: Life.NEW,
+            OrderFilled: Life.WORKING,  # never sent by us, yet money moved under its id
+        },
+    ),
+    Life.DENIED: _row(Life.DENIED, {OrderFilled: Life.WORKING}),
+    Life.SENDING: _row(
+        Life.SENDING,
+        {
+            SendStarted: Life.SENDING,  # a refusal that certainly did nothing: the same id goes out once more
+            VenueAccepted: Life.WORKING,
+            VenueRefused: Life.REJECTED,
+            OutcomeUnknown: Life.IN_DOUBT,
+            OrderFilled: Life.WORKING,  # the fill outran the ack
+            VenueCanceled: Life.CANCELED,  # IOC, or post-only that would have taken: over before its ack
+            OrderExpired: Life.EXPIRED,
+            CancelRequested: Life.SENDING,
+        },
+    ),
+    Life.IN_DOUBT: _row(
+        Life.IN_DOUBT,
+        {
+            OutcomeUnknown: Life.IN_DOUBT,
+            VenueAccepted: Life.WORKING,
+            VenueRefused: Life.REJECTED,
+            AbsenceProven: Life.REJECTED,
+            OrderFilled: Life.WORKING,
+            VenueCanceled: Life.CANCELED,
+            OrderExpired: Life.EXPIRED,
+            CancelRequested: Life.IN_DOUBT,
+        },
+    ),
+    Life.WORKING: _row(
+        Life.WORKING,
+        {
+            VenueAccepted: Life.WORKING,  # the ack behind the fill only adds the venue's id
+            VenueRefused: Life.REJECTED,  # accepted by the gateway, refused by the matching engine (BitMart `failed`)
+            OrderFilled: Life.WORKING,
+            TradeBusted: Life.WORKING,
+            ProgressReported: Life.WORKING,
+            VenueCanceled: Life.CANCELED,
+            OrderExpired: Life.EXPIRED,
+            CancelRequested: Life.WORKING,
+        },
+    ),
+    Life.FILLED: _row(
+        Life.FILLED,
+        {
+            VenueAccepted: Life.FILLED,
+            OrderFilled: Life.FILLED,  # more than was asked: the venue's word, booked and flagged
+            TradeBusted: Life.WORKING,  # whether the rest works again is the venue's to say
+            ProgressReported: Life.FILLED,
+        },
+    ),
+    Life.CANCELED: _row(
+        Life.CANCELED,
+        {
+            VenueAccepted: Life.CANCELED,  # the ack was slower than the end
+            OrderFilled: Life.CANCELED,  # matched before the cancel, reported after
+            TradeBusted: Life.CANCELED,
+            ProgressReported: Life.CANCELED,
+        },
+    ),
+    Life.EXPIRED: _row(
+        Life.EXPIRED,
+        {
+            VenueAccepted: Life.EXPIRED,
+            OrderFilled: Life.EXPIRED,
+            TradeBusted: Life.EXPIRED,
+            ProgressReported: Life.EXPIRED,
+        },
+    ),
+    Life.REJECTED: _row(
+        Life.REJECTED,
+        {
+            VenueAccepted: Life.WORKING,  # called dead, and there it is
+            OrderFilled: Life.WORKING,
+            TradeBusted: Life.REJECTED,
+            VenueCanceled: Life.CANCELED,
+            OrderExpired: Life.EXPIRED,
+        },
+    ),
+}
+
+
+class Trade(Struct, frozen=True, gc=False):
+    """What of a fill is needed to know it again, to add its commission and to take it back."""
+
+    exec_id: ExecId
+    quantity: Decimal
+    price: Decimal
+    commission: Decimal | None
+    commission_currency: Currency | None
+
+
+class Order(Struct, frozen=True, kw_only=True):
+    """One order. Quantities in base units, `cum_cost` in quote units; both exact sums over `trades`."""
+
+    request: OrderRequested
+    life: Life
+    version: int  # of its stream
+    venue_order_id: VenueOrderId | None = None
+    attempts: int = 0
+    valid_until_ns: int = 0  # a request in doubt may still execute until then
+    trades: tuple[Trade, ...] = ()
+    cum_quantity: Decimal = ZERO
+    cum_cost: Decimal = ZERO
+    venue_cum: Decimal = ZERO  # the most the venue ever said was filled
+    done: bool = False  # the venue said nothing more will trade
+    cancels: tuple[str, ...] = ()  # requests still unanswered
+    cancels_known: tuple[str, ...] = ()  # every request ever, for repeats
+    reason: str | None = None  # why it was denied, refused, in doubt or ended
+    flagged: bool = False  # the venue contradicted itself or us: a person should look
+
+    @property
+    def target(self) -> Decimal | None:
+        """The quantity at which nothing is left: what was asked, or what the venue called final; None if unknown."""
+        return self.venue_cum if self.done else self.request.quantity
+
+    @property
+    def leaves_quantity(self) -> Decimal:
+        """FIX 151: still working, zero when closed or when the order is by notional (see `leaves_notional`)."""
+        if self.life in CLOSED or self.request.quantity is None:
+            return ZERO
+        return max(EXACT.subtract(self.request.quantity, self.cum_quantity), ZERO)
+
+    @property
+    def average_price(self) -> Decimal | None:
+        """FIX 6: quote per base over all trades, rounded to 40 digits; None before the first."""
+        return RATIO.divide(self.cum_cost, self.cum_quantity) if self.cum_quantity else None
+
+    @property
+    def trades_missing(self) -> bool:
+        """Whether the venue's own figures say that trades exist which we do not hold, or hold without commission."""
+        return self.venue_cum > self.cum_quantity or any(trade.commission is None for trade in self.trades)
+
+
+def status(order: Order) -> OrderStatus:
+    """Return what people read: derived from life, pending requests and quantities."""
+    match order.life:
+        case Life.WORKING if order.cancels:
+            return OrderStatus.PENDING_CANCEL
+        case Life.WORKING:
+            return OrderStatus.PARTIALLY_FILLED if order.cum_quantity else OrderStatus.OPEN
+        case life:
+            return OrderStatus(life.value)
+
+
+def hold(order: Order) -> tuple[Currency, Decimal]:
+    """Return the currency and the amount that an order keeps from being spent twice, its commission included.
+
+    An order in doubt holds as if it worked: it may.
+    """
+    request = order.request
+    base, quote = currencies(request.symbol)
+    if order.life in CLOSED:
+        return (base if request.side is Side.SELL else quote), ZERO
+    if request.side is Side.SELL:
+        return base, order.leaves_quantity
+    return quote, reservation(request, order.cum_quantity, order.cum_cost)
+
+
+def reservation(request: OrderRequested, cum_quantity: Decimal = ZERO, cum_cost: Decimal = ZERO) -> Decimal:
+    """Return what the unfilled part of a buy may still cost in quote units, the taker's commission on top.
+
+    BitMart charges a spot buy's fee in the quote coin on top of the notional (PROTOCOL 5.8).
+    """
+    if request.notional is not None:
+        left = EXACT.subtract(request.notional, cum_cost)
+    elif request.price is not None and request.quantity is not None:
+        left = EXACT.multiply(EXACT.subtract(request.quantity, cum_quantity), request.price)
+    else:
+        left = ZERO
+    return EXACT.multiply(max(left, ZERO), EXACT.add(1, request.fee_rate))
+
+
+def evolve(order: Order | None, event: OrderEvent) -> Order:
+    """Return the order after `event`. Moves data, decides nothing.
+
+    Raises:
+        CorruptStreamError: the event is not legal history; our own writing was wrong.
+    """
+    if order is None:
+        return _opened(event)
+    life = TRANSITIONS[order.life].get(type(event))
+    if life is None:
+        raise CorruptStreamError(f"{order.request.client_order_id}: {type(event).__name__} after {order.life.name}")
+    version = order.version + 1
+    match event:
+        case OrderFilled():
+            return _finished(_filled(order, event, life, version))
+        case ProgressReported():
+            venue_cum = max(order.venue_cum, event.cum_quantity)
+            return _finished(replace(order, venue_cum=venue_cum, done=order.done or event.done, version=version))
+        case VenueAccepted():
+            known = event.venue_order_id or order.venue_order_id
+            return replace(order, life=life, venue_order_id=known, reason=None, version=version)
+        case SendStarted():
+            return replace(order, life=life, attempts=event.attempt, version=version)
+        case CancelRequested():
+            return replace(
+                order,
+                cancels=(*order.cancels, event.request_id),
+                cancels_known=(*order.cancels_known, event.request_id),
+                version=version,
+            )
+        case VenueCanceled() | OrderExpired():
+            return _ended(order, event, life, version)
+        case CancelRefused():
+            return replace(order, cancels=_without(order.cancels, event.request_id), version=version)
+        case CancelAccepted() | CancelUnknown():
+            return replace(order, version=version)
+        case VenueRefused():
+            return replace(order, life=life, reason=event.reason, cancels=(), version=version)
+        case OutcomeUnknown():
+            return replace(order, life=life, reason=event.reason, valid_until_ns=event.valid_until_ns, version=version)
+        case AbsenceProven():
+            return replace(order, life=life, reason="never arrived", cancels=(), version=version)
+        case OrderDenied():
+            return replace(order, life=life, reason=f"{event.limit}: {event.detail}", version=version)
+        case CommissionReported():
+            return replace(order, trades=tuple(_commissioned(order.trades, event)), version=version)
+        case TradeBusted():
+            return _busted(order, event, life, version)
+        case ReportContradicted():
+            return replace(order, flagged=True, version=version)
+        case OrderRequested() | ExternalOrderSeen():
+            raise CorruptStreamError(f"{order.request.client_order_id} was opened twice")
+
+
+def fold(history: Iterable[OrderEvent]) -> Order | None:
+    """Return the order that `history` tells, or None for no history."""
+    order = None
+    for event in history:
+        order = evolve(order, event)
+    return order
+
+
+def _opened(event: OrderEvent) -> Order:
+    match event:
+        case OrderRequested():
+            return Order(request=event, life=Life.NEW, version=1)
+        case ExternalOrderSeen():
+            request = OrderRequested(
+                account=event.account,
+                client_order_id=event.client_order_id,
+                strategy=EXTERNAL,
+                symbol=event.symbol,
+                side=event.side,
+                order_type=event.order_type,
+                quantity=event.quantity,
+                notional=event.notional,
+                price=event.price,
+            )
+            return Order(request=request, life=Life.WORKING, version=1, venue_order_id=event.venue_order_id)
+        case _:
+            raise CorruptStreamError(f"an order's history begins with {type(event).__name__}")
+
+
+def _filled(order: Order, event: OrderFilled, life: Life, version: int) -> Order:
+    trade = Trade(event.exec_id, event.quantity, event.price, event.commission, event.commission_currency)
+    cum_quantity = EXACT.add(order.cum_quantity, event.quantity)
+    asked = order.request.quantity
+    return replace(
+        order,
+        life=life,
+        trades=(*order.trades, trade),
+        cum_quantity=cum_quantity,
+        cum_cost=EXACT.add(order.cum_cost, EXACT.multiply(event.quantity, event.price)),
+        venue_cum=max(order.venue_cum, cum_quantity),
+        flagged=order.flagged or order.life in {Life.NEW, Life.DENIED} or (asked is not None and cum_quantity > asked),
+        version=version,
+    )
+
+
+def _finished(order: Order) -> Order:
+    """The one rule outside the table: where nothing is left to trade, the order is FILLED, whatever it was before."""
+    target = order.target
+    if target is None or not target or order.cum_quantity < target or order.life is Life.FILLED:
+        return order
+    return replace(order, life=Life.FILLED, cancels=(), reason=None)
+
+
+def _ended(order: Order, event: VenueCanceled | OrderExpired, life: Life, version: int) -> Order:
+    reason = event.reason if isinstance(event, VenueCanceled) else "expired"
+    venue_cum = max(order.venue_cum, event.cum_quantity or ZERO)
+    return replace(order, life=life, reason=reason, venue_cum=venue_cum, cancels=(), version=version)
+
+
+def _busted(order: Order, event: TradeBusted, life: Life, version: int) -> Order:
+    cum_quantity = EXACT.subtract(order.cum_quantity, event.quantity)
+    return replace(
+        order,
+        life=life,
+        trades=tuple(trade for trade in order.trades if trade.exec_id != event.exec_id),
+        cum_quantity=cum_quantity,
+        cum_cost=EXACT.subtract(order.cum_cost, EXACT.multiply(event.quantity, event.price)),
+        venue_cum=cum_quantity,
+        done=False,
+        flagged=True,
+        version=version,
+    )
+
+
+def _commissioned(trades: Iterable[Trade], event: CommissionReported) -> Iterable[Trade]:
+    for trade in trades:
+        if trade.exec_id == event.exec_id:
+            yield replace(trade, commission=event.commission, commission_currency=event.commission_currency)
+        else:
+            yield trade
+
+
+def _without(requests: tuple[str, ...], request_id: str) -> tuple[str, ...]:
+    return tuple(known for known in requests if known != request_id)
