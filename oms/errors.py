@@ -109,6 +109,14 @@ class StoppingError(OmsError):
     next_step = "send again with the same client_order_id once it is up"
 
 
+class NotReadyError(OmsError):
+    """The account may not trade yet: what the venue holds is not known for certain."""
+
+    code = "not_ready"
+    retryable = True
+    next_step = "wait until GET /health/ready says so; send again with the same client_order_id"
+
+
 class LogUnavailableError(OmsError):
     """The log cannot be written; nothing is sent to a venue meanwhile."""
 

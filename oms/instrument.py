@@ -1,6 +1,6 @@
 """The grid one market trades on; the only place a Price or a Quantity is born."""
 
-from decimal import Decimal
+from decimal import Decimal, Inexact, InvalidOperation
 from typing import Final
 
 from msgspec import Struct
@@ -70,12 +70,16 @@ def _positive(value: Decimal, what: str) -> None:
         raise InvalidOrderError(f"{what} {value} is not a number")
     if value <= ZERO:
         raise InvalidOrderError(f"{what} {value} is not positive")
-    if not -MAGNITUDE <= value.adjusted() <= MAGNITUDE or len(value.as_tuple().digits) > MAGNITUDE:
+    if not -MAGNITUDE <= value.adjusted() <= MAGNITUDE:
         raise InvalidOrderError(f"{what} {value:.6e} is beyond what any market trades")
 
 
 def _on_grid(value: Decimal, step: Decimal, what: str) -> Decimal:
     _positive(value, what)
-    if EXACT.remainder(value, step):
-        raise OffGridError(f"{what} {plain(value)} is off the grid of {plain(step)}")
+    try:
+        off = bool(EXACT.remainder(value, step))
+    except (Inexact, InvalidOperation):  # more digits than money has
+        off = True
+    if off:
+        raise OffGridError(f"{what} {plain(value)[:60]} is off the grid of {plain(step)}")
     return value

@@ -223,7 +223,7 @@ class EventLog(Protocol):
         ...
 
     async def take_over(self, account: AccountId) -> int:
-        """Fence every earlier writer of `account`; return the new epoch (from 1, rising). Raises LogUnavailableError."""
+        """Fence earlier writers of `account`; return the new epoch (from 1, rising). Raises LogUnavailableError."""
         ...
 
     async def changed(self, *, after: int, seconds: float) -> None:

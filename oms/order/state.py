@@ -9,7 +9,7 @@ on Monday what it denied on Friday. A fill is money: every life has a row for it
 
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
-from enum import Enum
+from enum import StrEnum
 from typing import Final
 
 from msgspec import Struct
@@ -54,7 +54,7 @@ from oms.values import (
 EXTERNAL: Final = StrategyId("external")  # who "asked" for an order that this log never saw asked for
 
 
-class Life(Enum):
+class Life(StrEnum):  # text, whose hash costs nothing where a table is walked for every event
     """Where an order is between being asked for and being over."""
 
     NEW = "new"
@@ -190,6 +190,7 @@ class Order(Struct, frozen=True, kw_only=True):
     trades: tuple[Trade, ...] = ()
     cum_quantity: Decimal = ZERO
     cum_cost: Decimal = ZERO
+    uncharged: int = 0  # trades whose commission the venue has not told yet
     venue_cum: Decimal = ZERO  # the most the venue ever said was filled
     done: bool = False  # the venue said nothing more will trade
     cancels: tuple[str, ...] = ()  # requests still unanswered
@@ -217,7 +218,12 @@ class Order(Struct, frozen=True, kw_only=True):
     @property
     def trades_missing(self) -> bool:
         """Whether the venue's own figures say that trades exist which we do not hold, or hold without commission."""
-        return self.venue_cum > self.cum_quantity or any(trade.commission is None for trade in self.trades)
+        return self.uncharged > 0 or self.venue_cum > self.cum_quantity
+
+    @property
+    def unsettled(self) -> bool:
+        """Whether the venue is to be asked about it: it is in doubt, trades are missing, or a cancel is pending."""
+        return self.trades_missing or self.life is Life.IN_DOUBT or bool(self.cancels)
 
 
 def status(order: Order) -> OrderStatus:
@@ -304,7 +310,8 @@ def evolve(order: Order | None, event: OrderEvent) -> Order:
         case OrderDenied():
             return replace(order, life=life, reason=f"{event.limit}: {event.detail}", version=version)
         case CommissionReported():
-            return replace(order, trades=tuple(_commissioned(order.trades, event)), version=version)
+            trades = tuple(_commissioned(order.trades, event))
+            return replace(order, trades=trades, uncharged=_uncharged(trades), version=version)
         case TradeBusted():
             return _busted(order, event, life, version)
         case ReportContradicted():
@@ -352,6 +359,7 @@ def _filled(order: Order, event: OrderFilled, life: Life, version: int) -> Order
         trades=(*order.trades, trade),
         cum_quantity=cum_quantity,
         cum_cost=EXACT.add(order.cum_cost, EXACT.multiply(event.quantity, event.price)),
+        uncharged=order.uncharged + (event.commission is None),
         venue_cum=max(order.venue_cum, cum_quantity),
         flagged=order.flagged or order.life in {Life.NEW, Life.DENIED} or (asked is not None and cum_quantity > asked),
         version=version,
@@ -374,10 +382,12 @@ def _ended(order: Order, event: VenueCanceled | OrderExpired, life: Life, versio
 
 def _busted(order: Order, event: TradeBusted, life: Life, version: int) -> Order:
     cum_quantity = EXACT.subtract(order.cum_quantity, event.quantity)
+    trades = tuple(trade for trade in order.trades if trade.exec_id != event.exec_id)
     return replace(
         order,
         life=life,
-        trades=tuple(trade for trade in order.trades if trade.exec_id != event.exec_id),
+        trades=trades,
+        uncharged=_uncharged(trades),
         cum_quantity=cum_quantity,
         cum_cost=EXACT.subtract(order.cum_cost, EXACT.multiply(event.quantity, event.price)),
         venue_cum=cum_quantity,
@@ -393,6 +403,10 @@ def _commissioned(trades: Iterable[Trade], event: CommissionReported) -> Iterabl
             yield replace(trade, commission=event.commission, commission_currency=event.commission_currency)
         else:
             yield trade
+
+
+def _uncharged(trades: Iterable[Trade]) -> int:
+    return sum(trade.commission is None for trade in trades)
 
 
 def _without(requests: tuple[str, ...], request_id: str) -> tuple[str, ...]:

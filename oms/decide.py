@@ -1,0 +1,194 @@
+"""From one message to events on every stream it touches, pure: what the engine runs for each message.
+
+An order's fill moves its position leg too, so the events of both stand in one commit.
+"""
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+
+from msgspec import Struct
+
+from oms.account import state as accounts
+from oms.account.events import WriterStarted
+from oms.account.state import HaltTrading, ResumeTrading
+from oms.book import Book, Event, State, account_stream, order_stream, position_stream
+from oms.errors import InvalidOrderError, UnknownSymbolError
+from oms.instrument import Instrument
+from oms.order import decisions as orders
+from oms.order.events import CommissionReported, OrderEvent, OrderFilled, TradeBusted
+from oms.order.messages import CancelOrder, OrderNews, PlaceOrder
+from oms.order.state import Order
+from oms.ports import VenueMessage
+from oms.position import state as positions
+from oms.position.events import CommissionBooked, PositionEvent
+from oms.position.state import FLAT, Fill
+from oms.risk import Facts, Limits
+from oms.values import AccountId, Currency, Provenance, Side, Symbol, currencies, signed
+from oms.venue import BalanceReport, Capabilities, OrderReport
+
+Fact = tuple[str, Event, State]  # stream, event, the state it led to
+
+
+class BalancesReport(Struct, frozen=True, kw_only=True, gc=False):
+    """The venue's balances at a moment when no order or trade of ours is unsettled; `reason` names a difference."""
+
+    balances: tuple[BalanceReport, ...]
+    reason: str
+
+
+Command = PlaceOrder | CancelOrder | HaltTrading | ResumeTrading
+Report = OrderNews | BalancesReport | WriterStarted
+Addressed = tuple[str, Report]  # the stream it is about, and what is said of it
+
+
+class Said(Struct, frozen=True, kw_only=True, gc=False):
+    """A command or a set of reports that arrived together, with where they came from."""
+
+    message: Command | tuple[Addressed, ...]
+    actor: str
+    cause: str
+    source: Provenance
+    occurred_ns: int | None = None
+    evidence: tuple[VenueMessage, ...] = ()
+
+
+class Decided(Struct, frozen=True, gc=False):
+    """What a message caused, already folded into the book, and the state that whoever sent it asks about."""
+
+    facts: Sequence[Fact]
+    state: State | None
+
+
+class Decider:
+    """The decisions of one account, with the instruments and limits they read."""
+
+    def __init__(
+        self,
+        account: AccountId,
+        *,
+        instruments: Mapping[Symbol, Instrument],
+        capabilities: Capabilities,
+        limits: Limits,
+    ) -> None:
+        self.account = account
+        self.instruments = instruments
+        self.capabilities = capabilities
+        self.limits = limits
+
+    def decide(self, said: Said, book: Book) -> Decided:
+        """Decide `said` against `book`, fold the outcome into it and return it.
+
+        Raises:
+            CommandRefusedError: the domain says no; the book is as it was.
+        """
+        match said.message:
+            case PlaceOrder() as command:
+                stream = order_stream(self.account, command.client_order_id)
+                events = orders.place(command, book.orders.get(stream), self._facts(command, book), self.limits)
+                return self._order(book, stream, events)
+            case CancelOrder() as command:
+                stream = order_stream(self.account, command.client_order_id)
+                return self._order(book, stream, orders.cancel(command, book.orders.get(stream)))
+            case HaltTrading() as command:
+                return _account(book, accounts.halt(command, book.account))
+            case ResumeTrading() as command:
+                return _account(book, accounts.resume(command, book.account))
+            case reports:
+                facts: list[Fact] = []
+                state: State | None = None
+                for stream, report in reports:
+                    decided = self._report(book, stream, report)
+                    facts.extend(decided.facts)
+                    state = decided.state
+                return Decided(facts, state)
+
+    def _facts(self, command: PlaceOrder, book: Book) -> Facts:
+        try:
+            base, quote = currencies(command.symbol)
+        except ValueError as error:
+            raise UnknownSymbolError(f"{command.symbol!r} is not a symbol: BASE/QUOTE is expected") from error
+        return Facts(
+            instrument=self.instruments.get(command.symbol),
+            capabilities=self.capabilities,
+            available=book.available(base if command.side is Side.SELL else quote),
+            halted=book.account.halted,
+            open_orders=len(book.open),
+        )
+
+    def _report(self, book: Book, stream: str, report: Report) -> Decided:
+        match report:
+            case BalancesReport():
+                return _account(book, accounts.adjust(book.totals, _totals(report.balances), report.reason))
+            case WriterStarted():
+                return _account(book, (report,))
+            case _:
+                return self._order(book, stream, self._news(book, stream, report))
+
+    def _news(self, book: Book, stream: str, news: OrderNews) -> tuple[OrderEvent, ...]:
+        order = book.orders.get(stream)
+        if order is not None:
+            return orders.record(news, order)
+        if not isinstance(news, OrderReport):
+            return ()  # a trade or an answer about an order that nobody has shown yet: the next poll brings the order
+        try:
+            return orders.external(news, self.account)
+        except InvalidOrderError:
+            return ()
+
+    def _order(self, book: Book, stream: str, events: Sequence[OrderEvent]) -> Decided:
+        facts: list[Fact] = []
+        for event in events:
+            order = book.apply(stream, event)
+            assert isinstance(order, Order)
+            facts.append((stream, event, order))
+            moved = _moved(book, order, event)
+            if moved is not None:
+                leg, change = moved
+                facts.append((leg, change, book.apply(leg, change)))
+        return Decided(facts, book.orders.get(stream))
+
+
+def _account(book: Book, events: Sequence[accounts.AccountEvent]) -> Decided:
+    stream = account_stream(book.name)
+    return Decided([(stream, event, book.apply(stream, event)) for event in events], book.account)
+
+
+def _moved(book: Book, order: Order, event: OrderEvent) -> tuple[str, PositionEvent] | None:
+    """Return how an order's event moves its position leg, if it does."""
+    request = order.request
+    leg = position_stream(request.account, request.symbol, request.position_leg)
+    match event:
+        case OrderFilled():
+            return leg, positions.book(_fill(order, event), book.positions.get(leg, FLAT))
+        case TradeBusted():
+            return leg, positions.reverse(_fill(order, event), book.positions.get(leg, FLAT))
+        case CommissionReported():
+            return leg, CommissionBooked(
+                exec_id=event.exec_id,
+                commission=event.commission,
+                commission_currency=event.commission_currency,
+            )
+        case _:
+            return None
+
+
+def _fill(order: Order, trade: OrderFilled | TradeBusted) -> Fill:
+    return Fill(
+        exec_id=trade.exec_id,
+        client_order_id=order.request.client_order_id,
+        quantity=signed(order.request.side, trade.quantity),
+        price=trade.price,
+        commission=trade.commission,
+        commission_currency=trade.commission_currency,
+    )
+
+
+def _totals(balances: Sequence[BalanceReport]) -> Mapping[Currency, Decimal]:
+    """Return the total by currency, from whichever figures the venue gave."""
+    totals: dict[Currency, Decimal] = {}
+    for balance in balances:
+        if balance.total is not None:
+            totals[balance.currency] = balance.total
+        elif balance.available is not None and balance.held is not None:
+            totals[balance.currency] = balance.available + balance.held
+    return totals

@@ -1,0 +1,212 @@
+"""From committed intents to venue calls, and from their answers to reports.
+
+Nothing is sent that the log does not hold: the engine hands intents over after their commit. One call per intent, never
+repeated blindly; what an answer does not settle is left in doubt for the watcher to settle by asking.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Final
+
+from oms.engine import Engine, Handout
+from oms.errors import FencedError
+from oms.evidence import kept
+from oms.order.decisions import ATTEMPTS_MAX
+from oms.order.events import CancelRequested, SendStarted, VenueAccepted
+from oms.order.messages import (
+    CancelRejected,
+    CancelTaken,
+    CancelUnanswered,
+    OrderNews,
+    SubmitAccepted,
+    SubmitRefused,
+    SubmitRepeated,
+    SubmitUnknown,
+)
+from oms.order.state import Life, Order
+from oms.ports import Clock, Ids, Spawn
+from oms.venue import Ack, Answer, Evidence, NewOrder, NoAnswerError, OrderRef, Refusal, RefusalClass, Venue
+
+AGAIN_SECONDS: Final = 3.0  # a cancel that has not ended its order by then is sent again
+BACK_OFF_SECONDS: Final = (0.25, 1.0)  # before the second and the third send of one order
+
+
+class Dispatcher:
+    """Sends what one account's engine has committed."""
+
+    def __init__(self, engine: Engine, venue: Venue, *, clock: Clock, ids: Ids, spawn: Spawn) -> None:
+        self._engine = engine
+        self._venue = venue
+        self._clock = clock
+        self._ids = ids
+        self._spawn = spawn
+        self._sending: dict[str, asyncio.Event] = {}  # streams whose submit is not answered yet
+        self._cancelling: set[str] = set()  # streams whose cancel is not answered yet
+        self._cancelled: dict[str, float] = {}  # when a cancel was last sent, for streams of the last few seconds
+        engine.on_commit.append(self._handed)
+        engine.on_recovered.append(self._recovered)
+
+    @property
+    def in_flight(self) -> int:
+        """Calls whose answers are awaited."""
+        return len(self._sending) + len(self._cancelling)
+
+    async def drain(self, seconds: float) -> bool:
+        """Wait for the answers of what is under way, at most `seconds`; whether all of them came."""
+        deadline = self._clock.monotonic() + seconds
+        while self.in_flight and self._clock.monotonic() < deadline:  # noqa: ASYNC110  # bounded by the deadline
+            await asyncio.sleep(0.01)
+        return not self.in_flight
+
+    def resume_cancels(self) -> None:
+        """Send the cancels again that still wait for their order's end after a while: cancelling twice is safe."""
+        recently = self._clock.monotonic() - AGAIN_SECONDS
+        self._cancelled = {stream: at for stream, at in self._cancelled.items() if at > recently}
+        for stream in list(self._engine.book.unsettled):
+            if stream not in self._cancelled:
+                self._cancel_pending(stream, self._engine.book.orders[stream])
+
+    def _recovered(self) -> None:
+        self._spawn(self._doubt(), name="doubt what was being sent")
+
+    async def _doubt(self) -> None:
+        await self._engine.doubt_unsent("the log was lost while sending", frozenset(self._sending))
+        self.resume_cancels()
+
+    def _handed(self, handouts: Sequence[Handout]) -> None:
+        for handout in handouts:
+            order = handout.state
+            if not isinstance(order, Order):
+                continue
+            match handout.event:
+                case SendStarted():
+                    self._sending[handout.stream] = asyncio.Event()
+                    self._spawn(self._submit(handout.stream, order), name=f"submit {handout.stream}")
+                case CancelRequested() | VenueAccepted():
+                    self._cancel_pending(handout.stream, order)
+                case _:
+                    pass
+
+    def _cancel_pending(self, stream: str, order: Order) -> None:
+        """Send the cancel that an order waits for, unless one is on its way. One in doubt is cancelled once found."""
+        sendable = order.life is Life.WORKING or stream in self._sending
+        if order.cancels and sendable and stream not in self._cancelling:
+            self._cancelling.add(stream)
+            self._cancelled[stream] = self._clock.monotonic()
+            self._spawn(self._cancel(stream, order.cancels[0]), name=f"cancel {stream}")
+
+    # ------------------------------------------------------------------------------------------------ submit
+
+    async def _submit(self, stream: str, order: Order) -> None:
+        answered = self._sending[stream]
+        try:
+            news, evidence = await self._ask_submit(order)
+            if isinstance(news, SubmitRepeated):
+                await asyncio.sleep(BACK_OFF_SECONDS[min(order.attempts, len(BACK_OFF_SECONDS)) - 1])
+            if self._sending.get(stream) is answered:
+                del self._sending[stream]  # before the report: a repeat is handed out within it
+            await self._engine.report([(stream, news)], evidence=kept(evidence, self._ids, self._clock))
+        except FencedError:
+            pass  # the account's new writer will ask the venue what became of it
+        finally:
+            if self._sending.get(stream) is answered:
+                del self._sending[stream]
+            answered.set()
+
+    async def _ask_submit(self, order: Order) -> tuple[OrderNews, Evidence]:
+        try:
+            answer = await self._venue.submit(new_order(order))
+        except NoAnswerError as error:
+            if error.sent:
+                return self._unknown(error.cause, error.evidence), error.evidence
+            return _not_sent(order, "not_sent", error.cause), error.evidence
+        return self._verdict(order, answer), answer.evidence
+
+    def _verdict(self, order: Order, answer: Answer) -> OrderNews:
+        for report in answer.reports:
+            match report:
+                case Ack():
+                    return SubmitAccepted(venue_order_id=report.venue_order_id)
+                case Refusal(klass=RefusalClass.CERTAIN | RefusalClass.AUTH):
+                    return SubmitRefused(reason=report.reason, code=report.code, text=report.text)
+                case Refusal(klass=RefusalClass.TRANSIENT | RefusalClass.RATE_LIMIT):
+                    return _not_sent(order, report.reason, report.text or "", report.code)
+                case Refusal(klass=RefusalClass.UNKNOWN):
+                    return self._unknown(report.reason, answer.evidence)
+                case _:
+                    continue
+        return self._unknown("the answer says neither yes nor no", answer.evidence)
+
+    def _unknown(self, reason: str, evidence: Evidence) -> SubmitUnknown:
+        sent_ns = evidence.sent_ns or self._clock.now_ns()
+        valid_until_ns = sent_ns + int(self._venue.capabilities.submit_validity * 1e9)
+        return SubmitUnknown(reason=reason[:200], valid_until_ns=valid_until_ns)
+
+    # ------------------------------------------------------------------------------------------------ cancel
+
+    async def _cancel(self, stream: str, request_id: str) -> None:
+        try:
+            sending = self._sending.get(stream)
+            if sending is not None:
+                await sending.wait()  # a cancel that overtakes its order finds nothing to cancel
+            order = self._engine.book.orders.get(stream)
+            if order is None or request_id not in order.cancels or order.life is not Life.WORKING:
+                return
+            news, evidence = await self._ask_cancel(order, request_id)
+            await self._engine.report([(stream, news)], evidence=kept(evidence, self._ids, self._clock))
+        except FencedError:
+            pass
+        finally:
+            self._cancelling.discard(stream)
+
+    async def _ask_cancel(self, order: Order, request_id: str) -> tuple[OrderNews, Evidence]:
+        try:
+            answer = await self._venue.cancel(order_ref(order))
+        except NoAnswerError as error:
+            return CancelUnanswered(request_id=request_id, reason=error.cause[:200]), error.evidence
+        for report in answer.reports:
+            match report:
+                case Ack():
+                    return CancelTaken(request_id=request_id), answer.evidence
+                case Refusal(klass=RefusalClass.CERTAIN | RefusalClass.AUTH):
+                    return (
+                        CancelRejected(request_id=request_id, reason=report.reason, code=report.code, text=report.text),
+                        answer.evidence,
+                    )
+                case Refusal():
+                    return CancelUnanswered(request_id=request_id, reason=report.reason), answer.evidence
+                case _:
+                    continue
+        reason = "the answer says neither yes nor no"
+        return CancelUnanswered(request_id=request_id, reason=reason), answer.evidence
+
+
+def new_order(order: Order) -> NewOrder:
+    """Return the order as it leaves: what was asked, under its one id."""
+    request = order.request
+    return NewOrder(
+        client_order_id=request.client_order_id,
+        symbol=request.symbol,
+        side=request.side,
+        type=request.order_type,
+        quantity=request.quantity,
+        notional=request.notional,
+        price=request.price,
+        time_in_force=request.time_in_force,
+        post_only=request.post_only,
+        reduce_only=request.reduce_only,
+        position_leg=request.position_leg,
+    )
+
+
+def order_ref(order: Order) -> OrderRef:
+    """Return how the venue knows the order."""
+    request = order.request
+    return OrderRef(client_order_id=request.client_order_id, symbol=request.symbol, venue_order_id=order.venue_order_id)
+
+
+def _not_sent(order: Order, reason: str, text: str, code: str | None = None) -> OrderNews:
+    """The venue certainly did nothing: once more under the same id, or, after the last try, refused."""
+    if order.attempts < ATTEMPTS_MAX:
+        return SubmitRepeated()
+    return SubmitRefused(reason=reason, code=code, text=text[:200])

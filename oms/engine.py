@@ -1,0 +1,447 @@
+"""The single writer of one account: decides on memory, commits in groups, hands out only what is committed.
+
+A message is decided against the book, its events are folded into it and put into the open batch. One batch is in flight
+at a time; while it commits, the next one fills. Answers, sends to the venue and everything else that the outside can
+see wait for the commit. So one fsync serves as many commands as arrived while the last one ran.
+
+Memory therefore runs ahead of the log by at most two batches. When a commit conflicts, both are taken back, the streams
+in question are read and everything is decided again; when the log cannot say what became of a commit, the engine stops
+taking work and rebuilds its memory from the log.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from msgspec import Struct, field
+
+from oms.account.events import WriterStarted
+from oms.book import Book, Event, Journal, State, account_stream, order_stream
+from oms.decide import Addressed, Command, Decided, Decider, Said
+from oms.errors import (
+    CommandRefusedError,
+    FencedError,
+    IntakeFullError,
+    LogUnavailableError,
+    NotReadyError,
+    OmsError,
+    Outcome,
+    StoppingError,
+    UnknownAccountError,
+)
+from oms.order.messages import CancelOrder, PlaceOrder, SubmitUnknown
+from oms.order.state import Life, Order, fold
+from oms.ports import (
+    AlreadyThere,
+    Batch,
+    Clock,
+    Committed,
+    Conflict,
+    EventLog,
+    Fenced,
+    Ids,
+    Meta,
+    NewEvent,
+    NotCommitted,
+    Spawn,
+    Unknown,
+    VenueMessage,
+)
+from oms.store.codec import decode, decode_meta, encode, encode_meta, topic_of
+from oms.values import AccountId, Provenance
+
+INTAKE_MAX: Final = 20_000  # messages decided or waiting, and not yet durable
+CONFLICTS_MAX: Final = 5  # times in a row that one batch may lose to what is in the log already
+PAGE: Final = 5_000  # events read at once when memory is rebuilt
+RETRY_SECONDS: Final = (
+    0.05,
+    0.1,
+    0.2,
+    0.5,
+    1.0,
+)  # pauses between looks at a log that does not answer; the last repeats
+
+
+class Receipt(Struct, frozen=True, gc=False):
+    """What became of a message: the state it led to, and the log position that state is durable at."""
+
+    position: int
+    state: State | None
+    events: int
+
+
+class Handout(Struct, frozen=True, gc=False):
+    """One committed event with the state it led to."""
+
+    position: int
+    stream: str
+    event: Event
+    state: State
+
+
+class _Entry(Struct, eq=False):
+    """One message on its way through, kept whole so that it can be decided again."""
+
+    said: Said
+    reply: asyncio.Future[Receipt]
+    outcome: Decided | CommandRefusedError | None = None
+
+
+class _Batch(Struct, eq=False):
+    """What the next commit will write, and who waits for it."""
+
+    entries: list[_Entry] = field(default_factory=list)
+    events: list[NewEvent] = field(default_factory=list)
+    messages: list[VenueMessage] = field(default_factory=list)
+    journal: Journal = field(default_factory=list)
+
+
+class Engine:
+    """One account's writer. Start it, then `execute` commands and `report` what the venue says."""
+
+    def __init__(
+        self,
+        account: AccountId,
+        *,
+        decider: Decider,
+        log: EventLog,
+        clock: Clock,
+        ids: Ids,
+        spawn: Spawn,
+        intake_max: int = INTAKE_MAX,
+    ) -> None:
+        self.account = account
+        self.decider = decider
+        self.book = Book(account)
+        self.epoch = 0
+        self.position = 0  # the last one known to be committed
+        self.opened_ns = 0  # when this log first knew the account, and when it last wrote of it: UTC
+        self.written_ns = 0
+        self.resumed_ns = 0  # `written_ns` as this writer found it
+        self.trading = False  # set once the account has been reconciled with its venue: no order goes out before
+        self.fenced: asyncio.Event = asyncio.Event()
+        self.on_commit: list[Callable[[Sequence[Handout]], None]] = []  # called in order after each commit
+        self.on_recovered: list[Callable[[], None]] = []  # called when memory was rebuilt from the log
+        self._log = log
+        self._clock = clock
+        self._ids = ids
+        self._spawn = spawn
+        self._intake_max = intake_max
+        self._open = _Batch()
+        self._in_flight: _Batch | None = None
+        self._waiting = 0
+        self._wake = asyncio.Event()
+        self._ready = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._stopping = False
+
+    # ------------------------------------------------------------------------------------------------ life
+
+    async def start(self, venue: str) -> None:
+        """Take the account over, rebuild memory from the log and begin to write.
+
+        Raises:
+            LogUnavailableError: the log cannot be read.
+            CorruptStreamError: the log contradicts itself.
+        """
+        self.epoch = await self._log.take_over(self.account)
+        await self._rebuild()
+        self.resumed_ns = self.written_ns
+        self._spawn(self._commit_for_ever(), name=f"engine {self.account}")
+        self._ready.set()
+        await self.report([(account_stream(self.account), WriterStarted(account=self.account, venue=venue))])
+        await self.doubt_unsent("the writer was restarted")
+
+    async def stop(self) -> None:
+        """Refuse new commands and return once everything taken is durable (or refused)."""
+        self._stopping = True
+        await self._idle.wait()
+
+    async def doubt_unsent(self, reason: str, sending: frozenset[str] = frozenset()) -> None:
+        """Put every order IN_DOUBT whose send nobody here answers for: it may have left, and nobody awaits its answer.
+
+        `sending` names the streams whose answer is being awaited.
+        """
+        until = self._clock.now_ns() + int(self.decider.capabilities.submit_validity * 1e9)
+        doubt = SubmitUnknown(reason=reason, valid_until_ns=until)
+        unsent = [s for s in self.book.open if self.book.orders[s].life is Life.SENDING and s not in sending]
+        if unsent:
+            await self.report([(stream, doubt) for stream in unsent], source=Provenance.INFERRED)
+
+    @property
+    def ready(self) -> bool:
+        """Whether commands are taken now."""
+        return self._ready.is_set() and not self._stopping and not self.fenced.is_set()
+
+    # ------------------------------------------------------------------------------------------------ intake
+
+    async def execute(self, command: Command, *, actor: str, cause: str | None = None) -> Receipt:
+        """Decide `command` and return once the outcome is durable.
+
+        Raises:
+            CommandRefusedError: the domain says no; nothing was written.
+            IntakeFullError, StoppingError: not taken.
+            LogUnavailableError: the log is gone; its `outcome` says whether the command may have been written.
+            FencedError: another writer has the account.
+        """
+        self._check_open()
+        if isinstance(command, CancelOrder):
+            await self._load(order_stream(command.account, command.client_order_id))
+        return await self.offer(command, actor=actor, cause=cause)
+
+    def offer(self, command: Command, *, actor: str, cause: str | None = None) -> asyncio.Future[Receipt]:
+        """Decide `command` now, on memory alone; the future answers as `execute` does.
+
+        For orders that may have left memory use `execute`, which reads them back first.
+        """
+        if command.account != self.account:
+            raise UnknownAccountError(f"no account {command.account} here")
+        self._check_open()
+        if isinstance(command, PlaceOrder) and not self.trading:
+            raise NotReadyError(f"account {self.account} has not been reconciled with its venue yet")
+        if self._stopping:
+            raise StoppingError("the OMS is stopping; the command was not taken")
+        if self._waiting >= self._intake_max:
+            raise IntakeFullError(f"{self._waiting} commands wait to become durable; this one was not taken")
+        return self._take(
+            Said(message=command, actor=actor, cause=cause or self._ids.next(), source=Provenance.COMMAND)
+        )
+
+    async def report(
+        self,
+        reports: Sequence[Addressed],
+        *,
+        source: Provenance = Provenance.RESPONSE,
+        occurred_ns: int | None = None,
+        evidence: Sequence[VenueMessage] = (),
+    ) -> Receipt:
+        """Record what the venue said, all of it in one commit, with the bytes it came in.
+
+        Reports are never refused and never dropped: while the log is gone this waits for it.
+
+        Raises:
+            FencedError: another writer has the account.
+        """
+        said = Said(
+            message=tuple(reports),
+            actor="oms" if source is Provenance.INFERRED or not evidence else "venue",
+            cause=evidence[-1].message_id if evidence else self._ids.next(),
+            source=source,
+            occurred_ns=occurred_ns,
+            evidence=tuple(evidence),
+        )
+        while True:
+            await self._ready.wait()
+            try:
+                self._check_open()
+                for stream, _ in reports:
+                    await self._load(stream)
+                return await self._take(said)
+            except LogUnavailableError:
+                await asyncio.sleep(RETRY_SECONDS[0])
+
+    def _check_open(self) -> None:
+        if self.fenced.is_set():
+            raise FencedError(f"account {self.account} belongs to another writer")
+        if not self._ready.is_set():
+            error = LogUnavailableError("the database does not answer; the command was not taken")
+            error.outcome = "none"
+            raise error
+
+    async def known(self, stream: str) -> bool:
+        """Whether the log holds an order's stream; brings it into memory if so. Raises LogUnavailableError."""
+        await self._load(stream)
+        return stream in self.book.orders
+
+    async def _load(self, stream: str) -> None:
+        """Bring an order back into memory that closed long ago, so that whoever names it gets the truth."""
+        if stream[0] == "o" and stream not in self.book.orders:
+            order = await self._read(stream)
+            if order is not None and stream not in self.book.orders:
+                self.book.restore(stream, order)
+
+    async def _read(self, stream: str) -> Order | None:
+        history = [decode(stored.topic, stored.state) for stored in await self._log.read(stream)]
+        return fold(history)  # type: ignore[arg-type]  # an order's stream holds an order's events
+
+    def _take(self, said: Said) -> asyncio.Future[Receipt]:
+        entry = _Entry(said, asyncio.get_running_loop().create_future())
+        self._waiting += 1
+        self._idle.clear()
+        self._decide(entry)
+        self._wake.set()
+        return entry.reply
+
+    def _decide(self, entry: _Entry) -> None:
+        """Decide one message on memory and put what it causes into the open batch."""
+        batch, said = self._open, entry.said
+        batch.entries.append(entry)
+        try:
+            decided = self.decider.decide(said, self.book)
+        except CommandRefusedError as refusal:
+            entry.outcome = refusal
+            return
+        entry.outcome = decided
+        if not decided.facts:
+            return
+        self.written_ns = self._clock.now_ns()
+        self.opened_ns = self.opened_ns or self.written_ns
+        meta = encode_meta(
+            Meta(
+                id=self._ids.next(),
+                recorded_ns=self.written_ns,
+                cause=said.cause,
+                actor=said.actor,
+                epoch=self.epoch,
+                source=said.source,
+                occurred_ns=said.occurred_ns,
+            )
+        )
+        for stream, event, state in decided.facts:
+            batch.events.append(NewEvent(stream, state.version, topic_of(event), encode(meta, event)))
+        batch.messages.extend(said.evidence)
+
+    # ------------------------------------------------------------------------------------------------ commit
+
+    async def _commit_for_ever(self) -> None:
+        conflicts = 0
+        while not self.fenced.is_set():
+            await self._wake.wait()
+            self._wake.clear()
+            if not self._open.entries:
+                continue
+            batch, self._open = self._open, _Batch()
+            batch.journal = self.book.cut()
+            self._in_flight = batch
+            if not batch.events:
+                self._answer(batch, first=self.position + 1)
+                continue
+            outcome = await self._log.append(Batch(self.account, self.epoch, batch.events, batch.messages))
+            match outcome:
+                case Committed(first=first) | AlreadyThere(first=first):
+                    conflicts = 0
+                    self._answer(batch, first=first)
+                case Conflict(streams=streams) if conflicts < CONFLICTS_MAX:
+                    conflicts += 1
+                    await self._decide_again(batch, streams)
+                case Conflict(streams=streams):
+                    await self._lose(f"{CONFLICTS_MAX} conflicts in a row on {', '.join(streams)[:200]}", "none")
+                case Fenced(epoch=epoch):
+                    self._give_up(FencedError(f"account {self.account} belongs to a writer with epoch {epoch}"))
+                case NotCommitted(reason=reason):
+                    await self._lose(reason, "none")
+                case Unknown(reason=reason):
+                    await self._lose(reason, "unknown")
+
+    def _answer(self, batch: _Batch, *, first: int) -> None:
+        """The batch is durable: tell everyone who waited, then the world."""
+        self._in_flight = None
+        position = first - 1
+        handouts: list[Handout] = []
+        for entry in batch.entries:
+            match entry.outcome:
+                case CommandRefusedError() as refusal:
+                    _fail(entry, refusal)
+                case Decided(facts=facts, state=state):
+                    for stream, event, after in facts:
+                        position += 1
+                        handouts.append(Handout(position, stream, event, after))
+                    _succeed(entry, Receipt(max(position, self.position), state, len(facts)))
+                case None:
+                    raise AssertionError("a batch holds what was never decided")
+        self.position = max(position, self.position)
+        self._settle(len(batch.entries))
+        if not self._open.entries:
+            self.book.trim()
+        for listen in self.on_commit:
+            listen(handouts)
+
+    async def _decide_again(self, batch: _Batch, streams: Sequence[str]) -> None:
+        """Another order of that id is in the log already, from a time before memory: read it, then decide everything
+        since the last commit once more, in the order it came.
+        """
+        if any(not stream.startswith("order/") for stream in streams):
+            await self._lose(f"memory and log disagree on {', '.join(streams)[:200]}", "none")
+            return
+        try:
+            earlier = {stream: await self._read(stream) for stream in streams}
+        except LogUnavailableError as error:
+            await self._lose(error.cause, "none")
+            return
+        again = [*batch.entries, *self._open.entries]
+        self.book.undo(self.book.cut())
+        self.book.undo(batch.journal)
+        self._in_flight, self._open = None, _Batch()
+        for stream, order in earlier.items():
+            if order is not None:
+                self.book.restore(stream, order)
+        for entry in again:
+            self._decide(entry)
+        self._wake.set()
+
+    async def _lose(self, reason: str, outcome: Outcome) -> None:
+        """The log does not take what memory holds: stop taking work, say so, and build memory anew from the log."""
+        self._ready.clear()
+        error = LogUnavailableError(f"the log did not take the command: {reason}")
+        error.outcome = outcome
+        self._fail_all(error)
+        attempt = 0
+        while True:
+            try:
+                await self._rebuild()
+                break
+            except LogUnavailableError:
+                await asyncio.sleep(RETRY_SECONDS[min(attempt, len(RETRY_SECONDS) - 1)])
+                attempt += 1
+        self._ready.set()
+        for recovered in self.on_recovered:
+            recovered()
+
+    async def _rebuild(self) -> None:
+        """Fold the whole log of this account into a new book."""
+        book, position = Book(self.account), 0
+        first = last = None
+        own = (f"order/{self.account}/", f"position/{self.account}/")
+        while page := await self._log.page(after=position, limit=PAGE):
+            for stored in page:
+                if stored.stream.startswith(own) or stored.stream == account_stream(self.account):
+                    book.apply(stored.stream, decode(stored.topic, stored.state))
+                    first, last = first or stored, stored
+            position = page[-1].position
+            book.trim()
+        book.keep_journal()
+        self.book, self.position = book, position
+        if first is not None and last is not None:
+            self.opened_ns = decode_meta(first.state).recorded_ns
+            self.written_ns = decode_meta(last.state).recorded_ns
+
+    def _give_up(self, error: OmsError) -> None:
+        """Another writer has the account: nothing of ours can land any more."""
+        self.fenced.set()
+        self._ready.set()  # whoever waits for the log learns that it waits for nothing
+        self._fail_all(error)
+
+    def _fail_all(self, error: OmsError) -> None:
+        assert self._in_flight is not None
+        entries = [*self._in_flight.entries, *self._open.entries]
+        self._in_flight, self._open = None, _Batch()
+        for entry in entries:
+            _fail(entry, error)
+        self._settle(len(entries))
+
+    def _settle(self, entries: int) -> None:
+        self._waiting -= entries
+        if not self._waiting:
+            self._idle.set()
+
+
+def _succeed(entry: _Entry, receipt: Receipt) -> None:
+    if not entry.reply.done():  # whoever asked may have gone
+        entry.reply.set_result(receipt)
+
+
+def _fail(entry: _Entry, error: OmsError) -> None:
+    if not entry.reply.done():
+        entry.reply.set_exception(error)
+        entry.reply.exception()  # seen: an answer that nobody waits for is not an error of ours
