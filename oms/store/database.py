@@ -1,0 +1,216 @@
+"""Which Postgres, which schema, and as whom: connections, roles and migrations."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import psycopg
+from alembic import command, op
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.sql import SQL, Identifier
+from sqlalchemy import Engine, create_engine
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import NullPool
+
+from oms.errors import LogUnavailableError, SchemaError
+
+Role = Literal["oms_owner", "oms_writer", "oms_projector", "oms_reader"]
+ROLES: Final[Sequence[Role]] = ("oms_owner", "oms_writer", "oms_projector", "oms_reader")
+SERVER_VERSION_MIN: Final = 15
+MIGRATIONS: Final = Path(__file__).parent / "migrations"
+
+# A peer that vanished without a word is noticed within about ten seconds; a URL may say otherwise.
+CONNECTION_DEFAULTS: Final = {
+    "connect_timeout": "5",
+    "application_name": "oms",
+    "keepalives_idle": "4",
+    "keepalives_interval": "2",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "10000",
+}
+
+_CREATE_ROLES: Final = """
+DO $$
+DECLARE
+    wanted text;
+BEGIN
+    FOREACH wanted IN ARRAY ARRAY['oms_owner', 'oms_writer', 'oms_projector', 'oms_reader'] LOOP
+        IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = wanted) THEN
+            BEGIN -- roles belong to the cluster: another database's migration may be making the same one now
+                EXECUTE format('CREATE ROLE %I NOLOGIN', wanted);
+            EXCEPTION WHEN duplicate_object OR unique_violation THEN
+            END;
+        END IF;
+        IF NOT (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) THEN
+            BEGIN -- whoever may make a role may grant it; whoever may not needs to hold it already
+                EXECUTE format('GRANT %I TO CURRENT_USER', wanted);
+            EXCEPTION WHEN insufficient_privilege THEN
+            END;
+        END IF;
+    END LOOP;
+END $$
+"""
+_ADMINISTRATOR: Final = (
+    "let an administrator run: CREATE ROLE oms_owner; CREATE ROLE oms_writer; CREATE ROLE oms_projector; "
+    "CREATE ROLE oms_reader; GRANT oms_owner, oms_writer, oms_projector, oms_reader TO <user>; "
+    "GRANT CREATE ON SCHEMA public TO oms_owner"
+)
+_MIGRATION_LOCK: Final = 0x6F6D732E6462  # "oms.db": one migration at a time in a database
+
+
+def conninfo(url: str) -> str:
+    """Return `url` (any libpq connection string) with our time limits where it sets none.
+
+    Raises:
+        LogUnavailableError: it is not a connection string. What it holds is not repeated: it may be a password.
+    """
+    try:
+        given = conninfo_to_dict(url)
+    except psycopg.ProgrammingError:
+        raise LogUnavailableError(
+            "the database URL is not a PostgreSQL connection string",
+            next_step="set OMS_DATABASE_URL to postgresql://user@host:5432/database, or unset it for the embedded one",
+        ) from None
+    return make_conninfo("", **(CONNECTION_DEFAULTS | given))
+
+
+def connect(url: str, *, role: Role | None = None) -> psycopg.Connection[tuple[object, ...]]:
+    """Return an autocommit connection that acts as `role`, where the user may.
+
+    Raises:
+        LogUnavailableError: no server answers there, or it does not let us in.
+        SchemaError: the server is older than PostgreSQL 15.
+    """
+    info = conninfo(url)
+    try:
+        connection = psycopg.connect(info, autocommit=True)
+    except psycopg.OperationalError as error:
+        raise LogUnavailableError(
+            f"the database cannot be reached: {error}".strip(),
+            next_step="start the database, or correct OMS_DATABASE_URL",
+        ) from error
+    try:
+        require_server(connection)
+        if role is not None:
+            act_as(connection, role)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def require_server(connection: psycopg.Connection[tuple[object, ...]]) -> None:
+    """Refuse a server that is too old.
+
+    Raises:
+        SchemaError: it is older than PostgreSQL 15.
+    """
+    version = connection.info.server_version // 10_000
+    if version < SERVER_VERSION_MIN:
+        raise SchemaError(
+            f"the server is PostgreSQL {version}, too old for this program",
+            next_step=f"use PostgreSQL {SERVER_VERSION_MIN} or later, or unset OMS_DATABASE_URL for the embedded one",
+        )
+
+
+def act_as(connection: psycopg.Connection[Any], role: Role) -> None:
+    """Give up every right but those of `role`, if the user may; otherwise the user's own rights decide."""
+    row = connection.execute("SELECT pg_has_role(session_user, to_regrole(%s)::oid, 'MEMBER')", (role,)).fetchone()
+    allowed = next(iter(row.values() if isinstance(row, dict) else row)) if row else None
+    if allowed:
+        connection.execute(SQL("SET ROLE {}").format(Identifier(role)))
+
+
+def become_owner(connection: psycopg.Connection[Any]) -> None:
+    """Make the roles if they are missing, and go on as the owner of the tables, in the open transaction.
+
+    Raises:
+        SchemaError: the user may neither make the roles nor act as their owner.
+    """
+    try:
+        connection.execute("SELECT pg_advisory_xact_lock(%s)", (_MIGRATION_LOCK,))
+        connection.execute(_CREATE_ROLES)
+        may_create = connection.execute(
+            "SELECT pg_has_role(current_user, nspowner, 'MEMBER') FROM pg_namespace WHERE nspname = 'public'"
+        ).fetchone()
+        if may_create == (True,):
+            connection.execute("GRANT USAGE, CREATE ON SCHEMA public TO oms_owner")
+        connection.execute("SET ROLE oms_owner")
+    except psycopg.errors.InsufficientPrivilege as error:
+        raise SchemaError(f"the database user may not set up the roles: {error}", next_step=_ADMINISTRATOR) from error
+
+
+def run_script(path: Path) -> None:
+    """Run one SQL file inside the migration that Alembic is at; nothing in it is taken for a parameter."""
+    driver = op.get_bind().connection.driver_connection
+    assert isinstance(driver, psycopg.Connection)
+    driver.execute(path.read_bytes())
+
+
+def alembic_engine(url: str) -> Engine:
+    """Return an engine that opens one plain connection to `url` and keeps none."""
+    info = conninfo(url)
+    return create_engine("postgresql+psycopg://", creator=lambda: psycopg.connect(info), poolclass=NullPool)
+
+
+def upgrade(url: str) -> str:
+    """Bring the schema to what this program knows; return its revision. Doing it again changes nothing.
+
+    Raises:
+        LogUnavailableError: no server answers there.
+        SchemaError: the schema is newer than this program, the server too old, or the user may not change it.
+    """
+    config = _config(url)
+    _refuse_newer(ScriptDirectory.from_config(config), revision(url))
+    try:
+        command.upgrade(config, "head")
+    except DBAPIError as error:
+        raise SchemaError(f"the schema was not changed: {error.orig}", next_step="see the cause") from error
+    return check_schema(url)
+
+
+def check_schema(url: str) -> str:
+    """Return the schema's revision if it is the one this program knows.
+
+    Raises:
+        LogUnavailableError: no server answers there.
+        SchemaError: the schema is missing, older or newer.
+    """
+    scripts = ScriptDirectory.from_config(_config(url))
+    found, known = revision(url), scripts.get_current_head()
+    _refuse_newer(scripts, found)
+    if found is None or found != known:
+        state = "has no schema yet" if found is None else f"is at schema {found}, older than {known}"
+        raise SchemaError(f"the database {state}", next_step="run: oms db upgrade")
+    return found
+
+
+def revision(url: str) -> str | None:
+    """Return the revision the database is at, None if it holds no schema of ours.
+
+    Raises:
+        LogUnavailableError: no server answers there.
+        SchemaError: the server is older than PostgreSQL 15.
+    """
+    with connect(url) as connection:
+        if connection.execute("SELECT to_regclass('public.alembic_version')").fetchone() == (None,):
+            return None
+        row = connection.execute("SELECT version_num FROM public.alembic_version").fetchone()
+    return None if row is None else str(row[0])
+
+
+def _config(url: str) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    config.attributes["url"] = url
+    return config
+
+
+def _refuse_newer(scripts: ScriptDirectory, found: str | None) -> None:
+    if found is not None and found not in {script.revision for script in scripts.walk_revisions()}:
+        raise SchemaError(
+            f"the database is at schema {found}, newer than this program knows ({scripts.get_current_head()})",
+            next_step="install the newer program that upgraded it",
+        )

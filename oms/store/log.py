@@ -1,0 +1,250 @@
+"""The log in Postgres, as the port `EventLog` asks for it: one writer thread, one round trip and one commit a batch."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import starmap
+from typing import Final, TypeVar
+
+import psycopg
+from eventsourcing.persistence import PersistenceError
+from psycopg.rows import tuple_row
+
+from oms.errors import LogUnavailableError, OmsError
+from oms.ports import (
+    AlreadyThere,
+    AppendOutcome,
+    Batch,
+    Committed,
+    Conflict,
+    Fenced,
+    NotCommitted,
+    StoredEvent,
+    Unknown,
+    VenueMessage,
+)
+from oms.store.database import act_as, connect
+from oms.store.listener import Listener
+from oms.store.recorder import AnswerLostError, LogDatastore, LogRecorder
+from oms.store.scan import PAGE_ROWS, Row, Scan
+from oms.store.settle import is_over, read_back
+from oms.values import AccountId
+
+FENCED: Final = "OMS01"  # raised by append_events
+READERS: Final = 2  # threads for reads; more wait their turn
+POLL_SECONDS: Final = 0.5  # how late a reader learns of a commit whose notice was lost
+_RETRY_SECONDS: Final = 0.1
+
+_Result = TypeVar("_Result")
+
+_STREAM: Final = """
+SELECT notification_id, originator_id, originator_version, topic, state FROM public.stored_events
+WHERE originator_id = %s AND originator_version > %s ORDER BY originator_version
+"""
+_PAGE: Final = """
+SELECT notification_id, originator_id, originator_version, topic, state FROM public.stored_events
+WHERE notification_id > %s ORDER BY notification_id LIMIT %s
+"""
+_HEAD: Final = "SELECT coalesce(max(notification_id), 0) FROM public.stored_events"
+_EXISTING: Final = """
+SELECT stream FROM unnest(%s::text[]) AS asked (stream)
+WHERE EXISTS (SELECT FROM public.stored_events WHERE originator_id = stream)
+"""
+_MESSAGES: Final = """
+SELECT message_id, at_ns, direction, channel, body FROM public.venue_messages WHERE message_id = ANY(%s::text[])
+ORDER BY message_id
+"""
+
+
+class PostgresLog:
+    """An `EventLog` over PostgreSQL. Construct and use it inside one running event loop.
+
+    Appends go one after the other through one thread, so that the loop never waits for a commit. After a lost answer
+    the log is asked for at most `settle_seconds` before the outcome is Unknown.
+    """
+
+    def __init__(self, url: str, *, settle_seconds: float = 15.0) -> None:
+        self._url = url
+        self._settle_seconds = settle_seconds
+        self.recorder = LogRecorder(LogDatastore(url, connections=1 + READERS))
+        self._writer = ThreadPoolExecutor(1, "oms-log-writer")
+        self._readers = ThreadPoolExecutor(READERS, "oms-log-reader")
+        self._turn = asyncio.Lock()
+        self._listener = Listener(url, self._reach)
+        self._reached = 0
+        self._grown = asyncio.Event()
+
+    # ------------------------------------------------------------------------------------------------------ writing
+
+    async def append(self, batch: Batch) -> AppendOutcome:
+        """Write `batch` in one transaction and seal it. A caller that is cancelled meanwhile cancels no commit."""
+        async with self._turn:
+            work = asyncio.get_running_loop().run_in_executor(self._writer, self._append, batch)
+            outcome = await asyncio.shield(work)
+        if isinstance(outcome, Committed | AlreadyThere):
+            self._reach(outcome.last)
+        return outcome
+
+    async def take_over(self, account: AccountId) -> int:
+        """Fence every earlier writer of `account`; return the new epoch. Raises LogUnavailableError."""
+        work = asyncio.get_running_loop().run_in_executor(self._writer, self._take_over, account)
+        return await asyncio.shield(work)
+
+    def _append(self, batch: Batch) -> AppendOutcome:
+        try:
+            before = self.recorder.append(batch.events, batch.messages, account=batch.account, epoch=batch.epoch)
+        except AnswerLostError as lost:
+            return self._settle(batch, lost)
+        except PersistenceError as error:
+            return self._refused(batch, error)
+        return Committed(before + 1, before + len(batch.events))
+
+    def _refused(self, batch: Batch, error: PersistenceError) -> AppendOutcome:
+        """Return what a refusal means; the transaction was rolled back, or never begun."""
+        cause = error.__cause__
+        assert isinstance(cause, psycopg.Error)
+        reason = str(cause.diag.message_primary or cause).strip()
+        if cause.sqlstate == FENCED:
+            return Fenced(int(cause.diag.message_detail or 0))
+        if not isinstance(cause, psycopg.errors.UniqueViolation):
+            return NotCommitted(reason)
+        try:
+            with self.recorder.datastore.get_connection() as connection:
+                return read_back(connection, batch, reason)
+        except PersistenceError as unanswered:
+            return Unknown(f"{reason}, and the log cannot be asked which: {unanswered}".strip())
+
+    def _settle(self, batch: Batch, lost: AnswerLostError) -> AlreadyThere | Conflict | NotCommitted | Unknown:
+        """Ask the log until it answers, on a connection of its own; no append overtakes this, it has the one thread."""
+        deadline = time.monotonic() + self._settle_seconds  # noqa: TID251 - the writer's own thread, off the loop
+        trouble = "the server process that has the batch is still busy"
+        while (left := deadline - time.monotonic()) > 0:  # noqa: TID251 - as above
+            try:
+                with connect(self._url) as connection:
+                    if is_over(connection, lost.backend):
+                        act_as(connection, "oms_writer")
+                        connection.execute("SELECT set_config('lock_timeout', %s, false)", (f"{left:.3f}s",))
+                        return read_back(connection, batch, f"the connection was lost before the commit: {lost}")
+            except (OmsError, psycopg.Error) as error:
+                trouble = str(error).strip()
+            time.sleep(_RETRY_SECONDS)  # noqa: TID251 - as above
+        return Unknown(f"the connection was lost while committing ({lost}), and the log cannot be asked: {trouble}")
+
+    def _take_over(self, account: AccountId) -> int:
+        return self._query(lambda cursor: _only(cursor.execute("SELECT public.take_over(%s)", (account,))))
+
+    # ------------------------------------------------------------------------------------------------------ reading
+
+    async def read(self, stream: str, *, after_version: int = 0) -> Sequence[StoredEvent]:
+        """Return one stream's events in version order. Raises LogUnavailableError."""
+        return await self._off_loop(lambda cursor: _events(cursor.execute(_STREAM, (stream, after_version))))
+
+    async def page(self, *, after: int, limit: int) -> Sequence[StoredEvent]:
+        """Return up to `limit` events of the whole log after position `after`, in order. Raises LogUnavailableError."""
+        return await self._off_loop(lambda cursor: _events(cursor.execute(_PAGE, (after, limit))))
+
+    async def head(self) -> int:
+        """Return the last position, 0 for an empty log. Raises LogUnavailableError."""
+        head = await self._off_loop(lambda cursor: _only(cursor.execute(_HEAD)))
+        self._reach(head)
+        return head
+
+    async def existing(self, streams: Sequence[str]) -> set[str]:
+        """Return those of `streams` that hold at least one event. Raises LogUnavailableError."""
+        return await self._off_loop(lambda cursor: {str(row[0]) for row in cursor.execute(_EXISTING, (list(streams),))})
+
+    async def messages(self, message_ids: Sequence[str]) -> Sequence[VenueMessage]:
+        """Return the venue messages of those ids, in order of id. Raises LogUnavailableError."""
+        return await self._off_loop(
+            lambda cursor: tuple(starmap(VenueMessage, cursor.execute(_MESSAGES, (list(message_ids),))))
+        )
+
+    async def scan(
+        self, *, after: int = 0, upto: int | None = None, rows: int = PAGE_ROWS
+    ) -> AsyncIterator[Sequence[Row]]:
+        """Yield pages of (position, stream, version, topic, state) after `after`, through `upto` or to the end.
+
+        One snapshot of the log, read by a thread one page ahead. Raises LogUnavailableError.
+        """
+        loop = asyncio.get_running_loop()
+        with ThreadPoolExecutor(1, "oms-log-scan") as ahead:
+            scan = await loop.run_in_executor(ahead, Scan, self._url, after, upto, rows)
+            try:
+                coming = loop.run_in_executor(ahead, scan.next_page)
+                while page := await coming:
+                    coming = loop.run_in_executor(ahead, scan.next_page)
+                    yield page
+            finally:
+                await asyncio.shield(loop.run_in_executor(ahead, scan.close))
+
+    # ------------------------------------------------------------------------------------------------------ waiting
+
+    async def changed(self, *, after: int, seconds: float) -> None:
+        """Return once the log is longer than `after`, or after `seconds`."""
+        try:
+            async with asyncio.timeout(seconds):
+                while self._reached <= after:
+                    await self._listen()
+                    await self._notice()
+        except TimeoutError:
+            return
+
+    async def close(self) -> None:
+        """Finish what is being written, then close every connection."""
+        self._listener.close()
+        for threads in (self._writer, self._readers):
+            await asyncio.get_running_loop().run_in_executor(None, threads.shutdown)
+        self.recorder.datastore.close()
+
+    async def _listen(self) -> None:
+        """Listen, if nothing does, and look once: a commit before that gave its notice to nobody."""
+        if self._listener.listening:
+            return
+        try:
+            connection = await asyncio.get_running_loop().run_in_executor(self._readers, self._listener.open)
+            self._listener.attach(connection)
+            await self.head()
+        except (OmsError, psycopg.Error):  # down: the next round tries again
+            return
+
+    async def _notice(self) -> None:
+        """Wait for the log to grow; look for ourselves every now and then."""
+        try:
+            async with asyncio.timeout(POLL_SECONDS):
+                await self._grown.wait()
+        except TimeoutError:
+            try:
+                await self.head()
+            except LogUnavailableError:
+                return
+
+    def _reach(self, position: int) -> None:
+        if position > self._reached:
+            self._reached = position
+            self._grown.set()
+            self._grown = asyncio.Event()
+
+    async def _off_loop(self, question: Callable[[psycopg.Cursor[tuple[object, ...]]], _Result]) -> _Result:
+        return await asyncio.get_running_loop().run_in_executor(self._readers, self._query, question)
+
+    def _query(self, question: Callable[[psycopg.Cursor[tuple[object, ...]]], _Result]) -> _Result:
+        try:
+            with (
+                self.recorder.datastore.get_connection() as connection,
+                connection.cursor(binary=True, row_factory=tuple_row) as cursor,
+            ):
+                return question(cursor)
+        except PersistenceError as error:
+            raise LogUnavailableError(f"the log cannot be read: {error}".strip()) from error
+
+
+def _events(cursor: psycopg.Cursor[tuple[object, ...]]) -> Sequence[StoredEvent]:
+    return tuple(starmap(StoredEvent, cursor))
+
+
+def _only(cursor: psycopg.Cursor[tuple[object, ...]]) -> int:
+    row = cursor.fetchone()
+    assert row is not None
+    assert isinstance(row[0], int)
+    return row[0]

@@ -1,0 +1,85 @@
+"""A real Postgres for whoever asks: one server for the whole run, one fresh database a test.
+
+OMS_TEST_POSTGRES says which: ``embedded`` (the default), ``testcontainers``, or the URL of a server whose user may
+create databases and roles.
+"""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from itertools import count
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg.conninfo import make_conninfo
+
+from oms.store.database import upgrade
+from oms.store.embedded import EmbeddedPostgres
+
+NUMBERS = count(1)
+
+
+@pytest.fixture(scope="session")
+def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One folder of this run, the same in every worker of pytest-xdist."""
+    base = tmp_path_factory.getbasetemp()
+    return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+
+@pytest.fixture(scope="session")
+def postgres_server(shared_folder: Path) -> Iterator[str]:
+    """The connection string of a server's maintenance database, as a user who may do everything."""
+    wanted = os.environ.get("OMS_TEST_POSTGRES", "embedded")
+    with ExitStack() as stack:
+        if wanted == "embedded":
+            yield stack.enter_context(EmbeddedPostgres(shared_folder / "server")).url_of("postgres")
+        elif wanted == "testcontainers":
+            from testcontainers.postgres import PostgresContainer  # noqa: PLC0415 - needs Docker, so only when asked for
+
+            container = stack.enter_context(PostgresContainer("postgres:18", driver=None))
+            yield container.get_connection_url()
+        else:
+            yield wanted
+
+
+@pytest.fixture(scope="session")
+def template(postgres_server: str, shared_folder: Path) -> str:
+    """The name of a database with the whole schema and no rows, made once a run."""
+    name = f"oms_template_{os.getpid()}"
+    known = shared_folder / "template"
+    with (shared_folder / "template.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if known.exists():
+            return known.read_text()
+        with psycopg.connect(postgres_server, autocommit=True) as server:
+            server.execute(f"CREATE DATABASE {name}")
+        upgrade(make_conninfo(postgres_server, dbname=name))
+        known.write_text(name)
+    return name
+
+
+@contextmanager
+def fresh_database(server: str, template: str) -> Iterator[str]:
+    name = f"oms_test_{os.getpid()}_{next(NUMBERS)}"
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+        try:
+            yield make_conninfo(server, dbname=name)
+        finally:
+            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def database(postgres_server: str, template: str) -> Iterator[str]:
+    """The connection string of a fresh, empty database with the whole schema."""
+    with fresh_database(postgres_server, template) as url:
+        yield url
+
+
+@pytest.fixture
+def bare_database(postgres_server: str) -> Iterator[str]:
+    """The connection string of a fresh database without any schema."""
+    with fresh_database(postgres_server, "template1") as url:
+        yield url
