@@ -70,16 +70,17 @@ def verify(batches: Iterable[SealedBatch], anchor: Anchor | None = None) -> int 
             return wrong
         assert batch.seal is not None
         previous, head = batch.seal.seal, batch.seal.last
-        if anchor is not None and anchor.position == head and anchor.seal != previous.hex():
+        reaches_anchor = anchor is not None and batch.seal.first <= anchor.position <= head
+        if reaches_anchor and anchor != Anchor(head, previous.hex()):
             return batch.seal.first
     if anchor is not None and head < anchor.position:
         return head + 1
     return None
 
 
-def anchored(position: int, seal: bytes) -> bytes:
-    """Return the anchor of a head as one JSON document."""
-    return msgspec.json.encode(Anchor(position, seal.hex()))
+def anchored(anchor: Anchor) -> bytes:
+    """Return `anchor` as one JSON document."""
+    return msgspec.json.encode(anchor)
 
 
 def read_anchor(document: bytes) -> Anchor:

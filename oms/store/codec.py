@@ -1,0 +1,128 @@
+"""Events to stored bodies and back: flat JSON, what stands beside an event and the event itself in one object.
+
+An auditor reads a body with psql in ten years. A topic (``order-filled/1``) names its shape for ever: a new shape gets
+a new topic, and the old one an entry in `UPCASTS`, which brings its bodies up to date as they are read. Nothing that
+is stored is ever rewritten.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType, UnionType
+from typing import Any, Final, Generic, TypeVar, get_args
+
+import msgspec
+from msgspec import Struct
+
+from oms.account.events import AccountEvent
+from oms.errors import CorruptStreamError
+from oms.order.events import OrderEvent
+from oms.ports import Meta
+from oms.position.events import PositionEvent
+
+Event = OrderEvent | PositionEvent | AccountEvent
+Body = dict[str, Any]
+
+_E = TypeVar("_E", bound=Struct)
+
+
+class Upcast(Struct, frozen=True):
+    """How a body of an old topic becomes one of the next: `change` gets it parsed and returns the new one."""
+
+    to: str
+    change: Callable[[Body], Body]
+
+
+UPCASTS: Final[Mapping[str, Upcast]] = MappingProxyType({})  # no shape has a successor yet
+
+
+class Codec(Generic[_E]):
+    """Encodes and decodes the events of one union of tagged Structs."""
+
+    def __init__(self, kinds: Iterable[type[_E]], upcasts: Mapping[str, Upcast]) -> None:
+        self._encoder = msgspec.json.Encoder()
+        self._kinds = {_topic(kind): kind for kind in kinds}
+        self._decoders = {topic: msgspec.json.Decoder(kind) for topic, kind in self._kinds.items()}
+        self._topics = {kind: topic for topic, kind in self._kinds.items()}
+        # The topic has a column of its own: its tag, always the first field, is cut off the body.
+        self._cuts = {
+            kind: len(self._encoder.encode({_tag_field(kind): topic})) - 1 for kind, topic in self._topics.items()
+        }
+        self._upcasts = upcasts
+
+    @property
+    def topics(self) -> Mapping[str, type[_E]]:
+        """Every topic that is written today, with its class."""
+        return self._kinds
+
+    def topic_of(self, event: _E) -> str:
+        """Return the topic that `event` is stored under."""
+        return self._topics[type(event)]
+
+    def encode(self, meta: bytes, event: _E) -> bytes:
+        """Return the body of `event`; `meta` is what `encode_meta` made, the same for all events of one message."""
+        return meta + self._encoder.encode(event)[self._cuts[type(event)] :]
+
+    def decode(self, topic: str, state: bytes) -> _E:
+        """Return the event in a stored body, brought up to date if its topic is an old one.
+
+        Raises:
+            CorruptStreamError: nobody here knows the topic, or the body is not what it promises.
+        """
+        decoder = self._decoders.get(topic)
+        try:
+            return self._upcast(topic, state) if decoder is None else decoder.decode(state)
+        except msgspec.MsgspecError as error:
+            raise CorruptStreamError(f"a stored body is not a {topic}: {error}") from error
+
+    def _upcast(self, topic: str, state: bytes) -> _E:
+        body: Body | None = None
+        while (upcast := self._upcasts.get(topic)) is not None:
+            body = upcast.change(msgspec.json.decode(state, type=Body) if body is None else body)
+            topic = upcast.to
+        if body is None or topic not in self._kinds:
+            raise CorruptStreamError(
+                f"no event of topic {topic} is known", next_step="run the program that wrote this log, or a newer one"
+            )
+        return msgspec.convert(body, self._kinds[topic])
+
+
+def _topic(kind: type[Struct]) -> str:
+    tag = kind.__struct_config__.tag
+    assert isinstance(tag, str), f"{kind.__name__} has no tag"
+    return tag
+
+
+def _tag_field(kind: type[Struct]) -> str:
+    field = kind.__struct_config__.tag_field
+    assert field is not None
+    return field
+
+
+def members(*unions: UnionType) -> tuple[type[Any], ...]:
+    """Return the classes of `unions`."""
+    return tuple(kind for union in unions for kind in get_args(union))
+
+
+CODEC: Final[Codec[Event]] = Codec(members(OrderEvent, PositionEvent, AccountEvent), UPCASTS)
+topic_of: Final = CODEC.topic_of
+encode: Final = CODEC.encode
+decode: Final = CODEC.decode
+
+_meta_encoder: Final = msgspec.json.Encoder()
+_meta_decoder: Final = msgspec.json.Decoder(Meta)
+
+
+def encode_meta(meta: Meta) -> bytes:
+    """Return the opening of every body that stands beside `meta`; `encode` puts an event behind it."""
+    return _meta_encoder.encode(meta)[:-1]
+
+
+def decode_meta(state: bytes) -> Meta:
+    """Return what stands beside the event in a stored body.
+
+    Raises:
+        CorruptStreamError: the body does not hold it.
+    """
+    try:
+        return _meta_decoder.decode(state)
+    except msgspec.MsgspecError as error:
+        raise CorruptStreamError(f"a stored body has no readable meta: {error}") from error
