@@ -102,8 +102,7 @@ def record(news: OrderNews, order: Order) -> tuple[OrderEvent, ...]:
         case SubmitAccepted():
             return _heard(order, news.venue_order_id)
         case SubmitRefused():
-            refused = VenueRefused(reason=news.reason, code=news.code, text=news.text)
-            return _if_possible(order, refused) if order.life in UNHEARD else ()
+            return _refused(news, order)
         case SubmitUnknown():
             unknown = OutcomeUnknown(reason=news.reason, valid_until_ns=news.valid_until_ns)
             return (unknown,) if order.life is Life.SENDING else ()
@@ -240,6 +239,17 @@ def _heard(order: Order, venue_order_id: VenueOrderId | None) -> tuple[OrderEven
     if not news:
         return ()
     return _if_possible(order, VenueAccepted(venue_order_id=venue_order_id or order.venue_order_id))
+
+
+def _refused(news: SubmitRefused, order: Order) -> tuple[OrderEvent, ...]:
+    """Return the end of an order that was refused; one that the venue has shown alive cannot be."""
+    match order.life:
+        case Life.SENDING | Life.IN_DOUBT:
+            return (VenueRefused(reason=news.reason, code=news.code, text=news.text),)
+        case Life.REJECTED:
+            return ()
+        case life:
+            return _contradicted(order, news, f"a refusal of an order that is {life.name}")
 
 
 def _shown(report: OrderReport, order: Order) -> tuple[OrderEvent, ...]:

@@ -317,7 +317,7 @@ def evolve(order: Order | None, event: OrderEvent) -> Order:
         case ReportContradicted():
             return replace(order, flagged=True, version=version)
         case OrderRequested() | ExternalOrderSeen():
-            raise CorruptStreamError(f"{order.request.client_order_id} was opened twice")
+            raise AssertionError("no row of the table lets an order be opened twice")
 
 
 def fold(history: Iterable[OrderEvent]) -> Order | None:

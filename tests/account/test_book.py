@@ -1,0 +1,159 @@
+"""What an account owns and holds follows from its log, and an undo takes back exactly what was done."""
+
+from decimal import Decimal
+
+from hypothesis import given as forall
+from hypothesis import strategies as st
+
+from oms.account.events import BalanceAdjusted, TradingHalted, TradingResumed
+from oms.account.state import NOBODY, HaltTrading, ResumeTrading, adjust, evolve, halt, resume
+from oms.book import Book, account_stream
+from oms.decide import Decider, Said
+from oms.errors import CommandRefusedError
+from oms.order.messages import CancelOrder, SubmitAccepted, SubmitUnknown
+from oms.order.state import CLOSED, hold
+from oms.risk import Limits
+from oms.values import AccountId, ClientOrderId, Currency, Provenance, Side, Symbol, VenueOrderId
+from oms.venue import VenueOrderStatus
+from tests.order.story import BTC_USDT, SPOT, asking, shown, trade
+
+MAIN = AccountId("main")
+USDT, BTC = Currency("USDT"), Currency("BTC")
+DECIDER = Decider(MAIN, instruments={Symbol("BTC/USDT"): BTC_USDT}, capabilities=SPOT, limits=Limits())
+
+
+def book_with(**amounts: str) -> Book:
+    book = Book(MAIN)
+    for currency, amount in amounts.items():
+        event = BalanceAdjusted(
+            currency=Currency(currency), change=Decimal(amount), total=Decimal(amount), reason="opening"
+        )
+        book.apply(account_stream(MAIN), event)
+    book.keep_journal()
+    return book
+
+
+def say(book: Book, message: object, stream: str | None = None) -> None:
+    told = message if stream is None else ((stream, message),)
+    said = Said(message=told, actor="test", cause="test", source=Provenance.COMMAND)  # type: ignore[arg-type]
+    DECIDER.decide(said, book)
+
+
+def test_an_open_order_holds_and_a_fill_spends() -> None:
+    book = book_with(USDT="1000")
+    say(book, asking(quantity=Decimal(2), price=Decimal(100)))
+    assert book.funds(USDT).available == Decimal("799.8")
+    say(book, trade("t1", "0.5", "90", commission=Decimal("0.045")), "order/main/c1")
+    assert book.funds(USDT).total == Decimal("954.955")
+    assert book.funds(USDT).held == Decimal("150.15")
+    assert book.funds(BTC).total == Decimal("0.5")
+    say(book, shown(VenueOrderStatus.CANCELED, "0.5"), "order/main/c1")
+    assert book.funds(USDT).held == 0
+    assert book.positions["position/main/BTC/USDT/net"].quantity == Decimal("0.5")
+
+
+def test_s21_twenty_buys_of_a_hundred_out_of_a_thousand_send_nine() -> None:
+    """Nine, not ten: each holds its commission as well."""
+    book = book_with(USDT="1000")
+    for n in range(20):
+        say(book, asking(client_order_id=ClientOrderId(f"c{n}"), quantity=Decimal(1)))
+    sent = [order for order in book.orders.values() if order.life not in CLOSED]
+    assert len(sent) == 9
+    assert book.funds(USDT).held == Decimal("900.9")
+    for n in range(9):
+        say(book, shown(VenueOrderStatus.CANCELED, client_order_id=f"c{n}"), f"order/main/c{n}")
+    assert book.funds(USDT).held == 0
+
+
+def test_the_venues_balances_are_taken_over_with_the_reason() -> None:
+    totals = {USDT: Decimal(5)}
+    changes = adjust(totals, {USDT: Decimal(7), BTC: Decimal(1)}, "external")
+    assert [(c.currency, c.change, c.total) for c in changes] == [(BTC, 1, 1), (USDT, 2, 7)]
+    assert adjust(totals, totals, "external") == []
+    assert [c.change for c in adjust(totals, {}, "external")] == [-5]  # not listed is zero
+
+
+def test_a_halt_is_put_on_once_and_taken_off_once() -> None:
+    stop, go = HaltTrading(account=MAIN, reason="drill"), ResumeTrading(account=MAIN, reason="over")
+    assert halt(stop, NOBODY) == (TradingHalted(reason="drill"),)
+    halted = evolve(NOBODY, TradingHalted(reason="drill"))
+    assert halt(stop, halted) == ()
+    assert resume(go, halted) == (TradingResumed(reason="over"),)
+    assert resume(go, NOBODY) == ()
+
+
+def test_closed_orders_leave_memory_unless_something_is_missing() -> None:
+    book = Book(MAIN, closed_kept=1)
+    book.apply(
+        account_stream(MAIN),
+        BalanceAdjusted(currency=USDT, change=Decimal(10**6), total=Decimal(10**6), reason="opening"),
+    )
+    for n in range(4):
+        say(book, asking(client_order_id=ClientOrderId(f"c{n}")))
+        ended = shown(VenueOrderStatus.CANCELED, "0.5" if n == 0 else "0", client_order_id=f"c{n}")
+        say(book, ended, f"order/main/c{n}")
+        book.trim()
+    assert set(book.orders) == {"order/main/c0", "order/main/c3"}  # the first still waits for its trade
+
+
+messages = st.lists(
+    st.one_of(
+        st.builds(
+            lambda n, q, s: asking(client_order_id=ClientOrderId(f"c{n}"), quantity=Decimal(q), side=s),
+            st.integers(1, 3),
+            st.integers(1, 4),
+            st.sampled_from(Side),
+        ),
+        st.builds(
+            lambda n: CancelOrder(account=MAIN, client_order_id=ClientOrderId(f"c{n}"), request_id="r"),
+            st.integers(1, 3),
+        ),
+        st.builds(lambda n, t: (f"c{n}", trade(f"t{t}", "0.5")), st.integers(1, 3), st.integers(1, 3)),
+        st.builds(
+            lambda n, s: (f"c{n}", shown(s, "0.5", client_order_id=f"c{n}")),
+            st.integers(1, 3),
+            st.sampled_from(VenueOrderStatus),
+        ),
+        st.builds(lambda n: (f"c{n}", SubmitAccepted(venue_order_id=VenueOrderId("v1"))), st.integers(1, 3)),
+        st.builds(lambda n: (f"c{n}", SubmitUnknown(reason="x", valid_until_ns=1)), st.integers(1, 3)),
+        st.just(HaltTrading(account=MAIN, reason="x")),
+        st.just(ResumeTrading(account=MAIN, reason="x")),
+    ),
+    max_size=12,
+)
+
+
+def tell(book: Book, message: object) -> None:
+    try:
+        if isinstance(message, tuple):
+            say(book, message[1], f"order/main/{message[0]}")
+        else:
+            say(book, message)
+    except CommandRefusedError:
+        pass
+
+
+@forall(before=messages, after=messages)
+def test_an_undo_takes_back_exactly_what_was_done(before: list[object], after: list[object]) -> None:
+    book = book_with(USDT="1000", BTC="3")
+    for message in before:
+        tell(book, message)
+    book.cut()
+    summary, unsettled = book.summary(), set(book.unsettled)
+    for message in after:
+        tell(book, message)
+    book.undo(book.cut())
+    assert book.summary() == summary
+    assert set(book.unsettled) == unsettled
+
+
+@forall(told=messages)
+def test_what_is_held_is_the_sum_over_open_orders(told: list[object]) -> None:
+    book = book_with(USDT="1000", BTC="3")
+    for message in told:
+        tell(book, message)
+        for currency in (USDT, BTC):
+            holds = [hold(order) for order in book.orders.values()]
+            assert book.funds(currency).held == sum((amount for held, amount in holds if held == currency), Decimal(0))
+        assert set(book.open) == {stream for stream, order in book.orders.items() if order.life not in CLOSED}
+        assert set(book.unsettled) == {stream for stream, order in book.orders.items() if order.unsettled}

@@ -1,0 +1,315 @@
+"""Stories: given events, when a command or a report, then events."""
+
+from decimal import Decimal
+
+import pytest
+
+from oms.errors import (
+    BelowMinimumError,
+    DuplicateOrderError,
+    InvalidOrderError,
+    OffGridError,
+    OrderClosedError,
+    UnknownOrderError,
+    UnknownSymbolError,
+)
+from oms.order import decisions, events
+from oms.order.decisions import external
+from oms.order.messages import (
+    AbsenceReport,
+    BustReport,
+    CancelOrder,
+    CancelRejected,
+    CancelTaken,
+    SubmitAccepted,
+    SubmitRefused,
+    SubmitRepeated,
+    SubmitUnknown,
+)
+from oms.order.state import hold, status
+from oms.risk import Facts, Limits
+from oms.values import (
+    AccountId,
+    ClientOrderId,
+    OrderStatus,
+    OrderType,
+    Side,
+    TimeInForce,
+    VenueOrderId,
+)
+from oms.venue import VenueOrderStatus
+from tests.order.story import BTC_USDT, RICH, SPOT, asking, given, requested, sent, shown, trade
+
+V1 = VenueOrderId("v1")
+ACCEPTED = events.VenueAccepted(venue_order_id=V1)
+CANCEL = CancelOrder(account=AccountId("main"), client_order_id=ClientOrderId("c1"), request_id="r1")
+ASKED_TO_CANCEL = events.CancelRequested(request_id="r1")
+
+
+def filled(exec_id: str, quantity: str, price: str = "100") -> events.OrderFilled:
+    report = trade(exec_id, quantity, price)
+    return events.OrderFilled(
+        exec_id=report.exec_id,
+        quantity=report.quantity,
+        price=report.price,
+        commission=report.commission,
+        commission_currency=report.commission_currency,
+    )
+
+
+# ------------------------------------------------------------------------------------------------ placing
+
+
+def test_an_order_is_asked_and_sent_in_one_go() -> None:
+    given().when(asking()).then(requested(), events.SendStarted(attempt=1))
+
+
+def test_the_same_order_again_is_a_retry() -> None:
+    given(*sent()).when(asking()).then()
+
+
+def test_the_same_id_for_another_order_is_refused() -> None:
+    with pytest.raises(DuplicateOrderError):
+        given(*sent()).when(asking(price=Decimal(101)))
+
+
+def test_s21_an_order_beyond_the_funds_is_denied_and_says_the_figures() -> None:
+    poor = Facts(instrument=BTC_USDT, capabilities=SPOT, available=Decimal("200.19"))
+    _, denied = decisions.place(asking(), None, poor, Limits())
+    assert denied == events.OrderDenied(
+        limit="insufficient_funds", detail="needs 200.200 USDT, 200.19 is available after open orders"
+    )
+    enough = Facts(instrument=BTC_USDT, capabilities=SPOT, available=Decimal("200.2"))
+    assert decisions.place(asking(), None, enough, Limits())[1] == events.SendStarted(attempt=1)
+
+
+def test_s18_while_halted_nothing_opens() -> None:
+    halted = Facts(instrument=BTC_USDT, capabilities=SPOT, available=Decimal(10**9), halted="by hand: drill")
+    _, denied = decisions.place(asking(), None, halted, Limits())
+    assert denied == events.OrderDenied(limit="trading_halted", detail="by hand: drill")
+
+
+@pytest.mark.parametrize(
+    ("changes", "error"),
+    [
+        ({"price": Decimal("100.001")}, OffGridError),
+        ({"price": Decimal(-1)}, InvalidOrderError),
+        ({"price": Decimal("NaN")}, InvalidOrderError),
+        ({"price": Decimal("1e999999")}, InvalidOrderError),
+        ({"price": Decimal("1." + "0" * 150 + "1")}, OffGridError),
+        ({"price": None}, InvalidOrderError),
+        ({"quantity": Decimal("0.00001")}, OffGridError),
+        ({"quantity": Decimal(0)}, InvalidOrderError),
+        ({"quantity": Decimal("Infinity")}, InvalidOrderError),
+        ({"quantity": None}, InvalidOrderError),
+        ({"notional": Decimal(10)}, InvalidOrderError),
+        ({"quantity": Decimal("0.0001"), "price": Decimal(1)}, BelowMinimumError),
+        ({"time_in_force": TimeInForce.FOK}, InvalidOrderError),
+        ({"time_in_force": TimeInForce.IOC, "post_only": True}, InvalidOrderError),
+        ({"reduce_only": True}, InvalidOrderError),
+        ({"type": OrderType.MARKET}, InvalidOrderError),
+        ({"type": OrderType.MARKET, "price": None}, InvalidOrderError),
+        ({"type": OrderType.MARKET, "price": None, "quantity": None, "notional": Decimal("4.99")}, BelowMinimumError),
+    ],
+)
+def test_a_malformed_order_is_refused_and_leaves_nothing(changes: dict[str, object], error: type[Exception]) -> None:
+    with pytest.raises(error):
+        given().when(asking(**changes))
+
+
+def test_an_unknown_market_is_refused() -> None:
+    nowhere = Facts(instrument=None, capabilities=SPOT, available=Decimal(0))
+    with pytest.raises(UnknownSymbolError):
+        decisions.place(asking(), None, nowhere, Limits())
+
+
+def test_a_market_buy_is_sized_in_quote_and_holds_its_commission_too() -> None:
+    bought = {"type": OrderType.MARKET, "price": None, "quantity": None, "notional": Decimal(50)}
+    story = given().when(asking(**bought))
+    assert story.order is not None
+    assert hold(story.order) == ("USDT", Decimal("50.05"))
+
+
+# ------------------------------------------------------------------------------------------------ answers
+
+
+def test_an_ack_names_the_venues_id_once() -> None:
+    given(*sent()).when(SubmitAccepted(venue_order_id=V1)).then(ACCEPTED)
+    given(*sent(), ACCEPTED).when(SubmitAccepted(venue_order_id=V1)).then()
+
+
+def test_a_certain_refusal_rejects() -> None:
+    refused = events.VenueRefused(reason="insufficient_funds", code="50020")
+    story = given(*sent()).when(SubmitRefused(reason="insufficient_funds", code="50020")).then(refused)
+    assert story.order is not None
+    assert status(story.order) is OrderStatus.REJECTED
+
+
+def test_a_refusal_that_did_nothing_sends_the_same_id_again_three_times_at_most() -> None:
+    story = given(*sent()).when(SubmitRepeated()).then(events.SendStarted(attempt=2))
+    story.when(SubmitRepeated()).then(events.SendStarted(attempt=3))
+    story.when(SubmitRepeated()).then()
+
+
+def test_s02_no_answer_is_doubt_not_failure() -> None:
+    unknown = events.OutcomeUnknown(reason="timeout", valid_until_ns=60)
+    story = given(*sent()).when(SubmitUnknown(reason="timeout", valid_until_ns=60)).then(unknown)
+    assert story.order is not None
+    assert status(story.order) is OrderStatus.IN_DOUBT
+    assert hold(story.order) == ("USDT", Decimal("200.2"))  # it may live, so it holds
+    story.when(shown(VenueOrderStatus.NEW)).then(ACCEPTED)
+
+
+def test_s13_an_order_called_dead_that_shows_up_lives_again() -> None:
+    dead = events.AbsenceProven(evidence=("m1", "m2", "m3"))
+    doubt = events.OutcomeUnknown(reason="timeout", valid_until_ns=60)
+    given(*sent(), doubt).when(AbsenceReport(evidence=("m1", "m2", "m3"))).then(dead)
+    story = given(*sent(), doubt, dead).when(shown(VenueOrderStatus.NEW)).then(ACCEPTED)
+    assert story.order is not None
+    assert status(story.order) is OrderStatus.OPEN
+
+
+def test_absence_says_nothing_of_an_order_that_was_found_meanwhile() -> None:
+    given(*sent(), ACCEPTED).when(AbsenceReport(evidence=("m1",))).then()
+
+
+# ------------------------------------------------------------------------------------------------ fills
+
+
+def test_s11_a_fill_that_outruns_the_ack_is_booked_and_names_the_order() -> None:
+    given(*sent()).when(trade("t1", "0.5")).then(ACCEPTED, filled("t1", "0.5"))
+
+
+def test_s09_a_fill_told_twice_is_booked_once() -> None:
+    given(*sent(), ACCEPTED, filled("t1", "0.5")).when(trade("t1", "0.5"), trade("t1", "0.5")).then()
+
+
+def test_s10_two_trades_under_one_id_are_flagged_not_lost() -> None:
+    story = given(*sent(), ACCEPTED, filled("t1", "0.5")).when(trade("t1", "0.7"))
+    assert [type(event) for event in story.caused] == [events.ReportContradicted]
+    assert story.order is not None
+    assert story.order.flagged
+
+
+def test_the_last_fill_fills_the_order_and_releases_what_it_held() -> None:
+    story = given(*sent(), ACCEPTED, filled("t1", "0.5")).when(trade("t2", "1.5", "99")).then(filled("t2", "1.5", "99"))
+    assert story.order is not None
+    assert status(story.order) is OrderStatus.FILLED
+    assert story.order.average_price == Decimal("99.25")
+    assert hold(story.order) == ("USDT", 0)
+
+
+def test_s12_a_fill_after_the_cancel_is_booked_and_the_order_stays_canceled() -> None:
+    canceled = events.VenueCanceled(reason="user", cum_quantity=Decimal(0))
+    story = given(*sent(), ACCEPTED, canceled).when(trade("t1", "0.5")).then(filled("t1", "0.5"))
+    assert story.order is not None
+    assert status(story.order) is OrderStatus.CANCELED
+    story.when(trade("t2", "1.5"))
+    assert status(story.order) is OrderStatus.FILLED
+
+
+def test_a_commission_told_later_is_added_once() -> None:
+    told_late = trade("t1", "0.5", commission=None, commission_currency=None)
+    story = given(*sent(), ACCEPTED).when(told_late)
+    assert story.order is not None
+    assert story.order.trades_missing
+    charged = events.CommissionReported(
+        exec_id=told_late.exec_id, commission=Decimal("0.1"), commission_currency=trade("t1", "1").commission_currency
+    )  # type: ignore[arg-type]
+    story.when(trade("t1", "0.5")).then(charged)
+    assert not story.order.trades_missing
+    story.when(trade("t1", "0.5")).then()
+
+
+def test_the_venues_total_ahead_of_our_trades_is_remembered_until_they_come() -> None:
+    behind = events.ProgressReported(cum_quantity=Decimal("0.5"))
+    story = given(*sent(), ACCEPTED).when(shown(VenueOrderStatus.PARTIALLY_FILLED, "0.5")).then(behind)
+    assert story.order is not None
+    assert story.order.trades_missing
+    story.when(trade("t1", "0.5")).then(filled("t1", "0.5"))
+    assert not story.order.trades_missing
+
+
+def test_s32_a_market_buy_is_filled_when_the_venue_calls_it_done() -> None:
+    bought = {"type": OrderType.MARKET, "price": None, "quantity": None, "notional": Decimal(100)}
+    done = events.ProgressReported(cum_quantity=Decimal("0.9999"), done=True)
+    story = given(*sent(**bought), ACCEPTED).when(shown(VenueOrderStatus.FILLED, "0.9999")).then(done)
+    assert story.order is not None
+    assert status(story.order) is OrderStatus.OPEN  # the trades are still to come
+    story.when(trade("t1", "0.9999", "100.00"))
+    assert status(story.order) is OrderStatus.FILLED
+    assert hold(story.order) == ("USDT", 0)
+
+
+def test_s33_a_post_only_order_ended_by_the_system_is_canceled_with_its_reason() -> None:
+    ended = events.VenueCanceled(reason="system", cum_quantity=Decimal(0))
+    story = given(*sent(post_only=True), ACCEPTED).when(shown(VenueOrderStatus.CANCELED, cancel_reason="system"))
+    story.then(ended)
+
+
+def test_s52_a_busted_trade_is_taken_back() -> None:
+    story = given(*sent(), ACCEPTED, filled("t1", "2")).when(BustReport(exec_id="t1"))
+    assert story.order is not None
+    assert (story.order.cum_quantity, story.order.cum_cost) == (0, 0)
+    assert status(story.order) is OrderStatus.OPEN
+
+
+# ------------------------------------------------------------------------------------------------ cancels
+
+
+def test_a_cancel_is_asked_for_once() -> None:
+    story = given(*sent(), ACCEPTED).when(CANCEL).then(ASKED_TO_CANCEL)
+    assert story.order is not None
+    assert status(story.order) is OrderStatus.PENDING_CANCEL
+    story.when(CANCEL).then()
+    story.when(CancelTaken(request_id="r1")).then(events.CancelAccepted(request_id="r1"))
+    assert status(story.order) is OrderStatus.PENDING_CANCEL  # asked for is not done
+
+
+def test_s04_a_refused_cancel_proves_nothing_about_the_order() -> None:
+    refused = events.CancelRefused(request_id="r1", reason="already_filled", code="50031")
+    story = given(*sent(), ACCEPTED, ASKED_TO_CANCEL).when(
+        CancelRejected(request_id="r1", reason="already_filled", code="50031")
+    )
+    story.then(refused)
+    assert story.order is not None
+    assert status(story.order) is OrderStatus.OPEN
+
+
+def test_what_is_over_or_was_never_there_cannot_be_canceled() -> None:
+    with pytest.raises(OrderClosedError):
+        given(*sent(), ACCEPTED, filled("t1", "2")).when(CANCEL)
+    with pytest.raises(UnknownOrderError):
+        given().when(CANCEL)
+
+
+# ------------------------------------------------------------------------------------------------ what should not be
+
+
+def test_s46_an_unknown_status_flags_the_order_and_changes_nothing() -> None:
+    story = given(*sent(), ACCEPTED).when(shown(None, raw_status="foo"))
+    assert [type(event) for event in story.caused] == [events.ReportContradicted]
+    assert story.order is not None
+    assert story.order.flagged
+    assert status(story.order) is OrderStatus.OPEN
+    story.when(shown(None, raw_status="foo")).then()  # said once, not at every poll
+
+
+def test_an_order_of_somebody_else_is_seen_under_the_same_name_every_time() -> None:
+    report = shown(VenueOrderStatus.NEW, client_order_id=None, side=Side.SELL, quantity=Decimal(1), price=Decimal(7))
+    seen, *_ = external(report, AccountId("main"))
+    assert isinstance(seen, events.ExternalOrderSeen)
+    assert seen.client_order_id == "externalv1"
+    assert external(report, AccountId("main"))[0] == seen
+
+
+def test_money_under_an_order_that_was_denied_is_booked_and_flagged() -> None:
+    denied = (requested(), events.OrderDenied(limit="x", detail="y"))
+    story = given(*denied).when(trade("t1", "0.5"))
+    assert story.order is not None
+    assert story.order.cum_quantity == Decimal("0.5")
+    assert story.order.flagged
+
+
+def test_nothing_of_the_facts_is_needed_for_a_retry() -> None:
+    assert decisions.place(asking(), given(*sent()).order, RICH, Limits(open_orders_max=0)) == ()
