@@ -1,0 +1,141 @@
+"""How often BitMart may be called: one bucket for each endpoint, honoured in every window (PROTOCOL 3).
+
+The venue counts in fixed windows whose phase nobody tells, so a bucket keeps its limit in any window of that length:
+the n-th call waits until the one n before it is a window old. Calls wait in the order they came and for a bounded time;
+who would wait longer is turned away at once, before anything is sent. Sleeping is the loop's; time is the Clock's.
+
+Submits and cancels have buckets of their own at the venue. What they share is ours: the calls in flight. A part of
+those is kept for cancels, so that a venue that answers slowly cannot fill them with submits.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from types import MappingProxyType
+from typing import Final
+
+from msgspec import Struct
+
+from oms.ports import Clock
+
+
+class Rate(Struct, frozen=True):
+    """At most `calls` in any `seconds`."""
+
+    calls: int
+    seconds: float
+
+
+# PROTOCOL 3.2, the endpoints we call.
+SPOT_RATES: Final[Mapping[str, Rate]] = MappingProxyType(
+    {
+        "/system/time": Rate(10, 1),
+        "/spot/v1/symbols/details": Rate(12, 2),
+        "/spot/v1/wallet": Rate(12, 2),
+        "/spot/v1/user_fee": Rate(2, 2),
+        "/spot/v2/submit_order": Rate(40, 2),
+        "/spot/v3/cancel_order": Rate(40, 2),
+        "/spot/v4/query/order": Rate(50, 2),
+        "/spot/v4/query/client-order": Rate(50, 2),
+        "/spot/v4/query/open-orders": Rate(12, 2),
+        "/spot/v4/query/trades": Rate(12, 2),
+        "/spot/v4/query/order-trades": Rate(12, 2),
+    },
+)
+UNLISTED: Final = Rate(2, 2)  # the tightest the venue documents
+
+WAIT_MAX: Final = 5.0  # seconds a caller waits for its turn
+STRETCH: Final = 1.1  # of the window: calls spaced when they leave may arrive closer together
+FREEZE_MAX: Final = 60.0
+BAN_SECONDS: Final = 300.0  # after 418: "retry after minutes"; how long a ban lasts is unverified
+STRIKES_MAX: Final = 6
+
+IN_FLIGHT: Final = 48  # calls at once
+IN_FLIGHT_FOR_CANCELS: Final = 16  # more, for cancels alone
+
+TOO_MANY: Final = 429
+BANNED: Final = 418
+USED_HEADER: Final = "x-bm-ratelimit-remaining"  # the name lies: it counts the calls used, upwards
+LIMIT_HEADER: Final = "x-bm-ratelimit-limit"
+
+
+class TurnedAwayError(Exception):
+    """No turn within the time a caller may wait; nothing was sent."""
+
+
+class _Bucket:
+    """One endpoint's calls: when the last ones left or will leave."""
+
+    def __init__(self, rate: Rate) -> None:
+        self.window = rate.seconds * STRETCH
+        self.starts: deque[float] = deque(maxlen=rate.calls)
+        self.frozen_until = 0.0
+        self.strikes = 0
+
+    def next_start(self, now: float) -> float:
+        """Return when the next call may leave."""
+        full = len(self.starts) == self.starts.maxlen
+        return max(now, self.frozen_until, self.starts[0] + self.window if full else now)
+
+
+class Limiter:
+    """Admits calls to one host. `rates` by path; a path that is not listed gets the tightest."""
+
+    def __init__(self, clock: Clock, rates: Mapping[str, Rate]) -> None:
+        self._clock = clock
+        self._buckets = {path: _Bucket(rate) for path, rate in rates.items()}
+        self._unlisted = _Bucket(UNLISTED)
+        self._stopped_until = 0.0
+        self._slots = asyncio.Semaphore(IN_FLIGHT)
+        self._cancel_slots = asyncio.Semaphore(IN_FLIGHT_FOR_CANCELS)
+
+    @asynccontextmanager
+    async def turn(self, path: str, *, cancel: bool = False) -> AsyncIterator[None]:
+        """Hold a place among the calls in flight while the body runs, from the moment `path` may be called.
+
+        Raises:
+            TurnedAwayError: that moment is more than WAIT_MAX away.
+        """
+        slots = self._cancel_slots if cancel else self._slots
+        try:
+            async with asyncio.timeout(WAIT_MAX):
+                await slots.acquire()
+        except TimeoutError as error:
+            raise TurnedAwayError(f"{path}: as many calls in flight as there may be") from error
+        try:
+            await self._wait(path)
+            yield
+        finally:
+            slots.release()
+
+    def answered(self, path: str, status: int, headers: Mapping[str, str]) -> None:
+        """Learn from an answer: its status, and the venue's own count."""
+        bucket, now = self._bucket(path), self._clock.monotonic()
+        if status in (TOO_MANY, BANNED):
+            bucket.strikes = min(bucket.strikes + 1, STRIKES_MAX)
+            bucket.frozen_until = now + min(bucket.window * 2 ** (bucket.strikes - 1), FREEZE_MAX)
+            if status == BANNED:
+                self._stopped_until = now + BAN_SECONDS
+            return
+        bucket.strikes = 0
+        used, limit = headers.get(USED_HEADER, ""), headers.get(LIMIT_HEADER, "")
+        if used.isdecimal() and limit.isdecimal() and int(used) >= int(limit) > 0:
+            bucket.frozen_until = max(bucket.frozen_until, now + bucket.window)
+
+    async def _wait(self, path: str) -> None:
+        bucket, now = self._bucket(path), self._clock.monotonic()
+        deadline = now + WAIT_MAX
+        while True:
+            start = max(bucket.next_start(now), self._stopped_until)
+            if start > deadline:
+                raise TurnedAwayError(f"{path}: the next turn is {start - now:.1f} s away")
+            bucket.starts.append(start)
+            if start > now:
+                await asyncio.sleep(start - now)
+                now = self._clock.monotonic()
+            if now >= max(bucket.frozen_until, self._stopped_until):
+                return  # else frozen while we slept: queue again, so that a thaw lets nobody storm
+
+    def _bucket(self, path: str) -> _Bucket:
+        return self._buckets.get(path, self._unlisted)

@@ -1,0 +1,123 @@
+"""What BitMart's codes prove, in one table (PROTOCOL 4.2 to 4.6): the class says what to do, the reason says why.
+
+Where a code is not enough, the HTTP status decides, and where that is not enough either the answer proves nothing.
+A code that says "not found" or "already finished" is CERTAIN about the request (it had no effect) and says nothing
+about the order: the order's own state is to be read. A duplicate client id is UNKNOWN: an earlier attempt may be live.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from oms.venue import Refusal, RefusalClass
+
+CERTAIN = RefusalClass.CERTAIN
+TRANSIENT = RefusalClass.TRANSIENT
+RATE_LIMIT = RefusalClass.RATE_LIMIT
+AUTH = RefusalClass.AUTH
+UNKNOWN = RefusalClass.UNKNOWN
+
+Verdict = tuple[RefusalClass, str]
+
+# Reasons that something above this module reads.
+DUPLICATE_ID: Final = "duplicate_id"
+ORDER_NOT_FOUND: Final = "order_not_found"
+ORDER_CLOSED: Final = "order_closed"  # filled or canceled already, the venue does not say which
+CLOCK: Final = "clock"
+OUT_OF_RANGE: Final = "time_range"
+
+_GROUPS: Final[tuple[tuple[Verdict, tuple[int, ...]], ...]] = (
+    # PROTOCOL 4.3: the gateway and the key
+    ((CERTAIN, "unknown_path"), (30000,)),
+    ((AUTH, "key"), (30001, 30002, 30003, 30011)),
+    ((AUTH, "signature"), (30004, 30005)),
+    ((AUTH, CLOCK), (30006, 30007, 30008)),
+    ((AUTH, "permission"), (30010, 30012, 30019)),
+    ((RATE_LIMIT, "rate_limit"), (30013,)),
+    ((RATE_LIMIT, "banned"), (30017,)),
+    ((UNKNOWN, "unavailable"), (30014,)),  # "probably never executed, but not provable"
+    ((TRANSIENT, "maintenance"), (30016,)),
+    ((CERTAIN, "invalid_request"), (30018,)),
+    ((CERTAIN, "retired"), (30030, 30031)),
+    # PROTOCOL 4.4: spot and margin
+    ((CERTAIN, "invalid_request"), (50000, *range(50013, 50020), 50024, 50028, 50033, 50039)),
+    ((CERTAIN, "bad_symbol"), (50001, 50023, 50040, 51008)),
+    ((CERTAIN, "invalid_request"), (50002, 50003, 50004)),
+    ((CERTAIN, ORDER_NOT_FOUND), (50005, 50032)),
+    ((CERTAIN, "invalid_order"), (*range(50006, 50013), 50021, 50025, 50026, 50027, 50029)),
+    ((CERTAIN, "insufficient_funds"), (50020,)),
+    ((UNKNOWN, "unavailable"), (50022,)),
+    ((CERTAIN, "already_canceled"), (50030,)),
+    ((CERTAIN, "already_filled"), (50031,)),
+    ((CERTAIN, "no_depth"), (50034, 50035)),
+    ((CERTAIN, ORDER_CLOSED), (50036,)),
+    ((CERTAIN, "invalid_client_order_id"), (50037, 50038)),
+    ((CERTAIN, OUT_OF_RANGE), (50041, 52004)),
+    ((UNKNOWN, DUPLICATE_ID), (50042,)),
+    ((CERTAIN, "bad_currency"), (51000,)),
+    ((AUTH, "account"), (51001, 51002)),
+    ((CERTAIN, "loan"), (51003, 51004, 51005, 51006, 51024)),
+    ((CERTAIN, "invalid_order"), (51007, *range(51009, 51016), 52000, 52001, 52002)),
+    ((CERTAIN, "invalid_request"), (52003,)),
+    ((AUTH, "account"), (53000,)),
+    ((AUTH, "permission"), (*range(53001, 53012),)),
+    ((CERTAIN, "invalid_request"), (57001, 58001)),
+    ((AUTH, "account"), (59001, 59005)),
+    ((UNKNOWN, "internal"), (59002, 59003, 59004, 59006, 59008)),
+    ((TRANSIENT, "internal"), (59007, 59011)),
+    ((UNKNOWN, "loan"), (59009,)),  # the loan stands, the order failed
+    ((CERTAIN, "loan"), (59010,)),
+    # PROTOCOL 4.5: market data, all with HTTP 200
+    ((CERTAIN, "no_data"), (70000,)),
+    ((CERTAIN, "invalid_request"), (70001, 71001, 71002, 71003, 71004, 71005)),
+    ((CERTAIN, "bad_symbol"), (70002,)),
+    ((TRANSIENT, "network"), (70003,)),
+    # PROTOCOL 4.6: funding and transfers
+    ((CERTAIN, "invalid_request"), (60000, 60060, 60030, 60031, 60066, 60067)),
+    ((CERTAIN, "bad_currency"), (60001, 60002, 60055)),
+    ((CERTAIN, "suspended"), (60003, 60004, 60056)),
+    ((CERTAIN, "invalid_amount"), (60005, 60006, 60009, 60013, 60064, 61000)),
+    ((CERTAIN, "invalid_address"), (60007, 60011, 60014, 60015, 60053, 60065, 61002, 61003)),
+    ((CERTAIN, "insufficient_funds"), (60008, 61001)),
+    ((CERTAIN, "transfer_not_found"), (60010,)),
+    ((CERTAIN, "unsupported"), (60012, 60054, 60059, 60061, 60062)),
+    ((AUTH, "account"), (60020, 60021, 60022, 60026, 60027, 60028, 60029, 60050, 60057, 60058, 60063)),
+    ((UNKNOWN, "internal"), (60051, 60052)),
+    ((UNKNOWN, DUPLICATE_ID), (61004,)),
+    ((AUTH, "permission"), (61005, 61006, 61007, 61008)),
+)
+CODES: Final[Mapping[int, Verdict]] = MappingProxyType(
+    {code: verdict for verdict, codes in _GROUPS for code in codes},
+)
+
+# For bodies that are not BitMart's: Cloudflare's pages, proxies, cut answers (4.2).
+STATUSES: Final[Mapping[int, Verdict]] = MappingProxyType(
+    {
+        401: (AUTH, "key"),
+        403: (TRANSIENT, "edge"),  # Cloudflare stopped it before BitMart saw it
+        405: (CERTAIN, "invalid_request"),
+        415: (CERTAIN, "invalid_request"),
+        418: (RATE_LIMIT, "banned"),
+        429: (RATE_LIMIT, "rate_limit"),
+    },
+)
+UNLISTED: Final[Verdict] = (UNKNOWN, "unlisted")
+UNREADABLE: Final[Verdict] = (UNKNOWN, "unreadable")
+
+TEXT_MAX: Final = 200  # characters of the venue's words that are kept
+
+
+def by_code(code: int, text: str | None, status: int | None) -> Refusal:
+    """Return what an answer with a code other than success proves."""
+    klass, reason = CODES.get(code) or STATUSES.get(status or 0, UNLISTED)
+    return Refusal(klass=klass, reason=reason, code=str(code), text=_short(text))
+
+
+def by_status(status: int | None, text: str | None = None) -> Refusal:
+    """Return what an answer proves whose body is not BitMart's JSON; `status` is None where only the body is known."""
+    klass, reason = STATUSES.get(status or 0, UNREADABLE)
+    return Refusal(klass=klass, reason=reason, text=_short(text))
+
+
+def _short(text: str | None) -> str | None:
+    return text[:TEXT_MAX] if text else None

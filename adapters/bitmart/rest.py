@@ -1,0 +1,160 @@
+"""One REST call to BitMart, whole: its turn, its signature, its evidence, and the venue's clock it is stamped with."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Final
+
+from msgspec import Struct
+
+from adapters.bitmart.envelope import payload
+from adapters.bitmart.limits import Limiter, Rate, TurnedAwayError
+from adapters.bitmart.scalars import Wire, whole
+from adapters.bitmart.sign import Credentials, keyed, signed
+from oms.ports import Clock, Link, LinkAnswer, LinkError, Spawn
+from oms.venue import Evidence, NoAnswerError, Refusal
+
+CALL_SECONDS: Final = 10.0  # a submit may still execute up to a minute later (PROTOCOL 9.22)
+TIME_PATH: Final = "/system/time"
+RESYNC_SECONDS: Final = 60.0
+RETRY_SECONDS: Final = 5.0
+ROUND_TRIP_MAX_NS: Final = 2_000_000_000  # a slower answer says too little about the time
+NS_PER_MS: Final = 1_000_000
+
+
+class ServerTime(Struct):
+    """`/system/time`, in ms."""
+
+    server_time: Wire
+
+
+class Rest:
+    """Calls to one BitMart host. Nothing is ever repeated here."""
+
+    def __init__(
+        self,
+        *,
+        credentials: Credentials,
+        url: str,
+        rates: Mapping[str, Rate],
+        link: Link,
+        clock: Clock,
+        spawn: Spawn,
+    ) -> None:
+        self._credentials = credentials
+        self._url = url.rstrip("/")
+        self._link = link
+        self._clock = clock
+        self.limiter = Limiter(clock, rates)
+        self.server_clock = ServerClock(self, clock, spawn)
+
+    async def public(self, path: str) -> Evidence:
+        """GET without a key."""
+        return await self._call("GET", path, b"", {})
+
+    async def keyed(self, path: str) -> Evidence:
+        """GET with the key alone."""
+        return await self._call("GET", path, b"", keyed(self._credentials))
+
+    async def signed(self, path: str, body: bytes, *, cancel: bool = False) -> Evidence:
+        """POST `body`, signed with the venue's time at the moment it leaves.
+
+        Raises:
+            NoAnswerError: no whole answer came; `sent` is False only if certainly nothing left. So do `public` and
+                `keyed`.
+        """
+        await self.server_clock.ready()
+        return await self._call("POST", path, body, None, cancel=cancel)
+
+    async def _call(
+        self, method: str, path: str, body: bytes, headers: Mapping[str, str] | None, *, cancel: bool = False
+    ) -> Evidence:
+        channel = f"{method} {path}"
+        sent_ns: int | None = None
+        try:
+            async with self.limiter.turn(path, cancel=cancel):
+                if headers is None:
+                    headers = signed(self._credentials, self.server_clock.now_ms(), body)
+                sent_ns = self._clock.now_ns()
+                answer = await self._link.call(method, self._url + path, headers, body, CALL_SECONDS)
+        except TurnedAwayError as error:
+            raise NoAnswerError(str(error), Evidence(channel=channel, request=body), sent=False) from error
+        except LinkError as error:
+            nothing = Evidence(channel=channel, request=body, sent_ns=sent_ns, received_ns=self._clock.now_ns())
+            raise NoAnswerError(f"{channel}: {error}", nothing, sent=error.sent) from error
+        self.limiter.answered(path, answer.status, answer.headers)
+        return self._evidence(channel, body, answer, sent_ns)
+
+    def _evidence(self, channel: str, body: bytes, answer: LinkAnswer, sent_ns: int) -> Evidence:
+        return Evidence(
+            channel=channel,
+            request=body,
+            response=answer.body,
+            status=answer.status,
+            sent_ns=sent_ns,
+            received_ns=self._clock.now_ns(),
+        )
+
+
+class ServerClock:
+    """The venue's time: ours, corrected by what `/system/time` said about a minute ago at most.
+
+    Until an answer came the correction is zero; a request whose stamp is off is refused with 30007, and then the next
+    one measures again.
+    """
+
+    def __init__(self, rest: Rest, clock: Clock, spawn: Spawn) -> None:
+        self._rest = rest
+        self._clock = clock
+        self._spawn = spawn
+        self._offset_ns = 0
+        self._due_at: float | None = None  # None: before the next request
+        self._measuring = asyncio.Lock()
+        self._refreshing = False
+
+    @property
+    def skew_ms(self) -> float:
+        """How far the venue's clock is ahead of ours, in ms."""
+        return self._offset_ns / NS_PER_MS
+
+    def now_ms(self) -> int:
+        """Return the venue's time in ms."""
+        return (self._clock.now_ns() + self._offset_ns) // NS_PER_MS
+
+    def doubt(self) -> None:
+        """Have the next request measure first: the venue refused a stamp."""
+        self._due_at = None
+
+    async def ready(self) -> None:
+        """Measure before the first request; later measure beside the requests, so that none waits for it."""
+        if self._due_at is None:
+            async with self._measuring:
+                if self._due_at is None:
+                    await self._measure()
+        elif self._clock.monotonic() >= self._due_at and not self._refreshing:
+            self._refreshing = True
+            self._spawn(self._refresh(), name="bitmart clock")
+
+    async def _refresh(self) -> None:
+        try:
+            await self._measure()
+        finally:
+            self._refreshing = False
+
+    async def _measure(self) -> None:
+        """Take the server's time as that of the middle of the round trip. No usable answer: keep what we had."""
+        self._due_at = self._clock.monotonic() + RETRY_SECONDS
+        try:
+            evidence = await self._rest.public(TIME_PATH)
+        except NoAnswerError:
+            return
+        said = payload(ServerTime, evidence.response, evidence.status)
+        sent_ns, received_ns = evidence.sent_ns, evidence.received_ns
+        if isinstance(said, Refusal) or sent_ns is None or received_ns is None:
+            return
+        try:
+            server_ns = whole(said.server_time, "server_time") * NS_PER_MS
+        except ValueError:
+            return
+        if 0 <= received_ns - sent_ns <= ROUND_TRIP_MAX_NS:
+            self._offset_ns = server_ns - (sent_ns + received_ns) // 2
+            self._due_at = self._clock.monotonic() + RESYNC_SECONDS

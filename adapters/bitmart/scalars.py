@@ -1,0 +1,111 @@
+"""BitMart's scalars, read tolerantly: the same field comes as "1.50", 1.5, "", "-", null or not at all (PROTOCOL 9.28).
+
+A message's field is typed `Wire` where that can happen; these functions say what it holds. Each returns None for an
+absent value and raises ValueError for one that is there and makes no sense.
+"""
+
+from decimal import Decimal, InvalidOperation
+from typing import Any, Final, TypeVar
+
+import msgspec
+
+Wire = Any  # str, int, Decimal or None: a scalar as the venue happened to spell it
+ABSENT: Final = ("", "-")
+SPELLED_MAX: Final = 80  # characters; pushes carry 30 fractional digits
+MAGNITUDE_MAX: Final = 60  # digits either side of the point: 1e999999 would be an attack on memory
+
+
+def amount(value: Wire) -> Decimal | None:
+    """Return a decimal, digit for digit."""
+    if value is None:
+        return None
+    if type(value) is str:
+        spelled = value.strip()
+        if spelled in ABSENT:
+            return None
+    elif type(value) is int or type(value) is Decimal:
+        spelled = str(value)
+    else:
+        raise ValueError(f"not a number: {value!r:.80}")
+    if len(spelled) > SPELLED_MAX or "_" in spelled:
+        raise ValueError(f"beyond any amount: {spelled:.80}")
+    try:
+        number = Decimal(spelled)
+    except InvalidOperation as error:
+        raise ValueError(f"not a number: {spelled:.80}") from error
+    if not number.is_finite() or abs(number.adjusted()) > MAGNITUDE_MAX:
+        raise ValueError(f"beyond any amount: {spelled:.80}")
+    return number
+
+
+def positive(value: Wire) -> Decimal | None:
+    """Return a decimal where zero is the venue's way of saying that there is none."""
+    number = amount(value)
+    return None if number is None or number <= 0 else number
+
+
+def unsigned(value: Wire) -> Decimal | None:
+    """Return a decimal that cannot be negative."""
+    number = amount(value)
+    if number is not None and number < 0:
+        raise ValueError(f"negative: {value!r:.80}")
+    return number
+
+
+def above_zero(value: Wire, name: str) -> Decimal:
+    """Return a decimal that has to be there, and more than nothing."""
+    number = required(value, name)
+    if number <= 0:
+        raise ValueError(f"{name} is {value!r:.80}")
+    return number
+
+
+def required(value: Wire, name: str) -> Decimal:
+    """Return a decimal that has to be there."""
+    number = amount(value)
+    if number is None:
+        raise ValueError(f"{name} is missing")
+    return number
+
+
+def text(value: Wire) -> str | None:
+    """Return a text or an identifier; ids beyond 2^53 stay whole."""
+    if type(value) is str:
+        return value.strip() or None
+    if value is None:
+        return None
+    if type(value) is int:
+        return str(value)
+    raise ValueError(f"not a text: {value!r:.80}")
+
+
+def identity(value: Wire) -> str | None:
+    """Return an identifier, where zero means none."""
+    name = text(value)
+    return None if name == "0" else name
+
+
+def millis(value: Wire) -> int | None:
+    """Return a time in milliseconds; zero means none."""
+    number = amount(value)
+    if number is None or number == 0:
+        return None
+    if number != int(number) or number < 0:
+        raise ValueError(f"not a time in milliseconds: {value!r:.80}")
+    return int(number)
+
+
+def whole(value: Wire, name: str) -> int:
+    """Return an integer that has to be there."""
+    number = required(value, name)
+    if number != int(number):
+        raise ValueError(f"{name} is not whole: {value!r:.80}")
+    return int(number)
+
+
+M = TypeVar("M")
+
+
+def decoder(kind: type[M]) -> msgspec.json.Decoder[M]:
+    """Return the decoder of one kind of message, which keeps every digit of a JSON number."""
+    return msgspec.json.Decoder(kind, float_hook=Decimal)

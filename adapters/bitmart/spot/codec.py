@@ -1,0 +1,298 @@
+"""BitMart spot's bytes, read: REST answers and stream frames become reports. No sockets, no clock, no state.
+
+One malformed element becomes an `Unreadable` among its neighbours' reports. Stream frames arrive as text or, when they
+carry data, as raw DEFLATE without a header, each frame a stream of its own (PROTOCOL 7.2).
+"""
+
+import zlib
+from collections.abc import Callable, Mapping
+from typing import Final, TypeVar
+
+import msgspec
+from msgspec import UNSET, Raw
+
+from adapters.bitmart.envelope import EMPTY, MALFORMED, opened, without_payload
+from adapters.bitmart.refusals import ORDER_CLOSED
+from adapters.bitmart.scalars import Wire, decoder, millis, text, whole
+from adapters.bitmart.spot import messages as wire
+from adapters.bitmart.spot import translate
+from oms.values import VenueOrderId
+from oms.venue import Ack, BalanceReport, Control, Refusal, RefusalClass, Report, Unreadable
+
+M = TypeVar("M")
+Reports = tuple[Report, ...]
+Reader = Callable[[bytes | Raw], Reports]
+
+INFLATED_MAX: Final = 8 << 20  # bytes; the whole market's tickers are a tenth of it
+RAW_DEFLATE: Final = -15  # zlib's name for a stream without header
+PONG: Final = b"pong"
+CAUSE_MAX: Final = 200
+
+
+# ------------------------------------------------------------------------------------------------ elements
+
+
+def element(kind: type[M], translated: Callable[[M], Reports]) -> Reader:
+    """Return a reader of one element: its reports, or an Unreadable that says what was wrong with it."""
+    decode = decoder(kind).decode
+
+    def read(raw: bytes | Raw) -> Reports:
+        try:
+            return translated(decode(raw))
+        except MALFORMED as error:
+            return (_unreadable(error),)
+
+    return read
+
+
+def elements(read: Reader) -> Reader:
+    """Return a reader of a list of elements. The venue sends "" where it has none, and an object where it has one."""
+
+    def read_each(raw: bytes | Raw) -> Reports:
+        data = bytes(raw)
+        if data in EMPTY:
+            return ()
+        if data[:1] != b"[":
+            return read(data)
+        try:
+            found = _raws.decode(data)
+        except MALFORMED as error:
+            return (_unreadable(error),)
+        return tuple(report for raw in found for report in read(raw))
+
+    return read_each
+
+
+def _unreadable(error: Exception) -> Unreadable:
+    return Unreadable(cause=str(error)[:CAUSE_MAX])
+
+
+_raws: Final = msgspec.json.Decoder(list[Raw])
+
+
+# ------------------------------------------------------------------------------------------------ REST
+
+
+def _submitted(message: wire.Submitted) -> Reports:
+    order_id = text(message.order_id)
+    if order_id is None:
+        raise ValueError("order_id is missing")
+    return (Ack(venue_order_id=VenueOrderId(order_id)),)
+
+
+def _batch(message: wire.Batch) -> Reports:
+    """Read the inner envelope. No id says which element it is of: only a query by client id does (PROTOCOL 5.5)."""
+    if whole(message.code, "code") != 0:
+        return (Refusal(klass=RefusalClass.UNKNOWN, reason="batch", code=text(message.code), text=text(message.msg)),)
+    return tuple(Ack(venue_order_id=VenueOrderId(str(found))) for found in _batch_orders.decode(message.data).orderIds)
+
+
+_batch_orders: Final = decoder(wire.BatchOrders)
+
+
+def _canceled(message: wire.CancelResult | bool) -> Reports:  # noqa: FBT001 -- the venue's own shape: true or {"result": true}
+    done = message if isinstance(message, bool) else message.result
+    return (Ack(),) if done else (Refusal(klass=RefusalClass.CERTAIN, reason=ORDER_CLOSED, text="result: false"),)
+
+
+def _canceled_list(message: wire.CanceledList) -> Reports:
+    done = tuple(Ack(venue_order_id=VenueOrderId(str(found))) for found in message.successIds)
+    failed = tuple(
+        Refusal(klass=RefusalClass.CERTAIN, reason=ORDER_CLOSED, text=str(found)) for found in message.failIds
+    )
+    return done + failed
+
+
+def _klines(message: wire.KlineRow) -> Reports:
+    return (translate.candle(message),)
+
+
+wallet_entry: Final = element(wire.WalletEntry, translate.wallet_entry)
+margin_account: Final = element(wire.MarginAccount, translate.margin_account)
+instrument: Final = element(wire.SymbolDetails, translate.instrument)
+
+
+def _wallet(message: wire.Wallet) -> Reports:
+    return tuple(report for raw in message.wallet for report in wallet_entry(raw))
+
+
+def _margin_accounts(message: wire.MarginAccounts) -> Reports:
+    return tuple(report for raw in message.symbols for report in margin_account(raw))
+
+
+def _instruments(message: wire.Symbols) -> Reports:
+    return tuple(report for raw in message.symbols for report in instrument(raw))
+
+
+SUBMIT_ORDER: Final = "/spot/v2/submit_order"
+CANCEL_ORDER: Final = "/spot/v3/cancel_order"
+QUERY_ORDER: Final = "/spot/v4/query/order"
+QUERY_CLIENT_ORDER: Final = "/spot/v4/query/client-order"
+QUERY_OPEN_ORDERS: Final = "/spot/v4/query/open-orders"
+QUERY_TRADES: Final = "/spot/v4/query/trades"
+QUERY_ORDER_TRADES: Final = "/spot/v4/query/order-trades"
+WALLET: Final = "/spot/v1/wallet"
+SYMBOLS_DETAILS: Final = "/spot/v1/symbols/details"
+USER_FEE: Final = "/spot/v1/user_fee"
+
+_one_order: Final = element(wire.Order, translate.order)
+_orders: Final = elements(_one_order)
+_trades: Final = elements(element(wire.Trade, translate.trade))
+_candles: Final = elements(element(wire.KlineRow, _klines))
+_submit: Final = element(wire.Submitted, _submitted)
+
+# One element of a list may be unreadable; a payload that is one object and unreadable settles nothing.
+OBJECTS: Final[Mapping[str, Reader]] = {
+    SUBMIT_ORDER: _submit,
+    "/spot/v1/margin/submit_order": _submit,
+    "/spot/v4/batch_orders": element(wire.Batch, _batch),
+    CANCEL_ORDER: element(wire.CancelResult | bool, _canceled),  # type: ignore[arg-type] # a union is a type to msgspec
+    "/spot/v4/cancel_orders": element(wire.CanceledList, _canceled_list),
+    QUERY_ORDER: _one_order,
+    QUERY_CLIENT_ORDER: _one_order,
+    WALLET: element(wire.Wallet, _wallet),
+    "/account/v1/wallet": element(wire.Wallet, _wallet),
+    "/account/sub-account/main/v1/wallet": element(wire.Wallet, _wallet),
+    "/spot/v1/margin/isolated/account": element(wire.MarginAccounts, _margin_accounts),
+    SYMBOLS_DETAILS: element(wire.Symbols, _instruments),
+    "/spot/quotation/v3/ticker": element(wire.Ticker, translate.ticker),
+    "/spot/quotation/v3/books": element(wire.Book, translate.book),
+}
+LISTS: Final[Mapping[str, Reader]] = {
+    QUERY_OPEN_ORDERS: _orders,
+    "/spot/v4/query/history-orders": _orders,
+    QUERY_TRADES: _trades,
+    QUERY_ORDER_TRADES: _trades,
+    "/spot/quotation/v3/tickers": elements(element(wire.TickerRow, translate.ticker)),
+    "/spot/quotation/v3/klines": _candles,
+    "/spot/quotation/v3/lite-klines": _candles,
+    "/spot/quotation/v3/trades": elements(element(wire.PublicTradeRow, translate.public_trade)),
+}
+ACCEPTED: Final = frozenset(  # the venue took it, and that is all it says
+    {
+        "/spot/v4/cancel_all",
+        "/account/sub-account/main/v1/main-to-sub",
+        "/account/sub-account/main/v1/sub-to-main",
+        "/account/sub-account/main/v1/sub-to-sub",
+        "/account/sub-account/sub/v1/sub-to-main",
+        "/account/sub-account/sub/v1/sub-to-sub",
+        "/account/v1/withdraw/apply",
+        "/spot/v1/margin/isolated/borrow",
+        "/spot/v1/margin/isolated/repay",
+        "/spot/v1/margin/isolated/transfer",
+    },
+)
+
+
+def answer(path: str, body: bytes, status: int | None = None) -> Reports:
+    """Read the answer to a call of `path`: its reports, or one Refusal. `status` None: only the body is known.
+
+    A path that is not listed is read for its refusals alone.
+    """
+    payload = opened(body, status)
+    if isinstance(payload, Refusal):
+        return () if payload.reason == "no_data" and path in LISTS else (payload,)
+    if read := LISTS.get(path):
+        return read(payload) if payload[:1] == b"[" or payload in (b"", b"null", b'""') else (without_payload(payload),)
+    if read := OBJECTS.get(path):
+        reports = read(payload)
+        whole_payload_lost = len(reports) == 1 and isinstance(reports[0], Unreadable)
+        return (without_payload(payload),) if whole_payload_lost else reports
+    return (Ack(),) if path in ACCEPTED else ()
+
+
+# ------------------------------------------------------------------------------------------------ streams
+
+
+_balance_detail: Final = element(wire.BalanceDetail, translate.balance_detail)
+
+
+def _balance_push(message: wire.BalancePush) -> Reports:
+    at_ms = millis(message.event_time)
+    reports = (report for raw in message.balance_details for report in _balance_detail(raw))
+    return tuple(
+        msgspec.structs.replace(report, at_ms=at_ms) if isinstance(report, BalanceReport) else report
+        for report in reports
+    )
+
+
+def _kline_push(interval: str) -> Reader:
+    def translated(message: wire.KlinePush) -> Reports:
+        return (translate.candle(message.candle, translate.symbol(message.symbol), interval),)
+
+    return elements(element(wire.KlinePush, translated))
+
+
+ORDER_PUSHES: Final = elements(element(wire.OrderPush, translate.order_push))
+_tickers: Final = elements(element(wire.TickerPush, translate.ticker_push))
+_depths: Final = elements(element(wire.DepthPush, translate.depth_push))
+INTERVALS: Final = ("1m", "3m", "5m", "15m", "30m", "1H", "2H", "4H", "1D", "1W", "1M")
+
+TABLES: Final[Mapping[str, Reader]] = {
+    "spot/user/order": ORDER_PUSHES,
+    "spot/user/orders": ORDER_PUSHES,
+    "spot/user/balance": elements(element(wire.BalancePush, _balance_push)),
+    "spot/ticker": _tickers,
+    "spot/bookTicker": _tickers,
+    "spot/trade": elements(element(wire.TradePush, translate.trade_push)),
+    "spot/depth5": _depths,
+    "spot/depth20": _depths,
+    "spot/depth50": _depths,
+    "spot/depth/increase100": _depths,
+    **{f"spot/kline{interval}": _kline_push(interval) for interval in INTERVALS},
+}
+
+_frame: Final = decoder(wire.Frame)
+
+
+def inflated(frame: str | bytes) -> bytes:
+    """Return a frame's text as bytes; data frames come deflated, everything else plain.
+
+    Raises:
+        ValueError: it is neither, or it is a bomb.
+    """
+    if isinstance(frame, str):
+        return frame.encode()
+    if frame == PONG or frame[:1] in (b"{", b"["):  # no deflated JSON begins with either
+        return frame
+    stream = zlib.decompressobj(RAW_DEFLATE)
+    try:
+        data = stream.decompress(frame, INFLATED_MAX)
+    except zlib.error as error:
+        raise ValueError(f"neither JSON nor raw deflate: {frame[:40]!r}") from error
+    if stream.unconsumed_tail:
+        raise ValueError(f"a frame larger than {INFLATED_MAX} bytes")
+    return data
+
+
+def frame(data: bytes) -> tuple[str, Reports]:
+    """Read one inflated frame: its table ("" for a control frame) and its reports."""
+    if data == PONG:
+        return "", (Control(event="pong"),)
+    try:
+        message = _frame.decode(data)
+    except MALFORMED as error:
+        return "", (_unreadable(error),)
+    if message.data is UNSET or message.table is None:
+        return "", (_control(message),)
+    table = str(message.table).partition(":")[0]  # one page of the docs appends the symbol
+    read = TABLES.get(table)
+    return table, (Unreadable(cause=f"unknown table {table[:80]}"),) if read is None else read(message.data)
+
+
+ACKNOWLEDGED: Final = {"login": "login", "subscribe": "subscribed", "unsubscribe": "unsubscribed"}
+
+
+def _control(message: wire.Frame) -> Report:
+    """Read an acknowledgement or an error; success is the absence of a code (PROTOCOL 2.6, 4.8)."""
+    event, code = _shown(message.event), _shown(message.errorCode)
+    if code:
+        words = _shown(message.errorMessage) or _shown(message.message)
+        return Control(event="error", text=f"{code} {event}: {words}"[:CAUSE_MAX])
+    if event in ACKNOWLEDGED:
+        return Control(event=ACKNOWLEDGED[event], text=_shown(message.topic) or None)
+    return Unreadable(cause=f"a frame of no known shape, event {event[:80]!r}")
+
+
+def _shown(value: Wire) -> str:
+    return "" if value is None else str(value)

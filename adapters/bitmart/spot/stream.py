@@ -1,0 +1,114 @@
+"""The private stream's shell: connects, keeps alive, reconnects for ever. What the frames mean is `connection.py`'s."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Final
+
+from adapters.bitmart.rest import ServerClock
+from adapters.bitmart.sign import Credentials
+from adapters.bitmart.spot.connection import Connection, Phase, login
+from oms.ports import Clock, Ids, Link, LinkError, Socket, Spawn
+from oms.values import Provenance
+from oms.venue import Answer, Control, Evidence
+
+CONNECT_SECONDS: Final = 10.0
+SPACING: Final = 2.0  # the venue takes 30 new connections a minute from one address
+BACK_OFF: Final = 1.0
+BACK_OFF_MAX: Final = 30.0
+DOUBLINGS_MAX: Final = 5
+
+
+class PrivateStream:
+    """Reports of one account's orders and balances, with Control reports around every gap."""
+
+    def __init__(
+        self,
+        *,
+        credentials: Credentials,
+        url: str,
+        link: Link,
+        clock: Clock,
+        server_clock: ServerClock,
+        ids: Ids,
+        spawn: Spawn,
+    ) -> None:
+        self._credentials = credentials
+        self._url = url
+        self._link = link
+        self._clock = clock
+        self._server_clock = server_clock
+        self._ids = ids
+        self._spawn = spawn
+
+    async def answers(self) -> AsyncIterator[Answer]:
+        """Yield what the venue pushes, for ever. After each Control("disconnected") comes a new Control("connected"),
+        and nothing tells what was missed in between: ask.
+        """
+        failures = 0
+        while True:
+            started = self._clock.monotonic()
+            connection = Connection(started)
+            live = False
+            try:
+                socket = await self._link.connect(self._url, CONNECT_SECONDS)
+            except LinkError as error:
+                cause = str(error)
+            else:
+                async for answer in self._one(connection, socket):
+                    live = live or connection.phase is Phase.LIVE
+                    yield answer
+                cause = connection.cause
+            failures = 0 if live else failures + 1
+            if live:
+                yield self._control("disconnected", cause)
+            await asyncio.sleep(self._pause(failures, started, connection.cool_down))
+
+    async def _one(self, connection: Connection, socket: Socket) -> AsyncIterator[Answer]:
+        """Yield one connection's answers until it is lost."""
+        await self._server_clock.ready()
+        keeper = self._spawn(self._keep(connection, socket), name="bitmart spot stream keep-alive")
+        try:
+            await socket.send(login(self._credentials, self._server_clock.now_ms()))
+            while connection.phase is not Phase.LOST:
+                frame = await socket.receive()
+                received = connection.receive(frame, self._clock.monotonic())
+                for reply in received.send:
+                    await socket.send(reply)
+                yield Answer(
+                    reports=received.reports,
+                    evidence=Evidence(
+                        channel=f"ws {received.channel}".rstrip(),
+                        response=received.data,
+                        received_ns=self._clock.now_ns(),
+                    ),
+                    source=Provenance.STREAM,
+                )
+        except LinkError as error:
+            connection.cause = connection.cause or str(error)
+        finally:
+            keeper.cancel()
+            await socket.close()
+
+    async def _keep(self, connection: Connection, socket: Socket) -> None:
+        """Ping, and close a connection that has died: that ends the receive that waits for it."""
+        while not connection.overdue(now := self._clock.monotonic()):
+            if ping := connection.ping(now):
+                try:
+                    await socket.send(ping)
+                except LinkError:
+                    return  # the receive sees it too
+            await asyncio.sleep(connection.wait(now))
+        await socket.close()
+
+    def _pause(self, failures: int, started: float, cool_down: float) -> float:
+        """Return the seconds until the next attempt: jittered, doubled by each failure, as far apart as the venue asks."""
+        back_off = min(BACK_OFF * 2 ** min(failures, DOUBLINGS_MAX), BACK_OFF_MAX)
+        spacing = started + SPACING - self._clock.monotonic()
+        return max(self._ids.uniform(back_off / 2, back_off), spacing, cool_down)
+
+    def _control(self, event: str, text: str) -> Answer:
+        return Answer(
+            reports=(Control(event=event, text=text or None),),
+            evidence=Evidence(channel="ws", received_ns=self._clock.now_ns()),
+            source=Provenance.STREAM,
+        )
