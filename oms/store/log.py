@@ -185,8 +185,10 @@ class PostgresLog:
         try:
             async with asyncio.timeout(seconds):
                 while self._reached <= after:
-                    await self._listen()
-                    await self._notice()
+                    if self._listener.listening:
+                        await self._notice()
+                    else:
+                        await self._listen()
         except TimeoutError:
             return
 
@@ -198,15 +200,13 @@ class PostgresLog:
         self.recorder.datastore.close()
 
     async def _listen(self) -> None:
-        """Listen, if nothing does, and look once: a commit before that gave its notice to nobody."""
-        if self._listener.listening:
-            return
+        """Listen, and look once: a commit before that gave its notice to nobody."""
         try:
             connection = await asyncio.get_running_loop().run_in_executor(self._readers, self._listener.open)
             self._listener.attach(connection)
             await self.head()
-        except (OmsError, psycopg.Error):  # down: the next round tries again
-            return
+        except (OmsError, psycopg.Error):  # down: try again after a while
+            await asyncio.sleep(POLL_SECONDS)
 
     async def _notice(self) -> None:
         """Wait for the log to grow; look for ourselves every now and then."""

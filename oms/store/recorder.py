@@ -26,6 +26,7 @@ from oms.store.seals import digest
 
 _APPEND: Final = b"append_events"
 _APPEND_SQL: Final = b"SELECT public.append_events($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)"
+_BACKEND_START: Final = "SELECT backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid()"
 _PARAMETERS: Final = 13
 _BINARY: Final = 1
 
@@ -74,12 +75,11 @@ class LogDatastore(PostgresDatastore):
 
         def after_connect(connection: psycopg.Connection[DictRow]) -> None:
             configure(connection)
-            act_as(connection, "oms_writer")
-            row = connection.execute(
-                "SELECT backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid()"
-            ).fetchone()
+            row = connection.execute(_BACKEND_START).fetchone()
             assert row is not None
+            assert row["backend_start"] is not None, "asked as somebody who may not see it"
             backends[connection] = Backend(connection.info.backend_pid, row["backend_start"])
+            act_as(connection, "oms_writer")  # from here on the server does not tell when it began
             prepared = connection.pgconn.prepare(_APPEND, _APPEND_SQL)
             if prepared.status != ExecStatus.COMMAND_OK:
                 raise psycopg.errors.error_from_result(prepared)

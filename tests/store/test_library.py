@@ -1,8 +1,8 @@
 """The library's own test cases, run against our recorder, mapper and table.
 
 Not run, with the reason:
-- `AggregateRecorderTestCase`: it expects `insert_events` to return None. That is what a recorder without positions does;
-  an application recorder returns them, the library's own too. Everything else it checks is checked here by hand.
+- `AggregateRecorderTestCase`: it expects `insert_events` to return None, as a recorder without positions does. Ours is
+  an application recorder and returns them, like the library's own. What else it checks is checked here by hand.
 - `ProcessRecorderTestCase`, `TrackingRecorderTestCase`: our projections keep their checkpoint themselves.
 - `InfrastructureFactoryTestCase`: Alembic makes our tables, and the root wires our parts; no factory takes part.
 - `MapperTestCase`: it maps the library's own event classes, which are no msgspec Structs.
@@ -15,11 +15,6 @@ import pytest
 from eventsourcing import cryptography as with_cryptography
 from eventsourcing.persistence import EventStore, IntegrityError, StoredEvent
 
-# The module of test cases also imports the library's cipher over a package that we do not have, for cases that we do not
-# run. Its twin over a package that we do have stands in.
-sys.modules.setdefault("eventsourcing.cipher", with_cryptography)
-from eventsourcing.tests.persistence import ApplicationRecorderTestCase  # noqa: E402 - see above
-
 from oms.order.events import VenueAccepted
 from oms.ports import Meta
 from oms.store.audit import sealed
@@ -27,6 +22,11 @@ from oms.store.mapper import EventMapper, Recorded
 from oms.store.recorder import LogDatastore, LogRecorder
 from oms.store.seals import verify
 from oms.values import Provenance, VenueOrderId
+
+# The module of test cases also imports the library's cipher over a package that we do not have, for cases that we do
+# not run. Its twin over a package that we do have stands in.
+sys.modules.setdefault("eventsourcing.cipher", with_cryptography)
+from eventsourcing.tests.persistence import ApplicationRecorderTestCase  # noqa: E402 - after its stand-in
 
 pytestmark = pytest.mark.postgres
 

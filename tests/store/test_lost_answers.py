@@ -1,0 +1,132 @@
+"""An append whose answer never came is settled by asking the log, never by guessing."""
+
+import asyncio
+from collections.abc import Callable
+
+import psycopg
+import pytest
+
+from oms.ports import AlreadyThere, Batch, Committed, NewEvent, NotCommitted, Unknown
+from oms.store.log import PostgresLog
+from oms.values import AccountId
+
+pytestmark = pytest.mark.postgres
+
+ACCOUNT = AccountId("main")
+
+
+def batch(epoch: int, *versions: int) -> Batch:
+    return Batch(ACCOUNT, epoch, [NewEvent("order/main/1", version, "order-filled/1", b"{}") for version in versions])
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not holds():  # noqa: ASYNC110 - what is waited for happens in the server
+            await asyncio.sleep(0.01)
+
+
+async def test_a_commit_whose_answer_was_lost_is_found(wire, database: str) -> None:
+    log = PostgresLog(await wire.open())
+    epoch = await log.take_over(ACCOUNT)
+    wire.cut = type(wire.cut).AFTER
+    assert await log.append(batch(epoch, 1, 2)) == AlreadyThere(1, 2)
+    assert await log.append(batch(epoch, 3)) == Committed(3, 3)
+    await log.close()
+
+
+async def test_a_request_that_was_lost_is_known_not_to_be_committed(wire, database: str) -> None:
+    log = PostgresLog(await wire.open())
+    epoch = await log.take_over(ACCOUNT)
+    wire.cut = type(wire.cut).BEFORE
+    assert isinstance(await log.append(batch(epoch, 1)), NotCommitted)
+    assert await log.head() == 0
+    assert await log.append(batch(epoch, 1)) == Committed(1, 1)
+    await log.close()
+
+
+async def test_a_request_still_under_way_cannot_land_after_it_was_called_not_committed(wire, database: str) -> None:
+    log = PostgresLog(await wire.open())
+    epoch = await log.take_over(ACCOUNT)
+    wire.cut = type(wire.cut).LATE
+    assert isinstance(await log.append(batch(epoch, 1)), NotCommitted)
+    wire.release.set()
+    await asyncio.sleep(0.2)
+    assert await log.head() == 0
+    await log.close()
+
+
+async def test_a_log_that_cannot_be_asked_leaves_the_outcome_unknown(wire, database: str) -> None:
+    log = PostgresLog(await wire.open(), settle_seconds=0.5)
+    epoch = await log.take_over(ACCOUNT)
+    wire.cut, wire.refusing = type(wire.cut).AFTER, True
+    assert isinstance(await log.append(batch(epoch, 1)), Unknown)
+    wire.refusing = False
+    assert await log.append(batch(epoch, 1)) == AlreadyThere(1, 1)
+    await log.close()
+
+
+async def test_a_server_process_killed_while_it_waits_for_its_turn_has_written_nothing(database: str) -> None:
+    log = PostgresLog(database)
+    epoch = await log.take_over(ACCOUNT)
+    with psycopg.connect(database) as holder, psycopg.connect(database, autocommit=True) as operator:
+        holder.execute("SELECT lock_log()")
+        appending = asyncio.get_running_loop().create_task(log.append(batch(epoch, 1)))
+        waiting = (
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND wait_event = 'advisory'"
+        )
+        await until(lambda: operator.execute(waiting).fetchone() is not None)
+        holder.rollback()
+        assert isinstance(await appending, NotCommitted)
+    assert await log.append(batch(epoch, 1)) == Committed(1, 1)
+    await log.close()
+
+
+async def test_a_cancelled_caller_cancels_no_commit(database: str) -> None:
+    log = PostgresLog(database)
+    epoch = await log.take_over(ACCOUNT)
+    with psycopg.connect(database) as holder:
+        holder.execute("SELECT lock_log()")
+        appending = asyncio.get_running_loop().create_task(log.append(batch(epoch, 1)))
+        await asyncio.sleep(0.05)
+        appending.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await appending
+        holder.rollback()
+    await log.changed(after=0, seconds=10)
+    assert await log.head() == 1
+    await log.close()
+
+
+async def test_a_database_that_takes_no_writes_says_why(database: str) -> None:
+    with psycopg.connect(database, autocommit=True) as operator:
+        operator.execute("SELECT take_over('main')")
+        operator.execute(f"ALTER DATABASE {operator.info.dbname} SET default_transaction_read_only = on")
+    log, epoch = PostgresLog(database), 1
+    outcome = await log.append(batch(epoch, 1))
+    assert isinstance(outcome, NotCommitted)
+    assert "read-only" in outcome.reason
+    await log.close()
+
+
+async def test_a_database_that_was_never_reached_has_committed_nothing(wire, database: str) -> None:
+    log = PostgresLog(await wire.open())
+    log.recorder.datastore.pool.timeout = 0.3
+    wire.refusing = True
+    assert isinstance(await log.append(batch(1, 1)), NotCommitted)
+    await log.close()
+
+
+async def test_a_reader_hears_of_growth_again_after_its_connection_broke(database: str) -> None:
+    reader, writer = PostgresLog(database), PostgresLog(database)
+    epoch = await writer.take_over(ACCOUNT)
+    await reader.changed(after=0, seconds=0.05)
+    with psycopg.connect(database, autocommit=True) as operator:
+        operator.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query = 'LISTEN stored_events'")
+    waiting = asyncio.get_running_loop().create_task(reader.changed(after=0, seconds=60))
+    await asyncio.sleep(0.05)
+    await writer.append(batch(epoch, 1))
+    async with asyncio.timeout(10):
+        await waiting
+    await reader.close()
+    await writer.close()
