@@ -1,0 +1,131 @@
+"""The line between one client and its stream, where frames get lost, doubled, late or mangled."""
+
+import zlib
+from collections import deque
+from collections.abc import Callable
+
+import msgspec
+
+from adapters.simulator.faults import Faults
+from adapters.simulator.wire.frames import RAW_DEFLATE
+from adapters.simulator.wire.stream import OUTBOX_MAX, SpotStream
+
+REORDERED_MS = 500  # a frame held back goes after this long, if no other overtakes it before
+LATE_MS_MAX = 120_000
+
+Later = Callable[[int, Callable[[int], None]], None]
+
+
+class Connection:
+    """One client's end. `notify` is called when there is something to fetch with `take`, or when `closed` became true.
+
+    Control frames (text) pass untouched; the faults strike data.
+    """
+
+    def __init__(
+        self, stream: SpotStream, *, ip: str, faults: Faults, later: Later, notify: Callable[[], None]
+    ) -> None:
+        self.stream = stream
+        self.ip = ip
+        self._faults = faults
+        self._later = later
+        self._notify = notify
+        self._outgoing: deque[str | bytes] = deque()
+        self._held: bytes | None = None
+        self._half_open = False
+
+    @property
+    def closed(self) -> bool:
+        """True once nothing more will come than what `take` still returns, and the client can know it."""
+        return self.stream.closed and not self._half_open
+
+    def receive(self, frame: str | bytes, now_ms: int) -> None:
+        """Take a frame from the client, unless the line is dead."""
+        if self._half_open or (frame == "ping" and self._faults.fires("ping_ignored")):
+            return
+        before = dict(self.stream.topics)
+        ignored = '"subscribe"' in str(frame) and self._faults.fires("subscription_ignored")
+        if ignored and self._faults.between(0, 1):
+            return  # not even acknowledged
+        self.stream.receive(frame, now_ms)
+        if ignored:
+            self.stream.topics = before
+
+    def take(self) -> list[str | bytes]:
+        """Return what is to be sent to the client now, in order."""
+        frames = list(self._outgoing)
+        self._outgoing.clear()
+        return frames
+
+    def close(self) -> None:
+        """The client, or a fault, ends the connection."""
+        if not self.stream.closed:
+            self.stream.closed = True
+            self._notify()
+
+    def break_down(self) -> None:
+        """Let the line die without a word: it stays open and nothing passes any more."""
+        self._half_open = True
+
+    def pump(self) -> None:
+        """Move what the stream has to say towards the client."""
+        waiting = bool(self.stream.outbox) or self.stream.closed
+        while self.stream.outbox:
+            frame = self.stream.outbox.popleft()
+            if self._half_open:
+                continue
+            if isinstance(frame, str) or not self._faults.active:
+                self._outgoing.append(frame)
+            else:
+                self._pass(frame)
+        if len(self._outgoing) > OUTBOX_MAX:  # the reader is too slow and is cut off
+            self._outgoing.clear()
+            self.stream.closed = True
+        if waiting:
+            self._notify()
+
+    # -------------------------------------------------------------------------------------------- the faults of frames
+
+    def _pass(self, frame: bytes) -> None:
+        fires = self._faults.fires
+        if fires("frame_dropped"):
+            return
+        if fires("frame_garbage"):
+            frame = frame[: len(frame) // 2]
+        elif fires("frame_unknown"):
+            frame = _novel(frame)
+        if fires("frame_late"):
+            self._later(self._faults.between(1_000, LATE_MS_MAX), lambda _: self._deliver(frame))
+            return
+        if self._held is None and fires("frame_reordered"):
+            self._held = frame
+            self._later(REORDERED_MS, lambda _: self._release(frame))
+            return
+        self._outgoing.append(frame)
+        if fires("frame_duplicated"):
+            self._outgoing.append(frame)
+        if self._held is not None:
+            self._outgoing.append(self._held)
+            self._held = None
+
+    def _release(self, frame: bytes) -> None:
+        if self._held is frame:
+            self._held = None
+            self._deliver(frame)
+
+    def _deliver(self, frame: bytes) -> None:
+        if not (self.stream.closed or self._half_open):
+            self._outgoing.append(frame)
+            self._notify()
+
+
+def _novel(frame: bytes) -> bytes:
+    """Return the frame with a field, and in orders a state, that no document names."""
+    push = msgspec.json.decode(zlib.decompress(frame, wbits=RAW_DEFLATE), type=dict[str, object])
+    elements = push["data"]
+    if isinstance(elements, list):
+        for element in elements:
+            element["novelty"] = {"since": "today"}
+            if "order_state" in element:
+                element["order_state"], element["state"] = "under_review", "99"
+    return zlib.compress(msgspec.json.encode(push), wbits=RAW_DEFLATE)

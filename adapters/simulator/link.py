@@ -1,0 +1,160 @@
+"""The simulator behind the venue link of `oms.ports`, inside one process: no socket, only latency, on any loop."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Final
+from urllib.parse import urlsplit
+
+from adapters.simulator.chance import Chance
+from adapters.simulator.connection import Connection
+from adapters.simulator.pace import now_ms
+from adapters.simulator.simulator import NoAnswer, Simulator
+from oms.ports import Clock, LinkAnswer, LinkError, Socket
+
+LATENCY_MS: Final = (2, 40)  # each way
+QUEUE_MAX: Final = 10_000  # frames a client has not received; beyond it is cut off
+
+
+class SimulatedLink:
+    """Calls `simulator` as if over a network; the host in a URL is ignored.
+
+    A request that was sent arrives even if its caller is canceled meanwhile, as bytes in a network do. `clock` is the
+    world's; `latency_ms` is drawn from `chance` for each way of each message.
+    """
+
+    def __init__(
+        self, simulator: Simulator, clock: Clock, chance: Chance, *, latency_ms: tuple[int, int] = LATENCY_MS
+    ) -> None:
+        self._simulator = simulator
+        self._clock = clock
+        self._chance = chance
+        self._latency_ms = latency_ms
+        self._sockets: list[_SimulatedSocket] = []
+
+    async def call(self, method: str, url: str, headers: Mapping[str, str], body: bytes, seconds: float) -> LinkAnswer:
+        """Make one HTTP call; raises LinkError if no whole answer came within `seconds`."""
+        loop = asyncio.get_running_loop()
+        answered: asyncio.Future[LinkAnswer] = loop.create_future()
+        parts = urlsplit(url)
+        target = f"{parts.path}?{parts.query}" if parts.query else parts.path
+        kept = dict(headers)
+        loop.call_later(self._delay(), lambda: self._arrive(answered, method, target, kept, body))
+        try:
+            async with asyncio.timeout(seconds):
+                return await answered
+        except TimeoutError as error:
+            raise LinkError(f"no answer within {seconds} s", sent=True) from error
+
+    async def connect(self, url: str, seconds: float) -> Socket:
+        """Open a stream; raises LinkError while the venue is down or if it takes longer than `seconds`."""
+        delay = self._delay() + self._delay()
+        if delay > seconds:
+            await asyncio.sleep(seconds)
+            raise LinkError(f"no connection within {seconds} s", sent=False)
+        await asyncio.sleep(delay)
+        socket = _SimulatedSocket(self)
+        private = urlsplit(url).path == "/user"
+        connection = self._simulator.connect(now_ms(self._clock), private=private, notify=socket.fetch)
+        if connection is None:
+            raise LinkError("connection refused", sent=False)
+        socket.attach(connection)
+        self._sockets = [*(one for one in self._sockets if not one.closed), socket]
+        return socket
+
+    async def close(self) -> None:
+        """Cut every stream."""
+        for socket in self._sockets:
+            await socket.close()
+        self._sockets.clear()
+
+    # -------------------------------------------------------------------------------------------- the network
+
+    def delay_after(self, at: float) -> float:
+        """Return when a message sent now arrives, by the loop's time, but never before `at`: streams keep order."""
+        return max(at, asyncio.get_running_loop().time() + self._delay())
+
+    def deliver(self, connection: Connection, frame: str) -> None:
+        """Hand a client's frame to the venue."""
+        if not connection.stream.closed:
+            self._simulator.receive(connection, frame, now_ms(self._clock))
+
+    def _delay(self) -> float:
+        return self._chance.randint(*self._latency_ms) / 1000
+
+    def _arrive(
+        self, answered: asyncio.Future[LinkAnswer], method: str, target: str, headers: Mapping[str, str], body: bytes
+    ) -> None:
+        served = self._simulator.request(method, target, headers, body, now_ms(self._clock))
+        if isinstance(served, NoAnswer):
+            if not served.connected and not answered.done():
+                answered.set_exception(LinkError("connection refused", sent=False))
+            return  # otherwise silence: the caller's patience ends it
+        lower = {name.lower(): value for name, value in served.headers.items()}
+        answer = LinkAnswer(served.status, lower, served.body)
+        asyncio.get_running_loop().call_later(self._delay(), _settle, answered, answer)
+
+
+def _settle(answered: asyncio.Future[LinkAnswer], answer: LinkAnswer) -> None:
+    if not answered.done():  # else its caller gave up
+        answered.set_result(answer)
+
+
+class _SimulatedSocket:
+    """One stream of a SimulatedLink."""
+
+    def __init__(self, link: SimulatedLink) -> None:
+        self._link = link
+        self._connection: Connection | None = None
+        self._inbox: asyncio.Queue[str | bytes | None] = asyncio.Queue()
+        self._out_at = 0.0
+        self._in_at = 0.0
+        self._over = False
+
+    @property
+    def closed(self) -> bool:
+        return self._over
+
+    def attach(self, connection: Connection) -> None:
+        self._connection = connection
+        self.fetch()
+
+    def fetch(self) -> None:
+        """Put what the venue has for us on the way."""
+        if self._connection is None or self._over:
+            return
+        loop = asyncio.get_running_loop()
+        frames: list[str | bytes | None] = [*self._connection.take()]
+        if self._connection.closed:
+            frames.append(None)
+        for frame in frames:
+            self._in_at = self._link.delay_after(self._in_at)
+            loop.call_at(self._in_at, self._receive, frame)
+
+    def _receive(self, frame: str | bytes | None) -> None:
+        if self._inbox.qsize() >= QUEUE_MAX and self._connection is not None:
+            self._connection.close()
+            frame = None
+        self._inbox.put_nowait(frame)
+
+    async def send(self, frame: str) -> None:
+        """Send a text frame; raises LinkError once the connection is gone."""
+        if self._over or self._connection is None:
+            raise LinkError("the connection is closed", sent=False)
+        self._out_at = self._link.delay_after(self._out_at)
+        asyncio.get_running_loop().call_at(self._out_at, self._link.deliver, self._connection, frame)
+
+    async def receive(self) -> str | bytes:
+        """Return the next frame; raises LinkError once the connection is gone."""
+        frame = None if self._over and self._inbox.empty() else await self._inbox.get()
+        if frame is None:
+            self._over = True
+            raise LinkError("the connection is closed", sent=True)
+        return frame
+
+    async def close(self) -> None:
+        """Hang up; a receive that waits is told."""
+        if not self._over:
+            self._over = True
+            self._inbox.put_nowait(None)
+        if self._connection is not None:
+            self._connection.close()

@@ -1,0 +1,56 @@
+"""API keys: who may call, and what a right signature is (PROTOCOL 2)."""
+
+import hmac
+from hashlib import sha256
+from typing import Final
+
+from msgspec import Struct
+
+STALE_MS: Final = 60_000
+FAST_CLOCK_MS: Final = 1_000
+WINDOW_DEFAULT_MS: Final = 5_000
+
+
+class Credentials(Struct, frozen=True, kw_only=True):
+    """One key of one account. Simulation only: they open nothing else."""
+
+    account: str
+    key: str
+    secret: str
+    memo: str
+
+
+class Keys:
+    """Every key the venue knows."""
+
+    def __init__(self) -> None:
+        self._keys: dict[str, Credentials] = {}
+
+    def add(self, credentials: Credentials) -> None:
+        """Make the key known. Raises ValueError for one that is empty or taken."""
+        if not credentials.key or credentials.key in self._keys:
+            raise ValueError("the key is empty or taken")
+        self._keys[credentials.key] = credentials
+
+    def find(self, key: str) -> Credentials | None:
+        return self._keys.get(key)
+
+
+def signature(credentials: Credentials, timestamp: str, payload: bytes) -> str:
+    """Return the lower-case hex HMAC-SHA256 over ``timestamp#memo#payload``, the payload's bytes as they are."""
+    message = f"{timestamp}#{credentials.memo}#".encode() + payload
+    return hmac.new(credentials.secret.encode(), message, sha256).hexdigest()
+
+
+def signed_by(credentials: Credentials, timestamp: str, payload: bytes, sign: str) -> bool:
+    """Say whether `sign` is the signature, in constant time."""
+    return hmac.compare_digest(signature(credentials, timestamp, payload).encode(), sign.encode(errors="replace"))
+
+
+def demo_credentials(account: str, seed: int) -> Credentials:
+    """Make up credentials that are always the same for a seed; they are for the simulator and no secret."""
+
+    def text(what: str) -> str:
+        return sha256(f"simulator/{seed}/{account}/{what}".encode()).hexdigest()
+
+    return Credentials(account=account, key=text("key")[:40], secret=text("secret"), memo=f"{account}{seed}")

@@ -1,0 +1,119 @@
+"""What the market has seen: last trades, minute candles and the day's figures, from the printed trades."""
+
+from collections import deque
+from collections.abc import Mapping
+from decimal import ROUND_HALF_EVEN, Decimal
+from itertools import groupby
+from typing import Final
+
+from msgspec import Struct
+
+from adapters.simulator.exchange.orders import Printed
+from oms.values import EXACT, RATIO, ZERO
+
+DAY_S: Final = 86_400
+TRADES_MAX: Final = 50  # what GET trades gives at most
+CANDLES_MAX: Final = 10_080  # a week of minutes
+_FRACTION: Final = Decimal("0.00001")
+
+
+class Candle(Struct):
+    """One bar from `open_s` (seconds since 1970); `volume` in base units, `turnover` in quote units."""
+
+    open_s: int
+    open: Decimal
+    high: Decimal
+    low: Decimal
+    close: Decimal
+    volume: Decimal
+    turnover: Decimal
+
+    def add(self, later: "Candle") -> None:
+        self.high, self.low = max(self.high, later.high), min(self.low, later.low)
+        self.close = later.close
+        self.volume = EXACT.add(self.volume, later.volume)
+        self.turnover = EXACT.add(self.turnover, later.turnover)
+
+
+class Day(Struct, frozen=True):
+    """The last 24 hours, to the minute."""
+
+    last: Decimal
+    open: Decimal
+    high: Decimal
+    low: Decimal
+    volume: Decimal
+    turnover: Decimal
+
+    @property
+    def fluctuation(self) -> Decimal:
+        """The change as a fraction of the opening price."""
+        change = EXACT.subtract(self.last, self.open)
+        return RATIO.divide(change, self.open).quantize(_FRACTION, ROUND_HALF_EVEN)
+
+
+class _Strip(Struct):
+    trades: deque[Printed]
+    minutes: deque[Candle]
+    day: Day | None = None  # of the newest trade; forgotten with the next
+
+
+class Tape:
+    """All markets' strips. Memory is bounded: 50 trades and a week of minutes each."""
+
+    def __init__(self, symbols: Mapping[str, object]) -> None:
+        self._strips = {symbol: _Strip(deque(maxlen=TRADES_MAX), deque(maxlen=CANDLES_MAX)) for symbol in symbols}
+
+    def record(self, trade: Printed) -> None:
+        strip = self._strips[trade.symbol]
+        strip.trades.append(trade)
+        strip.day = None
+        notional = EXACT.multiply(trade.price, trade.size)
+        bar = Candle(
+            trade.at_ms // 60_000 * 60, trade.price, trade.price, trade.price, trade.price, trade.size, notional
+        )
+        if strip.minutes and strip.minutes[-1].open_s >= bar.open_s:  # later: the clock was set back
+            strip.minutes[-1].add(bar)
+        else:
+            strip.minutes.append(bar)
+
+    def trades(self, symbol: str) -> tuple[Printed, ...]:
+        """Return the last trades, oldest first."""
+        return tuple(self._strips[symbol].trades)
+
+    def day(self, symbol: str) -> Day | None:
+        """Return the figures of the 24 hours before the last trade; None before the first."""
+        strip = self._strips[symbol]
+        if strip.day is None and strip.minutes:
+            newest = strip.minutes[-1]
+            bars = [bar for bar in strip.minutes if bar.open_s > newest.open_s - DAY_S]
+            total = _joined(bars, newest.open_s)
+            strip.day = Day(total.close, total.open, total.high, total.low, total.volume, total.turnover)
+        return strip.day
+
+    def candles(self, symbol: str, minutes: int) -> list[Candle]:
+        """Return the bars of `minutes` each, oldest first; a bar without a trade is not there."""
+        seconds = minutes * 60
+        bars = groupby(self._strips[symbol].minutes, lambda bar: bar.open_s // seconds * seconds)
+        return [_joined(list(group), open_s) for open_s, group in bars]
+
+    def candle(self, symbol: str, minutes: int) -> Candle | None:
+        """Return the newest bar of `minutes`."""
+        strip = self._strips[symbol]
+        if not strip.minutes:
+            return None
+        open_s = strip.minutes[-1].open_s // (minutes * 60) * (minutes * 60)
+        bars = []
+        for bar in reversed(strip.minutes):
+            if bar.open_s < open_s:
+                break
+            bars.append(bar)
+        return _joined(bars[::-1], open_s)
+
+
+def _joined(bars: list[Candle], open_s: int) -> Candle:
+    first = bars[0]
+    joined = Candle(open_s, first.open, first.high, first.low, first.close, ZERO, ZERO)
+    for bar in bars:
+        joined.add(bar)
+    return joined
