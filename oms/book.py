@@ -200,7 +200,8 @@ class Book:
             self._put(self.open, stream, None)
 
     def _rehold(self, before: Order | None, after: Order) -> None:
-        if before is not None and before.life is after.life and before.cum_quantity is after.cum_quantity:
+        closed = after.life in CLOSED
+        if before is not None and before.cum_quantity is after.cum_quantity and (before.life in CLOSED) is closed:
             return  # nothing moved that a hold depends on
         currency, now = hold(after)
         was = ZERO if before is None else hold(before)[1]

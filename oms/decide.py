@@ -9,7 +9,7 @@ from decimal import Decimal
 from msgspec import Struct
 
 from oms.account import state as accounts
-from oms.account.events import WriterStarted
+from oms.account.events import AccountEvent, WriterStarted
 from oms.account.state import HaltTrading, ResumeTrading
 from oms.book import Book, Event, State, account_stream, order_stream, position_stream
 from oms.errors import InvalidOrderError, UnknownSymbolError
@@ -42,11 +42,14 @@ Addressed = tuple[str, Report]  # the stream it is about, and what is said of it
 
 
 class Said(Struct, frozen=True, kw_only=True, gc=False):
-    """A command or a set of reports that arrived together, with where they came from."""
+    """A command or a set of reports that arrived together, with where they came from.
+
+    `cause` names the request or the venue message behind it; where nothing outside does, it is its own cause.
+    """
 
     message: Command | tuple[Addressed, ...]
     actor: str
-    cause: str
+    cause: str | None
     source: Provenance
     occurred_ns: int | None = None
     evidence: tuple[VenueMessage, ...] = ()
@@ -148,13 +151,15 @@ class Decider:
         return Decided(facts, book.orders.get(stream))
 
 
-def _account(book: Book, events: Sequence[accounts.AccountEvent]) -> Decided:
+def _account(book: Book, events: Sequence[AccountEvent]) -> Decided:
     stream = account_stream(book.name)
     return Decided([(stream, event, book.apply(stream, event)) for event in events], book.account)
 
 
 def _moved(book: Book, order: Order, event: OrderEvent) -> tuple[str, PositionEvent] | None:
     """Return how an order's event moves its position leg, if it does."""
+    if not isinstance(event, OrderFilled | TradeBusted | CommissionReported):
+        return None
     request = order.request
     leg = position_stream(request.account, request.symbol, request.position_leg)
     match event:
@@ -168,8 +173,6 @@ def _moved(book: Book, order: Order, event: OrderEvent) -> tuple[str, PositionEv
                 commission=event.commission,
                 commission_currency=event.commission_currency,
             )
-        case _:
-            return None
 
 
 def _fill(order: Order, trade: OrderFilled | TradeBusted) -> Fill:

@@ -204,9 +204,7 @@ class Engine:
             raise StoppingError("the OMS is stopping; the command was not taken")
         if self._waiting >= self._intake_max:
             raise IntakeFullError(f"{self._waiting} commands wait to become durable; this one was not taken")
-        return self._take(
-            Said(message=command, actor=actor, cause=cause or self._ids.next(), source=Provenance.COMMAND)
-        )
+        return self._take(Said(message=command, actor=actor, cause=cause, source=Provenance.COMMAND))
 
     async def report(
         self,
@@ -226,7 +224,7 @@ class Engine:
         said = Said(
             message=tuple(reports),
             actor="oms" if source is Provenance.INFERRED or not evidence else "venue",
-            cause=evidence[-1].message_id if evidence else self._ids.next(),
+            cause=evidence[-1].message_id if evidence else None,
             source=source,
             occurred_ns=occurred_ns,
             evidence=tuple(evidence),
@@ -287,11 +285,12 @@ class Engine:
             return
         self.written_ns = self._clock.now_ns()
         self.opened_ns = self.opened_ns or self.written_ns
+        name = self._ids.next()
         meta = encode_meta(
             Meta(
-                id=self._ids.next(),
+                id=name,
                 recorded_ns=self.written_ns,
-                cause=said.cause,
+                cause=said.cause or name,
                 actor=said.actor,
                 epoch=self.epoch,
                 source=said.source,

@@ -10,7 +10,7 @@ from oms.account.events import AccountEvent, BalanceAdjusted, TradingHalted, Tra
 from oms.values import EXACT, NO_AMOUNTS, ZERO, AccountId, Currency
 
 
-class Account(Struct, frozen=True, kw_only=True):
+class Account(Struct, frozen=True, kw_only=True, gc=False):
     """`adjustments` is, by currency, what did not come from trades: openings, deposits, withdrawals, a person's hand.
 
     What the account owns is `adjustments` plus what its trades moved; what it may spend is that less what open orders

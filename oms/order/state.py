@@ -178,7 +178,7 @@ class Trade(Struct, frozen=True, gc=False):
     commission_currency: Currency | None
 
 
-class Order(Struct, frozen=True, kw_only=True):
+class Order(Struct, frozen=True, kw_only=True, gc=False):
     """One order. Quantities in base units, `cum_cost` in quote units; both exact sums over `trades`."""
 
     request: OrderRequested

@@ -14,7 +14,7 @@ from oms.position.events import CommissionBooked, FillBooked, FillReversed, Posi
 from oms.values import EXACT, NO_AMOUNTS, RATIO, ZERO, ClientOrderId, Currency, ExecId
 
 
-class Position(Struct, frozen=True, kw_only=True):
+class Position(Struct, frozen=True, kw_only=True, gc=False):
     """`quantity` in base units, long positive, short negative; `open_cost` (signed) and `realized` in quote units."""
 
     version: int = 0

@@ -1,0 +1,220 @@
+"""Durable commands through the whole engine: decode nothing, fake nothing below the command.
+
+Each command is decided against the account's book (grid, limits, funds), folded, encoded, sealed and committed to a
+real Postgres; its latency runs from the moment it was due to the moment its answer is there, after the commit. The load
+is open: commands are due at fixed times whether or not earlier ones are done.
+
+The mix is a place (two events) and a cancel (one event) in turn; ended orders are reported by the hundred, as a stream
+would, so that the book stays the size of a real one. Reports count as load and not as commands.
+"""
+
+import asyncio
+import time
+from collections import deque
+from decimal import Decimal
+
+import uvloop
+from msgspec import Struct
+
+from oms.book import account_stream
+from oms.decide import BalancesReport, Decider
+from oms.engine import Engine, Receipt
+from oms.instrument import Instrument
+from oms.order.messages import CancelOrder, PlaceOrder
+from oms.risk import Limits
+from oms.runtime import SystemClock, Tasks, TimeOrderedIds, settle_memory
+from oms.store.log import PostgresLog
+from oms.values import AccountId, ClientOrderId, Currency, OrderType, Side, StrategyId, Symbol, TimeInForce
+from oms.venue import BalanceReport, Capabilities, OrderReport, VenueOrderStatus
+
+MAIN = AccountId("main")
+BTC_USDT = Instrument(
+    symbol=Symbol("BTC/USDT"),
+    venue_symbol="BTC_USDT",
+    base=Currency("BTC"),
+    quote=Currency("USDT"),
+    price_step=Decimal("0.01"),
+    quantity_step=Decimal("0.00001"),
+    quantity_min=Decimal("0.00001"),
+    notional_min=Decimal(5),
+    maker_fee=Decimal("0.001"),
+    taker_fee=Decimal("0.001"),
+)
+SPOT = Capabilities(
+    name="bench",
+    order_types=frozenset(OrderType),
+    times_in_force=frozenset({TimeInForce.GTC, TimeInForce.IOC}),
+    post_only=True,
+    market_buy_by_notional=True,
+    submit_validity=60.0,
+    visibility_delay=2.0,
+    unfilled_memory=1200.0,
+    history_window=604800.0,
+)
+OUTSTANDING = 2_000  # commands under way at saturation
+ENDED_AT_ONCE = 100
+TICK_SECONDS = 0.001
+
+
+class Measured(Struct, frozen=True, kw_only=True):
+    """One run. `latencies_ms` from due to durable, sorted; `seconds` from the first command to the last answer."""
+
+    offered: int | None  # commands a second; None at saturation
+    commands: int
+    events: int
+    seconds: float
+    latencies_ms: list[float]
+
+    def percentile(self, share: float) -> float:
+        return self.latencies_ms[min(int(len(self.latencies_ms) * share), len(self.latencies_ms) - 1)]
+
+    @property
+    def rate(self) -> float:
+        return self.commands / self.seconds
+
+
+class Load:
+    """Makes the commands, and ends the orders whose cancel is durable."""
+
+    def __init__(self, engine: Engine, tag: str) -> None:
+        self._engine = engine
+        self._tag = tag
+        self._count = 0
+        self._canceled: deque[str] = deque()
+        self._price, self._quantity = Decimal("60000.01"), Decimal("0.00100")
+
+    def next(self) -> PlaceOrder | CancelOrder:
+        n, cancel = divmod(self._count, 2)
+        self._count += 1
+        client_order_id = ClientOrderId(f"{self._tag}{n}")
+        if cancel:
+            self._canceled.append(client_order_id)
+            return CancelOrder(account=MAIN, client_order_id=client_order_id, request_id=f"r{n}")
+        return PlaceOrder(
+            account=MAIN,
+            client_order_id=client_order_id,
+            strategy=StrategyId("bench"),
+            symbol=BTC_USDT.symbol,
+            side=Side.BUY,
+            type=OrderType.LIMIT,
+            quantity=self._quantity,
+            price=self._price,
+        )
+
+    async def end(self) -> None:
+        """Report the end of what was canceled, a hundred at a time."""
+        while len(self._canceled) >= ENDED_AT_ONCE:
+            ids = [self._canceled.popleft() for _ in range(ENDED_AT_ONCE)]
+            await self._engine.report([
+                (
+                    f"order/{MAIN}/{n}",
+                    OrderReport(symbol=BTC_USDT.symbol, status=VenueOrderStatus.CANCELED, client_order_id=n),  # type: ignore[arg-type]
+                )
+                for n in ids
+            ])
+
+
+async def started(log: PostgresLog) -> tuple[Engine, Tasks]:
+    clock = SystemClock()
+    tasks = Tasks()
+    decider = Decider(
+        MAIN,
+        instruments={BTC_USDT.symbol: BTC_USDT},
+        capabilities=SPOT,
+        limits=Limits(open_orders_max=10**9),
+    )
+    engine = Engine(MAIN, decider=decider, log=log, clock=clock, ids=TimeOrderedIds(clock), spawn=tasks)
+    await engine.start("bench")
+    balance = BalanceReport(currency=Currency("USDT"), total=Decimal(10**12))
+    await engine.report([(account_stream(MAIN), BalancesReport(balances=(balance,), reason="opening"))])
+    engine.trading = True
+    return engine, tasks
+
+
+async def open_load(engine: Engine, tag: str, rate: int, seconds: float) -> Measured:
+    """Offer `rate` commands a second for `seconds`."""
+    load, latencies = Load(engine, tag), []
+    loop, before = asyncio.get_running_loop(), engine.position
+    total, sent, answered = int(rate * seconds), 0, loop.create_future()
+
+    def done(due: float, future: asyncio.Future[Receipt]) -> None:
+        future.result()
+        latencies.append((time.perf_counter() - due) * 1000)  # noqa: TID251  # measuring is this file's job
+        if len(latencies) == total:
+            answered.set_result(None)
+
+    ending = loop.create_task(_end_for_ever(load))  # as above
+    begun = time.perf_counter()  # noqa: TID251
+    while sent < total:
+        due_now = min(int((time.perf_counter() - begun) * rate), total)  # noqa: TID251
+        while sent < due_now:
+            due = begun + sent / rate
+            engine.offer(load.next(), actor="bench").add_done_callback(lambda f, due=due: done(due, f))
+            sent += 1
+        await asyncio.sleep(TICK_SECONDS)
+    await answered
+    took = time.perf_counter() - begun  # noqa: TID251
+    ending.cancel()
+    return Measured(
+        offered=rate, commands=total, events=engine.position - before, seconds=took, latencies_ms=sorted(latencies)
+    )
+
+
+async def saturation(engine: Engine, tag: str, total: int) -> Measured:
+    """Keep a fixed number of commands under way until `total` are done."""
+    load, latencies = Load(engine, tag), []
+    loop, before = asyncio.get_running_loop(), engine.position
+    answered = loop.create_future()
+    sent = 0
+
+    def send() -> None:
+        nonlocal sent
+        sent += 1
+        at = time.perf_counter()  # noqa: TID251
+        engine.offer(load.next(), actor="bench").add_done_callback(lambda f: done(at, f))
+
+    def done(at: float, future: asyncio.Future[Receipt]) -> None:
+        future.result()
+        latencies.append((time.perf_counter() - at) * 1000)  # noqa: TID251
+        if sent < total:
+            send()
+        elif len(latencies) == total:
+            answered.set_result(None)
+
+    ending = loop.create_task(_end_for_ever(load))
+    begun = time.perf_counter()  # noqa: TID251
+    for _ in range(OUTSTANDING):
+        send()
+    await answered
+    took = time.perf_counter() - begun  # noqa: TID251
+    ending.cancel()
+    return Measured(
+        offered=None, commands=total, events=engine.position - before, seconds=took, latencies_ms=sorted(latencies)
+    )
+
+
+async def _end_for_ever(load: Load) -> None:
+    while True:
+        await load.end()
+        await asyncio.sleep(0.005)
+
+
+async def _measure(url: str, rates: list[int], seconds: float, flood: int) -> list[Measured]:
+    log = PostgresLog(url)
+    engine, tasks = await started(log)
+    await open_load(engine, "warm", 5_000, 1.0)
+    settle_memory()
+    results = [await open_load(engine, f"o{rate}x", rate, seconds) for rate in rates]
+    results.append(await saturation(engine, "full", flood))
+    await engine.stop()
+    head = await log.head()
+    assert head == engine.position, "every event that was answered for is in the log, and nothing else"
+    await tasks.close()
+    await log.close()
+    return results
+
+
+def measure(url: str, *, rates: list[int], seconds: float, flood: int) -> list[Measured]:
+    """Run the loads in turn against one fresh database."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(_measure(url, rates, seconds, flood))
