@@ -41,6 +41,7 @@ SETTINGS: Final = DURABLE | {
     "unix_socket_permissions": "0700",
     "shared_buffers": "256MB",
     "max_wal_size": "4GB",  # fewer checkpoints: each one makes the next writes log whole pages
+    "min_wal_size": "1GB",  # used segments are kept: making a new one stalls a commit for tens of milliseconds
     "checkpoint_timeout": "15min",
     "jit": "off",  # compiling costs more than any of our queries
     "max_connections": "200",

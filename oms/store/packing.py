@@ -7,8 +7,9 @@ several times as long on lists.
 
 from collections.abc import Iterable, Sequence
 from struct import Struct as Layout
+from struct import pack
 from typing import Final, NamedTuple
-from zlib import crc32
+from zlib import adler32
 
 from oms.ports import NewEvent, StoredEvent, VenueMessage
 
@@ -18,14 +19,13 @@ TEXT: Final = 25
 
 _EMPTY: Final = Layout(">iii")
 _HEADER: Final = Layout(">iiiii")
-_CHECK: Final = Layout(">I")
 _INTEGER: Final = Layout(">iq")
 _LENGTHS: Final = tuple(length.to_bytes(4, "big") for length in range(2048))
 _SMALL: Final = tuple(_INTEGER.pack(8, value) for value in range(256))
 
 
 class Columns(NamedTuple):
-    """Events column by column, each a packed array; `checks` is the CRC-32 of every event in turn."""
+    """Events column by column, each a packed array; `checks` holds the Adler-32 of every event in turn."""
 
     streams: bytes
     versions: bytes
@@ -40,16 +40,13 @@ def pack_events(events: Sequence[NewEvent] | Sequence[StoredEvent]) -> Columns:
     versions = [_integer(event.version) for event in events]
     topics = [event.topic.encode() for event in events]
     states = [event.state for event in events]
-    checks = [
-        _CHECK.pack(crc32(state, crc32(topic, crc32(version, crc32(stream)))))
-        for stream, version, topic, state in zip(streams, versions, topics, states, strict=True)
-    ]
+    checks = map(adler32, map(b"".join, zip(streams, versions, topics, states, strict=True)))
     return Columns(
         _array(TEXT, streams),
         b"".join((_header(INT8, len(versions)), *versions)),
         _array(TEXT, topics),
         _array(BYTEA, states),
-        b"".join(checks),
+        pack(f">{len(states)}I", *checks),
     )
 
 

@@ -24,7 +24,7 @@ CREATE TABLE seals (
     account   text NOT NULL,  -- whose batch, '' for a writer that names none
     epoch     bigint NOT NULL,
     digest    bytea NOT NULL CHECK (octet_length(digest) = 32),
-    checks    bytea NOT NULL, -- CRC-32 of every event in turn: tells which one of a batch was changed
+    checks    bytea NOT NULL, -- Adler-32 of every event in turn: tells which one of a batch was changed
     seal      bytea NOT NULL CHECK (octet_length(seal) = 32),
     sealed_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     CHECK (octet_length(checks) = 4 * (last - first + 1))
