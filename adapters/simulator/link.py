@@ -1,6 +1,7 @@
 """The simulator behind the venue link of `oms.ports`, inside one process: no socket, only latency, on any loop."""
 
 import asyncio
+from collections import deque
 from collections.abc import Mapping
 from typing import Final
 from urllib.parse import urlsplit
@@ -100,14 +101,18 @@ def _settle(answered: asyncio.Future[LinkAnswer], answer: LinkAnswer) -> None:
 
 
 class _SimulatedSocket:
-    """One stream of a SimulatedLink."""
+    """One stream of a SimulatedLink. Frames under way stand in line, and each arrival takes the first: a loop may run
+    two timers of the same instant in any order.
+    """
 
     def __init__(self, link: SimulatedLink) -> None:
         self._link = link
         self._connection: Connection | None = None
-        self._inbox: asyncio.Queue[str | bytes | None] = asyncio.Queue()
-        self._out_at = 0.0
-        self._in_at = 0.0
+        self._coming: deque[str | bytes | None] = deque()
+        self._going: deque[str] = deque()
+        self._inbox: asyncio.Queue[str | bytes | None] = asyncio.Queue()  # None: the connection is gone
+        self._arrives_at = 0.0
+        self._leaves_at = 0.0
         self._over = False
 
     @property
@@ -122,15 +127,16 @@ class _SimulatedSocket:
         """Put what the venue has for us on the way."""
         if self._connection is None or self._over:
             return
-        loop = asyncio.get_running_loop()
         frames: list[str | bytes | None] = [*self._connection.take()]
         if self._connection.closed:
             frames.append(None)
         for frame in frames:
-            self._in_at = self._link.delay_after(self._in_at)
-            loop.call_at(self._in_at, self._receive, frame)
+            self._coming.append(frame)
+            self._arrives_at = self._link.delay_after(self._arrives_at)
+            asyncio.get_running_loop().call_at(self._arrives_at, self._arrive)
 
-    def _receive(self, frame: str | bytes | None) -> None:
+    def _arrive(self) -> None:
+        frame = self._coming.popleft()
         if self._inbox.qsize() >= QUEUE_MAX and self._connection is not None:
             self._connection.close()
             frame = None
@@ -140,8 +146,12 @@ class _SimulatedSocket:
         """Send a text frame; raises LinkError once the connection is gone."""
         if self._over or self._connection is None:
             raise LinkError("the connection is closed", sent=False)
-        self._out_at = self._link.delay_after(self._out_at)
-        asyncio.get_running_loop().call_at(self._out_at, self._link.deliver, self._connection, frame)
+        self._going.append(frame)
+        self._leaves_at = self._link.delay_after(self._leaves_at)
+        asyncio.get_running_loop().call_at(self._leaves_at, self._deliver, self._connection)
+
+    def _deliver(self, connection: Connection) -> None:
+        self._link.deliver(connection, self._going.popleft())
 
     async def receive(self) -> str | bytes:
         """Return the next frame; raises LinkError once the connection is gone."""

@@ -31,15 +31,15 @@ INCREASE_MS: Final = 100
 HEARTBEAT_MS: Final = 1_000  # a quiet book repeats its version with empty sides
 INCREASE_LEVELS: Final = 100
 
-Side = Mapping[Decimal, Decimal]
+Levels = Mapping[Decimal, Decimal]  # price -> size
 
 
 class _Published(Struct):
     """What subscribers of one incremental book have been told."""
 
     version: int
-    asks: Side
-    bids: Side
+    asks: Levels
+    bids: Levels
     book_version: int
     at_ms: int
 
@@ -59,7 +59,10 @@ class Feeds:
         if table == INCREASE:
             return self._snapshot(symbol, now_ms)
         element = self._element(table, symbol)
-        return None if element is None else data_frame(table, [_stamped(table, element, now_ms)])
+        if element is None:
+            return None
+        self._sent.setdefault(topic, (now_ms, element))  # the first subscriber has now seen it
+        return data_frame(table, [_stamped(table, element, now_ms)])
 
     def due(self, topics: Iterable[str], now_ms: int) -> list[tuple[str, bytes]]:
         """Return (topic, frame) for each of `topics` (all that have a subscriber) that has something new to say."""
@@ -178,7 +181,7 @@ class Feeds:
         return published
 
 
-def _difference(before: Side, after: Side) -> list[tuple[Decimal, Decimal]]:
+def _difference(before: Levels, after: Levels) -> list[tuple[Decimal, Decimal]]:
     """Return the levels whose size is another now; one that is gone has size zero."""
     changed = [(price, size) for price, size in after.items() if before.get(price) != size]
     gone = [(price, ZERO) for price in before if price not in after]
