@@ -15,6 +15,7 @@ import stat
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -33,6 +34,8 @@ DATABASE: Final = "oms"
 SOCKET_PATH_MAX: Final = 100  # of 107 the kernel takes
 START_SECONDS: Final = 60  # crash recovery included
 STOP_SECONDS: Final = 60
+ATTEMPTS_MAX: Final = 10
+ATTEMPT_SECONDS: Final = 0.3
 
 # Durable first: these stand in the configuration and are asked for at every start.
 DURABLE: Final = {"fsync": "on", "synchronous_commit": "on", "full_page_writes": "on"}
@@ -123,12 +126,28 @@ class EmbeddedPostgres:
         if not self._answers():
             self._initialise(programs, account)
             self._configure(sockets)
-            _forget_dead_server(self._data)
-            self._run(
-                programs / "pg_ctl", "start", "-w", "-s", "-t", str(START_SECONDS), "-D", self._data, "-l",
-                self._data / "server.log", account=account,
-            )  # fmt: skip
+            self._revive(programs, account)
         self._require()
+
+    def _revive(self, programs: Path, account: pwd.struct_passwd | None) -> None:
+        """Start the server. After a kill the remains of the last one may be in the way for a moment."""
+        for left in reversed(range(ATTEMPTS_MAX)):
+            _forget_dead_server(self._data)
+            if account is not None:
+                _let_through(account, self._data, programs)
+            try:
+                self._run(
+                    programs / "pg_ctl", "start", "-w", "-s", "-t", str(START_SECONDS), "-D", self._data, "-l",
+                    self._data / "server.log", account=account,
+                )  # fmt: skip
+            except EmbeddedError:
+                if not left:
+                    raise
+                time.sleep(ATTEMPT_SECONDS)  # noqa: TID251 - before there is an event loop
+                if self._answers():  # somebody was killed while he started it, and it came up all the same
+                    return
+            else:
+                return
 
     def _answers(self) -> bool:
         try:
@@ -273,5 +292,6 @@ def _forget_dead_server(data: Path) -> None:
         command = Path(f"/proc/{number}/cmdline").read_bytes()
     except (FileNotFoundError, ValueError):
         return
-    if not command.startswith(os.fsencode(_programs() / "postgres")):
+    program, *arguments = command.split(b"\0")
+    if not (program.endswith(b"/postgres") and os.fsencode(data) in arguments):
         lock.unlink(missing_ok=True)
