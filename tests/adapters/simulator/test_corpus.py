@@ -1,0 +1,109 @@
+"""Held against published payloads: requests that clients send are understood, and what the samples show is there too."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from adapters.simulator.simulator import Simulator
+from adapters.simulator.wire.venue import Settings
+from tests.adapters.simulator.floor import Client
+
+CORPUS = Path(__file__).parents[4] / "shared/bitmart/corpus/spot/rest"
+NOT_SERVED = ("/sub-account/", "/margin/", "/deposit", "/withdraw", "/account/v1/currencies")
+SKIPPED = {
+    "auth_signature_vector.json",  # of a path that is long gone; the vector itself is in test_rest
+    "spot_v1_symbols_details__ccxt_static.json",  # numbers re-typed by the publisher
+}
+WIRE_FAULTS = {30000, 30018, 50000, 50028, 57001, 70001}  # the request was not understood
+
+
+def served() -> list[dict[str, Any]]:
+    cases = [
+        json.loads(file.read_text()) | {"file": file.name}
+        for file in sorted(CORPUS.glob("*.json"))
+        if file.name not in SKIPPED
+    ]
+    return [
+        case for case in cases
+        if str(case["path_or_channel"]).startswith("/") and not any(p in case["path_or_channel"] for p in NOT_SERVED)
+    ]  # fmt: skip
+
+
+CASES = served() if CORPUS.is_dir() else []
+needs_corpus = pytest.mark.skipif(not CASES, reason="the corpus of BitMart payloads is not beside this checkout")
+
+
+def traded() -> Client:
+    """A venue with a trade, a live order and a canceled one."""
+    one = Client(Simulator(traders=False, settings=Settings(rate_limits=False)))
+    one.submit(side="sell", size="0.02", price="60000")
+    one.submit(size="0.01", price="60000")
+    one.submit(size="0.01", price="50000")
+    return one
+
+
+@needs_corpus
+@pytest.mark.parametrize("case", [case for case in CASES if case["request"]], ids=lambda case: str(case["file"]))
+def test_what_clients_send_is_understood(case: dict[str, Any]) -> None:
+    one, path = traded(), case["path_or_channel"]
+    if case["method"] == "GET":
+        query = "&".join(f"{name}={value}" for name, value in case["request"].items())
+        _, answer = one.send("GET", f"{path}?{query}", headers={"X-BM-KEY": one.key})
+    else:
+        _, answer = one.post(path, **{**case["request"], "recvWindow": 5000})
+    assert answer["code"] not in WIRE_FAULTS, answer
+
+
+NOT_SHOWN = {
+    "success": "beside code on one capture, and contradicting it",
+    "planned_down_time": "no market here is going to be delisted",
+    "errno": "an older envelope",
+}
+
+
+@needs_corpus
+@pytest.mark.parametrize(
+    "case",
+    [case for case in CASES if (case["response"] or {}).get("code") == 1000],
+    ids=lambda case: str(case["file"]),
+)
+def test_what_the_samples_show_is_shown_here_too(case: dict[str, Any]) -> None:
+    one, path = traded(), case["path_or_channel"]
+    newest = one.ask("/spot/v4/query/order-trades", orderId=one.ask("/spot/v4/query/trades")[0]["orderId"])[0]
+    live = one.ask("/spot/v4/query/open-orders", limit=1)[0]
+    order = {"symbol": "BTC_USDT", "side": "buy", "type": "limit", "size": "0.01", "price": "50000"}
+    bodies: dict[str, dict[str, object]] = {
+        "/spot/v2/submit_order": order,
+        "/spot/v3/cancel_order": {"symbol": "BTC_USDT", "order_id": live["orderId"]},
+        "/spot/v4/batch_orders": {"symbol": "BTC_USDT", "orderParams": [order]},
+        "/spot/v4/cancel_orders": {"symbol": "BTC_USDT", "orderIds": [live["orderId"]]},
+        "/spot/v4/query/order": {"orderId": newest["orderId"]},
+        "/spot/v4/query/client-order": {"clientOrderId": "mine"},
+        "/spot/v4/query/order-trades": {"orderId": newest["orderId"]},
+    }
+    one.submit(size="0.01", price="50000", client_order_id="mine")
+    if case["method"] == "GET":
+        ours = one.send("GET", f"{path}?symbol=BTC_USDT&currency=BTC", headers={"X-BM-KEY": one.key})[1]
+    else:
+        ours = one.post(path, **bodies.get(path, {}))[1]
+    assert ours["code"] == 1000, ours
+    assert missing(case["response"], ours) == []
+
+
+def missing(sample: Any, ours: Any, path: str = "") -> list[str]:
+    """Return the fields of `sample` that `ours` has not, or has with another JSON type."""
+    if isinstance(sample, dict):
+        if not isinstance(ours, dict):
+            return [f"{path} is no object"]
+        found = []
+        for name, value in sample.items():
+            if name not in NOT_SHOWN:
+                found += missing(value, ours[name], f"{path}.{name}") if name in ours else [f"{path}.{name}"]
+        return found
+    if isinstance(sample, list):
+        if not isinstance(ours, list):
+            return [f"{path} is no list"]
+        return missing(sample[0], ours[0], f"{path}[]") if sample and ours else []
+    return [] if sample is None or type(sample) is type(ours) else [f"{path} is a {type(ours).__name__}"]
