@@ -101,6 +101,8 @@ STATUSES: Final[Mapping[int, Verdict]] = MappingProxyType(
         429: (RATE_LIMIT, "rate_limit"),
     },
 )
+FORBIDDEN_STATUS: Final = 403
+FORBIDDEN: Final[Verdict] = (AUTH, "permission")  # 403 with BitMart's own JSON comes from BitMart
 UNLISTED: Final[Verdict] = (UNKNOWN, "unlisted")
 UNREADABLE: Final[Verdict] = (UNKNOWN, "unreadable")
 
@@ -109,7 +111,9 @@ TEXT_MAX: Final = 200  # characters of the venue's words that are kept
 
 def by_code(code: int, text: str | None, status: int | None) -> Refusal:
     """Return what an answer with a code other than success proves."""
-    klass, reason = CODES.get(code) or STATUSES.get(status or 0, UNLISTED)
+    klass, reason = CODES.get(code) or (
+        FORBIDDEN if status == FORBIDDEN_STATUS else STATUSES.get(status or 0, UNLISTED)
+    )
     return Refusal(klass=klass, reason=reason, code=str(code), text=_short(text))
 
 

@@ -17,8 +17,9 @@ CALL_SECONDS: Final = 10.0  # a submit may still execute up to a minute later (P
 TIME_PATH: Final = "/system/time"
 RESYNC_SECONDS: Final = 60.0
 RETRY_SECONDS: Final = 5.0
-ROUND_TRIP_MAX_NS: Final = 2_000_000_000  # a slower answer says too little about the time
+ROUND_TRIP_SECONDS: Final = 2.0  # a slower answer says too little about the time
 NS_PER_MS: Final = 1_000_000
+NS_PER_SECOND: Final = 1_000_000_000
 
 
 class ServerTime(Struct):
@@ -47,9 +48,9 @@ class Rest:
         self.limiter = Limiter(clock, rates)
         self.server_clock = ServerClock(self, clock, spawn)
 
-    async def public(self, path: str) -> Evidence:
+    async def public(self, path: str, *, seconds: float = CALL_SECONDS) -> Evidence:
         """GET without a key."""
-        return await self._call("GET", path, b"", {})
+        return await self._call("GET", path, b"", {}, seconds=seconds)
 
     async def keyed(self, path: str) -> Evidence:
         """GET with the key alone."""
@@ -66,8 +67,16 @@ class Rest:
         return await self._call("POST", path, body, None, cancel=cancel)
 
     async def _call(
-        self, method: str, path: str, body: bytes, headers: Mapping[str, str] | None, *, cancel: bool = False
+        self,
+        method: str,
+        path: str,
+        body: bytes,
+        headers: Mapping[str, str] | None,
+        *,
+        cancel: bool = False,
+        seconds: float = CALL_SECONDS,
     ) -> Evidence:
+        """Make the call once its turn has come; `headers` None: sign it at that moment."""
         channel = f"{method} {path}"
         sent_ns: int | None = None
         try:
@@ -75,7 +84,7 @@ class Rest:
                 if headers is None:
                     headers = signed(self._credentials, self.server_clock.now_ms(), body)
                 sent_ns = self._clock.now_ns()
-                answer = await self._link.call(method, self._url + path, headers, body, CALL_SECONDS)
+                answer = await self._link.call(method, self._url + path, headers, body, seconds)
         except TurnedAwayError as error:
             raise NoAnswerError(str(error), Evidence(channel=channel, request=body), sent=False) from error
         except LinkError as error:
@@ -141,20 +150,24 @@ class ServerClock:
             self._refreshing = False
 
     async def _measure(self) -> None:
-        """Take the server's time as that of the middle of the round trip. No usable answer: keep what we had."""
-        self._due_at = self._clock.monotonic() + RETRY_SECONDS
+        offset_ns = await self._offset()
+        if offset_ns is not None:
+            self._offset_ns = offset_ns
+        self._due_at = self._clock.monotonic() + (RETRY_SECONDS if offset_ns is None else RESYNC_SECONDS)
+
+    async def _offset(self) -> int | None:
+        """Take the server's time as that of the middle of the round trip; None without a usable answer."""
         try:
-            evidence = await self._rest.public(TIME_PATH)
+            evidence = await self._rest.public(TIME_PATH, seconds=ROUND_TRIP_SECONDS)
         except NoAnswerError:
-            return
+            return None
         said = payload(ServerTime, evidence.response, evidence.status)
         sent_ns, received_ns = evidence.sent_ns, evidence.received_ns
         if isinstance(said, Refusal) or sent_ns is None or received_ns is None:
-            return
+            return None
         try:
             server_ns = whole(said.server_time, "server_time") * NS_PER_MS
         except ValueError:
-            return
-        if 0 <= received_ns - sent_ns <= ROUND_TRIP_MAX_NS:
-            self._offset_ns = server_ns - (sent_ns + received_ns) // 2
-            self._due_at = self._clock.monotonic() + RESYNC_SECONDS
+            return None
+        stepped = not 0 <= received_ns - sent_ns <= ROUND_TRIP_SECONDS * NS_PER_SECOND  # our own clock, meanwhile
+        return None if stepped else server_ns - (sent_ns + received_ns) // 2

@@ -105,7 +105,8 @@ def _connected() -> aiohttp.TraceConfig:
     """Return hooks that mark a call from the moment it has a connection."""
 
     async def mark(_: aiohttp.ClientSession, context: SimpleNamespace, __: object) -> None:
-        context.trace_request_ctx.connected = True
+        if context.trace_request_ctx is not None:  # a stream's opening carries no request of ours
+            context.trace_request_ctx.connected = True
 
     hooks = aiohttp.TraceConfig()
     hooks.on_connection_create_end.append(mark)

@@ -260,7 +260,7 @@ def inflated(frame: str | bytes) -> bytes:
         data = stream.decompress(frame, INFLATED_MAX)
     except zlib.error as error:
         raise ValueError(f"neither JSON nor raw deflate: {frame[:40]!r}") from error
-    if stream.unconsumed_tail:
+    if len(data) >= INFLATED_MAX:
         raise ValueError(f"a frame larger than {INFLATED_MAX} bytes")
     return data
 

@@ -101,7 +101,7 @@ class PrivateStream:
         await socket.close()
 
     def _pause(self, failures: int, started: float, cool_down: float) -> float:
-        """Return the seconds until the next attempt: jittered, doubled by each failure, as far apart as the venue asks."""
+        """Return the seconds until the next attempt: jittered, doubled by each failure, as rare as the venue asks."""
         back_off = min(BACK_OFF * 2 ** min(failures, DOUBLINGS_MAX), BACK_OFF_MAX)
         spacing = started + SPACING - self._clock.monotonic()
         return max(self._ids.uniform(back_off / 2, back_off), spacing, cool_down)

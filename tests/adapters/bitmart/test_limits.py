@@ -1,0 +1,156 @@
+"""No window of any phase holds more calls than the venue allows, and nobody waits for ever."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from adapters.bitmart.limits import IN_FLIGHT, SPOT_RATES, Limiter, Rate, TurnedAwayError
+from adapters.bitmart.spot import codec
+from oms.venue import NoAnswerError
+from tests.adapters.bitmart.fakes import KNOWN, ORDER, FakeLink, LoopClock, bitmart, ok, page, refused, virtual
+
+PATH = "/x"
+
+
+class Callers:
+    """Calls through one limiter, and when each left."""
+
+    def __init__(self, calls: int = 4) -> None:
+        self.limiter = Limiter(LoopClock(), {PATH: Rate(calls, 2), "/y": Rate(calls, 2)})
+        self.left: list[float] = []
+        self.turned_away = 0
+
+    async def call(self, path: str = PATH) -> None:
+        try:
+            async with self.limiter.turn(path):
+                self.left.append(asyncio.get_running_loop().time())
+        except TurnedAwayError:
+            self.turned_away += 1
+
+
+def at_once(story: Callable[[], Coroutine[object, object, None]], count: int) -> asyncio.Future[list[None]]:
+    return asyncio.gather(*(story() for _ in range(count)))
+
+
+@given(pauses=st.lists(st.floats(0, 3), max_size=40))
+@settings(max_examples=100)
+def test_no_window_of_any_phase_is_overrun(pauses: list[float]) -> None:
+    @virtual
+    async def story() -> None:
+        callers = Callers()
+        tasks = []
+        for pause in pauses:
+            await asyncio.sleep(pause)
+            tasks.append(asyncio.get_running_loop().create_task(callers.call()))
+        await asyncio.gather(*tasks)
+        assert len(callers.left) + callers.turned_away == len(pauses)
+        assert callers.left == sorted(callers.left)
+        for start in callers.left:
+            assert sum(start <= other < start + 2 for other in callers.left) <= 4
+
+    story()
+
+
+@virtual
+async def test_who_would_wait_too_long_is_turned_away_at_once() -> None:
+    callers = Callers()
+    await at_once(callers.call, 50)
+    assert len(callers.left) == 12, "now, 2.2 s and 4.4 s later"
+    assert callers.turned_away == 38
+    assert asyncio.get_running_loop().time() == pytest.approx(4.4)
+
+
+@virtual
+async def test_buckets_do_not_share() -> None:
+    callers = Callers()
+    await asyncio.gather(*(callers.call(PATH) for _ in range(4)), *(callers.call("/y") for _ in range(4)))
+    assert callers.left == [0.0] * 8
+
+
+@virtual
+async def test_a_429_freezes_its_bucket_for_longer_each_time_and_a_success_forgives() -> None:
+    callers = Callers(100)
+    frozen = []
+    for status in (429, 429, 200, 429):
+        callers.limiter.answered(PATH, status, {})
+        before = asyncio.get_running_loop().time()
+        await callers.call()
+        frozen.append(round(asyncio.get_running_loop().time() - before, 1))
+    assert frozen == [2.2, 4.4, 0.0, 2.2]
+
+
+@virtual
+async def test_a_thaw_lets_nobody_storm() -> None:
+    callers = Callers()
+    waiting = asyncio.gather(*(callers.call() for _ in range(12)))
+    await asyncio.sleep(0.1)
+    callers.limiter.answered(PATH, 429, {})
+    await waiting
+    for start in callers.left:
+        assert sum(start <= other < start + 2 for other in callers.left) <= 4
+
+
+@virtual
+async def test_a_418_stops_everything_for_minutes() -> None:
+    callers = Callers()
+    callers.limiter.answered("/y", 418, {})
+    await callers.call()
+    assert callers.turned_away == 1
+    await asyncio.sleep(299)
+    await callers.call()
+    assert len(callers.left) == 1
+
+
+@virtual
+async def test_the_venues_own_count_counts_up_and_is_believed() -> None:
+    callers = Callers(100)
+    callers.limiter.answered(PATH, 200, {"x-bm-ratelimit-remaining": "11", "x-bm-ratelimit-limit": "12"})
+    await callers.call()
+    callers.limiter.answered(PATH, 200, {"x-bm-ratelimit-remaining": "12", "x-bm-ratelimit-limit": "12"})
+    await callers.call()
+    callers.limiter.answered(PATH, 200, {"x-bm-ratelimit-remaining": "-", "x-bm-ratelimit-limit": ""})
+    await callers.call()
+    assert callers.left == [0.0, pytest.approx(2.2), pytest.approx(2.2)]
+
+
+@virtual
+async def test_a_cancel_finds_a_place_while_a_slow_venue_holds_every_submit() -> None:
+    link = FakeLink()
+    link.latency = 8.0
+    link.on("/system/time", ok({}))
+    link.on(codec.SUBMIT_ORDER, ok({"order_id": "1"}))
+    link.on(codec.CANCEL_ORDER, ok({"result": True}))
+    venue = bitmart(link)
+    submits = [asyncio.get_running_loop().create_task(venue.submit(ORDER)) for _ in range(100)]
+    await asyncio.sleep(12)
+    assert len(link.of(codec.SUBMIT_ORDER)) == IN_FLIGHT
+    before = asyncio.get_running_loop().time()
+    await venue.cancel(KNOWN)
+    assert asyncio.get_running_loop().time() - before == pytest.approx(8.0)
+    done = await asyncio.gather(*submits, return_exceptions=True)
+    refused_turns = [result for result in done if isinstance(result, NoAnswerError)]
+    assert refused_turns
+    assert not any(error.sent for error in refused_turns)
+
+
+@pytest.mark.parametrize("answer", [refused(429, 30013), page(429)])
+@virtual
+async def test_a_frozen_endpoint_is_not_called(answer: object) -> None:
+    link = FakeLink()
+    link.on(codec.SUBMIT_ORDER, answer)  # type: ignore[arg-type]
+    venue = bitmart(link)
+    for _ in range(3):
+        await venue.submit(ORDER)
+    first, second, third = (call.at for call in link.of(codec.SUBMIT_ORDER))
+    assert (second - first, third - second) == (pytest.approx(2.25), pytest.approx(4.45))
+    with pytest.raises(NoAnswerError) as turned_away:  # the next turn is further away than anyone waits
+        await venue.submit(ORDER)
+    assert not turned_away.value.sent
+
+
+def test_every_path_we_call_has_a_limit() -> None:
+    ours = {getattr(codec, name) for name in dir(codec) if name.isupper() and str(getattr(codec, name)).startswith("/")}
+    assert ours <= set(SPOT_RATES)

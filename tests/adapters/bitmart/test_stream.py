@@ -1,0 +1,253 @@
+"""The private stream's life: login, subscriptions, silence, loss, and what its listener is told."""
+
+import asyncio
+import itertools
+import zlib
+
+import pytest
+
+from adapters.bitmart.spot.connection import Connection, Phase
+from adapters.bitmart.spot.venue import BitmartSpot
+from oms.values import Provenance
+from oms.venue import Answer, BalanceReport, Control, OrderReport, TradeReport, Unreadable
+from tests.adapters.bitmart.fakes import FakeLink, FakeSocket, bitmart, virtual
+
+LOGIN_OK = '{"event":"login"}'
+ORDERS_OK = '{"event":"subscribe","topic":"spot/user/orders:ALL_SYMBOLS"}'
+BALANCE_OK = '{"event":"subscribe","topic":"spot/user/balance:BALANCE_UPDATE"}'
+ORDER_PUSH = (
+    b'{"table":"spot/user/orders","data":[{"order_id":"77","client_order_id":"oms1","symbol":"BTC_USDT","side":"buy",'
+    b'"type":"limit","order_state":"partially_filled","size":"2","filled_size":"1","last_fill_price":"60000",'
+    b'"last_fill_count":"1","detail_id":"9","exec_type":"M"}]}'
+)
+BALANCE_PUSH = (
+    b'{"table":"spot/user/balance","data":[{"event_type":"TRANSACTION_COMPLETED  ","event_time":"1693364237000",'
+    b'"balance_details":[{"ccy":"BTC","av_bal":"1","fz_bal":"0"},{"ccy":"USDT","av_bal":"?"},'
+    b'{"ccy":"USDT","av_bal":"5","fz_bal":"6"}]}]}'
+)
+
+
+def deflated(data: bytes) -> bytes:
+    packer = zlib.compressobj(wbits=-15)
+    return packer.compress(data) + packer.flush()
+
+
+def behaves(socket: FakeSocket) -> None:
+    """A venue that answers what it is sent, as it should."""
+
+    def answer(frame: str) -> None:
+        if '"op":"login"' in frame:
+            socket.push(LOGIN_OK)
+        elif '"op":"subscribe"' in frame:
+            socket.push(ORDERS_OK)
+            socket.push(BALANCE_OK)
+        elif frame == "ping":
+            socket.push("pong")
+
+    socket.on_send = answer
+
+
+class Listener:
+    """Someone who listens, and remembers when each event of the stream's own life came."""
+
+    def __init__(self, venue: BitmartSpot) -> None:
+        self.answers: list[Answer] = []
+        self.life: list[tuple[str, float]] = []
+        self._task = asyncio.get_running_loop().create_task(self._listen(venue))
+
+    async def _listen(self, venue: BitmartSpot) -> None:
+        async for answer in venue.stream():
+            self.answers.append(answer)
+            for report in answer.reports:
+                if isinstance(report, Control) and report.event in {"connected", "disconnected"}:
+                    self.life.append((report.event, asyncio.get_running_loop().time()))
+
+    @property
+    def events(self) -> list[str]:
+        return [event for event, _ in self.life]
+
+
+@virtual
+async def test_it_subscribes_only_after_the_login_and_is_connected_only_after_every_acknowledgement() -> None:
+    link = FakeLink()
+    heard = Listener(bitmart(link))
+    await asyncio.sleep(1)
+    (socket,) = link.sockets
+    assert [frame[:13] for frame in socket.sent] == ['{"op":"login"']
+    socket.push(LOGIN_OK)
+    await asyncio.sleep(0.1)
+    assert socket.sent[1:] == [
+        '{"op":"subscribe","args":["spot/user/orders:ALL_SYMBOLS","spot/user/balance:BALANCE_UPDATE"]}'
+    ]
+    socket.push(ORDERS_OK)
+    await asyncio.sleep(0.1)
+    assert heard.events == []
+    socket.push(BALANCE_OK)
+    await asyncio.sleep(0.1)
+    assert heard.events == ["connected"]
+
+
+@virtual
+async def test_pushes_become_reports_with_the_inflated_bytes_behind_them() -> None:
+    link = FakeLink()
+    link.on_connect = behaves
+    heard = Listener(bitmart(link))
+    await asyncio.sleep(1)
+    link.sockets[0].push(deflated(ORDER_PUSH))
+    link.sockets[0].push(deflated(BALANCE_PUSH))
+    link.sockets[0].push(b"\x00garbage")
+    await asyncio.sleep(0.1)
+    order, balance, garbage = heard.answers[-3:]
+    assert [type(report) for report in order.reports] == [OrderReport, TradeReport]
+    assert (order.source, order.evidence.channel) == (Provenance.STREAM, "ws spot/user/orders")
+    assert order.evidence.response == ORDER_PUSH
+    assert [type(report) for report in balance.reports] == [BalanceReport, Unreadable, BalanceReport]
+    assert [report.at_ms for report in balance.reports if isinstance(report, BalanceReport)] == [1693364237000] * 2
+    assert [type(report) for report in garbage.reports] == [Unreadable]
+    assert garbage.evidence.response == b"\x00garbage"
+
+
+@virtual
+async def test_a_lost_connection_is_told_and_the_next_one_too() -> None:
+    link = FakeLink()
+    link.on_connect = behaves
+    heard = Listener(bitmart(link))
+    await asyncio.sleep(5)
+    link.sockets[0].drop()
+    await asyncio.sleep(5)
+    assert heard.events == ["connected", "disconnected", "connected"]
+    assert link.sockets[0].closed
+
+
+@virtual
+async def test_a_quiet_stream_is_kept_alive_with_pings_for_hours() -> None:
+    link = FakeLink()
+    link.on_connect = behaves
+    heard = Listener(bitmart(link))
+    await asyncio.sleep(7200)
+    assert heard.events == ["connected"]
+    assert link.sockets[0].sent.count("ping") == pytest.approx(720, abs=2)
+
+
+@virtual
+async def test_a_stream_that_no_longer_answers_is_dead_after_twenty_seconds() -> None:
+    link = FakeLink()
+    link.on_connect = behaves
+    heard = Listener(bitmart(link))
+    await asyncio.sleep(1)
+    link.sockets[0].on_send = lambda _: None
+    await asyncio.sleep(60)
+    (_, connected), (_, disconnected), (_, again) = heard.life
+    assert disconnected - connected == pytest.approx(20, abs=0.1)
+    assert again > disconnected
+
+
+@pytest.mark.parametrize("acknowledged", [[], [LOGIN_OK], [LOGIN_OK, ORDERS_OK]])
+@virtual
+async def test_a_login_or_subscription_that_is_ignored_is_tried_again(acknowledged: list[str]) -> None:
+    link = FakeLink()
+    heard = Listener(bitmart(link))
+    await asyncio.sleep(1)
+    for frame in acknowledged:
+        link.sockets[0].push(frame)
+    link.on_connect = behaves
+    await asyncio.sleep(30)
+    assert heard.events == ["connected"]
+    assert len(link.sockets) == 2
+
+
+@virtual
+async def test_an_unreachable_venue_is_tried_for_ever_ever_less_often() -> None:
+    link = FakeLink()
+    link.refuse_connect = 10**9
+    Listener(bitmart(link))
+    await asyncio.sleep(600)
+    gaps = [round(later - earlier, 3) for earlier, later in itertools.pairwise(link.connected_at)]
+    assert gaps[0] >= 2
+    assert max(gaps) == pytest.approx(30, abs=0.1)
+    assert gaps == sorted(gaps)
+
+
+@virtual
+async def test_a_stream_that_keeps_breaking_stays_within_thirty_connections_a_minute() -> None:
+    link = FakeLink()
+
+    def breaks(socket: FakeSocket) -> None:
+        behaves(socket)
+        asyncio.get_running_loop().call_later(0.3, socket.drop)
+
+    link.on_connect = breaks
+    heard = Listener(bitmart(link))
+    await asyncio.sleep(300)
+    assert len(heard.events) > 100
+    for start in link.connected_at:
+        assert sum(start <= other < start + 60 for other in link.connected_at) <= 30
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        '{"event":"login","errorCode":"91002","errorMessage":"API KEY not found"}',
+        '{"event":"login","errorCode":"94001","errorMessage":"reconnecting too often"}',
+    ],
+)
+@virtual
+async def test_a_refused_login_is_left_alone_for_a_minute(frame: str) -> None:
+    link = FakeLink()
+    heard = Listener(bitmart(link))
+    await asyncio.sleep(1)
+    link.sockets[0].push(frame)
+    await asyncio.sleep(55)
+    assert len(link.sockets) == 1
+    await asyncio.sleep(10)
+    assert len(link.sockets) == 2
+    errors = [report for answer in heard.answers for report in answer.reports]
+    assert [report.event for report in errors if isinstance(report, Control)] == ["error"]
+
+
+def live() -> Connection:
+    connection = Connection(0.0)
+    for frame in (LOGIN_OK, ORDERS_OK, BALANCE_OK):
+        connection.receive(frame, 0.0)
+    return connection
+
+
+def test_a_repeated_subscription_or_login_is_harmless() -> None:
+    connection = Connection(0.0)
+    connection.receive(LOGIN_OK, 0.0)
+    connection.receive('{"event":"login","errorCode":"91005","errorMessage":"logged in"}', 0.0)
+    connection.receive('{"event":"subscribe","errorCode":"90008","errorMessage":"duplicate"}', 0.0)
+    received = connection.receive(BALANCE_OK, 0.0)
+    assert Control(event="connected") in received.reports
+    connection.receive('{"event":"subscribe","errorCode":"90008","errorMessage":"duplicate"}', 0.0)
+    connection.receive(LOGIN_OK, 0.0)
+    connection.receive(ORDERS_OK, 0.0)
+    assert connection.phase is Phase.LIVE
+
+
+def test_an_internal_error_ends_a_live_connection() -> None:
+    connection = live()
+    connection.receive('{"event":"error","errorCode":"95000","errorMessage":"internal"}', 1.0)
+    assert connection.phase is Phase.LOST
+    assert connection.cause == "95000 error: internal"
+    assert connection.cool_down == 0
+
+
+def test_a_connection_says_when_it_wants_to_be_looked_at() -> None:
+    connection = live()
+    assert connection.wait(4.0) == 6.0
+    assert connection.ping(9.9) is None
+    assert connection.ping(10.0) == "ping"
+    assert not connection.overdue(19.9)
+    connection.receive("pong", 15.0)
+    assert connection.wait(15.0) == 5.0
+    assert not connection.overdue(34.9)
+    assert connection.overdue(35.0)
+    assert connection.cause == "nothing heard for 20 s"
+
+
+def test_subscriptions_acknowledged_before_the_login_do_not_connect() -> None:
+    connection = Connection(0.0)
+    reports = [connection.receive(frame, 0.0).reports for frame in (ORDERS_OK, BALANCE_OK)]
+    assert Control(event="connected") not in [report for found in reports for report in found]
+    assert connection.phase is Phase.LOGIN
