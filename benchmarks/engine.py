@@ -1,31 +1,43 @@
-"""Durable commands through the whole engine: decode nothing, fake nothing below the command.
+"""Durable commands through the whole engine: nothing below the command is left out or faked.
 
-Each command is decided against the account's book (grid, limits, funds), folded, encoded, sealed and committed to a
-real Postgres; its latency runs from the moment it was due to the moment its answer is there, after the commit. The load
-is open: commands are due at fixed times whether or not earlier ones are done.
+Each is decided against the account's book (grid, limits, funds), folded, encoded, sealed and committed to a real
+Postgres; its latency runs from the moment it was due to the moment its answer is there, after the commit. The load is
+open: commands are due at fixed times whether or not earlier ones are done.
 
-The mix is a place (two events) and a cancel (one event) in turn; ended orders are reported by the hundred, as a stream
-would, so that the book stays the size of a real one. Reports count as load and not as commands.
+An order is four commands: place (asked, sent), the venue's acceptance, and two fills (each also moves the position):
+seven events, after which it is closed and leaves memory.
 """
 
 import asyncio
 import time
-from collections import deque
 from decimal import Decimal
 
 import uvloop
 from msgspec import Struct
 
-from oms.book import account_stream
+from oms.book import account_stream, order_stream
 from oms.decide import BalancesReport, Decider
 from oms.engine import Engine, Receipt
 from oms.instrument import Instrument
-from oms.order.messages import CancelOrder, PlaceOrder
+from oms.order.messages import PlaceOrder, SubmitAccepted
 from oms.risk import Limits
-from oms.runtime import SystemClock, Tasks, TimeOrderedIds, settle_memory
+from oms.runtime import SystemClock, Tasks, TimeOrderedIds, tune_process
 from oms.store.log import PostgresLog
-from oms.values import AccountId, ClientOrderId, Currency, OrderType, Side, StrategyId, Symbol, TimeInForce
-from oms.venue import BalanceReport, Capabilities, OrderReport, VenueOrderStatus
+from oms.values import (
+    AccountId,
+    ClientOrderId,
+    Currency,
+    ExecId,
+    Liquidity,
+    OrderType,
+    Provenance,
+    Side,
+    StrategyId,
+    Symbol,
+    TimeInForce,
+    VenueOrderId,
+)
+from oms.venue import BalanceReport, Capabilities, TradeReport
 
 MAIN = AccountId("main")
 BTC_USDT = Instrument(
@@ -52,7 +64,6 @@ SPOT = Capabilities(
     history_window=604800.0,
 )
 OUTSTANDING = 2_000  # commands under way at saturation
-ENDED_AT_ONCE = 100
 TICK_SECONDS = 0.001
 
 
@@ -74,22 +85,40 @@ class Measured(Struct, frozen=True, kw_only=True):
 
 
 class Load:
-    """Makes the commands, and ends the orders whose cancel is durable."""
+    """Says everything that is said about one order, then about the next."""
 
     def __init__(self, engine: Engine, tag: str) -> None:
         self._engine = engine
         self._tag = tag
         self._count = 0
-        self._canceled: deque[str] = deque()
-        self._price, self._quantity = Decimal("60000.01"), Decimal("0.00100")
+        self._stream = ""
+        self._price, self._quantity, self._half = Decimal("60000.01"), Decimal("0.00100"), Decimal("0.00050")
+        self._fee, self._coin = Decimal("0.030000"), Currency("USDT")
 
-    def next(self) -> PlaceOrder | CancelOrder:
-        n, cancel = divmod(self._count, 2)
+    def next(self) -> asyncio.Future[Receipt]:
+        n, step = divmod(self._count, 4)
         self._count += 1
-        client_order_id = ClientOrderId(f"{self._tag}{n}")
-        if cancel:
-            self._canceled.append(client_order_id)
-            return CancelOrder(account=MAIN, client_order_id=client_order_id, request_id=f"r{n}")
+        if step == 0:
+            client_order_id = ClientOrderId(f"{self._tag}{n}")
+            self._stream = order_stream(MAIN, client_order_id)
+            return self._engine.offer(self._place(client_order_id), actor="bench")
+        venue_order_id = VenueOrderId(f"{n:018d}")
+        if step == 1:
+            report: SubmitAccepted | TradeReport = SubmitAccepted(venue_order_id=venue_order_id)
+        else:
+            report = TradeReport(
+                exec_id=ExecId(f"{self._count:018d}"),
+                symbol=BTC_USDT.symbol,
+                price=self._price,
+                quantity=self._half,
+                venue_order_id=venue_order_id,
+                commission=self._fee,
+                commission_currency=self._coin,
+                liquidity=Liquidity.TAKER,
+            )
+        return self._engine.note([(self._stream, report)], source=Provenance.STREAM)
+
+    def _place(self, client_order_id: ClientOrderId) -> PlaceOrder:
         return PlaceOrder(
             account=MAIN,
             client_order_id=client_order_id,
@@ -100,18 +129,6 @@ class Load:
             quantity=self._quantity,
             price=self._price,
         )
-
-    async def end(self) -> None:
-        """Report the end of what was canceled, a hundred at a time."""
-        while len(self._canceled) >= ENDED_AT_ONCE:
-            ids = [self._canceled.popleft() for _ in range(ENDED_AT_ONCE)]
-            await self._engine.report([
-                (
-                    f"order/{MAIN}/{n}",
-                    OrderReport(symbol=BTC_USDT.symbol, status=VenueOrderStatus.CANCELED, client_order_id=n),  # type: ignore[arg-type]
-                )
-                for n in ids
-            ])
 
 
 async def started(log: PostgresLog) -> tuple[Engine, Tasks]:
@@ -143,18 +160,16 @@ async def open_load(engine: Engine, tag: str, rate: int, seconds: float) -> Meas
         if len(latencies) == total:
             answered.set_result(None)
 
-    ending = loop.create_task(_end_for_ever(load))  # as above
     begun = time.perf_counter()  # noqa: TID251
     while sent < total:
         due_now = min(int((time.perf_counter() - begun) * rate), total)  # noqa: TID251
         while sent < due_now:
             due = begun + sent / rate
-            engine.offer(load.next(), actor="bench").add_done_callback(lambda f, due=due: done(due, f))
+            load.next().add_done_callback(lambda f, due=due: done(due, f))
             sent += 1
         await asyncio.sleep(TICK_SECONDS)
     await answered
     took = time.perf_counter() - begun  # noqa: TID251
-    ending.cancel()
     return Measured(
         offered=rate, commands=total, events=engine.position - before, seconds=took, latencies_ms=sorted(latencies)
     )
@@ -171,7 +186,7 @@ async def saturation(engine: Engine, tag: str, total: int) -> Measured:
         nonlocal sent
         sent += 1
         at = time.perf_counter()  # noqa: TID251
-        engine.offer(load.next(), actor="bench").add_done_callback(lambda f: done(at, f))
+        load.next().add_done_callback(lambda f: done(at, f))
 
     def done(at: float, future: asyncio.Future[Receipt]) -> None:
         future.result()
@@ -181,29 +196,21 @@ async def saturation(engine: Engine, tag: str, total: int) -> Measured:
         elif len(latencies) == total:
             answered.set_result(None)
 
-    ending = loop.create_task(_end_for_ever(load))
     begun = time.perf_counter()  # noqa: TID251
     for _ in range(OUTSTANDING):
         send()
     await answered
     took = time.perf_counter() - begun  # noqa: TID251
-    ending.cancel()
     return Measured(
         offered=None, commands=total, events=engine.position - before, seconds=took, latencies_ms=sorted(latencies)
     )
-
-
-async def _end_for_ever(load: Load) -> None:
-    while True:
-        await load.end()
-        await asyncio.sleep(0.005)
 
 
 async def _measure(url: str, rates: list[int], seconds: float, flood: int) -> list[Measured]:
     log = PostgresLog(url)
     engine, tasks = await started(log)
     await open_load(engine, "warm", 5_000, 1.0)
-    settle_memory()
+    tune_process()
     results = [await open_load(engine, f"o{rate}x", rate, seconds) for rate in rates]
     results.append(await saturation(engine, "full", flood))
     await engine.stop()

@@ -3,13 +3,13 @@
 `apply` is the only way in: it folds one event and keeps what follows from it (what is owned, what is held) in step.
 Closed orders leave after a while, so that memory grows with what is open, not with history.
 
-The engine decides ahead of the log, so a book that keeps a journal can be taken back to any cut: each entry says what
-stood in one place of one table before. States are frozen, so that what stood there still does.
+The engine decides ahead of the log, so a book can be taken back to any cut. States are frozen: it is enough to remember
+which one stood where before, and the few totals as they were at the cut.
 """
 
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any, Final
+from typing import Final
 
 from msgspec import Struct
 
@@ -28,10 +28,6 @@ CLOSED_KEPT: Final = 10_000  # closed orders still answered from memory: a few m
 
 Event = OrderEvent | PositionEvent | AccountEvent
 State = Order | Position | Account
-Table = dict[Any, Any]
-Journal = list[tuple[Table, object, object]]  # table, key, what stood there before
-
-_NOTHING: Final = object()
 
 
 def order_stream(account: AccountId, client_order_id: ClientOrderId) -> str:
@@ -49,7 +45,7 @@ def account_stream(account: AccountId) -> str:
     return f"account/{account}"
 
 
-class Funds(Struct, frozen=True, kw_only=True):
+class Funds(Struct, frozen=True, kw_only=True, gc=False):
     """One currency: total = available + held. All exact."""
 
     total: Decimal
@@ -60,26 +56,30 @@ class Funds(Struct, frozen=True, kw_only=True):
         return EXACT.subtract(self.total, self.held)
 
 
+class Journal(Struct, frozen=True, gc=False):
+    """What it takes to go back to a cut: the states that stood before each event since, and the sums at the cut."""
+
+    states: list[tuple[str, State | None]]
+    totals: dict[Currency, Decimal]
+    held: dict[Currency, Decimal]
+
+
 class Book:
     """The hot state of one account."""
 
     def __init__(self, account: AccountId, *, closed_kept: int = CLOSED_KEPT) -> None:
         self.name = account
+        self.account: Account = NOBODY
         self.orders: dict[str, Order] = {}  # by stream: every open order, and the closed ones not yet let go
         self.positions: dict[str, Position] = {}  # by stream
         self.totals: dict[Currency, Decimal] = {}
         self.held: dict[Currency, Decimal] = {}
         self.open: dict[str, None] = {}  # streams of open orders
         self.unsettled: dict[str, None] = {}  # streams of orders that the venue is to be asked about, open or closed
-        self._accounts: dict[str, Account] = {}
+        self._holds: dict[str, Decimal] = {}  # by stream of an open order: its part of `held`
         self._closed: dict[str, None] = {}  # streams, the longest closed first
         self._closed_kept = closed_kept
         self._journal: Journal | None = None
-
-    @property
-    def account(self) -> Account:
-        """The account's own state."""
-        return self._accounts.get(account_stream(self.name), NOBODY)
 
     def apply(self, stream: str, event: Event) -> State:
         """Fold one event of `stream` and return the state it led to.
@@ -91,15 +91,17 @@ class Book:
             case "o":
                 return self._order(stream, event)  # type: ignore[arg-type]  # a stream holds its own kind of events
             case "p":
-                leg = positions.evolve(self.positions.get(stream, FLAT), event)  # type: ignore[arg-type]  # as above
-                self._put(self.positions, stream, leg)
+                before = self.positions.get(stream)
+                self._remember(stream, before)
+                leg = positions.evolve(before or FLAT, event)  # type: ignore[arg-type]  # as above
+                self.positions[stream] = leg
                 return leg
             case _:
-                account = accounts.evolve(self.account, event)  # type: ignore[arg-type]  # as above
-                self._put(self._accounts, stream, account)
+                self._remember(stream, self.account)
+                self.account = accounts.evolve(self.account, event)  # type: ignore[arg-type]  # as above
                 if isinstance(event, BalanceAdjusted):
                     self._own(event.currency, event.change)
-                return account
+                return self.account
 
     def funds(self, currency: Currency) -> Funds:
         """Return what the account has of one currency."""
@@ -110,40 +112,12 @@ class Book:
         return EXACT.subtract(self.totals.get(currency, ZERO), self.held.get(currency, ZERO))
 
     def restore(self, stream: str, order: Order) -> None:
-        """Take a closed order back into memory, read from the log because somebody asked for it."""
-        self.orders[stream] = order  # the log's own word, so no undo may take it back
-        (self._closed if order.life in CLOSED else self.open)[stream] = None
-        if order.unsettled:
-            self.unsettled[stream] = None
+        """Take a closed order back into memory, read from the log because somebody asked for it.
 
-    def keep_journal(self) -> None:
-        """Begin to keep the journal that `cut` and `undo` work on."""
-        self._journal = []
-
-    def cut(self) -> Journal:
-        """Return the journal since the last cut, and begin a new one."""
-        assert self._journal is not None
-        journal, self._journal = self._journal, []
-        return journal
-
-    def undo(self, journal: Journal) -> None:
-        """Take back everything since the cut that `journal` begins at. Later journals are to be undone first."""
-        for table, key, before in reversed(journal):
-            if before is _NOTHING:
-                table.pop(key, None)
-            else:
-                table[key] = before
-
-    def version(self, stream: str) -> int:
-        """Return the version of `stream` in memory, 0 where nothing is known."""
-        match stream[0]:
-            case "o":
-                order = self.orders.get(stream)
-                return 0 if order is None else order.version
-            case "p":
-                return self.positions.get(stream, FLAT).version
-            case _:
-                return self.account.version
+        It is the log's own word, so no undo takes it back.
+        """
+        self.orders[stream] = order
+        self._file(stream, order)
 
     def trim(self) -> None:
         """Let the longest closed orders go until the bound is kept. Never between a cut and its undo."""
@@ -165,13 +139,44 @@ class Book:
             "held": {currency: held for currency, held in sorted(self.held.items()) if held},
         }
 
+    # -------------------------------------------------------------------------------------------- cut and undo
+
+    def cut(self) -> Journal:
+        """Return the journal since the last cut (or since nothing was kept), and begin a new one."""
+        journal = self._journal or Journal([], {}, {})
+        self._journal = Journal([], dict(self.totals), dict(self.held))
+        return journal
+
+    def undo(self, journal: Journal) -> None:
+        """Take back everything since the cut that `journal` begins at. Later journals are to be undone first."""
+        for stream, before in reversed(journal.states):
+            match before:
+                case Order():
+                    self.orders[stream] = before
+                    self._file(stream, before)
+                    self._rehold(stream, before)
+                case Position():
+                    self.positions[stream] = before
+                case Account():
+                    self.account = before
+                case None:
+                    for table in (self.orders, self.positions, self.open, self.unsettled, self._closed, self._holds):
+                        table.pop(stream, None)  # type: ignore[attr-defined]  # dicts of several kinds
+        if journal.states:
+            self.totals, self.held = dict(journal.totals), dict(journal.held)
+
+    def _remember(self, stream: str, before: State | None) -> None:
+        if self._journal is not None:
+            self._journal.states.append((stream, before))
+
     # -------------------------------------------------------------------------------------------- order events
 
     def _order(self, stream: str, event: OrderEvent) -> Order:
         before = self.orders.get(stream)
         after = orders.evolve(before, event)
-        self._put(self.orders, stream, after)
-        self._rehold(before, after)
+        if self._journal is not None:
+            self._journal.states.append((stream, before))
+        self.orders[stream] = after
         match event:
             case OrderFilled():
                 self._trade(after, event.quantity, event.price)
@@ -183,31 +188,32 @@ class Book:
                 self._charge(event.commission_currency, event.commission)
             case _:
                 pass
-        if before is None or (before.life in CLOSED) is not (after.life in CLOSED):
+        closes = before is None or (before.life in CLOSED) is not (after.life in CLOSED)
+        if closes or before.cum_quantity is not after.cum_quantity:
+            self._rehold(stream, after)
+        if closes or before.unsettled is not after.unsettled:
             self._file(stream, after)
-        if after.unsettled:
-            self._put(self.unsettled, stream, None)
-        elif stream in self.unsettled:
-            self._drop(self.unsettled, stream)
         return after
 
     def _file(self, stream: str, order: Order) -> None:
+        """Put the stream where an order of that life and those open questions belongs."""
         if order.life in CLOSED:
-            self._drop(self.open, stream)
-            self._put(self._closed, stream, None)
+            self.open.pop(stream, None)
+            self._closed[stream] = None
         else:
-            self._drop(self._closed, stream)
-            self._put(self.open, stream, None)
+            self._closed.pop(stream, None)
+            self.open[stream] = None
+        if order.unsettled:
+            self.unsettled[stream] = None
+        else:
+            self.unsettled.pop(stream, None)
 
-    def _rehold(self, before: Order | None, after: Order) -> None:
-        closed = after.life in CLOSED
-        if before is not None and before.cum_quantity is after.cum_quantity and (before.life in CLOSED) is closed:
-            return  # nothing moved that a hold depends on
-        currency, now = hold(after)
-        was = ZERO if before is None else hold(before)[1]
-        if now != was:
-            held = EXACT.add(self.held.get(currency, ZERO), EXACT.subtract(now, was))
-            self._put(self.held, currency, held)
+    def _rehold(self, stream: str, order: Order) -> None:
+        currency, now = hold(order)
+        was = self._holds.pop(stream, ZERO)
+        if now:
+            self._holds[stream] = now
+        self.held[currency] = EXACT.add(self.held.get(currency, ZERO), EXACT.subtract(now, was))
 
     def _trade(self, order: Order, quantity: Decimal, price: Decimal) -> None:
         base, quote = currencies(order.request.symbol)
@@ -221,17 +227,4 @@ class Book:
             self._own(currency, -commission)
 
     def _own(self, currency: Currency, change: Decimal) -> None:
-        self._put(self.totals, currency, EXACT.add(self.totals.get(currency, ZERO), change))
-
-    # -------------------------------------------------------------------------------------------- the journal
-
-    def _put(self, table: Table, key: object, value: object) -> None:
-        if self._journal is not None:
-            self._journal.append((table, key, table.get(key, _NOTHING)))
-        table[key] = value
-
-    def _drop(self, table: Table, key: object) -> None:
-        if key in table:
-            if self._journal is not None:
-                self._journal.append((table, key, table[key]))
-            del table[key]
+        self.totals[currency] = EXACT.add(self.totals.get(currency, ZERO), change)

@@ -4,12 +4,13 @@ A message is decided against the book, its events are folded into it and put int
 at a time; while it commits, the next one fills. Answers, sends to the venue and everything else that the outside can
 see wait for the commit. So one fsync serves as many commands as arrived while the last one ran.
 
-Memory therefore runs ahead of the log by at most two batches. When a commit conflicts, both are taken back, the streams
-in question are read and everything is decided again; when the log cannot say what became of a commit, the engine stops
-taking work and rebuilds its memory from the log.
+Memory therefore runs ahead of the log by what is in flight and what waits. When a commit conflicts, all that is taken
+back, the streams in question are read and everything is decided again; when the log cannot say what became of a commit,
+the engine stops taking work and rebuilds its memory from the log.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -51,6 +52,7 @@ from oms.store.codec import decode, decode_meta, encode, encode_meta, topic_of
 from oms.values import AccountId, Provenance
 
 INTAKE_MAX: Final = 20_000  # messages decided or waiting, and not yet durable
+BATCH_EVENTS: Final = 1_000  # a batch is closed at so many events: large enough for the disk, small enough to overlap
 CONFLICTS_MAX: Final = 5  # times in a row that one batch may lose to what is in the log already
 PAGE: Final = 5_000  # events read at once when memory is rebuilt
 RETRY_SECONDS: Final = (
@@ -93,7 +95,7 @@ class _Batch(Struct, eq=False):
     entries: list[_Entry] = field(default_factory=list)
     events: list[NewEvent] = field(default_factory=list)
     messages: list[VenueMessage] = field(default_factory=list)
-    journal: Journal = field(default_factory=list)
+    journal: Journal | None = None
 
 
 class Engine:
@@ -128,6 +130,7 @@ class Engine:
         self._spawn = spawn
         self._intake_max = intake_max
         self._open = _Batch()
+        self._closed: deque[_Batch] = deque()  # full, waiting for the one in flight
         self._in_flight: _Batch | None = None
         self._waiting = 0
         self._wake = asyncio.Event()
@@ -221,23 +224,35 @@ class Engine:
         Raises:
             FencedError: another writer has the account.
         """
-        said = Said(
-            message=tuple(reports),
-            actor="oms" if source is Provenance.INFERRED or not evidence else "venue",
-            cause=evidence[-1].message_id if evidence else None,
-            source=source,
-            occurred_ns=occurred_ns,
-            evidence=tuple(evidence),
-        )
         while True:
             await self._ready.wait()
             try:
                 self._check_open()
-                for stream, _ in reports:
-                    await self._load(stream)
-                return await self._take(said)
+                await self._load(*(stream for stream, _ in reports))
+                return await self.note(reports, source=source, occurred_ns=occurred_ns, evidence=evidence)
             except LogUnavailableError:
                 await asyncio.sleep(RETRY_SECONDS[0])
+
+    def note(
+        self,
+        reports: Sequence[Addressed],
+        *,
+        source: Provenance,
+        occurred_ns: int | None = None,
+        evidence: Sequence[VenueMessage] = (),
+    ) -> asyncio.Future[Receipt]:
+        """Record reports on memory alone, once: `report` reads closed orders back first, and waits for the log."""
+        self._check_open()
+        return self._take(
+            Said(
+                message=tuple(reports),
+                actor="oms" if source is Provenance.INFERRED or not evidence else "venue",
+                cause=evidence[-1].message_id if evidence else None,
+                source=source,
+                occurred_ns=occurred_ns,
+                evidence=tuple(evidence),
+            )
+        )
 
     def _check_open(self) -> None:
         if self.fenced.is_set():
@@ -252,12 +267,19 @@ class Engine:
         await self._load(stream)
         return stream in self.book.orders
 
-    async def _load(self, stream: str) -> None:
-        """Bring an order back into memory that closed long ago, so that whoever names it gets the truth."""
-        if stream[0] == "o" and stream not in self.book.orders:
-            order = await self._read(stream)
-            if order is not None and stream not in self.book.orders:
-                self.book.restore(stream, order)
+    async def _load(self, *streams: str) -> None:
+        """Bring orders back into memory that closed long ago, so that whoever names them gets the truth.
+
+        On return all that exist are there together: while one is read, another may have been let go.
+        """
+        absent: set[str] = set()
+        while missing := [s for s in streams if s[0] == "o" and s not in self.book.orders and s not in absent]:
+            for stream in missing:
+                order = await self._read(stream)
+                if order is None:
+                    absent.add(stream)
+                elif stream not in self.book.orders:
+                    self.book.restore(stream, order)
 
     async def _read(self, stream: str) -> Order | None:
         history = [decode(stored.topic, stored.state) for stored in await self._log.read(stream)]
@@ -300,19 +322,27 @@ class Engine:
         for stream, event, state in decided.facts:
             batch.events.append(NewEvent(stream, state.version, topic_of(event), encode(meta, event)))
         batch.messages.extend(said.evidence)
+        if len(batch.events) >= BATCH_EVENTS:
+            self._close_batch()
+
+    def _close_batch(self) -> None:
+        """Let the open batch take no more: what comes next is another commit's."""
+        self._open.journal = self.book.cut()
+        self._closed.append(self._open)
+        self._open = _Batch()
 
     # ------------------------------------------------------------------------------------------------ commit
 
     async def _commit_for_ever(self) -> None:
         conflicts = 0
         while not self.fenced.is_set():
-            await self._wake.wait()
-            self._wake.clear()
-            if not self._open.entries:
-                continue
-            batch, self._open = self._open, _Batch()
-            batch.journal = self.book.cut()
-            self._in_flight = batch
+            if not self._closed:
+                await self._wake.wait()
+                self._wake.clear()
+                if not self._open.entries:
+                    continue
+                self._close_batch()
+            batch = self._in_flight = self._closed.popleft()
             if not batch.events:
                 self._answer(batch, first=self.position + 1)
                 continue
@@ -351,7 +381,7 @@ class Engine:
                     raise AssertionError("a batch holds what was never decided")
         self.position = max(position, self.position)
         self._settle(len(batch.entries))
-        if not self._open.entries:
+        if not self._closed and not self._open.entries:
             self.book.trim()
         for listen in self.on_commit:
             listen(handouts)
@@ -368,14 +398,16 @@ class Engine:
         except LogUnavailableError as error:
             await self._lose(error.cause, "none")
             return
-        again = [*batch.entries, *self._open.entries]
-        self.book.undo(self.book.cut())
-        self.book.undo(batch.journal)
-        self._in_flight, self._open = None, _Batch()
+        self._close_batch()
+        batches = [batch, *self._closed]
+        for later in reversed(batches):
+            assert later.journal is not None, "a batch keeps its journal from the moment it is closed"
+            self.book.undo(later.journal)
+        self._in_flight, self._closed = None, deque()
         for stream, order in earlier.items():
             if order is not None:
                 self.book.restore(stream, order)
-        for entry in again:
+        for entry in [entry for taken_back in batches for entry in taken_back.entries]:
             self._decide(entry)
         self._wake.set()
 
@@ -409,7 +441,7 @@ class Engine:
                     first, last = first or stored, stored
             position = page[-1].position
             book.trim()
-        book.keep_journal()
+        book.cut()
         self.book, self.position = book, position
         if first is not None and last is not None:
             self.opened_ns = decode_meta(first.state).recorded_ns
@@ -423,11 +455,11 @@ class Engine:
 
     def _fail_all(self, error: OmsError) -> None:
         assert self._in_flight is not None
-        entries = [*self._in_flight.entries, *self._open.entries]
-        self._in_flight, self._open = None, _Batch()
-        for entry in entries:
-            _fail(entry, error)
-        self._settle(len(entries))
+        for batch in (self._in_flight, *self._closed, self._open):
+            for entry in batch.entries:
+                _fail(entry, error)
+            self._settle(len(batch.entries))
+        self._in_flight, self._open, self._closed = None, _Batch(), deque()
 
     def _settle(self, entries: int) -> None:
         self._waiting -= entries

@@ -262,7 +262,7 @@ def reservation(request: OrderRequested, cum_quantity: Decimal = ZERO, cum_cost:
         left = EXACT.multiply(EXACT.subtract(request.quantity, cum_quantity), request.price)
     else:
         left = ZERO
-    return EXACT.multiply(max(left, ZERO), EXACT.add(1, request.fee_rate))
+    return EXACT.fma(left, request.fee_rate, left) if left > ZERO else ZERO
 
 
 def evolve(order: Order | None, event: OrderEvent) -> Order:

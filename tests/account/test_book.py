@@ -29,7 +29,7 @@ def book_with(**amounts: str) -> Book:
             currency=Currency(currency), change=Decimal(amount), total=Decimal(amount), reason="opening"
         )
         book.apply(account_stream(MAIN), event)
-    book.keep_journal()
+    book.cut()
     return book
 
 
