@@ -1,4 +1,4 @@
-"""Held against published payloads: requests that clients send are understood, and what the samples show is there too."""
+"""Held against published payloads: what clients send is understood, and what the samples show is there too."""
 
 import json
 from pathlib import Path
@@ -73,7 +73,7 @@ def test_what_the_samples_show_is_shown_here_too(case: dict[str, Any]) -> None:
     one, path = traded(), case["path_or_channel"]
     newest = one.ask("/spot/v4/query/order-trades", orderId=one.ask("/spot/v4/query/trades")[0]["orderId"])[0]
     live = one.ask("/spot/v4/query/open-orders", limit=1)[0]
-    order = {"symbol": "BTC_USDT", "side": "buy", "type": "limit", "size": "0.01", "price": "50000"}
+    order: dict[str, object] = {"symbol": "BTC_USDT", "side": "buy", "type": "limit", "size": "0.01", "price": "50000"}
     bodies: dict[str, dict[str, object]] = {
         "/spot/v2/submit_order": order,
         "/spot/v3/cancel_order": {"symbol": "BTC_USDT", "order_id": live["orderId"]},
