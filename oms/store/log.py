@@ -5,7 +5,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import starmap
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import psycopg
 from eventsourcing.persistence import PersistenceError
@@ -72,6 +72,7 @@ class PostgresLog:
         self._readers = ThreadPoolExecutor(READERS, "oms-log-reader")
         self._turn = asyncio.Lock()
         self._listener = Listener(url, self._reach)
+        self._opening: asyncio.Future[psycopg.Connection[Any]] | None = None
         self._reached = 0
         self._grown = asyncio.Event()
 
@@ -169,7 +170,7 @@ class PostgresLog:
         """
         loop = asyncio.get_running_loop()
         with ThreadPoolExecutor(1, "oms-log-scan") as ahead:
-            scan = await loop.run_in_executor(ahead, Scan, self._url, after, upto, rows)
+            scan = Scan(self._url, after, upto, rows)
             try:
                 coming = loop.run_in_executor(ahead, scan.next_page)
                 while page := await coming:
@@ -194,6 +195,8 @@ class PostgresLog:
 
     async def close(self) -> None:
         """Finish what is being written, then close every connection."""
+        if self._opening is not None:
+            await asyncio.wait([self._opening])
         self._listener.close()
         for threads in (self._writer, self._readers):
             await asyncio.get_running_loop().run_in_executor(None, threads.shutdown)
@@ -201,12 +204,19 @@ class PostgresLog:
 
     async def _listen(self) -> None:
         """Listen, and look once: a commit before that gave its notice to nobody."""
+        if self._opening is None:
+            self._opening = asyncio.get_running_loop().run_in_executor(self._readers, self._listener.open)
+            self._opening.add_done_callback(self._opened)
         try:
-            connection = await asyncio.get_running_loop().run_in_executor(self._readers, self._listener.open)
-            self._listener.attach(connection)
+            await asyncio.shield(self._opening)  # who is tired of waiting leaves it to the next
             await self.head()
         except (OmsError, psycopg.Error):  # down: try again after a while
             await asyncio.sleep(POLL_SECONDS)
+
+    def _opened(self, opening: asyncio.Future[psycopg.Connection[Any]]) -> None:
+        self._opening = None
+        if not opening.cancelled() and opening.exception() is None:
+            self._listener.attach(opening.result())
 
     async def _notice(self) -> None:
         """Wait for the log to grow; look for ourselves every now and then."""

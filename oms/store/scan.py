@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Final, cast
+from typing import Any, Final, cast
 
 import psycopg
 
@@ -20,36 +20,33 @@ _END: Final = 2**63 - 1
 
 
 class Scan:
-    """One reading of the log after `after`, through `upto` or to its end as it is now; blocks, so use it in a thread.
-
-    Raises:
-        LogUnavailableError: from here and from `next_page`, when the database is not there.
-    """
+    """One reading of the log after `after`, through `upto` or to its end at the first page. Blocks: use one thread."""
 
     def __init__(
         self, url: str, after: int = 0, upto: int | None = None, rows: int = PAGE_ROWS, role: Role = "oms_writer"
     ) -> None:
-        self._rows = rows
-        self._connection = connect(url, role=role)
-        try:
-            self._connection.autocommit = False
-            self._cursor = self._connection.cursor("scan")
-            self._cursor.execute(_ROWS, (after, _END if upto is None else upto), binary=True)
-        except psycopg.Error as error:
-            self._connection.close()
-            raise LogUnavailableError(f"the log cannot be read: {error}".strip()) from error
+        self._url, self._role, self._rows = url, role, rows
+        self._range = (after, _END if upto is None else upto)
+        self._open: tuple[psycopg.Connection[Any], psycopg.ServerCursor[Any]] | None = None
 
     def next_page(self) -> Sequence[Row]:
-        """Return the next rows in order of position; none at the end."""
+        """Return the next rows in order of position; none at the end. Raises LogUnavailableError."""
         try:
-            return cast("Sequence[Row]", self._cursor.fetchmany(self._rows))
+            if self._open is None:
+                connection = connect(self._url, role=self._role)
+                self._open = connection, connection.cursor("scan")
+                connection.autocommit = False
+                self._open[1].execute(_ROWS, self._range, binary=True)
+            return cast("Sequence[Row]", self._open[1].fetchmany(self._rows))
         except psycopg.Error as error:
             raise LogUnavailableError(f"the log cannot be read: {error}".strip()) from error
 
     def close(self) -> None:
         """Close the connection; nothing of the reading is left on the server."""
-        self._cursor.close()
-        self._connection.close()
+        if self._open is not None:
+            for part in reversed(self._open):
+                part.close()
+            self._open = None
 
 
 def scan(url: str, *, after: int = 0, upto: int | None = None, rows: int = PAGE_ROWS) -> Iterator[Sequence[Row]]:

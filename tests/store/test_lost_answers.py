@@ -2,10 +2,12 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import aclosing
 
 import psycopg
 import pytest
 
+from oms.errors import LogUnavailableError
 from oms.ports import AlreadyThere, Batch, Committed, NewEvent, NotCommitted, Unknown
 from oms.store.log import PostgresLog
 from oms.values import AccountId
@@ -130,3 +132,32 @@ async def test_a_reader_hears_of_growth_again_after_its_connection_broke(databas
         await waiting
     await reader.close()
     await writer.close()
+
+
+async def test_a_scan_of_a_database_that_is_gone_says_so(wire, database: str) -> None:
+    log = PostgresLog(await wire.open())
+    wire.refusing = True
+    with pytest.raises(LogUnavailableError):
+        await anext(log.scan())
+    await log.close()
+
+
+async def test_a_scan_left_early_leaves_no_connection_behind(database: str) -> None:
+    log = PostgresLog(database)
+    epoch = await log.take_over(ACCOUNT)
+    await log.append(batch(epoch, *range(1, 20)))
+    async with aclosing(log.scan(rows=2)) as pages:
+        async for page in pages:
+            assert len(page) == 2
+            break
+    await log.close()
+
+
+async def test_waits_that_end_while_a_listener_is_being_opened_leave_no_connection_behind(database: str) -> None:
+    log = PostgresLog(database)
+    for _ in range(30):
+        await log.changed(after=0, seconds=0.001)
+    await log.close()
+    with psycopg.connect(database) as operator:
+        others = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        await until(lambda: operator.execute(others).fetchone() == (0,))
