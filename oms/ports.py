@@ -198,7 +198,7 @@ AppendOutcome = Committed | AlreadyThere | Conflict | Fenced | NotCommitted | Un
 
 
 class EventLog(Protocol):
-    """The append-only log. One contract suite (`tests/store/contract.py`) runs against every implementation."""
+    """The append-only log. One contract suite (`tests/store/test_contract.py`) runs against every implementation."""
 
     async def append(self, batch: Batch) -> AppendOutcome:
         """Write `batch` in one transaction and seal it. Never raises for trouble with the database, is never cancelled
