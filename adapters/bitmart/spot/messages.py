@@ -131,16 +131,6 @@ class UserFee(Struct):
     maker_fee_rate_A: Wire
 
 
-class TradeFee(Struct):
-    """`/spot/v1/trade_fee`: one pair's rates, which may differ by side."""
-
-    symbol: str
-    buy_taker_fee_rate: Wire
-    sell_taker_fee_rate: Wire
-    buy_maker_fee_rate: Wire
-    sell_maker_fee_rate: Wire
-
-
 # ------------------------------------------------------------------------------------------------ market, REST
 
 
@@ -162,22 +152,6 @@ class SymbolDetails(Struct):
     min_buy_amount: Wire = None
     min_sell_amount: Wire = None
     trade_status: Wire = None
-
-
-class Services(Struct):
-    """`/system/service`: windows of maintenance."""
-
-    service: list["Service"]
-
-
-class Service(Struct):
-    """One window; `status` 0 waiting, 1 in progress, 2 over. Times in ms."""
-
-    title: str
-    service_type: str
-    status: Wire
-    start_time: Wire
-    end_time: Wire
 
 
 class Ticker(Struct):
