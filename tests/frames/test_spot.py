@@ -1,0 +1,74 @@
+"""Payloads of our own making, from the protocol's facts: what each means stands beside it, for every codec of spot.
+
+`tests/corpus` holds the adapter against recorded payloads, where they are at hand; this needs nothing but the checkout.
+A case is the payload (`payload`: JSON, `deflate`: as on the wire; or `text`), where it came from, and its reports as
+`oms decode` shows them.
+"""
+
+import zlib
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from adapters.bitmart.decode import Kind, NotBuiltError, decode
+from adapters.bitmart.spot import codec
+from oms.venue import Report, Unreadable
+
+
+class Case(msgspec.Struct, frozen=True):
+    means: str
+    kind: Kind
+    reports: tuple[Report, ...]
+    path: str | None = None
+    payload: msgspec.Raw = msgspec.Raw()
+    text: str = ""
+    deflate: bool = False
+
+    def bytes(self) -> bytes:
+        plain = self.text.encode() or bytes(self.payload)
+        if not self.deflate:
+            return plain
+        packer = zlib.compressobj(wbits=-15)
+        return packer.compress(plain) + packer.flush()
+
+
+FILES = sorted((Path(__file__).parent / "spot").glob("*.json"))
+CASES = [
+    pytest.param(case, id=f"{path.stem}: {case.means}")
+    for path in FILES
+    for case in msgspec.json.decode(path.read_bytes(), type=tuple[Case, ...])
+]
+ALL: list[Case] = [case.values[0] for case in CASES]  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_payload_means(case: Case) -> None:
+    assert decode("spot", case.kind, case.path, case.bytes()) == case.reports
+
+
+def test_every_codec_has_a_payload_that_it_understands() -> None:
+    understood = [case for case in ALL if any(not isinstance(report, Unreadable) for report in case.reports)]
+    paths = {case.path for case in understood if case.kind == "rest"}
+    assert set(codec.OBJECTS) | set(codec.LISTS) <= paths
+    streamed = b" ".join(case.bytes() for case in understood if case.kind != "rest" and not case.deflate)
+    assert [table for table in codec.TABLES if f'"{table}"'.encode() not in streamed] == ["spot/user/order"]
+    assert any(case.deflate for case in understood), "which is the deflated one"
+
+
+@pytest.mark.parametrize("path", ["/spot/v4/query/order", "/spot/v4/query/order?orderId=7"])
+def test_a_path_may_carry_its_query(path: str) -> None:
+    body = b'{"code":1000,"message":"OK","data":{"orderId":"7","symbol":"DOGE_USDT"}}'
+    assert decode("spot", "rest", path, body) == decode("spot", "rest", None, body) != ()
+
+
+@pytest.mark.parametrize("data", [b"null", b"[]", b"[1]", b"{}", b"7", b'{"news":[]}', b"{"])
+def test_a_shape_that_nobody_knows_is_nothing_or_refused_but_never_guessed(data: bytes) -> None:
+    reports = decode("spot", "rest", None, b'{"code":1000,"message":"OK","data":%b}' % data)
+    assert [report for report in reports if type(report).__name__ != "Refusal"] == []
+
+
+def test_futures_are_said_not_to_be_read_yet() -> None:
+    with pytest.raises(NotBuiltError, match="futures") as caught:
+        decode("futures", "rest", "/contract/private/order", b"{}")
+    assert caught.value.advice
