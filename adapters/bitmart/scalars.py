@@ -12,29 +12,26 @@ import msgspec
 Wire = Any  # str, int, Decimal or None: a scalar as the venue happened to spell it
 ABSENT: Final = ("", "-")
 SPELLED_MAX: Final = 80  # characters; pushes carry 30 fractional digits
+TIME_MAX: Final = 20  # characters
 MAGNITUDE_MAX: Final = 60  # digits either side of the point: 1e999999 would be an attack on memory
 
 
 def amount(value: Wire) -> Decimal | None:
     """Return a decimal, digit for digit."""
-    if value is None:
+    if value is None or value in ABSENT:
         return None
-    if type(value) is str:
-        spelled = value.strip()
-        if spelled in ABSENT:
-            return None
-    elif type(value) is int or type(value) is Decimal:
-        spelled = str(value)
-    else:
-        raise ValueError(f"not a number: {value!r:.80}")
-    if len(spelled) > SPELLED_MAX or "_" in spelled:
-        raise ValueError(f"beyond any amount: {spelled:.80}")
+    if type(value) is not str:
+        if type(value) is not int and type(value) is not Decimal:
+            raise ValueError(f"not a number: {value!r:.80}")
+        value = str(value)
+    if len(value) > SPELLED_MAX or "_" in value:
+        raise ValueError(f"beyond any amount: {value:.80}")
     try:
-        number = Decimal(spelled)
+        number = Decimal(value)
     except InvalidOperation as error:
-        raise ValueError(f"not a number: {spelled:.80}") from error
+        raise ValueError(f"not a number: {value:.80}") from error
     if not number.is_finite() or abs(number.adjusted()) > MAGNITUDE_MAX:
-        raise ValueError(f"beyond any amount: {spelled:.80}")
+        raise ValueError(f"beyond any amount: {value:.80}")
     return number
 
 
@@ -87,6 +84,8 @@ def identity(value: Wire) -> str | None:
 
 def millis(value: Wire) -> int | None:
     """Return a time in milliseconds; zero means none."""
+    if type(value) is str and len(value) <= TIME_MAX and value.isdecimal():
+        return int(value) or None  # how nearly all of them come
     number = amount(value)
     if number is None or number == 0:
         return None
