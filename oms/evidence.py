@@ -1,21 +1,34 @@
 """From the bytes behind a report to the rows that keep them beside the events they caused."""
 
+from typing import Final
+
 from oms.ports import Clock, Ids, VenueMessage
 from oms.venue import Evidence
 
-BODY_MAX = 256 * 1024  # bytes of one message kept; what is longer is cut and says so
+_OUT: Final = "0"
+_IN: Final = "1"
+BODY_MAX: Final = 256 * 1024  # bytes of one message kept; what is longer is cut and says so
 
 
 def kept(evidence: Evidence, ids: Ids, clock: Clock) -> tuple[VenueMessage, ...]:
-    """Return what went out and what came in, in that order; the last one's id is the cause of what follows from it."""
+    """Return what went out and what came in, in that order; the last one's id is the cause of what follows from it.
+
+    Both share one id but for its last character, so that whoever has the answer finds the request (`exchange`).
+    """
     messages = []
+    name = ids.next()
     if evidence.request:
         at_ns = evidence.sent_ns or clock.now_ns()
-        messages.append(VenueMessage(ids.next(), at_ns, "out", evidence.channel, _cut(evidence.request)))
+        messages.append(VenueMessage(name + _OUT, at_ns, "out", evidence.channel, _cut(evidence.request)))
     if evidence.response or not messages:
         at_ns = evidence.received_ns or clock.now_ns()
-        messages.append(VenueMessage(ids.next(), at_ns, "in", evidence.channel, _cut(evidence.response)))
+        messages.append(VenueMessage(name + _IN, at_ns, "in", evidence.channel, _cut(evidence.response)))
     return tuple(messages)
+
+
+def exchange(cause: str) -> tuple[str, ...]:
+    """Return the ids of the messages behind `cause`, the request first; some, or all, may not exist."""
+    return (cause[:-1] + _OUT, cause) if cause.endswith(_IN) else (cause,)
 
 
 def _cut(body: bytes) -> bytes:

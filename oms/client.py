@@ -1,0 +1,470 @@
+"""The SDK a strategy imports: typed, asynchronous, with a sync twin. Repeats only what is safe, resumes by itself.
+
+    async with oms.connect("http://127.0.0.1:8700", token=token) as client:
+        order = await client.place(symbol="BTC/USDT", side="buy", type="limit", quantity="0.01", price="60000")
+        async for event in client.events(since=order.position): ...
+        await client.cancel(order)
+
+Placing is safe to repeat because a client_order_id names one order for ever: after a lost answer, or a 503 that allows
+it, the same request goes out under the same id, and one order comes of it.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Coroutine, Iterator, Mapping, Sequence
+from contextlib import aclosing
+from decimal import Decimal
+from types import TracebackType
+from typing import Any, Final, Self, TypeVar
+
+import aiohttp
+import msgspec
+from yarl import URL
+
+from oms.errors import Outcome
+from oms.gateway.problems import Problem
+from oms.gateway.views import (
+    AccountView,
+    Balances,
+    BalanceView,
+    Fills,
+    Frame,
+    Instruments,
+    InstrumentView,
+    OrderAnswer,
+    Orders,
+    OrderView,
+    Positions,
+    PositionView,
+    Timeline,
+)
+from oms.ports import Clock, Ids
+from oms.runtime import SystemClock, TimeOrderedIds
+
+ATTEMPTS_MAX: Final = 8  # of one call
+PAUSES: Final = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0)  # seconds between attempts, each varied by half; the last repeats
+SILENT_SECONDS: Final = 30.0  # a stream without even a heartbeat for so long is dead
+DOWN_SECONDS: Final = 300.0  # how long `events` tries to get a stream back before it gives up
+REFUSALS: Final = frozenset({4400, 4401, 4403})  # close codes after which connecting again changes nothing
+FRAME_MAX: Final = 16 * 1024 * 1024
+
+_V = TypeVar("_V")
+Amount = Decimal | str | int
+
+
+class ClientError(Exception):
+    """Whatever the SDK raises. `outcome` says what became of the request: ``none``, ``recorded`` or ``unknown``."""
+
+    outcome: Outcome = "none"
+
+
+class RefusedError(ClientError):
+    """The OMS said no; `problem` says why, what was recorded, and what to do."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(f"{problem.detail} [{problem.code}, outcome {problem.outcome}]; {problem.next_step}")
+        self.problem = problem
+        self.code = problem.code
+        self.outcome = problem.outcome
+        self.status = problem.status
+        self.retryable = problem.retryable
+
+
+class UnreachableError(ClientError):
+    """No answer came, however often it was tried. The request may have arrived: ask before giving the order up."""
+
+    outcome: Outcome = "unknown"
+
+
+class UnexpectedAnswerError(ClientError):
+    """What answers there is no OMS, or not one that this SDK knows."""
+
+    outcome: Outcome = "unknown"
+
+
+class Client:
+    """One connection of one strategy. Every call returns what the OMS shows; `position` is the place in the log.
+
+    Raises, from every call:
+        RefusedError: the OMS said no.
+        UnreachableError: no answer came within the attempts.
+    """
+
+    def __init__(
+        self, url: str, *, token: str, timeout: float = 10.0, clock: Clock | None = None, ids: Ids | None = None
+    ) -> None:
+        """Name the gateway at `url`. `timeout` is the seconds that one attempt may take."""
+        system = SystemClock()
+        self._url = URL(url)
+        self._token = token
+        self._timeout = aiohttp.ClientTimeout(total=timeout)
+        self._clock = clock or system
+        self._ids = ids or TimeOrderedIds(system)
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        """Open; nothing is sent yet."""
+        self._session = aiohttp.ClientSession(timeout=self._timeout)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close every connection."""
+        if self._session is not None:
+            await self._session.close()
+
+    # ------------------------------------------------------------------------------------------------ commands
+
+    async def place(
+        self,
+        *,
+        symbol: str,
+        side: str,
+        type: str,  # noqa: A002  # the order's field is called so, on the wire and in FIX
+        quantity: Amount | None = None,
+        notional: Amount | None = None,
+        price: Amount | None = None,
+        time_in_force: str | None = None,
+        post_only: bool = False,
+        reduce_only: bool = False,
+        position_leg: str | None = None,
+        account: str | None = None,
+        client_order_id: str | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> OrderAnswer:
+        """Place an order and return it once it is durable; without a `client_order_id` one is made.
+
+        Raises:
+            RefusedError: denied by a limit (`outcome` ``recorded``), malformed, or its id was used for another order.
+            UnreachableError: its message names the id: place it again under that id, or look it up.
+        """
+        name = client_order_id or self._ids.next()
+        body = {
+            "client_order_id": name,
+            "symbol": symbol,
+            "side": side,
+            "type": type,
+            "quantity": _spelled(quantity),
+            "notional": _spelled(notional),
+            "price": _spelled(price),
+            "time_in_force": time_in_force,
+            "post_only": post_only,
+            "reduce_only": reduce_only,
+            "position_leg": position_leg,
+            "account": account,
+            "tags": tags,
+        }
+        try:
+            return await self._call(OrderAnswer, "POST", "/v1/orders", body=_given(body))
+        except UnreachableError as error:
+            raise UnreachableError(f"order {name}: {error}") from error
+
+    async def cancel(
+        self, order: OrderView | str, *, account: str | None = None, reason: str | None = None
+    ) -> OrderAnswer:
+        """Ask for an order's end, by the order or its id; return it once the request is durable."""
+        if isinstance(order, OrderView):
+            account, order = order.account, order.client_order_id
+        return await self._call(
+            OrderAnswer,
+            "DELETE",
+            f"/v1/orders/{order}",
+            query={"account": account},
+            body=_given({"reason": reason}),
+            key=self._ids.next(),
+        )
+
+    async def halt(self, reason: str, *, account: str | None = None) -> AccountView:
+        """Stop everything that opens on an account; cancels pass."""
+        return await self._call(AccountView, "POST", "/v1/halt", body=_given({"reason": reason, "account": account}))
+
+    async def resume(self, reason: str, *, account: str | None = None) -> AccountView:
+        """End the halt of an account."""
+        return await self._call(AccountView, "POST", "/v1/resume", body=_given({"reason": reason, "account": account}))
+
+    # ------------------------------------------------------------------------------------------------ questions
+
+    async def order(
+        self, client_order_id: str, *, account: str | None = None, min_position: int | None = None
+    ) -> OrderAnswer:
+        """Return one order."""
+        query = {"account": account, "min_position": min_position}
+        return await self._call(OrderAnswer, "GET", f"/v1/orders/{client_order_id}", query=query)
+
+    async def timeline(self, client_order_id: str, *, account: str | None = None) -> Timeline:
+        """Return the whole story of one order."""
+        return await self._call(Timeline, "GET", f"/v1/orders/{client_order_id}/timeline", query={"account": account})
+
+    async def orders(
+        self,
+        *,
+        open: bool = False,  # noqa: A002  # the parameter is called so
+        account: str | None = None,
+        symbol: str | None = None,
+        strategy: str | None = None,
+        limit: int | None = None,
+        min_position: int | None = None,
+        cursor: str | None = None,
+    ) -> Orders:
+        """Return a page of orders, the latest first; `next_cursor` of it asks for the next."""
+        query = {
+            "open": "true" if open else None,
+            "account": account,
+            "symbol": symbol,
+            "strategy": strategy,
+            "limit": limit,
+            "min_position": min_position,
+            "cursor": cursor,
+        }
+        return await self._call(Orders, "GET", "/v1/orders", query=query)
+
+    async def fills(
+        self,
+        *,
+        account: str | None = None,
+        symbol: str | None = None,
+        client_order_id: str | None = None,
+        limit: int | None = None,
+        min_position: int | None = None,
+        cursor: str | None = None,
+    ) -> Fills:
+        """Return a page of fills, the latest first; `next_cursor` of it asks for the next."""
+        query = {
+            "account": account,
+            "symbol": symbol,
+            "client_order_id": client_order_id,
+            "limit": limit,
+            "min_position": min_position,
+            "cursor": cursor,
+        }
+        return await self._call(Fills, "GET", "/v1/fills", query=query)
+
+    async def positions(self, *, account: str | None = None, min_position: int | None = None) -> Sequence[PositionView]:
+        """Return the position legs of the token's accounts."""
+        query = {"account": account, "min_position": min_position}
+        return (await self._call(Positions, "GET", "/v1/positions", query=query)).items
+
+    async def balances(self, *, account: str | None = None, min_position: int | None = None) -> Sequence[BalanceView]:
+        """Return the balances of the token's accounts."""
+        query = {"account": account, "min_position": min_position}
+        return (await self._call(Balances, "GET", "/v1/balances", query=query)).items
+
+    async def instruments(self, *, account: str | None = None) -> Sequence[InstrumentView]:
+        """Return the markets of the token's accounts."""
+        return (await self._call(Instruments, "GET", "/v1/instruments", query={"account": account})).items
+
+    # ------------------------------------------------------------------------------------------------ the stream
+
+    async def events(
+        self, *, since: int | None = None, channels: Sequence[str] = ("events",)
+    ) -> AsyncGenerator[Frame, None]:
+        """Yield every event after position `since` (None: from now on), in order, none skipped, none twice.
+
+        A connection that breaks is made again and goes on behind the last event.
+
+        Raises:
+            RefusedError: the token does not allow it, or `since` or `channels` cannot be.
+            UnreachableError: the gateway did not come back for five minutes.
+        """
+        position, failures, down_since = since, 0, self._clock.monotonic()
+        while True:
+            async with aclosing(self._connected(position, channels)) as frames:
+                async for frame in frames:
+                    failures, down_since = 0, self._clock.monotonic()
+                    event = frame.type not in _WORDS
+                    if event and position is not None and frame.position <= position:
+                        raise UnexpectedAnswerError(f"position {frame.position} came again after {position}")
+                    position = frame.position
+                    if event:
+                        yield frame
+            if self._clock.monotonic() - down_since > DOWN_SECONDS:
+                raise UnreachableError(f"no stream from {self._url} for {DOWN_SECONDS:.0f} seconds")
+            await self._pause(failures)
+            failures += 1
+
+    async def _connected(self, since: int | None, channels: Sequence[str]) -> AsyncGenerator[Frame, None]:
+        """Yield the frames of one connection; return when it broke, raise when it was refused."""
+        hello = msgspec.json.encode({"token": self._token, "channels": channels, "since": since})
+        try:
+            async with self._opened().ws_connect(self._url.join(URL("/v1/stream")), max_msg_size=FRAME_MAX) as socket:
+                await socket.send_str(hello.decode())
+                while True:
+                    message = await socket.receive(timeout=SILENT_SECONDS)
+                    if message.type is not aiohttp.WSMsgType.TEXT:
+                        return
+                    frame = _decode(Frame, message.data)
+                    if frame.type == "problem":
+                        refused = RefusedError(msgspec.convert(frame.data, Problem))
+                        await socket.receive(timeout=SILENT_SECONDS)  # the close, whose code says whether to come back
+                        if socket.close_code in REFUSALS:
+                            raise refused
+                        return
+                    yield frame
+        except aiohttp.WSServerHandshakeError as error:
+            if error.status < _SERVER_ERROR:
+                raise UnexpectedAnswerError(f"{self._url} refused the stream: {error.status}") from error
+        except (aiohttp.ClientConnectionError, TimeoutError, ConnectionError):
+            return
+
+    # ------------------------------------------------------------------------------------------------ inside
+
+    async def _call(
+        self,
+        kind: type[_V],
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str | int | None] | None = None,
+        body: Mapping[str, object] | None = None,
+        key: str | None = None,
+    ) -> _V:
+        """Make a call until it is answered; what is repeated is the very same request, which the OMS knows again."""
+        url = self._url.join(URL(path)).with_query(_given(query or {}))
+        headers = _given({"Authorization": f"Bearer {self._token}", "Idempotency-Key": key})
+        data = None if body is None else msgspec.json.encode(body)
+        for attempt in range(ATTEMPTS_MAX):
+            last = attempt == ATTEMPTS_MAX - 1
+            try:
+                return await self._once(kind, method, url, headers, data)
+            except RefusedError as refusal:
+                if last or not (refusal.retryable and refusal.status == _UNAVAILABLE):
+                    raise
+            except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError, TimeoutError) as error:
+                if last:
+                    raise UnreachableError(f"no answer from {self._url} in {ATTEMPTS_MAX} attempts: {error}") from error
+            await self._pause(attempt)
+        raise AssertionError("the last attempt returns or raises")
+
+    async def _once(self, kind: type[_V], method: str, url: URL, headers: Mapping[str, str], data: bytes | None) -> _V:
+        async with self._opened().request(method, url, headers=headers, data=data, allow_redirects=False) as response:
+            answer = await response.read()
+            if response.status in _SUCCESS:
+                return _decode(kind, answer)
+            if response.content_type != "application/problem+json":
+                raise UnexpectedAnswerError(f"{url} answered {response.status} {response.content_type}")
+            raise RefusedError(_decode(Problem, answer))
+
+    async def _pause(self, attempt: int) -> None:
+        await asyncio.sleep(PAUSES[min(attempt, len(PAUSES) - 1)] * self._ids.uniform(0.5, 1.5))
+
+    def _opened(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            raise RuntimeError("the client is not open: use it in `async with oms.connect(...) as client`")
+        return self._session
+
+
+_WORDS: Final = frozenset({"subscribed", "heartbeat", "reply"})
+_SUCCESS: Final = frozenset({200, 202})
+_UNAVAILABLE: Final = 503
+_SERVER_ERROR: Final = 500
+
+
+def _given(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _spelled(amount: Amount | None) -> str | None:
+    """Return an amount as it travels. A float is refused: what it holds is not what was written."""
+    if amount is None or isinstance(amount, str):
+        return amount
+    if isinstance(amount, bool) or not isinstance(amount, Decimal | int):
+        raise TypeError(f"{amount!r} is no amount: use a Decimal, a string or an int")
+    return format(Decimal(amount), "f")
+
+
+def _decode(kind: type[_V], answer: bytes | str) -> _V:
+    try:
+        return msgspec.json.decode(answer, type=kind)
+    except msgspec.MsgspecError as error:
+        raise UnexpectedAnswerError(f"the answer is no {kind.__name__}: {error}") from error
+
+
+class SyncClient:
+    """The sync twin: the same calls, each run to its end on a loop of its own in the calling thread.
+
+    Between calls nothing runs; a stream that is read too slowly is closed by the OMS and resumed with the next event.
+    """
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._runner = asyncio.Runner()
+
+    def __enter__(self) -> Self:
+        self._run(self._client.__aenter__())
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._run(self._client.__aexit__(kind, error, trace))
+        self._runner.close()
+
+    def _run(self, work: Coroutine[Any, Any, _V]) -> _V:
+        return self._runner.run(work)
+
+    def place(self, **order: Any) -> OrderAnswer:  # noqa: ANN401  # the fields of Client.place
+        """Place an order, as `Client.place`."""
+        return self._run(self._client.place(**order))
+
+    def cancel(self, order: OrderView | str, **more: Any) -> OrderAnswer:  # noqa: ANN401  # as Client.cancel
+        """Ask for an order's end, as `Client.cancel`."""
+        return self._run(self._client.cancel(order, **more))
+
+    def halt(self, reason: str, *, account: str | None = None) -> AccountView:
+        """Stop everything that opens, as `Client.halt`."""
+        return self._run(self._client.halt(reason, account=account))
+
+    def resume(self, reason: str, *, account: str | None = None) -> AccountView:
+        """End a halt, as `Client.resume`."""
+        return self._run(self._client.resume(reason, account=account))
+
+    def order(self, client_order_id: str, **query: Any) -> OrderAnswer:  # noqa: ANN401  # as Client.order
+        """Return one order, as `Client.order`."""
+        return self._run(self._client.order(client_order_id, **query))
+
+    def timeline(self, client_order_id: str, *, account: str | None = None) -> Timeline:
+        """Return an order's story, as `Client.timeline`."""
+        return self._run(self._client.timeline(client_order_id, account=account))
+
+    def orders(self, **query: Any) -> Orders:  # noqa: ANN401  # as Client.orders
+        """Return a page of orders, as `Client.orders`."""
+        return self._run(self._client.orders(**query))
+
+    def fills(self, **query: Any) -> Fills:  # noqa: ANN401  # as Client.fills
+        """Return a page of fills, as `Client.fills`."""
+        return self._run(self._client.fills(**query))
+
+    def positions(self, **query: Any) -> Sequence[PositionView]:  # noqa: ANN401  # as Client.positions
+        """Return the position legs, as `Client.positions`."""
+        return self._run(self._client.positions(**query))
+
+    def balances(self, **query: Any) -> Sequence[BalanceView]:  # noqa: ANN401  # as Client.balances
+        """Return the balances, as `Client.balances`."""
+        return self._run(self._client.balances(**query))
+
+    def instruments(self, *, account: str | None = None) -> Sequence[InstrumentView]:
+        """Return the markets, as `Client.instruments`."""
+        return self._run(self._client.instruments(account=account))
+
+    def events(self, *, since: int | None = None, channels: Sequence[str] = ("events",)) -> Iterator[Frame]:
+        """Yield events, as `Client.events`."""
+        source = self._client.events(since=since, channels=channels)
+
+        async def following() -> Frame:
+            return await anext(source)
+
+        try:
+            while True:
+                yield self._run(following())
+        finally:
+            self._run(source.aclose())
+
+
+def connect(url: str, *, token: str, timeout: float = 10.0) -> Client:
+    """Return a client of the gateway at `url`, to be opened with ``async with``."""
+    return Client(url, token=token, timeout=timeout)
+
+
+def connect_sync(url: str, *, token: str, timeout: float = 10.0) -> SyncClient:
+    """Return a sync client of the gateway at `url`, to be opened with ``with``."""
+    return SyncClient(Client(url, token=token, timeout=timeout))

@@ -1,0 +1,168 @@
+"""Who asks, and what they may: from a Bearer token to a Caller."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Final
+
+from msgspec import Struct
+
+from oms.engine import Engine
+from oms.errors import LogUnavailableError, UnknownAccountError, UnknownOrderError
+from oms.gateway.problems import ForbiddenError, UnauthenticatedError
+from oms.gateway.tokens import Scope, Token, TokenStore, split
+from oms.order.state import Order
+from oms.ports import Clock
+from oms.values import AccountId, ClientOrderId, StrategyId
+
+FRESH_SECONDS: Final = 1.0  # how long a revoked token may still open
+UNKNOWN_SECONDS: Final = 0.1  # how often an id that nobody knows may make us look again
+
+
+class Caller(Struct, frozen=True, kw_only=True):
+    """Somebody whose token is valid."""
+
+    token_id: str
+    strategy: StrategyId
+    accounts: frozenset[AccountId]
+    scopes: frozenset[Scope]
+
+    @property
+    def admin(self) -> bool:
+        return Scope.ADMIN in self.scopes
+
+    def may(self, scope: Scope) -> bool:
+        """Return whether the token has `scope`."""
+        return self.admin or scope in self.scopes
+
+    def need(self, scope: Scope) -> None:
+        """Raise ForbiddenError unless the token has `scope`."""
+        if not self.may(scope):
+            raise ForbiddenError(f"the token lacks the scope {scope}")
+
+    def sees(self, account: str) -> bool:
+        """Return whether the token is for `account`."""
+        return self.admin or account in self.accounts
+
+    def owns(self, order: Order) -> bool:
+        """Return whether the order is this strategy's; an administrator owns all."""
+        return self.admin or order.request.strategy == self.strategy
+
+    def named_strategy(self, strategy: str | None) -> StrategyId | None:
+        """Return whose orders are meant: the caller's own, for an administrator anybody's (None: everybody's).
+
+        Raises:
+            ForbiddenError: another strategy is named.
+        """
+        if self.admin:
+            return None if strategy is None else StrategyId(strategy)
+        if strategy not in {None, self.strategy}:
+            raise ForbiddenError(f"the token is bound to the strategy {self.strategy}")
+        return self.strategy
+
+
+class Authority:
+    """Knows the valid tokens, from a picture of the store that is at most a second old."""
+
+    def __init__(self, store: TokenStore, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+        self._tokens: Mapping[str, Token] = {}
+        self._looked = float("-inf")
+        self._turn = asyncio.Lock()
+
+    async def bearer(self, header: str | None) -> Caller:
+        """Return who an Authorization header speaks for.
+
+        Raises:
+            UnauthenticatedError: nobody we know.
+            LogUnavailableError: the tokens cannot be read, and this one is not known from before.
+        """
+        scheme, _, text = (header or "").partition(" ")
+        if scheme.lower() != "bearer":
+            raise UnauthenticatedError("the request carries no Bearer token")
+        return await self.caller(text.strip())
+
+    async def caller(self, text: str) -> Caller:
+        """Return who a token speaks for. Raises as `bearer` does."""
+        parts = split(text)
+        if parts is None:
+            raise UnauthenticatedError("the token is not spelled oms_<id>_<secret>")
+        token_id, secret = parts
+        token = await self._token(token_id)
+        if token is None or not token.opens_with(secret):
+            raise UnauthenticatedError("the token is unknown, wrong or revoked")
+        return Caller(
+            token_id=token.token_id,
+            strategy=token.strategy,
+            accounts=frozenset(token.accounts),
+            scopes=frozenset(token.scopes),
+        )
+
+    async def holds(self, caller: Caller) -> bool:
+        """Return whether the token that `caller` came with is still valid."""
+        return await self._token(caller.token_id) is not None
+
+    async def _token(self, token_id: str) -> Token | None:
+        if self._clock.monotonic() - self._looked < FRESH_SECONDS and token_id in self._tokens:
+            return self._tokens[token_id]
+        async with self._turn:
+            await self._look(token_id)
+        return self._tokens.get(token_id)
+
+    async def _look(self, token_id: str) -> None:
+        """Read the tokens again, unless whoever had the turn before just did."""
+        age = self._clock.monotonic() - self._looked
+        if age < FRESH_SECONDS and token_id in self._tokens:
+            return
+        if age < UNKNOWN_SECONDS:
+            await asyncio.sleep(UNKNOWN_SECONDS - age)  # made a moment ago, perhaps; guesses wait here, in a row
+        try:
+            self._tokens = {token.token_id: token for token in await self._store.valid()}
+            self._looked = self._clock.monotonic()
+        except LogUnavailableError:
+            if token_id not in self._tokens:
+                raise  # while the database is down a known token stays known: nothing can be written meanwhile
+
+
+class Accounts:
+    """The accounts that run here, by what a caller may see of them."""
+
+    def __init__(self, engines: Mapping[AccountId, Engine]) -> None:
+        self.engines = engines
+
+    @property
+    def position(self) -> int:
+        """The last log position that any of our writers knows to be committed."""
+        return max((engine.position for engine in self.engines.values()), default=0)
+
+    def visible(self, caller: Caller, name: str | None = None) -> list[Engine]:
+        """Return the engines of the accounts that `caller` sees, or of the one that is named.
+
+        Raises:
+            UnknownAccountError: the one that is named does not run here, or not for this token.
+        """
+        if name is not None:
+            return [self.one(caller, name)]
+        return [engine for account, engine in self.engines.items() if caller.sees(account)]
+
+    def one(self, caller: Caller, name: str | None) -> Engine:
+        """Return the engine of the account that is named, or of the only one there is for `caller`.
+
+        Raises:
+            UnknownAccountError: it does not run here, not for this token, or none is named and there are several.
+        """
+        if name is not None:
+            engine = self.engines.get(AccountId(name))
+            if engine is None or not caller.sees(name):
+                raise UnknownAccountError(f"no account {name[:64]!r} runs here for this token")
+            return engine
+        engines = self.visible(caller)
+        if len(engines) != 1:
+            names = ", ".join(engine.account for engine in engines) or "none"
+            raise UnknownAccountError(f"name the account: this token sees {names}")
+        return engines[0]
+
+
+def unknown_order(client_order_id: str) -> UnknownOrderError:
+    """Return the refusal for an order that is not there, or another strategy's: which of both is not told."""
+    return UnknownOrderError(f"no order {ClientOrderId(client_order_id[:64])!r} of this strategy")

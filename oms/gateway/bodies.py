@@ -1,0 +1,262 @@
+"""What the door takes: one Struct per body, strict: no unknown field, decimals as strings, ids checked."""
+
+import re
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any, Final, TypeVar
+
+import msgspec
+from msgspec import Struct
+
+from oms.errors import InvalidOrderError
+from oms.gateway.problems import IdempotencyKeyError, InvalidBodyError, InvalidQueryError, MalformedJsonError
+from oms.order.messages import PlaceOrder
+from oms.values import (
+    CLIENT_ORDER_ID,
+    AccountId,
+    ClientOrderId,
+    OrderType,
+    PositionLeg,
+    Side,
+    StrategyId,
+    Symbol,
+    TimeInForce,
+)
+
+BATCH_MAX: Final = 100  # orders in one request
+LIST_MAX: Final = 500  # rows in one answer
+TAGS_MAX: Final = 16
+TEXT_MAX: Final = 200  # characters of a reason, a tag's name or its value
+
+# Forty digits on either side are more than any market has; an exponent may only move the point as far.
+DECIMAL_PATTERN: Final = r"^[+-]?[0-9]{1,40}(\.[0-9]{1,40})?([eE][+-]?[0-9]{1,2})?$"
+_DECIMAL: Final = re.compile(DECIMAL_PATTERN)
+_KEY: Final = re.compile(r"[!-~]{1,64}")
+
+
+class Amount(Decimal):
+    """A decimal that came as a JSON string, digit for digit."""
+
+
+class _Body(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Refuses what it does not know."""
+
+
+class PlaceBody(_Body, frozen=True, kw_only=True):
+    """An order to place: `quantity` in base units, or `notional` in quote units for a market buy.
+
+    `account` may be left out where the token sees only one; `strategy` is the token's and may be left out.
+    """
+
+    client_order_id: str
+    symbol: str
+    side: Side
+    type: OrderType
+    account: str | None = None
+    strategy: str | None = None
+    quantity: Amount | None = None
+    notional: Amount | None = None
+    price: Amount | None = None
+    time_in_force: TimeInForce = TimeInForce.GTC
+    post_only: bool = False
+    reduce_only: bool = False
+    position_leg: PositionLeg = PositionLeg.NET
+    tags: dict[str, str] | None = None
+
+
+class BatchBody(_Body, frozen=True, kw_only=True):
+    """Up to a hundred orders, each with an outcome of its own. A malformed one refuses the whole beforehand."""
+
+    orders: list[PlaceBody]
+
+
+class CancelBody(_Body, frozen=True, kw_only=True):
+    """Why an order is canceled; the body may be left out."""
+
+    reason: str | None = None
+
+
+class CancelAllBody(_Body, frozen=True, kw_only=True):
+    """Which open orders to cancel: those that match all that is given."""
+
+    account: str | None = None
+    strategy: str | None = None
+    symbol: str | None = None
+    reason: str | None = None
+
+
+class HaltBody(_Body, frozen=True, kw_only=True):
+    """Why trading on an account is halted or resumed."""
+
+    reason: str
+    account: str | None = None
+
+
+class _Query(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Refuses what it does not know."""
+
+
+class NoQuery(_Query, frozen=True, kw_only=True):
+    """For what takes none."""
+
+
+class NameQuery(_Query, frozen=True, kw_only=True):
+    """Whose order is named; may be left out where the token sees only one account."""
+
+    account: str | None = None
+
+
+class ReadQuery(_Query, frozen=True, kw_only=True):
+    """`min_position` waits until the answer reflects that position: read your own write."""
+
+    min_position: int = 0
+    account: str | None = None
+
+
+class OrdersQuery(ReadQuery, frozen=True, kw_only=True):
+    """Which orders to list; `open=true` leaves the others out."""
+
+    open: bool = False
+    symbol: str | None = None
+    strategy: str | None = None
+    limit: int = 100
+    cursor: str | None = None
+
+
+class FillsQuery(ReadQuery, frozen=True, kw_only=True):
+    """Which fills to list."""
+
+    symbol: str | None = None
+    strategy: str | None = None
+    client_order_id: str | None = None
+    limit: int = 100
+    cursor: str | None = None
+
+
+class EventsQuery(ReadQuery, frozen=True, kw_only=True):
+    """Events after position `since`, or, with a `cursor`, after where that answer stopped."""
+
+    since: int = 0
+    limit: int = 100
+    cursor: str | None = None
+
+
+def _amount(kind: type, value: object) -> object:
+    assert kind is Amount
+    if not isinstance(value, str):
+        raise ValueError('a decimal is a JSON string, such as "0.01": a JSON number loses digits on the way')  # noqa: TRY004  # what msgspec turns into a ValidationError
+    if _DECIMAL.fullmatch(value) is None:
+        raise ValueError(f"{value[:50]!r} is not a decimal")
+    return Amount(value)
+
+
+_B = TypeVar("_B", bound=Struct)
+
+
+class BodyDecoder:
+    """Decodes bodies, with one compiled decoder a type."""
+
+    def __init__(self) -> None:
+        self._decoders: dict[type[Struct], msgspec.json.Decoder[Any]] = {}
+
+    def __call__(self, kind: type[_B], body: bytes) -> _B:
+        """Return `body` as a `kind`.
+
+        Raises:
+            MalformedJsonError: it is not JSON.
+            InvalidBodyError: it is not what `kind` says.
+        """
+        decoder = self._decoders.get(kind)
+        if decoder is None:
+            decoder = self._decoders[kind] = msgspec.json.Decoder(kind, dec_hook=_amount)
+        try:
+            decoded: _B = decoder.decode(body)
+        except msgspec.ValidationError as error:
+            raise InvalidBodyError(str(error)) from error
+        except msgspec.DecodeError as error:
+            raise MalformedJsonError(f"the body is not JSON: {error}") from error
+        return decoded
+
+
+decode_body: Final = BodyDecoder()
+
+
+def read_query(kind: type[_B], given: Mapping[str, str], count: int) -> _B:
+    """Return the `count` parameters of a query as a `kind`.
+
+    Raises:
+        InvalidQueryError: one is unknown, repeated or has a value it cannot have.
+    """
+    if count != len(given):
+        raise InvalidQueryError("a query parameter stands there twice")
+    try:
+        query = msgspec.convert(dict(given), kind, strict=False)
+    except msgspec.ValidationError as error:
+        raise InvalidQueryError(str(error)) from error
+    for name in ("min_position", "since"):
+        if not 0 <= getattr(query, name, 0) < 2**63:
+            raise InvalidQueryError(f"{name} is a position in the log, 0 or more")
+    if not 1 <= getattr(query, "limit", 1) <= LIST_MAX:
+        raise InvalidQueryError(f"limit is from 1 to {LIST_MAX}")
+    return query
+
+
+def place_order(body: PlaceBody, account: AccountId, strategy: StrategyId) -> PlaceOrder:
+    """Return the command that `body` asks for.
+
+    Raises:
+        InvalidOrderError: its id or its tags cannot be kept.
+    """
+    tags = body.tags or None
+    if tags is not None:
+        if len(tags) > TAGS_MAX:
+            raise InvalidOrderError(f"{len(tags)} tags are more than the {TAGS_MAX} that an order takes")
+        for name, value in tags.items():
+            checked_text(name, "a tag's name")
+            checked_text(value, f"tag {name}")
+    return PlaceOrder(
+        account=account,
+        client_order_id=checked_id(body.client_order_id),
+        strategy=strategy,
+        symbol=Symbol(body.symbol),
+        side=body.side,
+        type=body.type,
+        quantity=_plain(body.quantity),
+        notional=_plain(body.notional),
+        price=_plain(body.price),
+        time_in_force=body.time_in_force,
+        post_only=body.post_only,
+        reduce_only=body.reduce_only,
+        position_leg=body.position_leg,
+        tags=tags,
+    )
+
+
+def _plain(amount: Amount | None) -> Decimal | None:
+    return None if amount is None else Decimal(amount)
+
+
+def checked_id(text: str) -> ClientOrderId:
+    """Return `text` as a client order id. Raises InvalidOrderError."""
+    if CLIENT_ORDER_ID.fullmatch(text) is None:
+        raise InvalidOrderError(
+            f"client_order_id {text[:40]!r} has {len(text)} characters: it takes 1 to 32 of A-Z, a-z, 0-9",
+            next_step="send it with an id that fits",
+        )
+    return ClientOrderId(text)
+
+
+def checked_key(text: str | None) -> str:
+    """Return an Idempotency-Key. Raises IdempotencyKeyError."""
+    if text is None:
+        raise IdempotencyKeyError("this request needs an Idempotency-Key")
+    if _KEY.fullmatch(text) is None:
+        raise IdempotencyKeyError("the Idempotency-Key is not 1 to 64 visible ASCII characters")
+    return text
+
+
+def checked_text(text: str, what: str) -> str:
+    """Return a text that people will read again, in one line. Raises InvalidBodyError."""
+    if not 1 <= len(text) <= TEXT_MAX or not text.isprintable():
+        raise InvalidBodyError(f"{what} is not 1 to {TEXT_MAX} printable characters")
+    return text

@@ -1,0 +1,205 @@
+"""Commands as strategies give them, over HTTP or a stream alike. Whoever calls has checked the scope."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Final
+
+from msgspec import Struct
+
+from oms.account.state import Account, HaltTrading, ResumeTrading
+from oms.book import order_stream
+from oms.engine import Engine, Receipt
+from oms.errors import OmsError
+from oms.gateway.auth import Accounts, Caller, unknown_order
+from oms.gateway.bodies import (
+    BATCH_MAX,
+    BatchBody,
+    CancelAllBody,
+    CancelBody,
+    HaltBody,
+    PlaceBody,
+    checked_text,
+    place_order,
+)
+from oms.gateway.metrics import Metrics
+from oms.gateway.problems import ForbiddenError, InvalidBodyError, Problem, denial, problem_of
+from oms.gateway.views import AccountView, OrderAnswer, View, order_answer, order_view
+from oms.order.messages import CancelOrder
+from oms.order.state import Life, Order
+from oms.ports import Ids
+from oms.values import ClientOrderId
+
+OK: Final = 200
+ACCEPTED: Final = 202
+DENIED: Final = 422
+
+
+class Reply(Struct, frozen=True):
+    """An answer before it is bytes. `position` is the log position it reflects."""
+
+    status: int
+    position: int
+    body: View | Problem
+
+
+class Item(View, frozen=True, kw_only=True):
+    """What became of one of several: the order, or the problem."""
+
+    client_order_id: str
+    status: int
+    order: OrderAnswer | None = None
+    problem: Problem | None = None
+
+
+class Items(View, frozen=True, kw_only=True):
+    """What became of each, in the order asked."""
+
+    position: int
+    items: Sequence[Item]
+
+
+class Commands:
+    """Everything a strategy can ask to happen."""
+
+    def __init__(self, accounts: Accounts, ids: Ids, metrics: Metrics) -> None:
+        self._accounts = accounts
+        self._ids = ids
+        self._metrics = metrics
+
+    async def place(self, caller: Caller, body: PlaceBody) -> Reply:
+        """Place an order. The same id with the same body again is answered as the first time.
+
+        Raises:
+            OmsError: it was not taken, or (`outcome` ``unknown``) nobody knows.
+        """
+        return self._reply("place", await self._offer_place(caller, body))
+
+    async def place_all(self, caller: Caller, body: BatchBody) -> Reply:
+        """Place several orders, each with an outcome of its own, in one commit where they fit.
+
+        Raises:
+            InvalidBodyError: there are none, or too many.
+        """
+        if not 1 <= len(body.orders) <= BATCH_MAX:
+            raise InvalidBodyError(f"a batch takes 1 to {BATCH_MAX} orders, not {len(body.orders)}")
+        offers: list[asyncio.Future[Receipt] | OmsError] = []
+        for order in body.orders:
+            try:
+                offers.append(self._offer_place(caller, order))
+            except OmsError as error:
+                offers.append(error)
+        items = [
+            await self._item(order.client_order_id, offer, command="place")
+            for order, offer in zip(body.orders, offers, strict=True)
+        ]
+        return self._several(items)
+
+    async def cancel(
+        self, caller: Caller, account: str | None, client_order_id: str, *, key: str, body: CancelBody
+    ) -> Reply:
+        """Ask for an order's end. The same `key` again is the same request.
+
+        Raises:
+            UnknownOrderError: there is no such order, or it is another strategy's.
+            OmsError: as `Engine.execute`.
+        """
+        engine = self._accounts.one(caller, account)
+        command = CancelOrder(
+            account=engine.account,
+            client_order_id=ClientOrderId(client_order_id),
+            request_id=key,
+            reason=None if body.reason is None else checked_text(body.reason, "reason"),
+        )
+        stream = order_stream(engine.account, command.client_order_id)
+        if not await engine.known(stream) or not caller.owns(engine.book.orders[stream]):
+            raise unknown_order(client_order_id)
+        return self._reply("cancel", await engine.execute(command, actor=caller.strategy, cause=key))
+
+    async def cancel_all(self, caller: Caller, body: CancelAllBody, *, key: str | None) -> Reply:
+        """Ask for the end of every open order in scope: a strategy's own, for an administrator everybody's.
+
+        Raises:
+            ForbiddenError: another strategy is named.
+            UnknownAccountError: the account that is named does not run here.
+        """
+        strategy = caller.named_strategy(body.strategy)
+        reason = None if body.reason is None else checked_text(body.reason, "reason")
+        request_id = key or self._ids.next()
+        named: list[str] = []
+        offers: list[asyncio.Future[Receipt] | OmsError] = []
+        for engine in self._accounts.visible(caller, body.account):
+            for order in [engine.book.orders[stream] for stream in engine.book.open]:
+                request = order.request
+                if strategy not in {None, request.strategy} or body.symbol not in {None, request.symbol}:
+                    continue
+                named.append(request.client_order_id)
+                command = CancelOrder(
+                    account=engine.account,
+                    client_order_id=request.client_order_id,
+                    request_id=request_id,
+                    reason=reason,
+                )
+                try:
+                    offers.append(engine.offer(command, actor=caller.strategy, cause=request_id))
+                except OmsError as error:
+                    offers.append(error)
+        items = [await self._item(name, offer, command="cancel") for name, offer in zip(named, offers, strict=True)]
+        return self._several(items)
+
+    async def halt(self, caller: Caller, body: HaltBody) -> Reply:
+        """Stop everything that opens on an account; cancels pass."""
+        engine = self._risk(caller, body)
+        command = HaltTrading(account=engine.account, reason=checked_text(body.reason, "reason"))
+        return self._halted(await engine.execute(command, actor=caller.strategy, cause=self._ids.next()), engine)
+
+    async def resume(self, caller: Caller, body: HaltBody) -> Reply:
+        """End the halt of an account."""
+        engine = self._risk(caller, body)
+        command = ResumeTrading(account=engine.account, reason=checked_text(body.reason, "reason"))
+        return self._halted(await engine.execute(command, actor=caller.strategy, cause=self._ids.next()), engine)
+
+    # ------------------------------------------------------------------------------------------------ inside
+
+    def _offer_place(self, caller: Caller, body: PlaceBody) -> asyncio.Future[Receipt]:
+        if body.strategy not in {None, caller.strategy}:
+            raise ForbiddenError(f"the token is bound to the strategy {caller.strategy}")
+        engine = self._accounts.one(caller, body.account)
+        command = place_order(body, engine.account, caller.strategy)
+        return engine.offer(command, actor=caller.strategy, cause=self._ids.next())
+
+    def _risk(self, caller: Caller, body: HaltBody) -> Engine:
+        return self._accounts.one(caller, body.account)
+
+    def _reply(self, command: str, receipt: Receipt) -> Reply:
+        """Return what is answered about an order: what became of it, or which limit denied it."""
+        order = receipt.state
+        assert isinstance(order, Order)
+        if order.life is Life.DENIED:
+            self._metrics.commands.labels(command, "denied").inc()
+            return Reply(DENIED, receipt.position, denial(order_view(order), receipt.position))
+        self._metrics.commands.labels(command, "accepted").inc()
+        return Reply(ACCEPTED, receipt.position, order_answer(order, receipt.position))
+
+    async def _item(self, name: str, offer: asyncio.Future[Receipt] | OmsError, command: str) -> Item:
+        try:
+            if isinstance(offer, OmsError):
+                raise offer
+            reply = self._reply(command, await offer)
+        except OmsError as error:
+            self._metrics.commands.labels(command, error.outcome).inc()
+            problem = problem_of(error)
+            return Item(client_order_id=name, status=problem.status, problem=problem)
+        if isinstance(reply.body, Problem):
+            return Item(client_order_id=name, status=reply.status, problem=reply.body)
+        assert isinstance(reply.body, OrderAnswer)
+        return Item(client_order_id=name, status=reply.status, order=reply.body)
+
+    def _several(self, items: Sequence[Item]) -> Reply:
+        position = self._accounts.position
+        return Reply(OK, position, Items(position=position, items=items))
+
+    def _halted(self, receipt: Receipt, engine: Engine) -> Reply:
+        account = receipt.state
+        assert isinstance(account, Account)
+        view = AccountView(position=receipt.position, account=engine.account, halted=account.halted)
+        return Reply(OK, receipt.position, view)

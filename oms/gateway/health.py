@@ -1,0 +1,49 @@
+"""Whether this OMS keeps its promises, one by one."""
+
+from collections.abc import Callable, Iterable, Mapping
+
+from oms.engine import Engine
+from oms.errors import LogUnavailableError
+from oms.gateway.reads import Reads
+from oms.gateway.views import Check, Health
+from oms.ports import EventLog
+
+Promise = Callable[[], str | None]  # what is broken, None while it is kept
+
+
+async def readiness(
+    engines: Iterable[Engine], log: EventLog, reads: Reads, promises: Mapping[str, Promise], *, lag_max: int
+) -> Health:
+    """Return every promise with what is broken of it: the log, the engines, the read models, and `promises`."""
+    checks, head = [], 0
+    try:
+        head = await log.head()
+        checks.append(Check(name="log", ok=True))
+    except LogUnavailableError as error:
+        checks.append(Check(name="log", ok=False, detail=error.cause))
+    checks.extend(_engine(engine) for engine in engines)
+    checks.append(await _reads(reads, head, lag_max))
+    for name, promise in promises.items():
+        broken = promise()
+        checks.append(Check(name=name, ok=broken is None, detail=broken or ""))
+    return Health(ok=all(check.ok for check in checks), position=head, checks=checks)
+
+
+def _engine(engine: Engine) -> Check:
+    name = f"account {engine.account}"
+    if engine.fenced.is_set():
+        return Check(name=name, ok=False, detail="another writer has taken it over")
+    if not engine.ready:
+        return Check(name=name, ok=False, detail="takes no commands: the log is away, or the OMS is stopping")
+    if not engine.trading:
+        return Check(name=name, ok=False, detail="has not been reconciled with its venue yet")
+    return Check(name=name, ok=True)
+
+
+async def _reads(reads: Reads, head: int, lag_max: int) -> Check:
+    try:
+        behind = head - await reads.position()
+    except LogUnavailableError as error:
+        return Check(name="read models", ok=False, detail=error.cause)
+    detail = f"{behind} events behind, {lag_max} are allowed" if behind > lag_max else ""
+    return Check(name="read models", ok=behind <= lag_max, detail=detail)

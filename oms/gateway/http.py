@@ -1,0 +1,301 @@
+"""The strategies' door over HTTP: guard, token, body, answer; whatever goes wrong becomes a problem, in one place."""
+
+import errno
+import ssl
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final
+
+import structlog
+from aiohttp import web
+from aiohttp.hdrs import AUTHORIZATION
+
+from oms.engine import Engine
+from oms.errors import LogUnavailableError, OmsError
+from oms.gateway.auth import Accounts, Authority
+from oms.gateway.bodies import checked_key, decode_body, read_query
+from oms.gateway.commands import Commands, Reply
+from oms.gateway.guard import Guard, require_safe_bind
+from oms.gateway.health import Promise, readiness
+from oms.gateway.metrics import Metrics
+from oms.gateway.openapi import document
+from oms.gateway.problems import (
+    RETRY_AFTER_SECONDS,
+    BodyTooLargeError,
+    MethodNotAllowedError,
+    NotFoundError,
+    Problem,
+    UpgradeRequiredError,
+    internal_problem,
+    problem_of,
+)
+from oms.gateway.questions import Questions
+from oms.gateway.reads import Reads
+from oms.gateway.routes import ROUTES, Ask, Door, Route
+from oms.gateway.settings import BODY_MAX, Settings
+from oms.gateway.sight import Sight
+from oms.gateway.stream import Streams
+from oms.gateway.timeline import MessageLog
+from oms.gateway.tokens import TokenStore
+from oms.gateway.views import Health, View, encode
+from oms.ports import Clock, Ids, Spawn
+from oms.values import AccountId
+
+POSITION_HEADER: Final = "OMS-Position"
+SHUTDOWN_SECONDS: Final = 5.0  # for requests under way when we stop
+
+log = structlog.get_logger()
+
+
+class PortTakenError(OmsError):
+    """The gateway cannot listen where it was told to."""
+
+    code = "port_taken"
+    next_step = "stop the program that listens there, or choose another port: OMS__GATEWAY__PORT"
+
+
+class CannotListenError(OmsError):
+    """The gateway cannot listen where it was told to, for another reason than a program that already does."""
+
+    code = "cannot_listen"
+    next_step = "correct the gateway's host, port, certificate and key"
+
+
+def build(
+    *,
+    engines: Mapping[AccountId, Engine],
+    reads: Reads,
+    log: MessageLog,
+    tokens: TokenStore,
+    clock: Clock,
+    ids: Ids,
+    spawn: Spawn,
+    settings: Settings,
+    promises: Mapping[str, Promise] | None = None,
+) -> web.Application:
+    """Return the application that serves `engines`. `promises` are checked by GET /health/ready beside our own."""
+    accounts, metrics, sight = Accounts(engines), Metrics(list(engines.values())), Sight(log)
+    authority, commands = Authority(tokens, clock), Commands(accounts, ids, metrics)
+    questions = Questions(accounts, reads=reads, log=log, sight=sight, wait_seconds=settings.wait_seconds)
+    streams = Streams(
+        authority=authority,
+        commands=commands,
+        log=log,
+        sight=sight,
+        metrics=metrics,
+        clock=clock,
+        ids=ids,
+        spawn=spawn,
+        settings=settings,
+    )
+    gateway = _Gateway(
+        accounts=accounts,
+        authority=authority,
+        door=Door(commands, questions),
+        guard=Guard((settings.host, *settings.hosts)),
+        metrics=metrics,
+        clock=clock,
+        ids=ids,
+    )
+    operations = _Operations(
+        accounts, reads=reads, log=log, metrics=metrics, promises=promises or {}, lag_max=settings.lag_max
+    )
+    application = web.Application(middlewares=[gateway.answered], client_max_size=BODY_MAX)
+    for route in ROUTES:
+        application.router.add_route(route.method, route.path, gateway.handler(route))
+    application.router.add_route("GET", "/v1/stream", streams.serve)
+    application.router.add_route("GET", "/health/live", operations.live)
+    application.router.add_route("GET", "/health/ready", operations.ready)
+    application.router.add_route("GET", "/metrics", operations.figures)
+    application.router.add_route("GET", "/openapi.json", operations.description)
+    application.on_shutdown.append(lambda _: streams.close())
+    return application
+
+
+class _Gateway:
+    """The way of a request through the door."""
+
+    def __init__(
+        self,
+        *,
+        accounts: Accounts,
+        authority: Authority,
+        door: Door,
+        guard: Guard,
+        metrics: Metrics,
+        clock: Clock,
+        ids: Ids,
+    ) -> None:
+        self._accounts = accounts
+        self._authority = authority
+        self._door = door
+        self._guard = guard
+        self._metrics = metrics
+        self._clock = clock
+        self._ids = ids
+        self.answered = web.middleware(self._answered)
+
+    def handler(self, route: Route) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+        """Return what serves `route`."""
+
+        async def handle(request: web.Request) -> web.StreamResponse:
+            caller = await self._authority.bearer(request.headers.get(AUTHORIZATION))
+            caller.need(route.scope)
+            key = request.headers.get("Idempotency-Key")
+            ask = Ask(
+                caller=caller,
+                query=read_query(route.query, request.query, len(request.query)),
+                body=await _body(route, request),
+                order=request.match_info.get("client_order_id", ""),
+                key=checked_key(key) if route.keyed or key is not None else None,
+            )
+            answer = await route.answer(self._door, ask)
+            reply = answer if isinstance(answer, Reply) else Reply(route.status, answer.position, answer)
+            return self._response(reply)
+
+        return handle
+
+    async def _answered(
+        self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+    ) -> web.StreamResponse:
+        """Answer `request`; the one place where an error becomes an answer."""
+        started = self._clock.monotonic()
+        try:
+            self._guard.check(request)
+            response = await handler(request)
+        except OmsError as error:
+            response = self._problem(problem_of(error, position=self._accounts.position))
+        except web.HTTPException as error:  # aiohttp's own: no such path, no such method, a body too large
+            response = self._problem(problem_of(_refusal(error, request), position=self._accounts.position))
+        except Exception:  # the boundary: no traceback reaches a client
+            problem = internal_problem(self._ids.next())
+            log.exception("a request failed", incident=problem.incident, method=request.method, path=request.path)
+            response = self._problem(problem)
+        resource = request.match_info.route.resource
+        label = "unknown" if resource is None else f"{request.method} {resource.canonical}"
+        self._metrics.seconds.labels(label).observe(self._clock.monotonic() - started)
+        return response
+
+    def _response(self, reply: Reply) -> web.Response:
+        if isinstance(reply.body, Problem):
+            return self._problem(reply.body)
+        return _json(reply.status, reply.position, reply.body)
+
+    def _problem(self, problem: Problem) -> web.Response:
+        self._metrics.refusals.labels(problem.code).inc()
+        position = self._accounts.position if problem.position is None else problem.position
+        response = _json(problem.status, position, problem, "application/problem+json")
+        if problem.status == web.HTTPUnauthorized.status_code:
+            response.headers["WWW-Authenticate"] = "Bearer"
+        if problem.retryable:
+            response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+        return response
+
+
+class _Operations:
+    """What whoever runs the OMS asks; nothing here says what anybody trades."""
+
+    def __init__(
+        self,
+        accounts: Accounts,
+        *,
+        reads: Reads,
+        log: MessageLog,
+        metrics: Metrics,
+        promises: Mapping[str, Promise],
+        lag_max: int,
+    ) -> None:
+        self._accounts = accounts
+        self._reads = reads
+        self._log = log
+        self._metrics = metrics
+        self._promises = promises
+        self._lag_max = lag_max
+        self._document = document()
+
+    async def live(self, _: web.Request) -> web.Response:
+        position = self._accounts.position
+        return _json(200, position, Health(ok=True, position=position))
+
+    async def ready(self, _: web.Request) -> web.Response:
+        engines = self._accounts.engines.values()
+        health = await readiness(engines, self._log, self._reads, self._promises, lag_max=self._lag_max)
+        return _json(200 if health.ok else 503, health.position, health)
+
+    async def figures(self, _: web.Request) -> web.Response:
+        try:
+            read = await self._reads.position()
+        except LogUnavailableError:
+            read = 0  # a scrape must not fail because the database does: the lag shows it
+        body = self._metrics.scrape(log=self._accounts.position, read=read)
+        return web.Response(body=body, content_type="text/plain", charset="utf-8")
+
+    async def description(self, _: web.Request) -> web.Response:
+        return web.Response(body=self._document, content_type="application/json")
+
+
+async def _body(route: Route, request: web.Request) -> Any:  # noqa: ANN401  # of the route's type
+    if route.body is None:
+        return None
+    raw = await request.read()
+    return route.body() if route.body_optional and not raw else decode_body(route.body, raw)
+
+
+def _json(status: int, position: int, body: View | Problem, media: str = "application/json") -> web.Response:
+    return web.Response(status=status, body=encode(body), content_type=media, headers={POSITION_HEADER: str(position)})
+
+
+def _refusal(error: web.HTTPException, request: web.Request) -> OmsError:
+    match error:
+        case web.HTTPRequestEntityTooLarge():
+            return BodyTooLargeError(f"a body is at most {BODY_MAX} bytes")
+        case web.HTTPMethodNotAllowed():
+            return MethodNotAllowedError(f"{request.path[:100]} does not take {request.method}")
+        case web.HTTPBadRequest() | web.HTTPUpgradeRequired():
+            return UpgradeRequiredError(f"{request.path[:100]} is a WebSocket")
+        case _:
+            return NotFoundError(f"nothing is at {request.path[:100]}")
+
+
+class Server:
+    """A gateway that listens. `url` is its address."""
+
+    def __init__(self, runner: web.AppRunner, url: str) -> None:
+        self._runner = runner
+        self.url = url
+
+    async def close(self) -> None:
+        """Take no more requests, tell every stream where to resume, finish what is under way."""
+        await self._runner.cleanup()
+
+
+async def serve(application: web.Application, settings: Settings) -> Server:
+    """Listen as `settings` say.
+
+    Raises:
+        UnsafeBindError: that would be beyond this machine without TLS.
+        PortTakenError: another program listens there.
+        CannotListenError: the address is not this machine's, or the certificate cannot be used.
+    """
+    tls = settings.certificate is not None
+    require_safe_bind(settings.host, tls=tls, auth=True)
+    runner = web.AppRunner(application, access_log=None, handle_signals=False, shutdown_timeout=SHUTDOWN_SECONDS)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, settings.host, settings.port, ssl_context=_tls(settings))
+        await site.start()
+    except OSError as error:  # ssl's errors are among them
+        await runner.cleanup()
+        where = f"{settings.host}:{settings.port}"
+        if error.errno == errno.EADDRINUSE:
+            raise PortTakenError(f"another program listens on {where}") from error
+        raise CannotListenError(f"cannot listen on {where}: {error.strerror or error}") from error
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    return Server(runner, f"{'https' if tls else 'http'}://{host}:{runner.addresses[0][1]}")
+
+
+def _tls(settings: Settings) -> ssl.SSLContext | None:
+    if settings.certificate is None:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(settings.certificate, settings.key)
+    return context

@@ -1,0 +1,188 @@
+"""What strategies ask: read models, single orders, the log. Every answer says which position it reflects."""
+
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+
+from oms.book import order_stream
+from oms.gateway.auth import Accounts, Caller, unknown_order
+from oms.gateway.bodies import EventsQuery, FillsQuery, NameQuery, OrdersQuery, ReadQuery
+from oms.gateway.problems import InvalidQueryError, PositionNotReachedError
+from oms.gateway.reads import Reads
+from oms.gateway.sight import Sight, frame
+from oms.gateway.timeline import MessageLog, timeline
+from oms.gateway.views import (
+    Balances,
+    BalanceView,
+    Events,
+    Fills,
+    FillView,
+    Frame,
+    Instruments,
+    InstrumentView,
+    OrderAnswer,
+    Orders,
+    OrderView,
+    Positions,
+    PositionView,
+    Timeline,
+    order_answer,
+    shown,
+)
+from oms.order.state import Order, fold
+from oms.ports import StoredEvent
+from oms.store.codec import decode, decode_meta
+from oms.values import AccountId, ClientOrderId, Symbol
+
+PAGES_MAX: Final = 10  # of the log, looked through for one answer that shows few of its events
+PAGE: Final = 1_000
+_frames: Final = msgspec.json.Decoder(Frame)
+
+
+class Questions:
+    """Everything a strategy can ask to know."""
+
+    def __init__(self, accounts: Accounts, *, reads: Reads, log: MessageLog, sight: Sight, wait_seconds: float) -> None:
+        self._accounts = accounts
+        self._reads = reads
+        self._log = log
+        self._sight = sight
+        self._wait_seconds = wait_seconds
+
+    # ------------------------------------------------------------------------------------------------ read models
+
+    async def orders(self, caller: Caller, query: OrdersQuery) -> Orders:
+        """Return orders, the latest first."""
+        accounts, strategy = self._scope(caller, query.account), caller.named_strategy(query.strategy)
+        await self._reads_reach(query.min_position)
+        listing = await self._reads.orders(
+            accounts=accounts,
+            strategy=strategy,
+            symbol=_symbol(query.symbol),
+            open_only=query.open,
+            limit=query.limit,
+            cursor=query.cursor,
+        )
+        items = [shown(OrderView, row) for row in listing.rows]
+        return Orders(position=listing.position, items=items, next_cursor=listing.next_cursor)
+
+    async def fills(self, caller: Caller, query: FillsQuery) -> Fills:
+        """Return fills, the latest first."""
+        accounts, strategy = self._scope(caller, query.account), caller.named_strategy(query.strategy)
+        await self._reads_reach(query.min_position)
+        listing = await self._reads.fills(
+            accounts=accounts,
+            strategy=strategy,
+            symbol=_symbol(query.symbol),
+            client_order_id=None if query.client_order_id is None else ClientOrderId(query.client_order_id),
+            limit=query.limit,
+            cursor=query.cursor,
+        )
+        items = [shown(FillView, row) for row in listing.rows]
+        return Fills(position=listing.position, items=items, next_cursor=listing.next_cursor)
+
+    async def positions(self, caller: Caller, query: ReadQuery) -> Positions:
+        """Return the position legs of the accounts: they are the account's, whichever strategies moved them."""
+        accounts = self._scope(caller, query.account)
+        await self._reads_reach(query.min_position)
+        listing = await self._reads.positions(accounts=accounts)
+        return Positions(position=listing.position, items=[shown(PositionView, row) for row in listing.rows])
+
+    async def balances(self, caller: Caller, query: ReadQuery) -> Balances:
+        """Return the balances of the accounts."""
+        accounts = self._scope(caller, query.account)
+        await self._reads_reach(query.min_position)
+        listing = await self._reads.balances(accounts=accounts)
+        return Balances(position=listing.position, items=[shown(BalanceView, row) for row in listing.rows])
+
+    async def instruments(self, caller: Caller, query: NameQuery) -> Instruments:
+        """Return the markets of the accounts."""
+        items = [
+            shown(InstrumentView, instrument, account=engine.account)
+            for engine in self._accounts.visible(caller, query.account)
+            for _, instrument in sorted(engine.decider.instruments.items())
+        ]
+        return Instruments(position=self._accounts.position, items=items)
+
+    # ------------------------------------------------------------------------------------------------ the log itself
+
+    async def order(self, caller: Caller, client_order_id: str, query: ReadQuery) -> OrderAnswer:
+        """Return one order, folded from the log: as fresh as can be."""
+        account = self._accounts.one(caller, query.account).account
+        position = await self._log_reach(query.min_position)
+        history = await self._history(caller, account, client_order_id)
+        return order_answer(
+            _folded(history),
+            max(position, history[-1].position),
+            created_ns=decode_meta(history[0].state).recorded_ns,
+            updated_ns=decode_meta(history[-1].state).recorded_ns,
+        )
+
+    async def timeline(self, caller: Caller, client_order_id: str, query: ReadQuery) -> Timeline:
+        """Return the whole story of one order."""
+        account = self._accounts.one(caller, query.account).account
+        position = await self._log_reach(query.min_position)
+        history = await self._history(caller, account, client_order_id)
+        return await timeline(self._log, _folded(history), history, position)
+
+    async def events(self, caller: Caller, query: EventsQuery) -> Events:
+        """Return what the caller may see of the log, in order."""
+        await self._log_reach(query.min_position)
+        since = query.since if query.cursor is None else _position(query.cursor)
+        accounts = set(self._scope(caller, query.account))
+        items: list[StoredEvent] = []
+        for _ in range(PAGES_MAX):
+            page = await self._log.page(after=since, limit=PAGE)
+            seen = await self._sight.seen(caller, page)
+            items.extend(event for event in seen if event.stream.split("/", 2)[1] in accounts)
+            since = page[-1].position if page else since
+            if len(items) >= query.limit or len(page) < PAGE:
+                break
+        if len(items) > query.limit:
+            items = items[: query.limit]
+            since = items[-1].position
+        frames = [_frames.decode(frame(event)) for event in items]
+        return Events(position=since, items=frames, next_cursor=str(since))
+
+    # ------------------------------------------------------------------------------------------------ inside
+
+    def _scope(self, caller: Caller, account: str | None) -> Sequence[AccountId]:
+        return [engine.account for engine in self._accounts.visible(caller, account)]
+
+    async def _history(self, caller: Caller, account: AccountId, client_order_id: str) -> Sequence[StoredEvent]:
+        history = await self._log.read(order_stream(account, ClientOrderId(client_order_id)))
+        if not history or not caller.owns(_folded(history)):
+            raise unknown_order(client_order_id)
+        return history
+
+    async def _reads_reach(self, wanted: int) -> None:
+        """Wait until the read models are at `wanted`. Raises PositionNotReachedError."""
+        if wanted and not await self._reads.wait_for(wanted, self._wait_seconds):
+            raise PositionNotReachedError(f"the read models have not reached position {wanted} yet")
+
+    async def _log_reach(self, wanted: int) -> int:
+        """Wait until the log is at `wanted`; return a position that it has reached. Raises PositionNotReachedError."""
+        if wanted <= self._accounts.position:
+            return self._accounts.position
+        await self._log.changed(after=wanted - 1, seconds=self._wait_seconds)
+        reached = await self._log.head()
+        if reached < wanted:
+            raise PositionNotReachedError(f"the log is at {reached}, not yet at {wanted}")
+        return reached
+
+
+def _folded(history: Sequence[StoredEvent]) -> Order:
+    order = fold(decode(stored.topic, stored.state) for stored in history)  # type: ignore[misc]  # an order's stream
+    assert order is not None
+    return order
+
+
+def _symbol(text: str | None) -> Symbol | None:
+    return None if text is None else Symbol(text)
+
+
+def _position(cursor: str) -> int:
+    if not (cursor.isascii() and cursor.isdigit() and len(cursor) < 19):  # noqa: PLR2004  # below 2**63
+        raise InvalidQueryError("the cursor is none that this list gave out")
+    return int(cursor)

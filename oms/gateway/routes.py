@@ -1,0 +1,226 @@
+"""Every route of the door in one table: what it takes, what it needs, what it answers. OpenAPI is made from it."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+from msgspec import Struct
+
+from oms.gateway.bodies import (
+    BatchBody,
+    CancelAllBody,
+    CancelBody,
+    EventsQuery,
+    FillsQuery,
+    HaltBody,
+    NameQuery,
+    NoQuery,
+    OrdersQuery,
+    PlaceBody,
+    ReadQuery,
+)
+from oms.gateway.commands import Commands, Items, Reply
+from oms.gateway.problems import UnsupportedError
+from oms.gateway.questions import Questions
+from oms.gateway.tokens import Scope
+from oms.gateway.views import (
+    AccountView,
+    Balances,
+    Events,
+    Fills,
+    Instruments,
+    OrderAnswer,
+    Orders,
+    Positions,
+    Timeline,
+)
+
+Answer = Reply | Orders | Fills | Positions | Balances | Instruments | OrderAnswer | Timeline | Events
+
+
+class Door(Struct, frozen=True):
+    """Who answers."""
+
+    commands: Commands
+    questions: Questions
+
+
+class Ask(Struct, frozen=True, kw_only=True):
+    """One authorised request, decoded: `query` and `body` are of the route's types, `order` stands in the path.
+
+    `key` is the Idempotency-Key.
+    """
+
+    caller: Any
+    query: Any
+    body: Any
+    order: str
+    key: str | None
+
+
+class Route(Struct, frozen=True, kw_only=True):
+    """One call. `keyed` ones need an Idempotency-Key; `shows` is what a success looks like, with `status`."""
+
+    method: str
+    path: str
+    summary: str
+    scope: Scope
+    answer: Callable[[Door, Ask], Awaitable[Answer]]
+    shows: type[Struct]
+    status: int = 200
+    query: type[Struct] = NoQuery
+    body: type[Struct] | None = None
+    body_optional: bool = False
+    keyed: bool = False
+
+
+async def _no_amend(_: Door, ask: Ask) -> Answer:
+    """No venue of ours can change an order that is there: BitMart spot has no such call (PROTOCOL 5)."""
+    raise UnsupportedError(f"order {ask.order[:64]!r} cannot be amended: its venue has no amend")
+
+
+ROUTES: Final = (
+    Route(
+        method="POST",
+        path="/v1/orders",
+        summary="Place an order; answered once it is durable. The same id and body again get the first answer.",
+        scope=Scope.ORDERS_WRITE,
+        answer=lambda door, ask: door.commands.place(ask.caller, ask.body),
+        body=PlaceBody,
+        shows=OrderAnswer,
+        status=202,
+    ),
+    Route(
+        method="POST",
+        path="/v1/orders/batch",
+        summary="Place several orders, each with an outcome of its own.",
+        scope=Scope.ORDERS_WRITE,
+        answer=lambda door, ask: door.commands.place_all(ask.caller, ask.body),
+        body=BatchBody,
+        shows=Items,
+    ),
+    Route(
+        method="GET",
+        path="/v1/orders",
+        summary="Orders, the latest first.",
+        scope=Scope.READ,
+        answer=lambda door, ask: door.questions.orders(ask.caller, ask.query),
+        query=OrdersQuery,
+        shows=Orders,
+    ),
+    Route(
+        method="GET",
+        path="/v1/orders/{client_order_id}",
+        summary="One order.",
+        scope=Scope.READ,
+        answer=lambda door, ask: door.questions.order(ask.caller, ask.order, ask.query),
+        query=ReadQuery,
+        shows=OrderAnswer,
+    ),
+    Route(
+        method="GET",
+        path="/v1/orders/{client_order_id}/timeline",
+        summary="The whole story of one order: events, causes, actors, times, and the bytes behind them.",
+        scope=Scope.READ,
+        answer=lambda door, ask: door.questions.timeline(ask.caller, ask.order, ask.query),
+        query=ReadQuery,
+        shows=Timeline,
+    ),
+    Route(
+        method="PATCH",
+        path="/v1/orders/{client_order_id}",
+        summary="Amend an order; refused, since no venue here can.",
+        scope=Scope.ORDERS_WRITE,
+        answer=_no_amend,
+        query=NameQuery,
+        shows=OrderAnswer,
+        status=202,
+    ),
+    Route(
+        method="DELETE",
+        path="/v1/orders/{client_order_id}",
+        summary="Ask for an order's end; answered once the request is durable.",
+        scope=Scope.ORDERS_CANCEL,
+        answer=lambda door, ask: door.commands.cancel(
+            ask.caller, ask.query.account, ask.order, key=ask.key or "", body=ask.body
+        ),
+        query=NameQuery,
+        body=CancelBody,
+        body_optional=True,
+        keyed=True,
+        shows=OrderAnswer,
+        status=202,
+    ),
+    Route(
+        method="POST",
+        path="/v1/cancel-all",
+        summary="Ask for the end of every open order in scope, each with an outcome of its own.",
+        scope=Scope.ORDERS_CANCEL,
+        answer=lambda door, ask: door.commands.cancel_all(ask.caller, ask.body, key=ask.key),
+        body=CancelAllBody,
+        body_optional=True,
+        shows=Items,
+    ),
+    Route(
+        method="POST",
+        path="/v1/halt",
+        summary="Stop everything that opens on an account; cancels pass.",
+        scope=Scope.RISK_WRITE,
+        answer=lambda door, ask: door.commands.halt(ask.caller, ask.body),
+        body=HaltBody,
+        shows=AccountView,
+    ),
+    Route(
+        method="POST",
+        path="/v1/resume",
+        summary="End the halt of an account.",
+        scope=Scope.RISK_WRITE,
+        answer=lambda door, ask: door.commands.resume(ask.caller, ask.body),
+        body=HaltBody,
+        shows=AccountView,
+    ),
+    Route(
+        method="GET",
+        path="/v1/positions",
+        summary="Position legs of the token's accounts.",
+        scope=Scope.READ,
+        answer=lambda door, ask: door.questions.positions(ask.caller, ask.query),
+        query=ReadQuery,
+        shows=Positions,
+    ),
+    Route(
+        method="GET",
+        path="/v1/balances",
+        summary="Balances of the token's accounts.",
+        scope=Scope.READ,
+        answer=lambda door, ask: door.questions.balances(ask.caller, ask.query),
+        query=ReadQuery,
+        shows=Balances,
+    ),
+    Route(
+        method="GET",
+        path="/v1/fills",
+        summary="Fills, the latest first.",
+        scope=Scope.READ,
+        answer=lambda door, ask: door.questions.fills(ask.caller, ask.query),
+        query=FillsQuery,
+        shows=Fills,
+    ),
+    Route(
+        method="GET",
+        path="/v1/instruments",
+        summary="The markets of the token's accounts, with their grids.",
+        scope=Scope.READ,
+        answer=lambda door, ask: door.questions.instruments(ask.caller, ask.query),
+        query=NameQuery,
+        shows=Instruments,
+    ),
+    Route(
+        method="GET",
+        path="/v1/events",
+        summary="The log, as far as the token may see it, in order.",
+        scope=Scope.READ,
+        answer=lambda door, ask: door.questions.events(ask.caller, ask.query),
+        query=EventsQuery,
+        shows=Events,
+    ),
+)

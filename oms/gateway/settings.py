@@ -1,0 +1,25 @@
+"""How the door is set up; what each bound means."""
+
+from msgspec import Struct
+
+BODY_MAX = 64 * 1024  # bytes of a body or a frame
+
+
+class Settings(Struct, frozen=True, kw_only=True):
+    """Where to listen, and the bounds. Durations in seconds.
+
+    `hosts` are names other than loopback that clients may use for us. `certificate` and `key` are PEM files for TLS.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8700  # 0: any free one
+    hosts: tuple[str, ...] = ()
+    certificate: str | None = None
+    key: str | None = None
+    wait_seconds: float = 5.0  # for min_position
+    hello_seconds: float = 10.0  # from opening a stream to its first message
+    heartbeat_seconds: float = 5.0
+    slow_seconds: float = 10.0  # a reader that does not take one page of frames within this is closed
+    streams_max: int = 256
+    commands_max: int = 64  # of one stream, not answered yet; the next one is not read before
+    lag_max: int = 10_000  # events that the read models may be behind and still be called ready

@@ -1,0 +1,138 @@
+"""What one caller may see of the log, event by event, and how an event looks on the stream.
+
+An order's events belong to the strategy that asked for it. A position's event belongs to whoever owns the order event
+right before it: both come from one decision and stand next to each other in the log (`oms.decide`). What happens to an
+account is seen by every token that is for it.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Final
+
+import msgspec
+
+from oms.errors import CorruptStreamError
+from oms.gateway.auth import Caller
+from oms.order.events import ExternalOrderSeen, OrderRequested
+from oms.order.state import EXTERNAL
+from oms.ports import EventLog, StoredEvent
+from oms.store.codec import CODEC, decode, decode_meta
+from oms.values import StrategyId
+
+OWNERS_MAX: Final = 50_000  # orders whose strategy is remembered; the oldest are read again when they speak again
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MONEY: Final = frozenset({"order-filled", "commission-reported", "trade-busted"})
+
+
+class Channel(StrEnum):
+    """What a stream can be narrowed to. Every event is one frame, however many channels it belongs to."""
+
+    EVENTS = "events"  # everything the token may see
+    ORDERS = "orders"
+    FILLS = "fills"
+    POSITIONS = "positions"
+    ACCOUNT = "account"
+
+
+def channels_of(event: StoredEvent) -> frozenset[Channel]:
+    """Return the channels that `event` belongs to."""
+    match event.stream[0]:
+        case "o":
+            name = event.topic.partition("/")[0]
+            return _FILL if name in _MONEY else _ORDER
+        case "p":
+            return _POSITION
+        case _:
+            return _ACCOUNT
+
+
+_ORDER: Final = frozenset({Channel.EVENTS, Channel.ORDERS})
+_FILL: Final = frozenset({Channel.EVENTS, Channel.ORDERS, Channel.FILLS})
+_POSITION: Final = frozenset({Channel.EVENTS, Channel.POSITIONS})
+_ACCOUNT: Final = frozenset({Channel.EVENTS, Channel.ACCOUNT})
+
+
+class Sight:
+    """Tells what a caller may see, and remembers whose order is whose."""
+
+    def __init__(self, log: EventLog, *, owners_max: int = OWNERS_MAX) -> None:
+        self._log = log
+        self._owners: dict[str, StrategyId] = {}  # by order stream, the longest known first
+        self._owners_max = owners_max
+
+    async def seen(self, caller: Caller, events: Sequence[StoredEvent]) -> list[StoredEvent]:
+        """Return those of `events`, consecutive ones of the log, that `caller` may see. Raises LogUnavailableError."""
+        seen: list[StoredEvent] = []
+        before: StoredEvent | None = None
+        for event in events:
+            if caller.sees(_account(event)) and (caller.admin or await self._owned(caller, event, before)):
+                seen.append(event)
+            before = event
+        return seen
+
+    async def _owned(self, caller: Caller, event: StoredEvent, before: StoredEvent | None) -> bool:
+        match event.stream[0]:
+            case "o":
+                return await self._owner(event) == caller.strategy
+            case "p":
+                if before is None:
+                    (before,) = await self._log.page(after=event.position - 2, limit=1)
+                return before.stream[0] == "o" and await self._owner(before) == caller.strategy
+            case _:
+                return True
+
+    async def _owner(self, event: StoredEvent) -> StrategyId:
+        known = self._owners.get(event.stream)
+        if known is not None:
+            return known
+        first = event if event.version == 1 else (await self._log.read(event.stream))[0]
+        owner = _strategy(first)
+        if len(self._owners) >= self._owners_max:
+            del self._owners[next(iter(self._owners))]
+        self._owners[event.stream] = owner
+        return owner
+
+
+def _strategy(first: StoredEvent) -> StrategyId:
+    match decode(first.topic, first.state):
+        case OrderRequested(strategy=strategy):
+            return strategy
+        case ExternalOrderSeen():
+            return EXTERNAL
+        case other:
+            raise CorruptStreamError(f"{first.stream} begins with {type(other).__name__}")
+
+
+def _account(event: StoredEvent) -> str:
+    return event.stream.split("/", 2)[1]
+
+
+def frame(event: StoredEvent) -> bytes:
+    """Return `event` as a frame of the stream: the stored body as it is, behind what its stream's name says."""
+    at = instant(decode_meta(event.state).recorded_ns)
+    head = f'{{"position":{event.position},"type":"{event.topic}","at":"{at}","data":'
+    return b"".join((head.encode(), msgspec.json.encode(_named(event))[:-1], b",", event.state[1:], b"}"))
+
+
+def _named(event: StoredEvent) -> Mapping[str, object]:
+    """Return what the name of an event's stream says, without what its body says itself."""
+    kind, account, *rest = event.stream.split("/")
+    named: dict[str, object] = {"stream": event.stream, "version": event.version, "account": account}
+    match kind:
+        case "order":
+            named["client_order_id"] = "/".join(rest)
+        case "position":
+            *symbol, leg = rest
+            named["symbol"], named["leg"] = "/".join(symbol), leg
+        case _:
+            pass
+    event_type = CODEC.topics.get(event.topic)
+    said = () if event_type is None else event_type.__struct_fields__
+    return {name: value for name, value in named.items() if name not in said}
+
+
+def instant(ns: int) -> str:
+    """Spell nanoseconds since 1970 as RFC 3339 in UTC, always with microseconds."""
+    return (_EPOCH + timedelta(microseconds=ns // 1000)).isoformat(timespec="microseconds").replace("+00:00", "Z")

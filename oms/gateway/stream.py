@@ -1,0 +1,311 @@
+"""The event stream: every event a token may see, in order, none skipped, none twice, from any position on.
+
+A stream is read from the log at the pace of its reader, so that nothing piles up here: what waits for a reader is the
+log itself and one page of frames. Who does not take a page in time is closed and told where to resume.
+"""
+
+import asyncio
+from typing import Final
+
+import structlog
+from aiohttp import ClientConnectionError, WSCloseCode, WSMessage, WSMsgType, web
+from msgspec import Struct
+
+from oms.errors import OmsError
+from oms.gateway.auth import Authority, Caller
+from oms.gateway.bodies import CancelBody, PlaceBody, checked_key, decode_body
+from oms.gateway.commands import Commands
+from oms.gateway.metrics import Metrics
+from oms.gateway.problems import (
+    BodyTooLargeError,
+    InvalidBodyError,
+    Problem,
+    TooManyStreamsError,
+    UnauthenticatedError,
+    internal_problem,
+    problem_of,
+)
+from oms.gateway.settings import BODY_MAX, Settings
+from oms.gateway.sight import Channel, Sight, channels_of, frame, instant
+from oms.gateway.tail import Tail
+from oms.gateway.tokens import Scope
+from oms.gateway.views import View, encode
+from oms.ports import Clock, EventLog, Ids, Spawn
+
+INVALID: Final = 4400  # what you sent is not understood
+UNAUTHENTICATED: Final = 4401
+FORBIDDEN: Final = 4403
+SLOW: Final = 4408  # the reason says where to resume
+UNAVAILABLE: Final = 4503  # the log cannot be read now; resume later
+CLOSING_SECONDS: Final = 1.0
+
+log = structlog.get_logger()
+
+
+class Hello(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The first message of a stream. Without `since` it begins with what happens from now on."""
+
+    token: str
+    channels: tuple[Channel, ...] = (Channel.EVENTS,)
+    since: int | None = None
+
+
+class PlaceCommand(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="command", tag="place"):
+    """Place an order, as POST /v1/orders."""
+
+    request_id: str
+    order: PlaceBody
+
+
+class CancelCommand(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="command", tag="cancel"):
+    """Cancel an order, as DELETE /v1/orders/{client_order_id} with `request_id` as the Idempotency-Key."""
+
+    request_id: str
+    client_order_id: str
+    account: str | None = None
+    reason: str | None = None
+
+
+StreamCommand = PlaceCommand | CancelCommand
+
+
+class Subscribed(View, frozen=True, kw_only=True):
+    """What a stream begins with. `since` is where it starts, `head` where the log ended then."""
+
+    channels: tuple[Channel, ...]
+    since: int
+    head: int
+
+
+class Heartbeat(View, frozen=True, kw_only=True):
+    """Everything up to `head` that the token may see has been sent: resume from there."""
+
+    head: int
+
+
+class StreamReply(View, frozen=True, kw_only=True):
+    """The answer to the command `request_id`: status and body as HTTP would give them. Resume from no reply."""
+
+    request_id: str
+    status: int
+    body: View | Problem
+
+
+class Word(View, frozen=True, kw_only=True):
+    """A frame that is no event: ``subscribed``, ``heartbeat``, ``reply`` or ``problem``."""
+
+    position: int
+    type: str
+    at: str
+    data: View | Problem
+
+
+class Streams:
+    """Every open stream of this gateway."""
+
+    def __init__(
+        self,
+        *,
+        authority: Authority,
+        commands: Commands,
+        log: EventLog,
+        sight: Sight,
+        metrics: Metrics,
+        clock: Clock,
+        ids: Ids,
+        spawn: Spawn,
+        settings: Settings,
+    ) -> None:
+        self.authority = authority
+        self.commands = commands
+        self.log = log
+        self.sight = sight
+        self.tail = Tail(log)
+        self.metrics = metrics
+        self.clock = clock
+        self.ids = ids
+        self.spawn = spawn
+        self.settings = settings
+        self._open: dict[str, _Stream] = {}
+
+    async def serve(self, request: web.Request) -> web.WebSocketResponse:
+        """Serve one stream until it ends.
+
+        Raises:
+            TooManyStreamsError: every place is taken.
+        """
+        if len(self._open) >= self.settings.streams_max:
+            raise TooManyStreamsError(f"{len(self._open)} streams are open")
+        stream, name = _Stream(self, request), self.ids.next()
+        self._open[name] = stream
+        self.metrics.streams.inc()
+        try:
+            await stream.run()
+        finally:
+            del self._open[name]
+            self.metrics.streams.dec()
+        return stream.socket
+
+    async def close(self) -> None:
+        """Close every stream: each is told where to resume."""
+        for stream in list(self._open.values()):
+            await stream.close(WSCloseCode.GOING_AWAY, "the OMS is stopping")
+
+
+class _Stream:
+    """One reader."""
+
+    def __init__(self, streams: Streams, request: web.Request) -> None:
+        self._streams = streams
+        self._request = request
+        self._position = 0  # everything visible up to here has been sent
+        self._slots = asyncio.Semaphore(streams.settings.commands_max)
+        self.socket = web.WebSocketResponse(max_msg_size=BODY_MAX, timeout=CLOSING_SECONDS)
+
+    async def run(self) -> None:
+        await self.socket.prepare(self._request)
+        follower = None
+        try:
+            caller, hello = await self._greeted()
+            follower = self._streams.spawn(self._follow(caller, frozenset(hello.channels)), name="event stream")
+            async for message in self.socket:
+                await self._slots.acquire()
+                self._streams.spawn(self._answer(caller, message), name="command on a stream")
+        except (ConnectionError, ClientConnectionError):
+            return  # gone before it was greeted
+        except OmsError as error:
+            await self._refuse(error)
+        finally:
+            if follower is not None:
+                follower.cancel()
+
+    async def close(self, code: int, why: str) -> None:
+        """Say where to resume and close; a peer that takes nothing any more is cut off."""
+        resume = f"{why}; resume with since={self._position}"
+        try:
+            async with asyncio.timeout(2 * CLOSING_SECONDS):
+                await self.socket.close(code=code, message=resume.encode()[:123])
+        except TimeoutError:
+            if self._request.transport is not None:
+                self._request.transport.abort()
+
+    # ------------------------------------------------------------------------------------------------ the beginning
+
+    async def _greeted(self) -> tuple[Caller, Hello]:
+        """Return who follows and what, once that is known to be allowed."""
+        try:
+            message = await self.socket.receive(timeout=self._streams.settings.hello_seconds)
+        except TimeoutError as error:
+            raise UnauthenticatedError("a stream begins with its token, and none came") from error
+        hello = decode_body(Hello, _text(message))
+        caller = await self._streams.authority.caller(hello.token)
+        caller.need(Scope.READ)
+        head = await self._streams.log.head()
+        since = head if hello.since is None else hello.since
+        if not 0 <= since <= head:
+            raise InvalidBodyError(f"since is a position in the log: 0 to {head} now")
+        self._position = since
+        await self._say(since, "subscribed", Subscribed(channels=hello.channels, since=since, head=head))
+        return caller, hello
+
+    # ------------------------------------------------------------------------------------------------ events out
+
+    async def _follow(self, caller: Caller, channels: frozenset[Channel]) -> None:
+        """Send what follows, for as long as the reader takes it and its token holds."""
+        try:
+            await self._send_for_ever(caller, channels)
+        except TimeoutError:
+            self._streams.metrics.slow_readers.inc()
+            await self.close(SLOW, "too slow")
+        except (ConnectionError, ClientConnectionError):
+            return  # gone: whoever reads the other direction sees it too
+        except OmsError as error:
+            await self._refuse(error)
+        except Exception:  # a stream's own failure must not end the whole OMS
+            log.exception("a stream failed", position=self._position)
+            await self.close(WSCloseCode.INTERNAL_ERROR, "internal error")
+
+    async def _send_for_ever(self, caller: Caller, channels: frozenset[Channel]) -> None:
+        streams, every = self._streams, self._streams.settings.heartbeat_seconds
+        due = streams.clock.monotonic() + every
+        while True:
+            left = max(due - streams.clock.monotonic(), 0.001)
+            events = await streams.tail.after(self._position, seconds=left)
+            seen = [event for event in await streams.sight.seen(caller, events) if channels & channels_of(event)]
+            async with asyncio.timeout(streams.settings.slow_seconds):
+                for event in seen:
+                    await self.socket.send_frame(frame(event), WSMsgType.TEXT)
+                    self._position = event.position
+                if events:
+                    self._position = events[-1].position
+                streams.metrics.frames.inc(len(seen))
+                if streams.clock.monotonic() >= due:
+                    await self._say(self._position, "heartbeat", Heartbeat(head=self._position))
+            if streams.clock.monotonic() >= due:
+                due = streams.clock.monotonic() + every
+                if not await streams.authority.holds(caller):
+                    raise UnauthenticatedError("the token was revoked")
+
+    # ------------------------------------------------------------------------------------------------ commands in
+
+    async def _answer(self, caller: Caller, message: WSMessage) -> None:
+        request_id = ""
+        try:
+            command: StreamCommand = decode_body(StreamCommand, _text(message))  # type: ignore[arg-type]  # a union
+            request_id = checked_key(command.request_id)
+            match command:
+                case PlaceCommand(order=order):
+                    caller.need(Scope.ORDERS_WRITE)
+                    reply = await self._streams.commands.place(caller, order)
+                case CancelCommand():
+                    caller.need(Scope.ORDERS_CANCEL)
+                    reply = await self._streams.commands.cancel(
+                        caller,
+                        command.account,
+                        command.client_order_id,
+                        key=request_id,
+                        body=CancelBody(reason=command.reason),
+                    )
+            status, position, body = reply.status, reply.position, reply.body
+        except OmsError as error:
+            body = problem_of(error)
+            status, position = body.status, self._position
+        except Exception:  # as above
+            body = internal_problem(self._streams.ids.next())
+            log.exception("a command on a stream failed", incident=body.incident)
+            status, position = body.status, self._position
+        finally:
+            self._slots.release()
+        try:
+            await self._say(position, "reply", StreamReply(request_id=request_id, status=status, body=body))
+        except (ConnectionError, ClientConnectionError):
+            return  # gone without waiting for the answer, which is in the log
+
+    # ------------------------------------------------------------------------------------------------ words
+
+    async def _refuse(self, error: OmsError) -> None:
+        problem = problem_of(error, position=self._position)
+        code = {401: UNAUTHENTICATED, 403: FORBIDDEN, 503: UNAVAILABLE}.get(problem.status, INVALID)
+        try:
+            await self._say(self._position, "problem", problem)
+        except (ConnectionError, ClientConnectionError):
+            return
+        await self.close(code, problem.title)
+
+    async def _say(self, position: int, kind: str, data: View | Problem) -> None:
+        word = Word(position=position, type=kind, at=instant(self._streams.clock.now_ns()), data=data)
+        await self.socket.send_frame(encode(word), WSMsgType.TEXT)
+
+
+def _text(message: WSMessage) -> bytes:
+    """Return the text of a message. Raises InvalidBodyError for anything else."""
+    match message.type:
+        case WSMsgType.TEXT:
+            text: str = message.data
+            return text.encode()
+        case WSMsgType.CLOSE | WSMsgType.CLOSING | WSMsgType.CLOSED:
+            raise UnauthenticatedError("the stream was closed before its first message")
+        case WSMsgType.ERROR:
+            raise BodyTooLargeError(f"a frame is at most {BODY_MAX} bytes: {message.data}")
+        case other:
+            raise InvalidBodyError(f"a frame is text, not {other.name}")

@@ -1,0 +1,84 @@
+"""The whole story of one order: its events, the position events they caused, and the bytes behind each."""
+
+import base64
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, Protocol
+
+import msgspec
+
+from oms.evidence import exchange
+from oms.gateway.views import Timeline, TimelineEntry, WireMessage, moment, order_view
+from oms.order.state import Order
+from oms.ports import EventLog, Meta, StoredEvent, VenueMessage
+from oms.store.codec import decode_meta
+
+_MOVES: Final = frozenset({"order-filled", "commission-reported", "trade-busted"})  # followed by a position event
+_META: Final = frozenset(Meta.__struct_fields__)
+
+
+class MessageLog(EventLog, Protocol):
+    """A log that also gives back the bytes behind its events."""
+
+    async def messages(self, message_ids: Sequence[str]) -> Sequence[VenueMessage]:
+        """Return the venue messages of those ids. Raises LogUnavailableError."""
+        ...
+
+
+async def timeline(log: MessageLog, order: Order, history: Sequence[StoredEvent], position: int) -> Timeline:
+    """Return the story that `history`, the order's stream, tells. Raises LogUnavailableError."""
+    events = sorted([*history, *await _moved(log, history)], key=lambda event: event.position)
+    metas = [decode_meta(event.state) for event in events]
+    messages = await _messages(log, [meta.cause for meta in metas])
+    entries = [_entry(event, meta, messages.get(meta.cause, ())) for event, meta in zip(events, metas, strict=True)]
+    view = order_view(order, created_ns=metas[0].recorded_ns, updated_ns=metas[-1].recorded_ns)
+    return Timeline(position=max(position, events[-1].position), order=view, items=entries)
+
+
+async def _moved(log: EventLog, history: Sequence[StoredEvent]) -> Sequence[StoredEvent]:
+    """Return the position events that an order's trades caused: each stands right behind its trade in the log."""
+    moved: list[StoredEvent] = []
+    for event in history:
+        if event.topic.partition("/")[0] in _MOVES:
+            moved.extend(await log.page(after=event.position, limit=1))
+    return [event for event in moved if event.stream[0] == "p"]
+
+
+async def _messages(log: MessageLog, causes: Sequence[str]) -> Mapping[str, Sequence[VenueMessage]]:
+    """Return the bytes behind each cause, what went out before what came in."""
+    pairs = {cause: exchange(cause) for cause in causes}
+    wanted = [name for names in pairs.values() for name in names]
+    found = {message.message_id: message for message in await log.messages(wanted)}
+    return {cause: [found[name] for name in names if name in found] for cause, names in pairs.items()}
+
+
+def _entry(event: StoredEvent, meta: Meta, messages: Sequence[VenueMessage]) -> TimelineEntry:
+    body: dict[str, Any] = msgspec.json.decode(event.state)
+    return TimelineEntry(
+        position=event.position,
+        stream=event.stream,
+        version=event.version,
+        type=event.topic,
+        at=moment(meta.recorded_ns),
+        occurred_at=moment(meta.occurred_ns),
+        actor=meta.actor,
+        cause=meta.cause,
+        epoch=meta.epoch,
+        source=meta.source,
+        event={name: value for name, value in body.items() if name not in _META},
+        messages=[_wire(message) for message in messages],
+    )
+
+
+def _wire(message: VenueMessage) -> WireMessage:
+    try:
+        text, raw = message.body.decode(), None
+    except UnicodeDecodeError:
+        text, raw = None, base64.b64encode(message.body).decode()
+    return WireMessage(
+        message_id=message.message_id,
+        at=moment(message.at_ns),
+        direction=message.direction,
+        channel=message.channel,
+        body=text,
+        body_base64=raw,
+    )

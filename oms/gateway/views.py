@@ -1,0 +1,344 @@
+"""What the door shows: one Struct per answer. The server encodes them, the SDK decodes them, OpenAPI describes them.
+
+Decimals are exact and travel as strings without an exponent; times are UTC.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any, Final, TypeVar
+
+import msgspec
+from msgspec import Struct
+
+from oms.instrument import Instrument
+from oms.order.state import Order, status
+from oms.values import (
+    AccountId,
+    Liquidity,
+    OrderStatus,
+    OrderType,
+    PositionLeg,
+    Provenance,
+    Side,
+    TimeInForce,
+    plain,
+)
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class View(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Absent values are None and left out."""
+
+
+class OrderView(View, frozen=True, kw_only=True):
+    """One order. `quantity` in base units or `notional` in quote units; `reason` says why it ended or is in doubt.
+
+    `flagged` means that the venue contradicted itself or us and a person should look. Times are when we wrote it down;
+    the answer to a command does not show them.
+    """
+
+    client_order_id: str
+    account: str
+    strategy: str
+    symbol: str
+    side: Side
+    type: OrderType
+    status: OrderStatus
+    quantity: Decimal | None = None
+    notional: Decimal | None = None
+    price: Decimal | None = None
+    time_in_force: TimeInForce
+    post_only: bool
+    reduce_only: bool
+    position_leg: PositionLeg
+    cum_quantity: Decimal
+    leaves_quantity: Decimal
+    average_price: Decimal | None = None
+    venue_order_id: str | None = None
+    reason: str | None = None
+    flagged: bool = False
+    tags: Mapping[str, str] | None = None
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+
+
+class OrderAnswer(OrderView, frozen=True, kw_only=True):
+    """One order, as of log position `position`."""
+
+    position: int
+
+
+class FillView(View, frozen=True, kw_only=True):
+    """One fill. `commission` is a cost when positive, a rebate when negative, absent until the venue tells it.
+
+    `source` is how we learned of it, `busted` that the venue took it back, `occurred_at` the venue's time.
+    """
+
+    exec_id: str
+    client_order_id: str
+    account: str
+    strategy: str
+    symbol: str
+    side: Side
+    price: Decimal
+    quantity: Decimal
+    commission: Decimal | None = None
+    commission_currency: str | None = None
+    liquidity: Liquidity | None = None
+    source: Provenance
+    busted: bool = False
+    occurred_at: datetime | None = None
+    recorded_at: datetime | None = None
+
+
+class PositionView(View, frozen=True, kw_only=True):
+    """One leg: signed quantity in base units; `open_cost` and `realized` in quote units; `commissions` by currency."""
+
+    account: str
+    symbol: str
+    leg: PositionLeg
+    quantity: Decimal
+    open_cost: Decimal
+    average_price: Decimal | None = None
+    realized: Decimal
+    commissions: Mapping[str, Decimal]
+    updated_at: datetime | None = None
+
+
+class BalanceView(View, frozen=True, kw_only=True):
+    """One currency: total = available + held, where `held` is what open orders keep."""
+
+    account: str
+    currency: str
+    total: Decimal
+    held: Decimal
+    available: Decimal
+    updated_at: datetime | None = None
+
+
+class InstrumentView(View, frozen=True, kw_only=True):
+    """One market's grid, exact: `price_step` and `notional_min` in quote units, the other amounts in base."""
+
+    account: str
+    symbol: str
+    base: str
+    quote: str
+    price_step: Decimal
+    quantity_step: Decimal
+    quantity_min: Decimal
+    notional_min: Decimal
+    maker_fee: Decimal
+    taker_fee: Decimal
+    tradable: bool
+
+
+class Orders(View, frozen=True, kw_only=True):
+    """Orders as of `position`; `next_cursor` asks for more, absent at the end."""
+
+    position: int
+    items: Sequence[OrderView]
+    next_cursor: str | None = None
+
+
+class Fills(View, frozen=True, kw_only=True):
+    """Fills as of `position`; `next_cursor` asks for more, absent at the end."""
+
+    position: int
+    items: Sequence[FillView]
+    next_cursor: str | None = None
+
+
+class Positions(View, frozen=True, kw_only=True):
+    """Position legs as of `position`."""
+
+    position: int
+    items: Sequence[PositionView]
+
+
+class Balances(View, frozen=True, kw_only=True):
+    """Balances as of `position`."""
+
+    position: int
+    items: Sequence[BalanceView]
+
+
+class Instruments(View, frozen=True, kw_only=True):
+    """The markets of the accounts that the token may see."""
+
+    position: int
+    items: Sequence[InstrumentView]
+
+
+class AccountView(View, frozen=True, kw_only=True):
+    """One account after a halt or a resume; `halted` says why trading is halted, absent if it is not."""
+
+    position: int
+    account: str
+    halted: str | None = None
+
+
+class Frame(View, frozen=True, kw_only=True):
+    """One event of the log, or a word of the stream itself (``subscribed``, ``heartbeat``, ``reply``, ``problem``).
+
+    `type` is the event's stored name with its version, such as ``order-filled/1``; `at` is when it was recorded. `data`
+    holds the stream it belongs to, what its name says (`account`, `client_order_id`, `symbol`, `leg`), what
+    stands beside every event (`id`, `cause`, `actor`, `epoch`, `source`, `recorded_ns`, `occurred_ns`), and its own.
+    """
+
+    position: int
+    type: str
+    at: datetime
+    data: Mapping[str, Any]
+
+
+class Events(View, frozen=True, kw_only=True):
+    """Events up to `position`, all that the token may see of them; `next_cursor` asks for what follows."""
+
+    position: int
+    items: Sequence[Frame]
+    next_cursor: str
+
+
+class WireMessage(View, frozen=True, kw_only=True):
+    """What went over the wire to or from the venue, redacted. `body` is text; bytes that are none stand in base64."""
+
+    message_id: str
+    at: datetime | None
+    direction: str
+    channel: str
+    body: str | None = None
+    body_base64: str | None = None
+
+
+class TimelineEntry(View, frozen=True, kw_only=True):
+    """One event of an order's story, with who and what caused it, and the bytes behind it.
+
+    `at` is when we wrote it down, `occurred_at` the venue's time where it told one.
+    """
+
+    position: int
+    stream: str
+    version: int
+    type: str
+    at: datetime | None
+    occurred_at: datetime | None = None
+    actor: str
+    cause: str
+    epoch: int
+    source: Provenance
+    event: Mapping[str, Any]
+    messages: Sequence[WireMessage] = ()
+
+
+class Timeline(View, frozen=True, kw_only=True):
+    """The whole story of one order: its events, and those of the position leg that they moved, in order."""
+
+    position: int
+    order: OrderView
+    items: Sequence[TimelineEntry]
+
+
+class Check(View, frozen=True, kw_only=True):
+    """One promise: kept, or how it is broken."""
+
+    name: str
+    ok: bool
+    detail: str = ""
+
+
+class Health(View, frozen=True, kw_only=True):
+    """Whether every promise is kept."""
+
+    ok: bool
+    position: int
+    checks: Sequence[Check] = ()
+
+
+class _Plain(Decimal):
+    """A decimal that is spelled without an exponent: the encoder's own spelling of small ones is 1E-7."""
+
+
+def _spell(value: object) -> str:
+    if isinstance(value, _Plain):
+        return plain(value)
+    raise NotImplementedError(f"{type(value).__name__} has no place in an answer")
+
+
+_encoder: Final = msgspec.json.Encoder(enc_hook=_spell)
+encode: Final = _encoder.encode
+
+_V = TypeVar("_V", bound=View)
+
+
+def shown(kind: type[_V], row: object, **more: object) -> _V:
+    """Return `row` as a `kind`: by name, where a time `x_at` is the row's `x_ns`; `more` is what the row has not."""
+    values: dict[str, Any] = dict(more)
+    for name in kind.__struct_fields__:
+        if name not in values:
+            values[name] = moment(getattr(row, f"{name[:-3]}_ns")) if name.endswith("_at") else getattr(row, name)
+    return kind(**{name: _spelled(value) for name, value in values.items()})
+
+
+def _spelled(value: Any) -> Any:  # noqa: ANN401  # any column's value
+    if isinstance(value, Decimal):
+        return _Plain(value)
+    if isinstance(value, Mapping):
+        return {key: _spelled(inner) for key, inner in value.items()}
+    return value
+
+
+def moment(ns: int | None) -> datetime | None:
+    """Return nanoseconds since 1970 as a UTC time, to the microsecond; None for none."""
+    return None if ns is None else _EPOCH + timedelta(microseconds=ns // 1000)
+
+
+def order_view(order: Order, *, created_ns: int | None = None, updated_ns: int | None = None) -> OrderView:
+    """Return `order` as it is shown."""
+    return OrderView(**_order_fields(order, created_ns, updated_ns))
+
+
+def order_answer(
+    order: Order, position: int, *, created_ns: int | None = None, updated_ns: int | None = None
+) -> OrderAnswer:
+    """Return `order` as of `position`."""
+    return OrderAnswer(position=position, **_order_fields(order, created_ns, updated_ns))
+
+
+def _order_fields(order: Order, created_ns: int | None, updated_ns: int | None) -> dict[str, Any]:
+    request = order.request
+    return {
+        "client_order_id": request.client_order_id,
+        "account": request.account,
+        "strategy": request.strategy,
+        "symbol": request.symbol,
+        "side": request.side,
+        "type": request.order_type,
+        "status": status(order),
+        "quantity": _optional(request.quantity),
+        "notional": _optional(request.notional),
+        "price": _optional(request.price),
+        "time_in_force": request.time_in_force,
+        "post_only": request.post_only,
+        "reduce_only": request.reduce_only,
+        "position_leg": request.position_leg,
+        "cum_quantity": _Plain(order.cum_quantity),
+        "leaves_quantity": _Plain(order.leaves_quantity),
+        "average_price": _optional(order.average_price),
+        "venue_order_id": order.venue_order_id,
+        "reason": order.reason,
+        "flagged": order.flagged,
+        "tags": request.tags,
+        "created_at": moment(created_ns),
+        "updated_at": moment(updated_ns),
+    }
+
+
+def _optional(value: Decimal | None) -> Decimal | None:
+    return None if value is None else _Plain(value)
+
+
+def instrument_view(account: AccountId, instrument: Instrument) -> InstrumentView:
+    """Return one market of `account`."""
+    return shown(InstrumentView, instrument, account=account)
