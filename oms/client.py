@@ -20,7 +20,8 @@ import aiohttp
 import msgspec
 from yarl import URL
 
-from oms.errors import Outcome
+from oms.errors import OmsError, Outcome
+from oms.gateway.commands import Items
 from oms.gateway.problems import Problem
 from oms.gateway.views import (
     AccountView,
@@ -51,34 +52,39 @@ _V = TypeVar("_V")
 Amount = Decimal | str | int
 
 
-class ClientError(Exception):
+class ClientError(OmsError):
     """Whatever the SDK raises. `outcome` says what became of the request: ``none``, ``recorded`` or ``unknown``."""
 
-    outcome: Outcome = "none"
+    code = "client"
 
 
 class RefusedError(ClientError):
-    """The OMS said no; `problem` says why, what was recorded, and what to do."""
+    """The OMS said no: `problem` is its answer, and `code`, `outcome`, `retryable`, `cause` are what that says."""
 
     def __init__(self, problem: Problem) -> None:
-        super().__init__(f"{problem.detail} [{problem.code}, outcome {problem.outcome}]; {problem.next_step}")
+        super().__init__(problem.detail, next_step=problem.next_step)
         self.problem = problem
-        self.code = problem.code
-        self.outcome = problem.outcome
         self.status = problem.status
-        self.retryable = problem.retryable
+        self.outcome = problem.outcome
+        self.code = problem.code  # type: ignore[misc]  # this type stands for every refusal there is
+        self.retryable = problem.retryable  # type: ignore[misc]  # likewise
 
 
 class UnreachableError(ClientError):
-    """No answer came, however often it was tried. The request may have arrived: ask before giving the order up."""
+    """No answer came, however often it was tried. The request may have arrived."""
 
+    code = "unreachable"
     outcome: Outcome = "unknown"
+    retryable = True
+    next_step = "see that the OMS runs; look the order up, or place it again under the same client_order_id"
 
 
 class UnexpectedAnswerError(ClientError):
     """What answers there is no OMS, or not one that this SDK knows."""
 
+    code = "unexpected_answer"
     outcome: Outcome = "unknown"
+    next_step = "check the address and the versions of OMS and SDK"
 
 
 class Client:
@@ -173,6 +179,18 @@ class Client:
             body=_given({"reason": reason}),
             key=self._ids.next(),
         )
+
+    async def cancel_all(
+        self,
+        *,
+        account: str | None = None,
+        strategy: str | None = None,
+        symbol: str | None = None,
+        reason: str | None = None,
+    ) -> Items:
+        """Ask for the end of every open order in scope; return what became of each request."""
+        scope = {"account": account, "strategy": strategy, "symbol": symbol, "reason": reason}
+        return await self._call(Items, "POST", "/v1/cancel-all", body=_given(scope), key=self._ids.next())
 
     async def halt(self, reason: str, *, account: str | None = None) -> AccountView:
         """Stop everything that opens on an account; cancels pass."""
@@ -409,6 +427,10 @@ class SyncClient:
     def cancel(self, order: OrderView | str, **more: Any) -> OrderAnswer:  # noqa: ANN401  # as Client.cancel
         """Ask for an order's end, as `Client.cancel`."""
         return self._run(self._client.cancel(order, **more))
+
+    def cancel_all(self, **scope: Any) -> Items:  # noqa: ANN401  # as Client.cancel_all
+        """As `Client.cancel_all`."""
+        return self._run(self._client.cancel_all(**scope))
 
     def halt(self, reason: str, *, account: str | None = None) -> AccountView:
         """Stop everything that opens, as `Client.halt`."""

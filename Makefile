@@ -1,0 +1,38 @@
+# From a fresh checkout: `make demo` and `make test`. Everything else is for those who stay.
+PYTHON ?= $(shell for each in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$each -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$each && break; done)
+BIN := .venv/bin
+READY := .venv/.ready
+
+SEEDS ?= 500
+FROM ?= 1
+
+.PHONY: demo test lint bench simulate clean
+.DEFAULT_GOAL := demo
+
+$(READY): constraints.txt pyproject.toml
+	@test -n "$(PYTHON)" || { echo "no Python 3.11 or later is installed: install one, or name it with PYTHON=..." >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r constraints.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+demo: $(READY)
+	$(BIN)/oms demo
+
+test: lint
+	$(BIN)/python -m pytest -n 2 --dist loadfile -rs
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(READY)
+	$(BIN)/oms bench
+
+simulate: $(READY)
+	$(BIN)/python -m tests.simulation --seeds $(SEEDS) --from $(FROM)
+
+clean:
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis dist build

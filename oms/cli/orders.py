@@ -1,0 +1,190 @@
+"""`oms place`, `cancel`, `cancel-all`, `halt`, `resume`: an operator's commands, through the gateway as anybody's."""
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable
+from decimal import Decimal
+from typing import Annotated, Final, TypeVar
+
+import typer
+
+from oms.cli.config import ConfigFile, configured
+from oms.cli.output import AsJson, Output
+from oms.cli.reads import AccountName, StrategyName, SymbolName
+from oms.cli.running import gateway_url
+from oms.cli.tokens import operator_token
+from oms.client import Client, ClientError, RefusedError, UnreachableError, connect
+from oms.config import Config
+from oms.errors import OmsError, Outcome
+from oms.gateway.views import OrderAnswer, encode
+from oms.values import OrderType, Side, TimeInForce, plain
+
+ACCEPTED: Final = "durable; whether the venue takes it shows in: oms explain"
+
+Reason = Annotated[str | None, typer.Option(help="Why; it stands in the log.")]
+
+_T = TypeVar("_T")
+
+
+class GatewayRefusedError(OmsError):
+    """The OMS said no; code, outcome and next step are its own."""
+
+    def __init__(self, refusal: RefusedError) -> None:
+        problem = refusal.problem
+        super().__init__(problem.detail, next_step=problem.next_step)
+        self.code = problem.code  # type: ignore[misc]  # what the gateway called it, not what this class is
+        self.outcome = problem.outcome
+
+
+class GatewayDownError(OmsError):
+    """No OMS answers where it should be."""
+
+    code = "gateway_down"
+    next_step = "start it with: oms up --venue simulator; or name its port with OMS__GATEWAY__PORT"
+
+    def __init__(self, cause: str, outcome: Outcome) -> None:
+        super().__init__(cause)
+        self.outcome = outcome
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    for command in (place, cancel, halt, resume):
+        app.command()(command)
+    app.command("cancel-all")(cancel_all)
+
+
+def place(
+    *,
+    symbol: Annotated[str, typer.Option(help="The market, such as BTC/USDT.")],
+    side: Annotated[Side, typer.Option()],
+    kind: Annotated[OrderType, typer.Option("--type")] = OrderType.LIMIT,
+    quantity: Annotated[str | None, typer.Option(help="In base units.")] = None,
+    notional: Annotated[str | None, typer.Option(help="In quote units, for a market buy.")] = None,
+    price: Annotated[str | None, typer.Option(help="In quote units per base unit, for a limit.")] = None,
+    time_in_force: Annotated[TimeInForce, typer.Option()] = TimeInForce.GTC,
+    post_only: Annotated[bool, typer.Option("--post-only", help="Make, never take.")] = False,
+    client_order_id: Annotated[
+        str | None, typer.Option("--id", help="1 to 32 letters and digits; made without.")
+    ] = None,
+    account: AccountName = None,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Place an order; return once it is durable. The same --id and order again is the same order."""
+    output = Output(as_json=as_json)
+    order = _ask(
+        configured(config),
+        lambda client: client.place(
+            symbol=symbol,
+            side=side,
+            type=kind,
+            quantity=quantity,
+            notional=notional,
+            price=price,
+            time_in_force=time_in_force,
+            post_only=post_only,
+            client_order_id=client_order_id,
+            account=account,
+        ),
+    )
+    _show(output, order)
+
+
+def cancel(
+    order: Annotated[str, typer.Argument(help="Its client order id.")],
+    *,
+    account: AccountName = None,
+    reason: Reason = None,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Ask for an order's end; return once the request is durable."""
+    output = Output(as_json=as_json)
+    _show(output, _ask(configured(config), lambda client: client.cancel(order, account=account, reason=reason)))
+
+
+def cancel_all(
+    *,
+    account: AccountName = None,
+    strategy: StrategyName = None,
+    symbol: SymbolName = None,
+    reason: Reason = None,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Ask for the end of every open order in scope."""
+    output = Output(as_json=as_json)
+    answer = _ask(
+        configured(config),
+        lambda client: client.cancel_all(account=account, strategy=strategy, symbol=symbol, reason=reason),
+    )
+    if as_json:
+        output.write(encode(answer))
+        return
+    for item in answer.items:
+        output.say(f"{item.client_order_id}: {item.problem.detail if item.problem else 'cancel asked for'}")
+    output.say(f"{len(answer.items)} orders")
+
+
+def halt(
+    *,
+    reason: Annotated[str, typer.Option(help="Why; it stands in the log.")],
+    account: AccountName = None,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Stop everything that opens on an account; cancels pass."""
+    output = Output(as_json=as_json)
+    answer = _ask(configured(config), lambda client: client.halt(reason, account=account))
+    output.write(encode(answer)) if as_json else output.say(f"{answer.account} is halted: {answer.halted}")
+
+
+def resume(
+    *,
+    reason: Annotated[str, typer.Option(help="Why; it stands in the log.")],
+    account: AccountName = None,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """End the halt of an account."""
+    output = Output(as_json=as_json)
+    answer = _ask(configured(config), lambda client: client.resume(reason, account=account))
+    output.write(encode(answer)) if as_json else output.say(f"{answer.account} trades again")
+
+
+def _ask(config: Config, ask: Callable[[Client], Awaitable[_T]]) -> _T:
+    """Ask the gateway as the operator.
+
+    Raises:
+        GatewayRefusedError: it said no.
+        GatewayDownError: it did not answer.
+    """
+    url, token = gateway_url(config), operator_token(config, os.environ)
+
+    async def asking() -> _T:
+        async with connect(url, token=token) as client:
+            return await ask(client)
+
+    try:
+        return asyncio.run(asking())
+    except RefusedError as refusal:
+        raise GatewayRefusedError(refusal) from refusal
+    except UnreachableError as error:
+        raise GatewayDownError(str(error), error.outcome) from error
+    except ClientError as error:
+        raise GatewayDownError(f"what answers at {url} is no OMS: {error}", error.outcome) from error
+
+
+def _show(output: Output, order: OrderAnswer) -> None:
+    if output.as_json:
+        output.write(encode(order))
+        return
+    size = f"{_spelled(order.quantity)}" if order.quantity is not None else f"{_spelled(order.notional)} worth of"
+    at = f" at {_spelled(order.price)}" if order.price is not None else ""
+    output.say(f"{order.client_order_id}: {order.side} {size} {order.symbol}{at}: {order.status}")
+    output.note(f"position {order.position}; {ACCEPTED} {order.client_order_id}")
+
+
+def _spelled(value: Decimal | None) -> str:
+    return "" if value is None else plain(value)

@@ -1,0 +1,74 @@
+"""What the commands are given by the composition root: everything outside `oms` that they can start or ask."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Literal, Protocol
+
+from msgspec import Struct
+
+from oms.gateway.reads import Reads
+from oms.ports import EventLog
+from oms.system import OpenProjections, OpenVenues, World
+from oms.venue import Report
+
+Market = Literal["spot", "futures"]
+Kind = Literal["rest", "ws-public", "ws-private"]
+
+
+class SimulatorUrls(Protocol):
+    """Where a simulated exchange listens; a Struct, which `oms simulator` prints whole."""
+
+    @property
+    def sim_url(self) -> str: ...
+
+
+class ServeSimulator(Protocol):
+    """Runs the simulated exchange while the context lasts; `faults` are their seed and their rates.
+
+    Raises:
+        ValueError: a fault that does not exist, or a rate that is no probability.
+        OSError: the port is taken.
+    """
+
+    def __call__(
+        self, world: World, *, port: int, seed: int, faults: tuple[int, Mapping[str, float]]
+    ) -> AbstractAsyncContextManager[SimulatorUrls]: ...
+
+
+class Decode(Protocol):
+    """Reads a recorded payload as the adapter does."""
+
+    def __call__(self, market: Market, kind: Kind, path: str | None, payload: bytes) -> Sequence[Report]: ...
+
+
+class Verdict(Protocol):
+    """What a comparison of the projections with the log found; no differences if all is equal."""
+
+    @property
+    def position(self) -> int: ...
+    @property
+    def rows(self) -> int: ...
+    @property
+    def differences(self) -> Sequence[object]: ...
+
+
+class Compare(Protocol):
+    """Folds the log from nothing to where the projections stand, and compares every row.
+
+    Raises:
+        psycopg.Error, LogUnavailableError: the database is not there.
+        CorruptStreamError: the log contradicts itself.
+    """
+
+    def __call__(self, log: EventLog, url: str) -> Awaitable[Verdict]: ...
+
+
+class Parts(Struct, frozen=True, kw_only=True):
+    """The parts of this installation."""
+
+    venues: OpenVenues
+    simulator: ServeSimulator
+    projections: OpenProjections
+    reads: Callable[[str], AbstractAsyncContextManager[Reads]]  # over the database of that connection string
+    compare: Compare
+    decode: Decode

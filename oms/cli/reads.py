@@ -1,0 +1,169 @@
+"""`oms orders`, `fills`, `positions`, `balances`: what the projections say, read from the database itself.
+
+They answer whether or not the OMS runs, in the same words as the gateway.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Annotated, Any, Final, TypeVar
+
+import typer
+from msgspec import Struct
+
+from oms.cli.config import ConfigFile, configured
+from oms.cli.database import accounts_of, recorded
+from oms.cli.output import AsJson, Output
+from oms.cli.parts import Parts
+from oms.gateway.reads import Listing, Reads
+from oms.gateway.views import BalanceView, FillView, OrderView, PositionView, View, encode, shown
+from oms.store.audit import head
+from oms.values import AccountId, ClientOrderId, StrategyId, Symbol
+
+LIMIT: Final = 100
+LIMIT_MAX: Final = 500
+CATCH_UP_SECONDS: Final = 2.0  # how long a read waits for projections that are a few events behind
+
+AccountName = Annotated[str | None, typer.Option("--account", help="One account; all of them without.")]
+Limit = Annotated[int, typer.Option(min=1, max=LIMIT_MAX, help="Rows at most.")]
+SymbolName = Annotated[str | None, typer.Option("--symbol", help="One market, such as BTC/USDT.")]
+StrategyName = Annotated[str | None, typer.Option("--strategy")]
+CursorText = Annotated[str | None, typer.Option("--cursor", help="Go on where an earlier answer ended.")]
+
+_V = TypeVar("_V", bound=View)
+
+
+class Answer(Struct, frozen=True, omit_defaults=True):
+    """What a list prints with --json: rows as of a log position; `behind` counts events they do not reflect yet."""
+
+    position: int
+    items: Sequence[View]
+    next_cursor: str | None = None
+    behind: int = 0
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    for command in (orders, fills, positions, balances):
+        app.command()(command)
+
+
+def orders(
+    context: typer.Context,
+    *,
+    open_only: Annotated[bool, typer.Option("--open", help="Only those that may still trade.")] = False,
+    account: AccountName = None,
+    symbol: SymbolName = None,
+    strategy: StrategyName = None,
+    limit: Limit = LIMIT,
+    cursor: CursorText = None,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """List orders, the latest first."""
+    _list(
+        context,
+        OrderView,
+        lambda reads, accounts: reads.orders(
+            accounts=accounts,
+            strategy=None if strategy is None else StrategyId(strategy),
+            symbol=None if symbol is None else Symbol(symbol),
+            open_only=open_only,
+            limit=limit,
+            cursor=cursor,
+        ),
+        ("client_order_id", "account", "strategy", "symbol", "side", "type", "quantity", "price", "status",
+         "cum_quantity", "average_price"),
+        config=config, account=account, as_json=as_json, empty="no orders",
+    )  # fmt: skip
+
+
+def fills(
+    context: typer.Context,
+    *,
+    order: Annotated[str | None, typer.Option(help="Of one order, by its client order id.")] = None,
+    account: AccountName = None,
+    symbol: SymbolName = None,
+    strategy: StrategyName = None,
+    limit: Limit = LIMIT,
+    cursor: CursorText = None,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """List fills, the latest first."""
+    _list(
+        context,
+        FillView,
+        lambda reads, accounts: reads.fills(
+            accounts=accounts,
+            strategy=None if strategy is None else StrategyId(strategy),
+            symbol=None if symbol is None else Symbol(symbol),
+            client_order_id=None if order is None else ClientOrderId(order),
+            limit=limit,
+            cursor=cursor,
+        ),
+        ("at", "exec_id", "client_order_id", "symbol", "side", "quantity", "price", "commission",
+         "commission_currency", "liquidity"),
+        config=config, account=account, as_json=as_json, empty="no fills",
+    )  # fmt: skip
+
+
+def positions(
+    context: typer.Context, *, account: AccountName = None, config: ConfigFile = None, as_json: AsJson = False
+) -> None:
+    """List position legs."""
+    _list(
+        context,
+        PositionView,
+        lambda reads, accounts: reads.positions(accounts=accounts),
+        ("account", "symbol", "position_leg", "quantity", "average_price", "open_cost", "realized"),
+        config=config, account=account, as_json=as_json, empty="no positions",
+    )  # fmt: skip
+
+
+def balances(
+    context: typer.Context, *, account: AccountName = None, config: ConfigFile = None, as_json: AsJson = False
+) -> None:
+    """List what each account owns, holds and may spend."""
+    _list(
+        context,
+        BalanceView,
+        lambda reads, accounts: reads.balances(accounts=accounts),
+        ("account", "currency", "total", "held", "available"),
+        config=config, account=account, as_json=as_json, empty="no balances",
+    )  # fmt: skip
+
+
+def _list(
+    context: typer.Context,
+    view: type[_V],
+    ask: Callable[[Reads, Sequence[AccountId]], Awaitable[Listing]],
+    columns: Sequence[str],
+    *,
+    config: Any,  # noqa: ANN401 - a path or None, as ConfigFile says
+    account: str | None,
+    as_json: bool,
+    empty: str,
+) -> None:
+    parts: Parts = context.obj
+    output = Output(as_json=as_json)
+    with recorded(configured(config)) as url:
+        accounts = accounts_of(url) if account is None else [AccountId(account)]
+        listing, behind = asyncio.run(_ask(parts, url, lambda reads: ask(reads, accounts)))
+    rows = [shown(view, row) for row in listing.rows]
+    if as_json:
+        output.write(encode(Answer(listing.position, rows, listing.next_cursor, behind)))
+        return
+    output.rows(columns, [[getattr(row, column) for column in columns] for row in rows], empty=empty)
+    if behind:
+        output.note(f"the projections are {behind} events behind the log")
+    if listing.next_cursor:
+        output.note(f"there are more: --cursor {listing.next_cursor}")
+
+
+async def _ask(parts: Parts, url: str, ask: Callable[[Reads], Awaitable[Listing]]) -> tuple[Listing, int]:
+    """Ask once the projections have reached the head of the log, or after a while as they are."""
+    top = (await asyncio.to_thread(head, url)).position
+    async with parts.reads(url) as reads:
+        await reads.wait_for(top, CATCH_UP_SECONDS)
+        listing = await ask(reads)
+    return listing, max(top - listing.position, 0)

@@ -1,0 +1,182 @@
+"""`oms replay`: fold the log from nothing, check its seals, and compare with what the projections say.
+
+No venue is asked and no socket but the database's is opened: what comes out follows from the log alone.
+"""
+
+import asyncio
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from typing import Annotated, Any, Final
+
+import psycopg
+import typer
+from msgspec import Struct
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from oms.book import Book
+from oms.cli.config import ConfigFile, configured
+from oms.cli.database import recorded
+from oms.cli.output import REFUSED, AsJson, Output
+from oms.cli.parts import Parts, Verdict
+from oms.errors import LogUnavailableError
+from oms.order.state import fold
+from oms.ports import Clock
+from oms.runtime import SystemClock
+from oms.store.audit import head, sealed
+from oms.store.codec import decode
+from oms.store.database import connect
+from oms.store.log import PostgresLog
+from oms.store.scan import scan
+from oms.store.seals import verify
+from oms.values import AccountId
+
+DIFFERENCES_SHOWN: Final = 20
+
+_EARLIER: Final = """
+SELECT topic, state FROM public.stored_events WHERE originator_id = %s AND originator_version < %s
+ORDER BY originator_version
+"""
+
+
+class Replayed(Struct, frozen=True, kw_only=True):
+    """What a replay found. `equal` is None where the projections stand elsewhere and were not compared."""
+
+    events: int
+    seconds: float
+    events_per_second: int
+    accounts: Mapping[str, Mapping[str, int]]  # open orders, positions and currencies of each
+    seals_intact: bool
+    first_wrong_position: int | None
+    equal: bool | None
+    compared_at: int | None
+    rows: int
+    differences: Sequence[object]
+
+    @property
+    def sound(self) -> bool:
+        return self.seals_intact and self.equal is not False
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(replay)
+
+
+def replay(
+    context: typer.Context,
+    *,
+    to: Annotated[
+        int | None, typer.Option(min=0, help="Stop at this position; the projections stand elsewhere.")
+    ] = None,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Fold the log from nothing; compare with the seals and the projections. Exit 1 if anything differs."""
+    output = Output(as_json=as_json)
+    with recorded(configured(config)) as url:
+        found = replayed(context.obj, url, output, to=to)
+    report(found, output)
+    if not found.sound:
+        raise typer.Exit(REFUSED)
+
+
+def replayed(parts: Parts, url: str, output: Output, *, to: int | None = None) -> Replayed:
+    """Replay the log at `url`. Raises LogUnavailableError, CorruptStreamError."""
+    clock = SystemClock()
+    last = head(url).position
+    upto = last if to is None else min(to, last)
+    books, seconds = _folded(url, upto, output, clock)
+    wrong = verify(sealed(url))
+    verdict = asyncio.run(_compared(parts, url)) if to is None else None
+    return Replayed(
+        events=upto,
+        seconds=round(seconds, 3),
+        events_per_second=int(upto / max(seconds, 1e-6)),
+        accounts={name: _size(book) for name, book in sorted(books.items())},
+        seals_intact=wrong is None,
+        first_wrong_position=wrong,
+        equal=None if verdict is None else not verdict.differences,
+        compared_at=None if verdict is None else verdict.position,
+        rows=0 if verdict is None else verdict.rows,
+        differences=() if verdict is None else verdict.differences,
+    )
+
+
+def report(found: Replayed, output: Output) -> None:
+    """Print what a replay found."""
+    if output.as_json:
+        output.document(found)
+        return
+    output.note(f"{found.events_per_second:,} events/s; {found.rows} rows of the projections compared")
+    if not found.seals_intact:
+        output.say(f"replay: the seals say that position {found.first_wrong_position} is not what was recorded")
+    for difference in found.differences[:DIFFERENCES_SHOWN]:
+        output.say(f"replay: {difference}")
+    if found.equal is None:
+        output.say(f"replay: {found.events} events folded; the projections stand elsewhere and were not compared")
+    else:
+        output.say(f"replay: {found.events} events, state {'equal' if found.equal else 'DIFFERENT'}")
+
+
+def _folded(url: str, upto: int, output: Output, clock: Clock) -> tuple[Mapping[AccountId, Book], float]:
+    """Return every account's book as of position `upto`, and how many seconds that took."""
+    books: dict[AccountId, Book] = {}
+    started = clock.monotonic()
+    with _bar(output, upto) as bar, closing(connect(url, role="oms_reader")) as connection:
+        for page in scan(url, upto=upto):
+            for _, stream, version, topic, state in page:
+                account = AccountId(stream.split("/", 2)[1])
+                book = books.get(account)
+                if book is None:
+                    book = books[account] = Book(account)
+                if version > 1 and stream[0] == "o" and stream not in book.orders:
+                    _bring_back(connection, book, stream, version)
+                book.apply(stream, decode(topic, state))
+            for book in books.values():
+                book.trim()
+            bar.advance(len(page))
+    return books, clock.monotonic() - started
+
+
+def _bring_back(connection: psycopg.Connection[Any], book: Book, stream: str, version: int) -> None:
+    """Read an order back that closed long ago and left memory, since the log speaks of it again."""
+    rows = connection.execute(_EARLIER, (stream, version), binary=True).fetchall()
+    order = fold(decode(topic, state) for topic, state in rows)  # type: ignore[misc]  # an order's stream
+    if order is not None:
+        book.restore(stream, order)
+
+
+class _Bar:
+    """A progress bar on stderr, for terminals."""
+
+    def __init__(self, progress: Progress | None, total: int) -> None:
+        self._progress = progress
+        self._task = None if progress is None else progress.add_task("replay", total=total)
+
+    def advance(self, events: int) -> None:
+        if self._progress is not None and self._task is not None:
+            self._progress.advance(self._task, events)
+
+
+@contextmanager
+def _bar(output: Output, total: int) -> Iterator[_Bar]:
+    if not output.err.is_terminal:
+        yield _Bar(None, total)
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=output.err, transient=True) as progress:
+        yield _Bar(progress, total)
+
+
+async def _compared(parts: Parts, url: str) -> Verdict:
+    log = PostgresLog(url)
+    try:
+        return await parts.compare(log, url)
+    except psycopg.OperationalError as error:
+        raise LogUnavailableError(f"the projections cannot be read: {error}".strip()) from error
+    finally:
+        await log.close()
+
+
+def _size(book: Book) -> Mapping[str, int]:
+    return {"open_orders": len(book.open), "positions": len(book.positions), "currencies": len(book.totals)}

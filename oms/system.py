@@ -1,0 +1,350 @@
+"""The running OMS: what starts after what, what ends before what, and why it ended.
+
+Start: the port (free or not at all), the database, its schema, the log, the venues, a writer per account, projections,
+the gateway. Nothing is taken over before it is certain that the rest can start. Stop: the gateway takes nothing more,
+the writers drain, answers under way are awaited for a while, projections catch up, everything closes.
+"""
+
+import asyncio
+import errno
+import signal
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from enum import StrEnum
+from typing import Final, Protocol
+
+import structlog
+from aiohttp import web
+from msgspec import Struct
+
+from oms.book import account_stream
+from oms.config import Config
+from oms.decide import Decider
+from oms.dispatcher import Dispatcher
+from oms.engine import Engine
+from oms.errors import FencedError, OmsError
+from oms.gateway.http import CannotListenError, PortTakenError, build, serve
+from oms.gateway.reads import Reads
+from oms.gateway.tokens import PostgresTokens
+from oms.instrument import Instrument
+from oms.ports import Clock, Ids, Spawn
+from oms.runtime import SystemClock, Tasks, TimeOrderedIds
+from oms.store.database import check_schema, revision, upgrade
+from oms.store.embedded import EmbeddedPostgres
+from oms.store.log import PostgresLog
+from oms.values import AccountId
+from oms.venue import NoAnswerError, Venue
+from oms.watcher import Watcher
+
+NAMES_MAX: Final = 1_000  # of accounts at exchanges that began anew
+ASK_AGAIN_SECONDS: Final = (0.5, 1.0, 2.0, 5.0)  # between tries to reach a venue at the start; the last one repeats
+CATCH_UP_SECONDS: Final = 10.0  # for the projections, at the end
+
+log = structlog.get_logger()
+
+
+class VenueDownError(OmsError):
+    """The venue could not be asked for what trading starts with."""
+
+    code = "venue_down"
+    next_step = "see that the venue is up and its address is right (oms config show), then start again"
+
+
+class TaskFailedError(OmsError):
+    """Something that must run has ended with an error of ours."""
+
+    code = "task_failed"
+    outcome = "unknown"
+    next_step = "see the log file under OMS_HOME/logs; what was acknowledged is in the log: start again"
+
+
+class VenueName(StrEnum):
+    """What `oms up` can trade at."""
+
+    BITMART = "bitmart"
+    SIMULATOR = "simulator"
+    PAPER = "paper"
+
+
+class World(Struct, frozen=True):
+    """Time, names and tasks of the running system."""
+
+    clock: Clock
+    ids: Ids
+    spawn: Spawn
+
+
+Fresh = Callable[[str], Awaitable[AccountId]]
+Tell = Callable[[str], None]
+
+
+class OpenVenues(Protocol):
+    """Connects the accounts of a venue while the context lasts.
+
+    `fresh` returns a name like the one given that the log has never seen, for an exchange that begins anew; `tell`
+    says something to whoever started the OMS.
+    Raises OmsError where there is no account to connect.
+    """
+
+    def __call__(
+        self, name: VenueName, config: Config, world: World, fresh: Fresh, tell: Tell
+    ) -> AbstractAsyncContextManager[Mapping[AccountId, Venue]]: ...
+
+
+class Projections(Protocol):
+    """What follows the log into tables."""
+
+    @property
+    def reads(self) -> Reads: ...
+
+    async def catch_up(self, position: int, seconds: float) -> bool:
+        """Wait until `position` shows in every table; whether it did."""
+        ...
+
+
+class OpenProjections(Protocol):
+    """Follows the log while the context lasts."""
+
+    def __call__(self, url: str, log: PostgresLog, world: World) -> AbstractAsyncContextManager[Projections]: ...
+
+
+class Account(Struct, frozen=True):
+    """One account with everything that works for it."""
+
+    engine: Engine
+    dispatcher: Dispatcher
+    watcher: Watcher
+
+
+def require_free(host: str, port: int) -> None:
+    """See that the gateway's port can be had, before anything is touched: another OMS may be running behind it.
+
+    Raises:
+        PortTakenError: somebody else has it.
+        CannotListenError: it cannot be listened on for another reason.
+    """
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+            probe.listen(1)  # two may bind a port, one may listen
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise PortTakenError(f"another program listens on {host}:{port}") from error
+        raise CannotListenError(f"cannot listen on {host}:{port}: {error.strerror or error}") from error
+    except OverflowError as error:
+        raise CannotListenError(f"{port} is no port") from error
+
+
+class System(Struct, frozen=True, kw_only=True):
+    """Everything that runs, as the gateway and the ready line need it."""
+
+    config: Config
+    url: str
+    log: PostgresLog
+    world: World
+    accounts: Mapping[AccountId, Account]
+    projections: Projections
+
+
+async def run(
+    config: Config,
+    venue: VenueName,
+    *,
+    venues: OpenVenues,
+    projections: OpenProjections,
+    announce: Callable[[System, str], None],
+    tell: Tell,
+) -> None:
+    """Run the OMS until SIGTERM or Ctrl-C. `announce` is called once it is ready, `tell` with what a person should know.
+
+    Raises:
+        OmsError: it could not start (nothing was half-done), a part of it failed, or another writer has an account.
+    """
+    over = asyncio.Event()
+    starting = asyncio.current_task()
+    assert starting is not None
+    ready = False
+
+    def stop() -> None:
+        over.set()
+        if not ready:
+            starting.cancel()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop)
+    try:
+        async with _started(config, venue, venues=venues, projections=projections, tell=tell) as (system, gateway_url):
+            ready = True
+            announce(system, gateway_url)
+            await _until_over(system, over)
+            tell("stopping: taking nothing more, waiting for what is under way")
+    except asyncio.CancelledError:
+        if not over.is_set():
+            raise
+
+
+@asynccontextmanager
+async def _started(
+    config: Config, venue: VenueName, *, venues: OpenVenues, projections: OpenProjections, tell: Tell
+) -> AsyncIterator[tuple[System, str]]:
+    clock = SystemClock()
+    async with AsyncExitStack() as stack:
+        require_free(config.gateway.host, config.gateway.port)
+        url = await _database(config, stack)
+        log_ = PostgresLog(url)
+        stack.push_async_callback(log_.close)
+        tasks = Tasks()
+        world = World(clock, TimeOrderedIds(clock), tasks)
+        connected = await stack.enter_async_context(venues(venue, config, world, _fresh(log_), tell))
+        stack.push_async_callback(tasks.close)
+        markets = {name: await _markets(name, each, config, world, tell) for name, each in connected.items()}
+        following = await stack.enter_async_context(projections(url, log_, world))
+        accounts: dict[AccountId, Account] = {}
+        stack.push_async_callback(_drain, config, accounts, following)
+        for name, each in connected.items():
+            accounts[name] = await _writer(name, each, markets[name], config=config, log_=log_, world=world)
+        system = System(config=config, url=url, log=log_, world=world, accounts=accounts, projections=following)
+        await _synced(system)
+        gateway = await serve(_application(system), config.gateway)
+        stack.push_async_callback(gateway.close)
+        yield system, gateway.url
+
+
+def _application(system: System) -> web.Application:
+    return build(
+        engines={name: account.engine for name, account in system.accounts.items()},
+        reads=system.projections.reads,
+        log=system.log,
+        tokens=PostgresTokens(system.url),
+        clock=system.world.clock,
+        ids=system.world.ids,
+        spawn=system.world.spawn,
+        settings=system.config.gateway,
+    )
+
+
+async def _database(config: Config, stack: AsyncExitStack) -> str:
+    """Start or reach the database and see that its schema is ours."""
+    if config.database.url:
+        url = config.database.url.reveal()
+    else:
+        embedded = EmbeddedPostgres(config.home)
+        stack.push_async_callback(asyncio.to_thread, embedded.stop)
+        url = await asyncio.to_thread(embedded.start)
+    await asyncio.to_thread(prepare, url, embedded=not config.database.url)
+    return url
+
+
+def prepare(url: str, *, embedded: bool) -> str:
+    """See that the schema is ours; make it in an embedded database that is new. Return its revision.
+
+    Raises:
+        SchemaError: it is missing, older or newer; nothing was changed.
+    """
+    if embedded and revision(url) is None:
+        return upgrade(url)
+    return check_schema(url)
+
+
+def _fresh(log_: PostgresLog) -> Fresh:
+    async def fresh(name: str) -> AccountId:
+        names = [AccountId(name if number == 1 else f"{name}{number}") for number in range(1, NAMES_MAX)]
+        known = await log_.existing([account_stream(each) for each in names])
+        return next(each for each in names if account_stream(each) not in known)
+
+    return fresh
+
+
+async def _markets(name: AccountId, venue: Venue, config: Config, world: World, tell: Tell) -> Sequence[Instrument]:
+    """Ask the venue for its markets, again and again for a while."""
+    deadline = world.clock.monotonic() + config.start.venue_seconds
+    for attempt in range(10_000):
+        try:
+            return await venue.instruments()
+        except NoAnswerError as error:
+            if world.clock.monotonic() > deadline:
+                raise VenueDownError(
+                    f"account {name}: {venue.capabilities.name} cannot be asked: {error.cause}"
+                ) from error
+            pause = ASK_AGAIN_SECONDS[min(attempt, len(ASK_AGAIN_SECONDS) - 1)]
+            tell(f"{venue.capabilities.name} cannot be asked ({error.cause}); trying again in {pause} s")
+            await asyncio.sleep(pause)
+    raise AssertionError("the deadline comes before the last attempt")
+
+
+async def _writer(
+    name: AccountId, venue: Venue, markets: Sequence[Instrument], *, config: Config, log_: PostgresLog, world: World
+) -> Account:
+    """Take the account over and begin to work for it."""
+    decider = Decider(
+        name,
+        instruments={market.symbol: market for market in markets},
+        capabilities=venue.capabilities,
+        limits=config.limits,
+    )
+    clock, ids, spawn = world.clock, world.ids, world.spawn
+    engine = Engine(name, decider=decider, log=log_, clock=clock, ids=ids, spawn=spawn)
+    dispatcher = Dispatcher(engine, venue, clock=clock, ids=ids, spawn=spawn)
+    watcher = Watcher(engine, dispatcher, venue, clock=clock, ids=ids, spawn=spawn)
+    await engine.start(venue.capabilities.name)
+    watcher.start()
+    return Account(engine, dispatcher, watcher)
+
+
+async def _synced(system: System) -> None:
+    """Wait until every account has been compared with its venue."""
+    for name, account in system.accounts.items():
+        try:
+            async with asyncio.timeout(system.config.start.venue_seconds):
+                await account.watcher.synced.wait()
+        except TimeoutError:
+            raise VenueDownError(
+                f"account {name} could not be compared with its venue in time; the log says why"
+            ) from None
+
+
+async def _until_over(system: System, over: asyncio.Event) -> None:
+    """Return when asked to stop.
+
+    Raises:
+        TaskFailedError, FencedError: something ended first.
+    """
+    tasks = system.world.spawn
+    assert isinstance(tasks, Tasks)
+    tasks.failed.add_done_callback(lambda _: over.set())
+    for name, account in system.accounts.items():
+        system.world.spawn(_when_fenced(account.engine, over), name=f"fence {name}")
+    await over.wait()
+    if tasks.failed.done():
+        error = tasks.failed.result()
+        raise TaskFailedError(f"a part of the OMS failed: {type(error).__name__}: {error}") from error
+    for name, account in system.accounts.items():
+        if account.engine.fenced.is_set():
+            raise FencedError(
+                f"account {name} was taken over by another writer",
+                next_step="see which other OMS runs on this database; only one may",
+            )
+
+
+async def _when_fenced(engine: Engine, over: asyncio.Event) -> None:
+    await engine.fenced.wait()
+    over.set()
+
+
+async def _drain(config: Config, accounts: Mapping[AccountId, Account], projections: Projections) -> None:
+    """Make everything taken durable, wait for the answers under way, and let the tables catch up: for so long."""
+    try:
+        async with asyncio.timeout(config.stop.drain_seconds):
+            for account in accounts.values():
+                await account.engine.stop()
+    except TimeoutError:
+        log.warning("some commands could not be made durable in time; nobody was told that they were")
+    for name, account in accounts.items():
+        if not await account.dispatcher.drain(config.stop.drain_seconds):
+            log.warning("answers of the venue are still awaited; they are asked for at the next start", account=name)
+    position = max((account.engine.position for account in accounts.values()), default=0)
+    if not await projections.catch_up(position, CATCH_UP_SECONDS):
+        log.warning("the projections are behind; they go on at the next start", position=position)
