@@ -93,6 +93,13 @@ class OrderDeniedError(CommandRefusedError):
     next_step = "see the limit named in the cause; a new attempt needs a new client_order_id"
 
 
+class CursorError(OmsError):
+    """A cursor that this list never gave out."""
+
+    code = "invalid_cursor"
+    next_step = "begin again without a cursor"
+
+
 class IntakeFullError(OmsError):
     """More work waits than the engine may hold; nothing of this command was kept."""
 

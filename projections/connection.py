@@ -1,0 +1,28 @@
+"""Connections to the read models: asynchronous, and with no more rights than the work needs."""
+
+from typing import Any
+
+import psycopg
+from psycopg.sql import SQL, Identifier
+
+from oms.store.database import Role, conninfo
+
+Connection = psycopg.AsyncConnection[tuple[Any, ...]]
+
+
+async def connect(url: str, role: Role) -> Connection:
+    """Return an autocommit connection that acts as `role`, where the user may. Raises psycopg.OperationalError."""
+    connection = await psycopg.AsyncConnection.connect(conninfo(url), autocommit=True)
+    try:
+        await act_as(connection, role)
+    except BaseException:
+        await connection.close()
+        raise
+    return connection
+
+
+async def act_as(connection: Connection, role: Role) -> None:
+    """Give up every right but those of `role`, if the user may; otherwise the user's own rights decide."""
+    asked = await connection.execute("SELECT pg_has_role(session_user, to_regrole(%s)::oid, 'MEMBER')", (role,))
+    if await asked.fetchone() == (True,):
+        await connection.execute(SQL("SET ROLE {}").format(Identifier(role)))

@@ -1,0 +1,130 @@
+"""The rows of the read models: field for field the columns of their tables, and what whoever asks gets to see.
+
+Names and states are those of the gateway's orders; quantities in base units, prices and costs in quote units, all
+exact. `*_ns` are UTC nanoseconds. `position` is a place in the log.
+"""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Final
+
+from msgspec import Struct
+
+from oms.order.state import Life
+from oms.values import (
+    AccountId,
+    ClientOrderId,
+    Currency,
+    ExecId,
+    Liquidity,
+    OrderStatus,
+    OrderType,
+    PositionLeg,
+    Provenance,
+    Side,
+    StrategyId,
+    Symbol,
+    TimeInForce,
+    VenueOrderId,
+)
+
+BIGINT_MAX: Final = 2**63 - 1
+
+
+class OrderRow(Struct, frozen=True, kw_only=True, gc=False):
+    """One order as it stands. `position` is its latest event's, `opened` its first one's."""
+
+    account: AccountId
+    client_order_id: ClientOrderId
+    strategy: StrategyId
+    symbol: Symbol
+    side: Side
+    type: OrderType
+    quantity: Decimal | None
+    notional: Decimal | None
+    price: Decimal | None
+    time_in_force: TimeInForce
+    post_only: bool
+    reduce_only: bool
+    position_leg: PositionLeg
+    tags: Mapping[str, str]
+    status: OrderStatus
+    life: Life
+    open: bool
+    venue_order_id: VenueOrderId | None
+    cum_quantity: Decimal
+    cum_cost: Decimal
+    average_price: Decimal | None
+    leaves_quantity: Decimal
+    reason: str | None
+    flagged: bool
+    created_ns: int
+    updated_ns: int
+    opened: int
+    position: int
+
+
+class FillRow(Struct, frozen=True, kw_only=True, gc=False):
+    """One trade of an order. `commission` is a cost when positive, None until the venue says it.
+
+    `occurred_ns` is the venue's time, `source` how we learned of it. A busted trade stays, marked; booked once more
+    under the same id it is a trade again. `position` is that of the booking.
+    """
+
+    account: AccountId
+    client_order_id: ClientOrderId
+    exec_id: ExecId
+    strategy: StrategyId
+    symbol: Symbol
+    side: Side
+    quantity: Decimal
+    price: Decimal
+    commission: Decimal | None
+    commission_currency: Currency | None
+    liquidity: Liquidity | None
+    source: Provenance
+    busted: bool
+    occurred_ns: int | None
+    recorded_ns: int
+    position: int
+
+
+class PositionRow(Struct, frozen=True, kw_only=True, gc=False):
+    """One leg: signed `quantity` and `open_cost`; `commissions` paid so far by currency, `realized` before them."""
+
+    account: AccountId
+    symbol: Symbol
+    leg: PositionLeg
+    version: int  # of the leg's stream
+    quantity: Decimal
+    open_cost: Decimal
+    average_price: Decimal | None
+    realized: Decimal
+    commissions: Mapping[Currency, Decimal]
+    updated_ns: int
+    position: int
+
+
+class BalanceRow(Struct, frozen=True, kw_only=True, gc=False):
+    """One currency of an account: total = available + held."""
+
+    account: AccountId
+    currency: Currency
+    total: Decimal
+    held: Decimal
+    available: Decimal
+    updated_ns: int
+    position: int
+
+
+Row = OrderRow | FillRow | PositionRow | BalanceRow
+
+
+def readable(text: str) -> str:
+    """Return `text` as Postgres can hold it: it has no NUL, which JSON, and so a tag or a venue's word, may bring."""
+    return text.replace("\0", "\N{REPLACEMENT CHARACTER}") if "\0" in text else text
+
+
+def instant(ns: int | None) -> int | None:
+    """Return a venue's time, None if it is none that a bigint could hold: a wild one must not stop the reading."""
+    return ns if ns is not None and -BIGINT_MAX <= ns <= BIGINT_MAX else None

@@ -1,0 +1,191 @@
+"""Follows the log into the read models: page by page, rows and checkpoint in one transaction.
+
+There is one way out of every trouble: forget everything, read the tables again and go on at their checkpoint, as after
+a restart. A commit whose answer was lost needs nothing more than that, and a kill at any statement nothing less.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any, Final
+
+import psycopg
+import structlog
+from msgspec import Struct
+
+from oms.book import CLOSED_KEPT
+from oms.errors import CorruptStreamError, LogUnavailableError
+from oms.ports import Clock, EventLog, Spawn, StoredEvent, Task
+from projections import checkpoint
+from projections.accounts import Accounts, Recorded, recorded
+from projections.checkpoint import CheckpointMovedError
+from projections.connection import Connection, connect
+from projections.fold import Fold, projectors
+from projections.projector import Projector
+
+LIVE_ROWS: Final = 500  # events in a page while the log grows: a few milliseconds
+CATCH_UP_ROWS: Final = 5_000  # in a page once a live one was full: fewer commits, and rows written once
+SLICE_ROWS: Final = 100  # events folded before others on the loop get their turn: a millisecond
+WAIT_SECONDS: Final = 5.0  # for the log to grow, before it is looked at again
+RETRY_SECONDS: Final = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)  # after trouble; the last one repeats
+
+_TROUBLE: Final = (psycopg.OperationalError, psycopg.InterfaceError, LogUnavailableError, CheckpointMovedError)
+
+log = structlog.get_logger()
+
+
+class Lag(Struct, frozen=True, kw_only=True):
+    """How far the rows are behind: events not yet in them, and how long ago the first of these was recorded."""
+
+    position: int
+    events: int
+    seconds: float
+
+
+class Runner:
+    """Keeps one set of projectors, all at one position, in step with the log.
+
+    Their tables and checkpoints may be pointed elsewhere (`into`), to build beside the live ones.
+    """
+
+    def __init__(
+        self,
+        event_log: EventLog,
+        url: str,
+        *,
+        clock: Clock,
+        spawn: Spawn,
+        into: Sequence[Projector[Any]] = (),
+        live_rows: int = LIVE_ROWS,
+        closed_kept: int = CLOSED_KEPT,
+    ) -> None:
+        self.position = 0  # what the rows are known to reflect
+        self.trouble: str | None = None  # why nothing moves, if nothing does
+        self._log = event_log
+        self._url = url
+        self._clock = clock
+        self._spawn = spawn
+        self._projectors = into or projectors()
+        self._names = [projector.table.name for projector in self._projectors]
+        self._live_rows = live_rows
+        self._closed_kept = closed_kept
+        self._moved = asyncio.Event()
+        self._task: Task | None = None
+
+    def start(self) -> None:
+        """Begin to follow. A log that contradicts itself, or tables that do not fit it, end the task with an error."""
+        self._task = self._spawn(self.follow(), name="projections")
+
+    def stop(self) -> None:
+        """Stop at once; a page that is half written is rolled back, and folded again by whoever comes next."""
+        if self._task is not None:
+            self._task.cancel()
+
+    async def lag(self) -> Lag:
+        """Ask the log how far the rows are behind. Raises LogUnavailableError."""
+        position = self.position
+        events = max(await self._log.head() - position, 0)
+        waiting = await self._log.page(after=position, limit=1) if events else ()
+        seconds = (self._clock.now_ns() - recorded(waiting[0]).meta.recorded_ns) / 1e9 if waiting else 0.0
+        return Lag(position=position, events=events, seconds=max(seconds, 0.0))
+
+    async def follow(self) -> None:
+        """Follow the log until cancelled.
+
+        Raises:
+            CorruptStreamError: the log contradicts itself, or is shorter than what the tables reflect.
+            CheckpointsDifferError: the tables do not stand at one position.
+            psycopg.Error: the tables are not what this program knows.
+        """
+        failures = 0
+        while True:
+            started = self.position
+            try:
+                async with await connect(self._url, "oms_projector") as connection:
+                    await self._keep_up(connection, to_end=False)
+            except _TROUBLE as error:
+                failures = 0 if self.position > started else failures
+                seconds = RETRY_SECONDS[min(failures, len(RETRY_SECONDS) - 1)]
+                failures += 1
+                self.trouble = str(error).strip()
+                log.warning("projections wait", cause=self.trouble, position=self.position, seconds=seconds)
+                await asyncio.sleep(seconds)
+
+    async def run_to_end(self) -> int:
+        """Follow the log until nothing follows, and return the position reached. Raises as `follow` does, and
+        psycopg.OperationalError and LogUnavailableError where that would wait.
+        """
+        async with await connect(self._url, "oms_projector") as connection:
+            await self._keep_up(connection, to_end=True)
+        return self.position
+
+    async def catch_up(self, position: int, seconds: float) -> bool:
+        """Wait until the rows reflect `position`, for so long at most; whether they do."""
+        try:
+            async with asyncio.timeout(seconds):
+                while self.position < position:
+                    await self._moved.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    # ------------------------------------------------------------------------------------------------ one connection
+
+    async def _keep_up(self, connection: Connection, *, to_end: bool) -> None:
+        fold = await self._resume(connection)
+        rows = self._live_rows
+        while True:
+            page = await self._log.page(after=fold.position, limit=rows)
+            if page:
+                await self._fold(fold, page)
+                await self._write(connection, fold)
+            elif to_end:
+                return
+            else:
+                await self._log.changed(after=fold.position, seconds=WAIT_SECONDS)
+            rows = CATCH_UP_ROWS if len(page) == rows else self._live_rows
+
+    async def _resume(self, connection: Connection) -> Fold:
+        """Return the fold at the checkpoint, with everything that only the tables remember."""
+        accounts = Accounts(closed_kept=self._closed_kept)
+        await checkpoint.begin(connection, self._names)
+        async with connection.transaction(), connection.cursor(binary=True) as cursor:
+            await cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            position = await checkpoint.read(cursor, self._names)
+            for projector in self._projectors:
+                projector.drain()
+                if projector.recalls:
+                    projector.recall(await projector.table.rows(cursor), accounts)
+        if await self._log.head() < position:
+            raise CorruptStreamError(
+                f"the read models reflect position {position}, and the log ends before it",
+                next_step="if the log was restored from a backup, run: oms projections rebuild",
+            )
+        self.trouble = None
+        self._reach(position)
+        return Fold(self._projectors, accounts, position)
+
+    async def _fold(self, fold: Fold, page: Sequence[StoredEvent]) -> None:
+        for start in range(0, len(page), SLICE_ROWS):
+            for stored in page[start : start + SLICE_ROWS]:
+                told = recorded(stored)
+                if fold.accounts.lacks(told):
+                    fold.accounts.restore(await self._history(told))
+                fold.apply(told)
+            await asyncio.sleep(0)
+
+    async def _history(self, told: Recorded) -> Sequence[Recorded]:
+        """Return what the log says of an order before `told`."""
+        return [recorded(stored) for stored in await self._log.read(told.stream) if stored.version < told.version]
+
+    async def _write(self, connection: Connection, fold: Fold) -> None:
+        async with connection.transaction(), connection.cursor() as cursor:
+            await checkpoint.move(cursor, self._names, before=self.position, after=fold.position)
+            for projector in self._projectors:
+                await projector.table.write(cursor, projector.drain())
+        self._reach(fold.position)
+        fold.accounts.trim()
+
+    def _reach(self, position: int) -> None:
+        self.position = position
+        self._moved.set()
+        self._moved = asyncio.Event()
