@@ -5,6 +5,7 @@ exact. `*_ns` are UTC nanoseconds. `position` is a place in the log.
 """
 
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
@@ -29,6 +30,7 @@ from oms.values import (
 )
 
 BIGINT_MAX: Final = 2**63 - 1
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class OrderRow(Struct, frozen=True, kw_only=True, gc=False):
@@ -63,6 +65,16 @@ class OrderRow(Struct, frozen=True, kw_only=True, gc=False):
     opened: int
     position: int
 
+    @property
+    def created_at(self) -> datetime:
+        """When we first heard of it, to the microsecond."""
+        return moment(self.created_ns)
+
+    @property
+    def updated_at(self) -> datetime:
+        """When we last did."""
+        return moment(self.updated_ns)
+
 
 class FillRow(Struct, frozen=True, kw_only=True, gc=False):
     """One trade of an order. `commission` is a cost when positive, None until the venue says it.
@@ -88,6 +100,11 @@ class FillRow(Struct, frozen=True, kw_only=True, gc=False):
     recorded_ns: int
     position: int
 
+    @property
+    def at(self) -> datetime:
+        """When we recorded it, to the microsecond."""
+        return moment(self.recorded_ns)
+
 
 class PositionRow(Struct, frozen=True, kw_only=True, gc=False):
     """One leg: signed `quantity` and `open_cost`; `commissions` paid so far by currency, `realized` before them."""
@@ -104,6 +121,11 @@ class PositionRow(Struct, frozen=True, kw_only=True, gc=False):
     updated_ns: int
     position: int
 
+    @property
+    def position_leg(self) -> PositionLeg:
+        """The leg, by the name that whoever asks knows it under."""
+        return self.leg
+
 
 class BalanceRow(Struct, frozen=True, kw_only=True, gc=False):
     """One currency of an account: total = available + held."""
@@ -118,6 +140,11 @@ class BalanceRow(Struct, frozen=True, kw_only=True, gc=False):
 
 
 Row = OrderRow | FillRow | PositionRow | BalanceRow
+
+
+def moment(ns: int) -> datetime:
+    """Return nanoseconds since 1970 as a UTC time, to the microsecond."""
+    return _EPOCH + timedelta(microseconds=ns // 1000)
 
 
 def readable(text: str) -> str:

@@ -18,6 +18,9 @@ from oms.values import plain
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else on stdout.")]
 
+DECIMALS_SHOWN: Final = 12  # to people; JSON has every digit
+WIDE: Final = 1_000  # columns of what is no terminal: nothing is cut there
+
 REFUSED: Final = 1
 USAGE: Final = 2
 
@@ -27,8 +30,8 @@ class Output:
 
     def __init__(self, *, as_json: bool) -> None:
         self.as_json = as_json
-        self.out = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
-        self.err = Console(stderr=True, highlight=False, soft_wrap=not sys.stderr.isatty())
+        self.out = Console(highlight=False, width=None if sys.stdout.isatty() else WIDE)
+        self.err = Console(stderr=True, highlight=False, width=None if sys.stderr.isatty() else WIDE)
 
     def document(self, value: object) -> None:
         """Print `value` as one line of JSON."""
@@ -97,6 +100,6 @@ def _cell(value: object) -> str:
         case None:
             return ""
         case Decimal():
-            return plain(value)
+            return plain(round(value, DECIMALS_SHOWN).normalize())
         case _:
             return str(value)

@@ -72,7 +72,7 @@ def orders(
             cursor=cursor,
         ),
         ("client_order_id", "account", "strategy", "symbol", "side", "type", "quantity", "price", "status",
-         "cum_quantity", "average_price"),
+         "cum_quantity"),
         config=config, account=account, as_json=as_json, empty="no orders",
     )  # fmt: skip
 
