@@ -7,6 +7,7 @@ The engine decides ahead of the log, so a book can be taken back to any cut. Sta
 which one stood where before, and the few totals as they were at the cut.
 """
 
+from collections import OrderedDict
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Final
@@ -77,7 +78,7 @@ class Book:
         self.open: dict[str, None] = {}  # streams of open orders
         self.unsettled: dict[str, None] = {}  # streams of orders that the venue is to be asked about, open or closed
         self._holds: dict[str, Decimal] = {}  # by stream of an open order: its part of `held`
-        self._closed: dict[str, None] = {}  # streams, the longest closed first
+        self._closed: OrderedDict[str, None] = OrderedDict()  # streams, the longest closed first
         self._closed_kept = closed_kept
         self._journal: Journal | None = None
 
@@ -122,8 +123,7 @@ class Book:
     def trim(self) -> None:
         """Let the longest closed orders go until the bound is kept. Never between a cut and its undo."""
         while len(self._closed) > self._closed_kept:
-            stream = next(iter(self._closed))
-            del self._closed[stream]
+            stream, _ = self._closed.popitem(last=False)
             if stream in self.unsettled:
                 self._closed[stream] = None  # not over yet: its trades or their commissions are still to come
                 return
@@ -148,7 +148,10 @@ class Book:
         return journal
 
     def undo(self, journal: Journal) -> None:
-        """Take back everything since the cut that `journal` begins at. Later journals are to be undone first."""
+        """Take back everything since the cut that `journal` begins at. Later journals are to be undone first.
+
+        A new journal begins here: the one begun at the last cut remembers sums that are no longer so.
+        """
         for stream, before in reversed(journal.states):
             match before:
                 case Order():
@@ -164,6 +167,7 @@ class Book:
                         table.pop(stream, None)  # type: ignore[attr-defined]  # dicts of several kinds
         if journal.states:
             self.totals, self.held = dict(journal.totals), dict(journal.held)
+        self._journal = Journal([], dict(self.totals), dict(self.held))
 
     def _remember(self, stream: str, before: State | None) -> None:
         if self._journal is not None:
