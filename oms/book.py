@@ -164,7 +164,7 @@ class Book:
                     self.account = before
                 case None:
                     for table in (self.orders, self.positions, self.open, self.unsettled, self._closed, self._holds):
-                        table.pop(stream, None)  # type: ignore[attr-defined]  # dicts of several kinds
+                        table.pop(stream, None)
         if journal.states:
             self.totals, self.held = dict(journal.totals), dict(journal.held)
         self._journal = Journal([], dict(self.totals), dict(self.held))
@@ -192,10 +192,13 @@ class Book:
                 self._charge(event.commission_currency, event.commission)
             case _:
                 pass
-        closes = before is None or (before.life in CLOSED) is not (after.life in CLOSED)
-        if closes or before.cum_quantity is not after.cum_quantity:
+        if before is None or (before.life in CLOSED) is not (after.life in CLOSED):
             self._rehold(stream, after)
-        if closes or before.unsettled is not after.unsettled:
+            self._file(stream, after)
+            return after
+        if before.cum_quantity is not after.cum_quantity:
+            self._rehold(stream, after)
+        if before.unsettled is not after.unsettled:
             self._file(stream, after)
         return after
 
