@@ -133,9 +133,9 @@ class Limiter:
             bucket.starts.append(start)
             if start > now:
                 await asyncio.sleep(start - now)
-                now = self._clock.monotonic()
-            if now >= max(bucket.frozen_until, self._stopped_until):
-                return  # else frozen while we slept: queue again, so that a thaw lets nobody storm
+            if max(bucket.frozen_until, self._stopped_until) <= start:
+                return
+            now = self._clock.monotonic()  # frozen while we slept: queue again, so that a thaw lets nobody storm
 
     def _bucket(self, path: str) -> _Bucket:
         return self._buckets.get(path, self._unlisted)

@@ -124,4 +124,5 @@ def by_status(status: int | None, text: str | None = None) -> Refusal:
 
 
 def _short(text: str | None) -> str | None:
-    return text[:TEXT_MAX] if text else None
+    """Return the venue's words on one line; the bytes stay whole in the evidence."""
+    return " ".join(text.split())[:TEXT_MAX] if text else None

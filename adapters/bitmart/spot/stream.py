@@ -1,7 +1,8 @@
 """The private stream's shell: connects, keeps alive, reconnects for ever. What the frames mean is `connection.py`'s."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 from typing import Final
 
 from adapters.bitmart.rest import ServerClock
@@ -16,6 +17,7 @@ SPACING: Final = 2.0  # the venue takes 30 new connections a minute from one add
 BACK_OFF: Final = 1.0
 BACK_OFF_MAX: Final = 30.0
 DOUBLINGS_MAX: Final = 5
+TICK: Final = 0.01  # a sleep may end a hair early: the keep-alive must not spin on what is left
 
 
 class PrivateStream:
@@ -46,6 +48,7 @@ class PrivateStream:
         """
         failures = 0
         while True:
+            await self._server_clock.ready()
             started = self._clock.monotonic()
             connection = Connection(started)
             live = False
@@ -54,18 +57,18 @@ class PrivateStream:
             except LinkError as error:
                 cause = str(error)
             else:
-                async for answer in self._one(connection, socket):
-                    live = live or connection.phase is Phase.LIVE
-                    yield answer
+                async with aclosing(self._one(connection, socket)) as answers:
+                    async for answer in answers:
+                        live = live or connection.phase is Phase.LIVE
+                        yield answer
                 cause = connection.cause
             failures = 0 if live else failures + 1
             if live:
                 yield self._control("disconnected", cause)
             await asyncio.sleep(self._pause(failures, started, connection.cool_down))
 
-    async def _one(self, connection: Connection, socket: Socket) -> AsyncIterator[Answer]:
+    async def _one(self, connection: Connection, socket: Socket) -> AsyncGenerator[Answer, None]:
         """Yield one connection's answers until it is lost."""
-        await self._server_clock.ready()
         keeper = self._spawn(self._keep(connection, socket), name="bitmart spot stream keep-alive")
         try:
             await socket.send(login(self._credentials, self._server_clock.now_ms()))
@@ -97,7 +100,7 @@ class PrivateStream:
                     await socket.send(ping)
                 except LinkError:
                     return  # the receive sees it too
-            await asyncio.sleep(connection.wait(now))
+            await asyncio.sleep(max(connection.wait(now), TICK))
         await socket.close()
 
     def _pause(self, failures: int, started: float, cool_down: float) -> float:

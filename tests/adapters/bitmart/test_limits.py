@@ -36,7 +36,7 @@ def at_once(story: Callable[[], Coroutine[object, object, None]], count: int) ->
 
 
 @given(pauses=st.lists(st.floats(0, 3), max_size=40))
-@settings(max_examples=100)
+@settings(max_examples=100, deadline=None)
 def test_no_window_of_any_phase_is_overrun(pauses: list[float]) -> None:
     @virtual
     async def story() -> None:

@@ -182,6 +182,14 @@ def test_a_list_that_is_no_list_is_not_an_empty_list() -> None:
     assert refusal.klass is RefusalClass.UNKNOWN
 
 
+def test_the_venues_words_are_kept_on_one_line_and_short() -> None:
+    refusal = opened(b"<html>\n  <p>502</p>\n" + b"x" * 500, 502)
+    assert isinstance(refusal, Refusal)
+    assert refusal.text is not None
+    assert refusal.text.startswith("<html> <p>502</p> xxx")
+    assert len(refusal.text) <= 200
+
+
 def test_gateway_errors_say_msg_and_codes_may_be_quoted() -> None:
     refusal = opened(b'{"trace":"t","msg":"Not found","code":"30000"}', 404)
     assert refusal == Refusal(klass=RefusalClass.CERTAIN, reason="unknown_path", code="30000", text="Not found")

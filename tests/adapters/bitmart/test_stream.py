@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import zlib
+from collections.abc import AsyncGenerator
 
 import pytest
 
@@ -203,6 +204,32 @@ async def test_a_refused_login_is_left_alone_for_a_minute(frame: str) -> None:
     assert len(link.sockets) == 2
     errors = [report for answer in heard.answers for report in answer.reports]
     assert [report.event for report in errors if isinstance(report, Control)] == ["error"]
+
+
+@virtual
+async def test_a_listener_that_leaves_takes_the_connection_with_it() -> None:
+    link = FakeLink()
+    link.on_connect = behaves
+    stream = bitmart(link).stream()
+    async for answer in stream:
+        if Control(event="connected") in answer.reports:
+            break
+    assert isinstance(stream, AsyncGenerator)
+    await stream.aclose()
+    assert link.sockets[0].closed
+    await asyncio.sleep(100)
+    assert len(link.sockets) == 1
+    assert "ping" not in link.sockets[0].sent
+
+
+@virtual
+async def test_a_connection_that_dies_before_it_lives_is_no_gap() -> None:
+    link = FakeLink()
+    link.on_connect = FakeSocket.drop
+    heard = Listener(bitmart(link))
+    await asyncio.sleep(30)
+    assert len(link.sockets) > 2
+    assert heard.events == []
 
 
 def live() -> Connection:

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adapters.bitmart.scalars import amount, millis, text
@@ -275,6 +275,7 @@ def test_a_bomb_is_refused() -> None:
         codec.inflated(bomb)
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(st.dictionaries(st.text(), st.text() | st.integers()))
 def test_any_json_survives_the_wire_plain_or_deflated(message: dict[str, Any]) -> None:
     plain = msgspec.json.encode(message)
@@ -284,6 +285,7 @@ def test_any_json_survives_the_wire_plain_or_deflated(message: dict[str, Any]) -
     assert codec.inflated(plain.decode()) == plain
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(st.binary())
 def test_no_frame_and_no_answer_can_stop_the_reader(noise: bytes) -> None:
     codec.frame(noise)
@@ -295,6 +297,7 @@ def test_no_frame_and_no_answer_can_stop_the_reader(noise: bytes) -> None:
 VALUES = st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.lists(st.integers()) | st.just("-")
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(st.fixed_dictionaries({}, optional=dict.fromkeys(PUSH, VALUES)), st.data())
 def test_any_field_may_be_anything(changes: dict[str, Any], data: st.DataObject) -> None:
     kept = {name: PUSH[name] for name in data.draw(st.lists(st.sampled_from(sorted(PUSH)), unique=True))}
