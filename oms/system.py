@@ -24,6 +24,7 @@ from oms.decide import Decider
 from oms.dispatcher import Dispatcher
 from oms.engine import Engine
 from oms.errors import FencedError, OmsError
+from oms.gateway.guard import require_safe_bind
 from oms.gateway.http import CannotListenError, PortTakenError, build, serve
 from oms.gateway.reads import Reads
 from oms.gateway.tokens import PostgresTokens
@@ -158,7 +159,7 @@ async def run(
     announce: Callable[[System, str], None],
     tell: Tell,
 ) -> None:
-    """Run the OMS until SIGTERM or Ctrl-C. `announce` is called once it is ready, `tell` with what a person should know.
+    """Run the OMS until SIGTERM or Ctrl-C. `announce` is called once it is ready, `tell` with what people should know.
 
     Raises:
         OmsError: it could not start (nothing was half-done), a part of it failed, or another writer has an account.
@@ -192,6 +193,7 @@ async def _started(
 ) -> AsyncIterator[tuple[System, str]]:
     clock = SystemClock()
     async with AsyncExitStack() as stack:
+        require_safe_bind(config.gateway.host, tls=config.gateway.certificate is not None, auth=True)
         require_free(config.gateway.host, config.gateway.port)
         url = await _database(config, stack)
         log_ = PostgresLog(url)

@@ -8,7 +8,21 @@ from typing import Final
 import typer
 from typer.exceptions import Abort, TyperException
 
-from oms.cli import audit, config, database, demo, diagnose, history, orders, reads, replay, running, tokens, wire
+from oms.cli import (
+    audit,
+    config,
+    database,
+    demo,
+    diagnose,
+    history,
+    orders,
+    projections,
+    reads,
+    replay,
+    running,
+    tokens,
+    wire,
+)
 from oms.cli.output import REFUSED, complain
 from oms.cli.parts import Parts
 from oms.errors import OmsError
@@ -22,7 +36,21 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for group in (running, orders, reads, history, replay, audit, database, tokens, config, wire, diagnose, demo):
+for group in (
+    running,
+    orders,
+    reads,
+    projections,
+    history,
+    replay,
+    audit,
+    database,
+    tokens,
+    config,
+    wire,
+    diagnose,
+    demo,
+):
     group.register(app)
 
 
