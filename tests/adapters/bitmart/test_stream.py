@@ -217,6 +217,8 @@ async def test_a_listener_that_leaves_takes_the_connection_with_it() -> None:
     assert isinstance(stream, AsyncGenerator)
     await stream.aclose()
     assert link.sockets[0].closed
+    await asyncio.sleep(0)
+    assert asyncio.all_tasks() == {asyncio.current_task()}, "nobody keeps a left connection alive"
     await asyncio.sleep(100)
     assert len(link.sockets) == 1
     assert "ping" not in link.sockets[0].sent
