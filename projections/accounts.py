@@ -33,7 +33,7 @@ class Recorded(Struct, frozen=True, gc=False):
     meta: Meta
 
 
-class Story(Struct):
+class Story(Struct, gc=False):
     """One order as its stream tells it: its state, when that began and last moved, and its trades as rows."""
 
     order: Order

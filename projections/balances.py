@@ -5,7 +5,7 @@ from typing import Final
 
 from oms.account.events import BalanceAdjusted
 from oms.order.events import CommissionReported, OrderFilled, TradeBusted
-from oms.values import AccountId, Currency, currencies
+from oms.values import ZERO, AccountId, Currency, currencies
 from projections.accounts import Accounts, Fact
 from projections.rows import BalanceRow
 from projections.table import Table
@@ -42,14 +42,15 @@ class Balances:
     def fold(self, fact: Fact) -> None:
         for currency in _concerned(fact):
             key = fact.account, currency
-            before, funds = self._rows.get(key), fact.book.funds(currency)
-            if (before.total, before.held) != (funds.total, funds.held) if before else (funds.total or funds.held):
+            before = self._rows.get(key)
+            total, held = fact.book.totals.get(currency, ZERO), fact.book.held.get(currency, ZERO)
+            if (total, held) != (ZERO, ZERO) if before is None else (total, held) != (before.total, before.held):
                 self._rows[key] = BalanceRow(
                     account=fact.account,
                     currency=currency,
-                    total=funds.total,
-                    held=funds.held,
-                    available=funds.available,
+                    total=total,
+                    held=held,
+                    available=fact.book.available(currency),
                     updated_ns=fact.recorded.meta.recorded_ns,
                     position=fact.recorded.position,
                 )

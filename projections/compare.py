@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from itertools import islice
-from typing import Any, Final
+from typing import Final
 
 from msgspec import Struct
 
@@ -10,7 +10,6 @@ from oms.ports import EventLog
 from projections import checkpoint
 from projections.connection import connect
 from projections.fold import Rows, Twin, projectors
-from projections.projector import Projector
 from projections.table import Key
 
 PAGE: Final = 5_000
@@ -42,14 +41,14 @@ class Verdict(Struct, frozen=True):
     differences: Sequence[Difference]
 
 
-async def stored(url: str, tables: Sequence[Projector[Any]] = ()) -> Stored:
-    """Return all rows as the tables hold them.
+async def stored(url: str, suffix: str = "") -> Stored:
+    """Return all rows as the tables hold them; those whose names end in `suffix`, where they were built beside.
 
     Raises:
         CheckpointsDifferError: the tables do not stand at one position.
         psycopg.Error: they cannot be read.
     """
-    asked = [projector.table for projector in tables or projectors()]
+    asked = [projector.table for projector in projectors(suffix)]
     async with (
         await connect(url, "oms_reader") as connection,
         connection.transaction(),
@@ -57,7 +56,10 @@ async def stored(url: str, tables: Sequence[Projector[Any]] = ()) -> Stored:
     ):
         await cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         position = await checkpoint.read(cursor, [table.name for table in asked])
-        rows = {table.name: {table.key_of(row): row for row in await table.rows(cursor)} for table in asked}
+        rows = {
+            table.name.removesuffix(suffix): {table.key_of(row): row for row in await table.rows(cursor)}
+            for table in asked
+        }
     return Stored(position, rows)
 
 

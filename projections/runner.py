@@ -14,13 +14,14 @@ from msgspec import Struct
 
 from oms.book import CLOSED_KEPT
 from oms.errors import CorruptStreamError, LogUnavailableError
-from oms.ports import Clock, EventLog, Spawn, StoredEvent, Task
+from oms.ports import Clock, EventLog, Spawn, Task
 from projections import checkpoint
 from projections.accounts import Accounts, Recorded, recorded
 from projections.checkpoint import CheckpointMovedError
 from projections.connection import Connection, connect
 from projections.fold import Fold, projectors
 from projections.projector import Projector
+from projections.table import Table
 
 LIVE_ROWS: Final = 500  # events in a page while the log grows: a few milliseconds
 CATCH_UP_ROWS: Final = 5_000  # in a page once a live one was full: fewer commits, and rows written once
@@ -39,6 +40,13 @@ class Lag(Struct, frozen=True, kw_only=True):
     position: int
     events: int
     seconds: float
+
+
+class _Page(Struct, frozen=True):
+    """What is to be written at once: the rows that the log touched up to `position`."""
+
+    position: int
+    touched: Sequence[tuple[Table[Any], Sequence[Any]]]
 
 
 class Runner:
@@ -131,18 +139,20 @@ class Runner:
     # ------------------------------------------------------------------------------------------------ one connection
 
     async def _keep_up(self, connection: Connection, *, to_end: bool) -> None:
+        """Write each page while the next one is read and folded: Postgres works beside us, one page behind."""
         fold = await self._resume(connection)
-        rows = self._live_rows
-        while True:
-            page = await self._log.page(after=fold.position, limit=rows)
-            if page:
-                await self._fold(fold, page)
-                await self._write(connection, fold)
-            elif to_end:
-                return
-            else:
-                await self._log.changed(after=fold.position, seconds=WAIT_SECONDS)
-            rows = CATCH_UP_ROWS if len(page) == rows else self._live_rows
+        folded = await self._ahead(fold, self._live_rows, wait=not to_end)
+        while folded or not to_end:
+            page = _Page(fold.position, [(projector.table, projector.drain()) for projector in self._projectors])
+            fold.accounts.trim()
+            rows = CATCH_UP_ROWS if folded >= self._live_rows else self._live_rows
+            try:
+                async with asyncio.TaskGroup() as both:
+                    both.create_task(self._write(connection, page))
+                    ahead = both.create_task(self._ahead(fold, rows, wait=not to_end))
+            except ExceptionGroup as troubles:
+                raise troubles.exceptions[0] from troubles
+            folded = ahead.result()
 
     async def _resume(self, connection: Connection) -> Fold:
         """Return the fold at the checkpoint, with everything that only the tables remember."""
@@ -164,7 +174,12 @@ class Runner:
         self._reach(position)
         return Fold(self._projectors, accounts, position)
 
-    async def _fold(self, fold: Fold, page: Sequence[StoredEvent]) -> None:
+    async def _ahead(self, fold: Fold, rows: int, *, wait: bool) -> int:
+        """Fold the next page; return the number of its events, 0 if the log did not grow."""
+        page = await self._log.page(after=fold.position, limit=rows)
+        if wait and not page:
+            await self._log.changed(after=fold.position, seconds=WAIT_SECONDS)
+            page = await self._log.page(after=fold.position, limit=rows)
         for start in range(0, len(page), SLICE_ROWS):
             for stored in page[start : start + SLICE_ROWS]:
                 told = recorded(stored)
@@ -172,18 +187,20 @@ class Runner:
                     fold.accounts.restore(await self._history(told))
                 fold.apply(told)
             await asyncio.sleep(0)
+        return len(page)
 
     async def _history(self, told: Recorded) -> Sequence[Recorded]:
         """Return what the log says of an order before `told`."""
         return [recorded(stored) for stored in await self._log.read(told.stream) if stored.version < told.version]
 
-    async def _write(self, connection: Connection, fold: Fold) -> None:
+    async def _write(self, connection: Connection, page: _Page) -> None:
+        if page.position == self.position:
+            return
         async with connection.transaction(), connection.cursor() as cursor:
-            await checkpoint.move(cursor, self._names, before=self.position, after=fold.position)
-            for projector in self._projectors:
-                await projector.table.write(cursor, projector.drain())
-        self._reach(fold.position)
-        fold.accounts.trim()
+            await checkpoint.move(cursor, self._names, before=self.position, after=page.position)
+            for table, rows in page.touched:
+                await table.write(cursor, rows)
+        self._reach(page.position)
 
     def _reach(self, position: int) -> None:
         self.position = position

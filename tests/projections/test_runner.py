@@ -26,7 +26,8 @@ from oms.store.memory import MemoryLog
 from oms.values import Side, VenueOrderId
 from oms.venue import VenueOrderStatus
 from projections.checkpoint import CheckpointsDifferError
-from projections.compare import compare
+from projections.compare import Difference, compare, differences
+from projections.compare import stored as read_tables
 from projections.fold import Twin, projectors
 from projections.projector import Projector
 from projections.runner import Runner
@@ -47,7 +48,7 @@ class Frozen(SystemClock):
         return T0 + 1_000_000_000
 
 
-class Killed(BaseException):
+class Killed(Exception):  # noqa: N818 - no error: the end
     """kill -9, as far as one process can do it to itself."""
 
 
@@ -237,6 +238,25 @@ async def test_a_comparison_names_what_differs(tables: str, spawn: Tasks, change
     execute(url, change)
     found = (await compare(log, url)).differences
     assert (table, column) in [(difference.table, difference.column) for difference in found]
+
+
+async def test_tables_built_beside_the_live_ones_say_the_same(tables: str, spawn: Tasks) -> None:
+    url, story, log = emptied(tables), two_orders(), MemoryLog()
+    await write(log, story.events)
+    await runner(log, url, spawn).run_to_end()
+    for name in ("orders", "fills", "positions", "balances"):
+        execute(url, f"DROP TABLE IF EXISTS {name}_beside; CREATE TABLE {name}_beside (LIKE {name} INCLUDING ALL)")
+        execute(url, f"GRANT ALL ON {name}_beside TO oms_projector; GRANT SELECT ON {name}_beside TO oms_reader")
+    beside = runner(log, url, spawn, into=projectors("_beside"))
+    assert await beside.run_to_end() == len(story.events)
+    assert await compare_tables(url) == []
+
+
+async def compare_tables(url: str) -> Sequence[Difference]:
+    live, beside = await read_tables(url), await read_tables(url, "_beside")
+    assert live.position == beside.position
+    assert live.rows["orders"]
+    return list(differences(live.rows, beside.rows))
 
 
 async def test_the_projector_may_write_rows_and_not_the_log(tables: str) -> None:
