@@ -1,16 +1,35 @@
 """The core of the order management system: values, aggregates, the engine, the log and the strategies' door.
 
-`oms.connect` and `oms.connect_sync` are the SDK (`oms.client`), loaded when first used: whoever runs the core alone
+The SDK (`oms.connect` and what it gives) is loaded from `oms.client` when first used: whoever runs the core alone
 loads no HTTP client.
 """
 
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from oms.client import Client as Client
+    from oms.client import ClientError as ClientError
+    from oms.client import RefusedError as RefusedError
+    from oms.client import SyncClient as SyncClient
+    from oms.client import UnreachableError as UnreachableError
     from oms.client import connect as connect
     from oms.client import connect_sync as connect_sync
+    from oms.gateway.views import Frame as Frame
+    from oms.gateway.views import OrderAnswer as OrderAnswer
 
-_SDK = frozenset({"connect", "connect_sync"})
+_SDK = frozenset(
+    {
+        "Client",
+        "ClientError",
+        "Frame",
+        "OrderAnswer",
+        "RefusedError",
+        "SyncClient",
+        "UnreachableError",
+        "connect",
+        "connect_sync",
+    }
+)
 
 
 def __getattr__(name: str) -> object:

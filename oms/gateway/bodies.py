@@ -181,16 +181,17 @@ class BodyDecoder:
 decode_body: Final = BodyDecoder()
 
 
-def read_query(kind: type[_B], given: Mapping[str, str], count: int) -> _B:
-    """Return the `count` parameters of a query as a `kind`.
+def read_query(kind: type[_B], given: Mapping[str, str]) -> _B:
+    """Return the parameters of a query, of which some may stand there twice, as a `kind`.
 
     Raises:
         InvalidQueryError: one is unknown, repeated or has a value it cannot have.
     """
-    if count != len(given):
+    values = dict(given)
+    if len(values) < len(given):
         raise InvalidQueryError("a query parameter stands there twice")
     try:
-        query = msgspec.convert(dict(given), kind, strict=False)
+        query = msgspec.convert(values, kind, strict=False)
     except msgspec.ValidationError as error:
         raise InvalidQueryError(str(error)) from error
     for name in ("min_position", "since"):

@@ -97,7 +97,12 @@ def build(
         ids=ids,
     )
     operations = _Operations(
-        accounts, reads=reads, log=log, metrics=metrics, promises=promises or {}, lag_max=settings.lag_max
+        accounts,
+        reads=reads,
+        log=log,
+        metrics=metrics,
+        promises={} if promises is None else promises,
+        lag_max=settings.lag_max,
     )
     application = web.Application(middlewares=[gateway.answered], client_max_size=BODY_MAX)
     for route in ROUTES:
@@ -132,7 +137,6 @@ class _Gateway:
         self._metrics = metrics
         self._clock = clock
         self._ids = ids
-        self.answered = web.middleware(self._answered)
 
     def handler(self, route: Route) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         """Return what serves `route`."""
@@ -143,7 +147,7 @@ class _Gateway:
             key = request.headers.get("Idempotency-Key")
             ask = Ask(
                 caller=caller,
-                query=read_query(route.query, request.query, len(request.query)),
+                query=read_query(route.query, request.query),
                 body=await _body(route, request),
                 order=request.match_info.get("client_order_id", ""),
                 key=checked_key(key) if route.keyed or key is not None else None,
@@ -154,7 +158,8 @@ class _Gateway:
 
         return handle
 
-    async def _answered(
+    @web.middleware
+    async def answered(
         self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
     ) -> web.StreamResponse:
         """Answer `request`; the one place where an error becomes an answer."""

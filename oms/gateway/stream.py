@@ -5,6 +5,7 @@ log itself and one page of frames. Who does not take a page in time is closed an
 """
 
 import asyncio
+from contextlib import suppress
 from typing import Final
 
 import structlog
@@ -180,14 +181,14 @@ class _Stream:
                 follower.cancel()
 
     async def close(self, code: int, why: str) -> None:
-        """Say where to resume and close; a peer that takes nothing any more is cut off."""
+        """Say where to resume and close; a peer that does not take even that in time is cut off."""
+        if self._request.transport is not None:
+            grace = self._streams.settings.slow_seconds
+            asyncio.get_running_loop().call_later(grace, self._request.transport.abort)
         resume = f"{why}; resume with since={self._position}"
-        try:
+        with suppress(TimeoutError):
             async with asyncio.timeout(2 * CLOSING_SECONDS):
                 await self.socket.close(code=code, message=resume.encode()[:123])
-        except TimeoutError:
-            if self._request.transport is not None:
-                self._request.transport.abort()
 
     # ------------------------------------------------------------------------------------------------ the beginning
 

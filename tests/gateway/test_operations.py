@@ -1,0 +1,102 @@
+"""Health, figures and the description: what whoever runs the OMS reads."""
+
+import re
+
+import msgspec
+import pytest
+
+from oms.gateway.routes import ROUTES
+from tests.gateway.house import SETTINGS, House
+
+
+async def test_a_living_process_says_so_without_a_token(house: House) -> None:
+    answer = await house.call("GET", "/health/live", token=None)
+    assert (answer.status, answer.json["ok"]) == (200, True)
+    assert answer.headers["OMS-Position"] == str(answer.json["position"])
+
+
+async def test_ready_names_every_promise(house: House) -> None:
+    house.promises["private stream"] = lambda: None
+    answer = await house.call("GET", "/health/ready", token=None)
+    assert (answer.status, answer.json["ok"]) == (200, True)
+    assert [check["name"] for check in answer.json["checks"]] == [
+        "log",
+        "account main",
+        "read models",
+        "private stream",
+    ]
+
+
+async def test_ready_says_which_promise_is_broken(house: House) -> None:
+    house.engine.trading = False
+    house.reads.down = True
+    house.promises["private stream"] = lambda: "silent for 30 s"
+    answer = await house.call("GET", "/health/ready", token=None)
+    assert (answer.status, answer.json["ok"]) == (503, False)
+    broken = {check["name"]: check["detail"] for check in answer.json["checks"] if not check["ok"]}
+    assert broken == {
+        "account main": "has not been reconciled with its venue yet",
+        "read models": "the read models cannot be read",
+        "private stream": "silent for 30 s",
+    }
+
+
+async def test_read_models_that_are_far_behind_are_a_broken_promise() -> None:
+    async with House.opened(settings=msgspec.structs.replace(SETTINGS, lag_max=1)) as house:
+        house.reads.held_at = 1
+        answer = await house.call("GET", "/health/ready", token=None)
+        assert answer.status == 503
+        assert "2 events behind, 1 are allowed" in {check.get("detail") for check in answer.json["checks"]}
+
+
+async def test_figures_count_commands_refusals_commits_and_lag(house: House) -> None:
+    await house.place()
+    await house.place(quantity="0.02")
+    await house.place(client_order_id="c2", quantity="1000")
+    await house.cancel("c1")
+    house.reads.held_at = 2
+    figures = (await house.call("GET", "/metrics", token=None)).json.decode()
+    for line in (
+        'oms_commands_total{command="place",outcome="accepted"} 1.0',
+        'oms_commands_total{command="place",outcome="denied"} 1.0',
+        'oms_commands_total{command="cancel",outcome="accepted"} 1.0',
+        'oms_refusals_total{code="duplicate_client_order_id"} 1.0',
+        'oms_refusals_total{code="insufficient_funds"} 1.0',
+        'oms_open_orders{account="main"} 1.0',
+        f"oms_log_position {await house.log.head()}.0",
+        f"oms_projection_lag_events {await house.log.head() - 2}.0",
+        'oms_http_seconds_count{route="POST /v1/orders"} 3.0',
+    ):
+        assert line in figures
+    assert re.search(r'oms_commit_events_count\{account="main"\} 3\.0', figures)
+
+
+async def test_the_description_is_made_of_what_serves(house: House) -> None:
+    described = (await house.call("GET", "/openapi.json", token=None)).json
+    assert described["openapi"] == "3.1.0"
+    for route in ROUTES:
+        operation = described["paths"][route.path][route.method.lower()]
+        assert route.scope in operation["description"]
+        assert str(route.status) in operation["responses"]
+    names = set(re.findall(r'"#/components/schemas/(\w+)"', msgspec.json.encode(described).decode()))
+    assert names <= set(described["components"]["schemas"])
+    amount = described["components"]["schemas"]["PlaceBody"]["properties"]["quantity"]["anyOf"][0]
+    assert amount["type"] == "string"
+    parameters = {p["name"] for p in described["paths"]["/v1/orders"]["get"]["parameters"]}
+    assert parameters == {"open", "account", "symbol", "strategy", "limit", "cursor", "min_position"}
+    assert described["components"]["schemas"]["PlaceBody"]["additionalProperties"] is False
+
+
+@pytest.mark.parametrize("path", [route.path for route in ROUTES if route.method == "GET"])
+async def test_every_answer_carries_its_position(house: House, path: str) -> None:
+    await house.place()
+    answer = await house.call("GET", path.replace("{client_order_id}", "c1"))
+    assert answer.status == 200
+    assert answer.headers["OMS-Position"] == str(answer.json["position"])
+    assert answer.json["position"] >= 1
+
+
+@pytest.mark.parametrize("path", ["/v1/orders/none", "/v1/nothing"])
+async def test_a_refusal_carries_its_position_too(house: House, path: str) -> None:
+    answer = await house.call("GET", path)
+    assert answer.headers["OMS-Position"] == str(answer.json["position"]) == str(await house.log.head())

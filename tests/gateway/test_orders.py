@@ -1,0 +1,249 @@
+"""Placing, reading and cancelling orders over HTTP."""
+
+import asyncio
+from decimal import Decimal
+
+from oms.gateway.tokens import Scope
+from oms.order.messages import SubmitAccepted
+from oms.values import VenueOrderId
+from oms.venue import VenueOrderStatus
+from tests.gateway.house import House, order
+from tests.order.story import shown, trade
+
+
+async def test_a_placed_order_is_answered_once_it_is_in_the_log(house: House) -> None:
+    answer = await house.place(post_only=True, tags={"why": "test"})
+    assert answer.status == 202
+    assert answer.json == {
+        "client_order_id": "c1",
+        "account": "main",
+        "strategy": "maker",
+        "symbol": "BTC/USDT",
+        "side": "buy",
+        "type": "limit",
+        "status": "sending",
+        "quantity": "0.01",
+        "price": "60000",
+        "time_in_force": "gtc",
+        "post_only": True,
+        "reduce_only": False,
+        "position_leg": "net",
+        "cum_quantity": "0",
+        "leaves_quantity": "0.01",
+        "tags": {"why": "test"},
+        "position": await house.log.head(),
+    }
+    assert answer.headers["OMS-Position"] == str(answer.json["position"])
+    assert [event.topic for event in await house.log.read("order/main/c1")] == ["order-requested/1", "send-started/1"]
+
+
+async def test_the_same_order_again_gets_the_first_answer_and_writes_nothing(house: House) -> None:
+    first = await house.place()
+    before = await house.log.head()
+    again = await house.place()
+    assert again.status == first.status
+    assert again.json | {"position": 0} == first.json | {"position": 0}
+    assert again.json["position"] >= first.json["position"]
+    assert await house.log.head() == before
+
+
+async def test_an_id_that_was_used_for_another_order_is_a_conflict(house: House) -> None:
+    await house.place()
+    before = await house.log.head()
+    answer = await house.place(quantity="0.02")
+    assert (answer.status, answer.json["code"], answer.json["outcome"]) == (409, "duplicate_client_order_id", "none")
+    assert await house.log.head() == before
+
+
+async def test_an_order_beyond_the_funds_is_denied_and_the_denial_is_recorded(house: House) -> None:
+    answer = await house.place(quantity="1000")
+    assert answer.headers["Content-Type"].startswith("application/problem+json")
+    assert (answer.status, answer.json["code"], answer.json["outcome"]) == (422, "insufficient_funds", "recorded")
+    assert answer.json["order"]["status"] == "denied"
+    assert answer.json["position"] == await house.log.head()
+    assert "needs 60060000" in answer.json["detail"]
+    again = await house.place(quantity="1000")
+    assert (again.status, again.json["code"]) == (422, "insufficient_funds")
+    assert again.json["position"] >= answer.json["position"]
+
+
+async def test_an_order_is_read_as_the_log_tells_it(house: House) -> None:
+    await house.place()
+    await house.report("c1", SubmitAccepted(venue_order_id=VenueOrderId("v1")), trade("t1", "0.004", "59999.5"))
+    answer = await house.call("GET", "/v1/orders/c1")
+    assert answer.status == 200
+    assert answer.json["status"] == "partially_filled"
+    assert (answer.json["cum_quantity"], answer.json["leaves_quantity"]) == ("0.004", "0.006")
+    assert (answer.json["average_price"], answer.json["venue_order_id"]) == ("59999.5", "v1")
+    assert answer.json["created_at"] < answer.json["updated_at"]
+    assert answer.json["position"] == await house.log.head()
+
+
+async def test_a_small_amount_is_spelled_without_an_exponent(house: House) -> None:
+    await house.place()
+    await house.report("c1", trade("t1", "0.0000001", "60000"))
+    answer = await house.call("GET", "/v1/orders/c1")
+    assert answer.json["cum_quantity"] == "0.0000001"
+
+
+async def test_a_cancel_is_answered_once_it_is_asked_for(house: House) -> None:
+    await house.place()
+    await house.report("c1", SubmitAccepted(venue_order_id=VenueOrderId("v1")))
+    answer = await house.cancel("c1")
+    assert (answer.status, answer.json["status"]) == (202, "pending_cancel")
+    before = await house.log.head()
+    repeated = await house.cancel("c1")
+    assert (repeated.status, await house.log.head()) == (202, before)
+
+
+async def test_a_cancel_without_a_key_is_refused(house: House) -> None:
+    await house.place()
+    before = await house.log.head()
+    answer = await house.cancel("c1", key=None)
+    assert (answer.status, answer.json["code"], answer.json["outcome"]) == (400, "idempotency_key_required", "none")
+    assert await house.log.head() == before
+
+
+async def test_a_cancel_repeated_after_the_order_ended_is_still_the_same_request(house: House) -> None:
+    await house.place()
+    await house.cancel("c1", key="k1")
+    await house.report("c1", shown(VenueOrderStatus.CANCELED))
+    assert (await house.cancel("c1", key="k1")).json["status"] == "canceled"
+    late = await house.cancel("c1", key="k2")
+    assert (late.status, late.json["code"]) == (409, "order_closed")
+
+
+async def test_an_order_cannot_be_amended_and_the_answer_says_so(house: House) -> None:
+    await house.place()
+    answer = await house.call("PATCH", "/v1/orders/c1", {"price": "1"}, headers={"Idempotency-Key": "a"})
+    assert (answer.status, answer.json["code"], answer.json["outcome"]) == (422, "unsupported", "none")
+
+
+async def test_a_batch_answers_for_each_order_by_itself(house: House) -> None:
+    orders = [
+        order(client_order_id="a"),
+        order(client_order_id="b", quantity="1000"),
+        order(client_order_id="c", price="60000.001"),
+        order(client_order_id="a"),
+        order(client_order_id="a", side="sell"),
+    ]
+    answer = await house.call("POST", "/v1/orders/batch", {"orders": orders})
+    assert answer.status == 200
+    assert [item["status"] for item in answer.json["items"]] == [202, 422, 422, 202, 409]
+    codes = [item.get("problem", {}).get("code") for item in answer.json["items"]]
+    assert codes == [None, "insufficient_funds", "off_grid", None, "duplicate_client_order_id"]
+    assert await house.log.existing(["order/main/a", "order/main/b", "order/main/c"]) == {
+        "order/main/a",
+        "order/main/b",
+    }
+
+
+async def test_one_malformed_order_refuses_a_batch_before_any_is_taken(house: House) -> None:
+    before = await house.log.head()
+    orders = [order(client_order_id="a"), order(client_order_id="b", price=60000)]
+    answer = await house.call("POST", "/v1/orders/batch", {"orders": orders})
+    assert (answer.status, answer.json["code"]) == (422, "invalid_body")
+    assert "$.orders[1].price" in answer.json["detail"]
+    assert await house.log.head() == before
+
+
+async def test_cancel_all_cancels_a_strategys_own_orders_and_no_others(house: House) -> None:
+    taker = house.tokens.create("taker")
+    await house.place(client_order_id="m1")
+    await house.place(client_order_id="m2", symbol="ETH/USDT", price="3000")
+    await house.place(client_order_id="t1", token=taker)
+    answer = await house.call("POST", "/v1/cancel-all", {"symbol": "BTC/USDT"})
+    assert [(item["client_order_id"], item["status"]) for item in answer.json["items"]] == [("m1", 202)]
+    answer = await house.call("POST", "/v1/cancel-all")
+    assert sorted(item["client_order_id"] for item in answer.json["items"]) == ["m1", "m2"]
+    assert (await house.call("GET", "/v1/orders/t1", token=taker)).json["status"] == "sending"
+
+
+async def test_orders_are_listed_page_by_page_though_new_ones_arrive(house: House) -> None:
+    for number in range(5):
+        await house.place(client_order_id=f"c{number}")
+    first = await house.call("GET", "/v1/orders?limit=2")
+    await house.place(client_order_id="late")
+    second = await house.call("GET", f"/v1/orders?limit=2&cursor={first.json['next_cursor']}")
+    third = await house.call("GET", f"/v1/orders?limit=2&cursor={second.json['next_cursor']}")
+    names = [item["client_order_id"] for page in (first, second, third) for item in page.json["items"]]
+    assert names == ["c4", "c3", "c2", "c1", "c0"]
+    assert "next_cursor" not in third.json
+
+
+async def test_orders_are_listed_by_what_is_asked(house: House) -> None:
+    await house.place(client_order_id="a")
+    await house.place(client_order_id="b", symbol="ETH/USDT", price="3000")
+    await house.place(client_order_id="c", quantity="1000")
+    listed = await house.call("GET", "/v1/orders?open=true&symbol=BTC/USDT&account=main&strategy=maker")
+    assert [item["client_order_id"] for item in listed.json["items"]] == ["a"]
+
+
+async def test_what_was_written_can_be_waited_for(house: House) -> None:
+    house.reads.held_at = await house.log.head()
+    placed = await house.place()
+    late = await house.call("GET", f"/v1/orders?min_position={placed.json['position']}")
+    assert (late.status, late.json["code"], late.json["retryable"]) == (504, "position_not_reached", True)
+
+    async def catch_up() -> None:
+        await asyncio.sleep(0.05)
+        house.reads.held_at = None
+
+    reading = house.call("GET", f"/v1/orders?min_position={placed.json['position']}")
+    listed, _ = await asyncio.gather(reading, catch_up())
+    assert [item["client_order_id"] for item in listed.json["items"]] == ["c1"]
+    assert listed.json["position"] >= placed.json["position"]
+    beyond = await house.call("GET", f"/v1/orders/c1?min_position={placed.json['position'] + 1}")
+    assert (beyond.status, beyond.json["code"]) == (504, "position_not_reached")
+
+
+async def test_fills_positions_and_balances_show_what_a_trade_did(house: House) -> None:
+    await house.place()
+    await house.report("c1", trade("t1", "0.004", "60000", commission=Decimal("0.24")))
+    fill = (await house.call("GET", "/v1/fills")).json["items"][0]
+    assert (fill["exec_id"], fill["quantity"], fill["commission"]) == ("t1", "0.004", "0.24")
+    leg = (await house.call("GET", "/v1/positions")).json["items"][0]
+    assert (leg["symbol"], leg["leg"], leg["quantity"], leg["open_cost"]) == ("BTC/USDT", "net", "0.004", "240.000")
+    balances = {item["currency"]: item for item in (await house.call("GET", "/v1/balances")).json["items"]}
+    assert balances["BTC"]["total"] == "100.004"
+    assert balances["USDT"]["held"] == "360.360000"
+
+
+async def test_instruments_show_the_grid(house: House) -> None:
+    items = (await house.call("GET", "/v1/instruments")).json["items"]
+    assert [(item["symbol"], item["price_step"]) for item in items] == [("BTC/USDT", "0.01"), ("ETH/USDT", "0.01")]
+
+
+async def test_the_timeline_tells_the_whole_story_with_its_bytes(house: House) -> None:
+    await house.place()
+    await house.report("c1", SubmitAccepted(venue_order_id=VenueOrderId("v1")), wire=True)
+    await house.report("c1", trade("t1", "0.01", "60000"), wire=True)
+    story = (await house.call("GET", "/v1/orders/c1/timeline")).json
+    assert [entry["type"] for entry in story["items"]] == [
+        "order-requested/1",
+        "send-started/1",
+        "venue-accepted/1",
+        "order-filled/1",
+        "fill-booked/1",
+    ]
+    asked, _, accepted, filled, booked = story["items"]
+    assert (asked["actor"], asked["source"], asked["epoch"]) == ("maker", "command", 1)
+    assert (accepted["actor"], accepted["event"]) == ("venue", {"venue_order_id": "v1"})
+    assert [(message["direction"], message["body"]) for message in accepted["messages"]] == [
+        ("out", '{"ask":1}'),
+        ("in", '{"answer":2}'),
+    ]
+    assert booked["cause"] == filled["cause"] == filled["messages"][-1]["message_id"]
+    assert booked["stream"] == "position/main/BTC/USDT/net"
+    assert story["order"]["status"] == "filled"
+
+
+async def test_halted_trading_denies_orders_until_it_is_resumed(house: House) -> None:
+    guard = house.tokens.create("guard", scopes=(Scope.RISK_WRITE,))
+    halted = await house.call("POST", "/v1/halt", {"reason": "storm"}, token=guard)
+    assert (halted.status, halted.json["halted"]) == (200, "storm")
+    denied = await house.place()
+    assert (denied.status, denied.json["code"], denied.json["outcome"]) == (422, "trading_halted", "recorded")
+    resumed = await house.call("POST", "/v1/resume", {"reason": "calm"}, token=guard)
+    assert "halted" not in resumed.json
+    assert (await house.place(client_order_id="c2")).status == 202
