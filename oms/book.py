@@ -41,6 +41,11 @@ def position_stream(account: AccountId, symbol: Symbol, leg: PositionLeg) -> str
     return f"position/{account}/{symbol}/{leg}"
 
 
+def symbol_of(stream: str) -> Symbol:
+    """Return the symbol in the name of a position leg's stream (a symbol may hold slashes, the rest does not)."""
+    return Symbol(stream.split("/", 2)[2].rpartition("/")[0])
+
+
 def account_stream(account: AccountId) -> str:
     """Return the name of an account's own stream."""
     return f"account/{account}"
@@ -68,7 +73,7 @@ class Journal(Struct, frozen=True, gc=False):
 class Book:
     """The hot state of one account."""
 
-    def __init__(self, account: AccountId, *, closed_kept: int = CLOSED_KEPT) -> None:
+    def __init__(self, account: AccountId, *, closed_kept: int = CLOSED_KEPT, counting: bool = True) -> None:
         self.name = account
         self.account: Account = NOBODY
         self.orders: dict[str, Order] = {}  # by stream: every open order, and the closed ones not yet let go
@@ -81,6 +86,7 @@ class Book:
         self._closed: OrderedDict[str, None] = OrderedDict()  # streams, the longest closed first
         self._closed_kept = closed_kept
         self._journal: Journal | None = None
+        self._counting = counting
 
     def apply(self, stream: str, event: Event) -> State:
         """Fold one event of `stream` and return the state it led to.
@@ -100,9 +106,25 @@ class Book:
             case _:
                 self._remember(stream, self.account)
                 self.account = accounts.evolve(self.account, event)  # type: ignore[arg-type]  # as above
-                if isinstance(event, BalanceAdjusted):
+                if self._counting and isinstance(event, BalanceAdjusted):
                     self._own(event.currency, event.change)
                 return self.account
+
+    def count(self) -> None:
+        """Work out what is owned and what is held from the states, and keep both in step from here on.
+
+        A replay counts once, at its end. That this equals what was kept in step along the way is a property, tested.
+        """
+        self.totals, self.held, self._holds = dict(self.account.adjustments), {}, {}
+        for stream, leg in self.positions.items():
+            base, quote = currencies(symbol_of(stream))
+            self._own(base, leg.quantity)
+            self._own(quote, EXACT.subtract(leg.realized, leg.open_cost))
+            for currency, paid in leg.commissions.items():
+                self._own(currency, -paid)
+        for stream in self.open:
+            self._rehold(stream, self.orders[stream])
+        self._counting = True
 
     def funds(self, currency: Currency) -> Funds:
         """Return what the account has of one currency."""
@@ -181,6 +203,18 @@ class Book:
         if self._journal is not None:
             self._journal.states.append((stream, before))
         self.orders[stream] = after
+        if self._counting:
+            self._count(stream, before, after, event)
+        if (
+            before is None
+            or (before.life in CLOSED) is not (after.life in CLOSED)
+            or before.unsettled is not after.unsettled
+        ):
+            self._file(stream, after)
+        return after
+
+    def _count(self, stream: str, before: Order | None, after: Order, event: OrderEvent) -> None:
+        """Keep what is owned and what is held in step with one order event."""
         match event:
             case OrderFilled():
                 self._trade(after, event.quantity, event.price)
@@ -192,15 +226,12 @@ class Book:
                 self._charge(event.commission_currency, event.commission)
             case _:
                 pass
-        if before is None or (before.life in CLOSED) is not (after.life in CLOSED):
+        if (
+            before is None
+            or before.cum_quantity is not after.cum_quantity
+            or (before.life in CLOSED) is not (after.life in CLOSED)
+        ):
             self._rehold(stream, after)
-            self._file(stream, after)
-            return after
-        if before.cum_quantity is not after.cum_quantity:
-            self._rehold(stream, after)
-        if before.unsettled is not after.unsettled:
-            self._file(stream, after)
-        return after
 
     def _file(self, stream: str, order: Order) -> None:
         """Put the stream where an order of that life and those open questions belongs."""

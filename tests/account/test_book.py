@@ -148,6 +148,16 @@ def test_an_undo_takes_back_exactly_what_was_done(before: list[object], after: l
 
 
 @forall(told=messages)
+def test_counting_at_the_end_equals_counting_along_the_way(told: list[object]) -> None:
+    book = book_with(USDT="1000", BTC="3")
+    for message in told:
+        tell(book, message)
+    before = book.summary()
+    book.count()
+    assert book.summary() == before
+
+
+@forall(told=messages)
 def test_what_is_held_is_the_sum_over_open_orders(told: list[object]) -> None:
     book = book_with(USDT="1000", BTC="3")
     for message in told:
