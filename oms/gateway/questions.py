@@ -12,6 +12,7 @@ from oms.gateway.problems import InvalidQueryError, PositionNotReachedError
 from oms.gateway.reads import Reads
 from oms.gateway.sight import Sight, frame
 from oms.gateway.timeline import MessageLog, timeline
+from oms.gateway.tokens import Scope
 from oms.gateway.views import (
     Balances,
     BalanceView,
@@ -124,7 +125,8 @@ class Questions:
         account = self._accounts.one(caller, query.account).account
         position = await self._log_reach(query.min_position)
         history = await self._history(caller, account, client_order_id)
-        return await timeline(self._log, _folded(history), history, position)
+        all_bytes = caller.may(Scope.AUDIT_READ)
+        return await timeline(self._log, _folded(history), history, position, all_bytes=all_bytes)
 
     async def events(self, caller: Caller, query: EventsQuery) -> Events:
         """Return what the caller may see of the log, in order."""

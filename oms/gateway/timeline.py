@@ -1,4 +1,8 @@
-"""The whole story of one order: its events, the position events they caused, and the bytes behind each."""
+"""The whole story of one order: its events, the position events they caused, and the bytes behind each.
+
+An answer to our own request is about this order alone. A push or a poll may speak of other strategies' orders too, so
+its bytes are shown only to who may read the whole account.
+"""
 
 import base64
 from collections.abc import Mapping, Sequence
@@ -11,6 +15,7 @@ from oms.gateway.views import Timeline, TimelineEntry, WireMessage, moment, orde
 from oms.order.state import Order
 from oms.ports import EventLog, Meta, StoredEvent, VenueMessage
 from oms.store.codec import decode_meta
+from oms.values import Provenance
 
 _MOVES: Final = frozenset({"order-filled", "commission-reported", "trade-busted"})  # followed by a position event
 _META: Final = frozenset(Meta.__struct_fields__)
@@ -24,12 +29,23 @@ class MessageLog(EventLog, Protocol):
         ...
 
 
-async def timeline(log: MessageLog, order: Order, history: Sequence[StoredEvent], position: int) -> Timeline:
+async def timeline(
+    log: MessageLog, order: Order, history: Sequence[StoredEvent], position: int, *, all_bytes: bool
+) -> Timeline:
     """Return the story that `history`, the order's stream, tells. Raises LogUnavailableError."""
     events = sorted([*history, *await _moved(log, history)], key=lambda event: event.position)
     metas = [decode_meta(event.state) for event in events]
-    messages = await _messages(log, [meta.cause for meta in metas])
-    entries = [_entry(event, meta, messages.get(meta.cause, ())) for event, meta in zip(events, metas, strict=True)]
+    # A command's cause is the name its sender gave it, which must not open whatever message has the same name.
+    messages = await _messages(log, [meta.cause for meta in metas if meta.source is not Provenance.COMMAND])
+    entries = [
+        _entry(
+            event,
+            meta,
+            () if meta.source is Provenance.COMMAND else messages.get(meta.cause, ()),
+            shown=all_bytes or meta.source is Provenance.RESPONSE,
+        )
+        for event, meta in zip(events, metas, strict=True)
+    ]
     view = order_view(order, created_ns=metas[0].recorded_ns, updated_ns=metas[-1].recorded_ns)
     return Timeline(position=max(position, events[-1].position), order=view, items=entries)
 
@@ -51,7 +67,7 @@ async def _messages(log: MessageLog, causes: Sequence[str]) -> Mapping[str, Sequ
     return {cause: [found[name] for name in names if name in found] for cause, names in pairs.items()}
 
 
-def _entry(event: StoredEvent, meta: Meta, messages: Sequence[VenueMessage]) -> TimelineEntry:
+def _entry(event: StoredEvent, meta: Meta, messages: Sequence[VenueMessage], *, shown: bool) -> TimelineEntry:
     body: dict[str, Any] = msgspec.json.decode(event.state)
     return TimelineEntry(
         position=event.position,
@@ -65,15 +81,17 @@ def _entry(event: StoredEvent, meta: Meta, messages: Sequence[VenueMessage]) -> 
         epoch=meta.epoch,
         source=meta.source,
         event={name: value for name, value in body.items() if name not in _META},
-        messages=[_wire(message) for message in messages],
+        messages=[_wire(message, shown=shown) for message in messages],
     )
 
 
-def _wire(message: VenueMessage) -> WireMessage:
+def _wire(message: VenueMessage, *, shown: bool) -> WireMessage:
+    text: str | None = None
+    raw: str | None = None
     try:
-        text, raw = message.body.decode(), None
+        text = message.body.decode() if shown else None
     except UnicodeDecodeError:
-        text, raw = None, base64.b64encode(message.body).decode()
+        raw = base64.b64encode(message.body).decode()
     return WireMessage(
         message_id=message.message_id,
         at=moment(message.at_ns),
@@ -81,4 +99,5 @@ def _wire(message: VenueMessage) -> WireMessage:
         channel=message.channel,
         body=text,
         body_base64=raw,
+        withheld=not shown,
     )

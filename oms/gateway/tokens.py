@@ -23,7 +23,10 @@ TOKENS_MAX: Final = 10_000  # a gateway holds all of them in memory
 
 
 class Scope(StrEnum):
-    """What a token may do. ADMIN may do everything, to every strategy's orders on every account."""
+    """What a token may do. ADMIN may do everything, to every strategy's orders on every account.
+
+    AUDIT_READ shows, beside READ, the bytes of pushes and polls, which may speak of other strategies' orders.
+    """
 
     READ = "read"
     ORDERS_WRITE = "orders:write"

@@ -202,7 +202,10 @@ class Events(View, frozen=True, kw_only=True):
 
 
 class WireMessage(View, frozen=True, kw_only=True):
-    """What went over the wire to or from the venue, redacted. `body` is text; bytes that are none stand in base64."""
+    """What went over the wire to or from the venue, redacted. `body` is text; bytes that are none stand in base64.
+
+    `withheld` bytes may speak of other strategies' orders: the scope audit:read shows them.
+    """
 
     message_id: str
     at: datetime | None
@@ -210,6 +213,7 @@ class WireMessage(View, frozen=True, kw_only=True):
     channel: str
     body: str | None = None
     body_base64: str | None = None
+    withheld: bool = False
 
 
 class TimelineEntry(View, frozen=True, kw_only=True):

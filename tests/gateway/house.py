@@ -30,7 +30,7 @@ from oms.ports import StoredEvent
 from oms.risk import Limits
 from oms.runtime import SystemClock, Tasks, TimeOrderedIds
 from oms.store.memory import MemoryLog
-from oms.values import AccountId, ClientOrderId, Currency, StrategyId, Symbol
+from oms.values import AccountId, ClientOrderId, Currency, Provenance, StrategyId, Symbol
 from oms.venue import BalanceReport, Evidence
 from projections.fold import Twin
 from tests.order.story import BTC_USDT, SPOT
@@ -280,13 +280,21 @@ class House:
 
     # ------------------------------------------------------------------------------------------------ the venue
 
-    async def report(self, client_order_id: str, *news: OrderNews, wire: bool = False, account: str = "main") -> int:
+    async def report(
+        self,
+        client_order_id: str,
+        *news: OrderNews,
+        wire: bool = False,
+        account: str = "main",
+        source: Provenance = Provenance.RESPONSE,
+    ) -> int:
         """Let the venue say something of an order; return the position it is recorded at."""
         stream = order_stream(AccountId(account), ClientOrderId(client_order_id))
         evidence = Evidence(channel="POST /spot/v4/query", request=b'{"ask":1}', response=b'{"answer":2}')
         messages = kept(evidence, self.ids, self.clock) if wire else ()
         engine = self.engines[AccountId(account)]
-        return (await engine.report([(stream, each) for each in news], evidence=messages)).position
+        reports = [(stream, each) for each in news]
+        return (await engine.report(reports, evidence=messages, source=source)).position
 
     async def events(self) -> Sequence[StoredEvent]:
         return await self.log.page(after=0, limit=100_000)

@@ -5,7 +5,8 @@ from decimal import Decimal
 
 from oms.gateway.tokens import Scope
 from oms.order.messages import SubmitAccepted
-from oms.values import VenueOrderId
+from oms.store.codec import decode_meta
+from oms.values import Provenance, VenueOrderId
 from oms.venue import VenueOrderStatus
 from tests.gateway.house import House, order
 from tests.order.story import shown, trade
@@ -236,6 +237,29 @@ async def test_the_timeline_tells_the_whole_story_with_its_bytes(house: House) -
     assert booked["cause"] == filled["cause"] == filled["messages"][-1]["message_id"]
     assert booked["stream"] == "position/main/BTC/USDT/net"
     assert story["order"]["status"] == "filled"
+
+
+async def test_bytes_that_may_speak_of_others_are_for_who_may_read_the_account(house: House) -> None:
+    await house.place()
+    await house.report("c1", trade("t1", "0.01", "60000"), wire=True, source=Provenance.STREAM)
+    auditor = house.tokens.create("maker", scopes=(Scope.READ, Scope.AUDIT_READ))
+    for token, body in ((house.token, None), (auditor, '{"answer":2}')):
+        story = (await house.call("GET", "/v1/orders/c1/timeline", token=token)).json
+        message = story["items"][-1]["messages"][-1]
+        assert (message.get("body"), message.get("withheld", False)) == (body, body is None)
+        assert message["channel"] == "POST /spot/v4/query"
+
+
+async def test_a_request_named_like_a_message_does_not_open_it(house: House) -> None:
+    await house.place(client_order_id="theirs", token=house.tokens.create("taker"))
+    await house.report("theirs", SubmitAccepted(venue_order_id=VenueOrderId("v1")), wire=True)
+    secret = decode_meta((await house.log.read("order/main/theirs"))[-1].state).cause
+    assert await house.log.messages([secret])
+    await house.place(client_order_id="mine")
+    assert (await house.cancel("mine", key=secret)).status == 202
+    story = (await house.call("GET", "/v1/orders/mine/timeline")).json
+    assert story["items"][-1]["cause"] == secret
+    assert story["items"][-1]["messages"] == []
 
 
 async def test_halted_trading_denies_orders_until_it_is_resumed(house: House) -> None:

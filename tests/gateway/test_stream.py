@@ -392,6 +392,7 @@ async def test_what_is_remembered_of_owners_is_bounded(house: House) -> None:
     for number in range(5):
         await house.place(client_order_id=f"c{number}")
         await house.report(f"c{number}", SubmitAccepted(venue_order_id=VenueOrderId(f"v{number}")))
+    await house.report("c0", trade("t1", "0.01"))
     sight = Sight(house.log, owners_max=2)
     caller = Caller(
         token_id="t", strategy=StrategyId("maker"), accounts=frozenset({AccountId("main")}), scopes=frozenset()
