@@ -8,6 +8,7 @@ import os
 import signal
 from decimal import ROUND_DOWN, Decimal
 from itertools import cycle
+from typing import Any
 
 import aiohttp
 
@@ -24,6 +25,7 @@ PAUSE_SECONDS = 1.1
 
 async def take(client: oms.Client, market: aiohttp.ClientSession, what: str) -> None:
     """Send one order of its kind and say what became of it."""
+    asked: dict[str, Any]
     match what:
         case "market buy":
             asked = {"side": "buy", "type": "market", "notional": NOTIONAL}

@@ -32,6 +32,7 @@ from oms.cli.tokens import operator_token
 from oms.cli.truth import Ours, Truth, differences
 from oms.client import connect
 from oms.config import PREFIX, load
+from oms.errors import OmsError
 from oms.gateway.reads import Reads
 from oms.gateway.tokens import PostgresTokens, Scope
 from oms.runtime import SystemClock
@@ -51,6 +52,20 @@ class UnsettledError(ChildFailedError):
     """Something was still open, or in doubt, long after everything was canceled."""
 
     code = "unsettled"
+
+
+class HomeTakenError(OmsError):
+    """The demo begins with an exchange that begins anew, so it needs a log that does."""
+
+    code = "home_taken"
+    next_step = "name an empty folder, or none"
+
+
+class NoExamplesError(OmsError):
+    """The examples are not part of what is installed."""
+
+    code = "no_examples"
+    next_step = "run it from a checkout of the repository"
 
 
 class World(Struct, frozen=True, kw_only=True):
@@ -97,7 +112,12 @@ def demo(
 
 @contextmanager
 def _home(asked: Path | None) -> Iterator[Path]:
+    """Yield the folder to work in. Raises HomeTakenError."""
+    if not EXAMPLES.is_dir():
+        raise NoExamplesError(f"the strategies are not there: {EXAMPLES}")
     if asked is not None:
+        if asked.exists() and any(asked.iterdir()):
+            raise HomeTakenError(f"{asked} is not empty, and the simulated exchange knows nothing of an earlier log")
         asked.mkdir(parents=True, exist_ok=True)
         yield asked.absolute()
         return

@@ -13,9 +13,8 @@ from oms.cli.output import AsJson, Output
 from oms.cli.reads import AccountName, StrategyName, SymbolName
 from oms.cli.running import gateway_url
 from oms.cli.tokens import operator_token
-from oms.client import Client, ClientError, RefusedError, UnreachableError, connect
+from oms.client import Client, connect
 from oms.config import Config
-from oms.errors import OmsError, Outcome
 from oms.gateway.views import OrderAnswer, encode
 from oms.values import OrderType, Side, TimeInForce, plain
 
@@ -24,27 +23,6 @@ ACCEPTED: Final = "durable; whether the venue takes it shows in: oms explain"
 Reason = Annotated[str | None, typer.Option(help="Why; it stands in the log.")]
 
 _T = TypeVar("_T")
-
-
-class GatewayRefusedError(OmsError):
-    """The OMS said no; code, outcome and next step are its own."""
-
-    def __init__(self, refusal: RefusedError) -> None:
-        problem = refusal.problem
-        super().__init__(problem.detail, next_step=problem.next_step)
-        self.code = problem.code  # type: ignore[misc]  # what the gateway called it, not what this class is
-        self.outcome = problem.outcome
-
-
-class GatewayDownError(OmsError):
-    """No OMS answers where it should be."""
-
-    code = "gateway_down"
-    next_step = "start it with: oms up --venue simulator; or name its port with OMS__GATEWAY__PORT"
-
-    def __init__(self, cause: str, outcome: Outcome) -> None:
-        super().__init__(cause)
-        self.outcome = outcome
 
 
 def register(app: typer.Typer) -> None:
@@ -154,26 +132,14 @@ def resume(
 
 
 def _ask(config: Config, ask: Callable[[Client], Awaitable[_T]]) -> _T:
-    """Ask the gateway as the operator.
-
-    Raises:
-        GatewayRefusedError: it said no.
-        GatewayDownError: it did not answer.
-    """
+    """Ask the gateway as the operator. Raises NoTokenError, and what the SDK raises."""
     url, token = gateway_url(config), operator_token(config, os.environ)
 
     async def asking() -> _T:
         async with connect(url, token=token) as client:
             return await ask(client)
 
-    try:
-        return asyncio.run(asking())
-    except RefusedError as refusal:
-        raise GatewayRefusedError(refusal) from refusal
-    except UnreachableError as error:
-        raise GatewayDownError(str(error), error.outcome) from error
-    except ClientError as error:
-        raise GatewayDownError(f"what answers at {url} is no OMS: {error}", error.outcome) from error
+    return asyncio.run(asking())
 
 
 def _show(output: Output, order: OrderAnswer) -> None:
