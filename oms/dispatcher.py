@@ -59,18 +59,25 @@ class Dispatcher:
         return not self.in_flight
 
     def resume_cancels(self) -> None:
-        """Send the cancels again that still wait for their order's end after a while: cancelling twice is safe."""
+        """Send the cancels again that still wait for their order's end after a while: cancelling twice is safe.
+
+        What is not committed yet is left to its commit.
+        """
         recently = self._clock.monotonic() - AGAIN_SECONDS
         self._cancelled = {stream: at for stream, at in self._cancelled.items() if at > recently}
+        uncommitted = self._engine.uncommitted()
         for stream in list(self._engine.book.unsettled):
-            if stream not in self._cancelled:
+            if stream not in self._cancelled and stream not in uncommitted:
                 self._cancel_pending(stream, self._engine.book.orders[stream])
 
     def _recovered(self) -> None:
         self._spawn(self._doubt(), name="doubt what was being sent")
 
     async def _doubt(self) -> None:
-        await self._engine.doubt_unsent("the log was lost while sending", frozenset(self._sending))
+        try:
+            await self._engine.doubt_unsent("the log was lost while sending", frozenset(self._sending))
+        except FencedError:
+            return  # the account's new writer doubts them as it starts
         self.resume_cancels()
 
     def _handed(self, handouts: Sequence[Handout]) -> None:

@@ -15,9 +15,10 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from oms.account.events import WriterStarted
-from oms.book import Book, Event, Journal, State, account_stream, order_stream
+from oms.book import CLOSED_KEPT, Book, Event, Journal, State, account_stream, order_stream
 from oms.decide import Addressed, Command, Decided, Decider, Said
 from oms.errors import (
     CommandRefusedError,
@@ -111,10 +112,11 @@ class Engine:
         ids: Ids,
         spawn: Spawn,
         intake_max: int = INTAKE_MAX,
+        closed_kept: int = CLOSED_KEPT,
     ) -> None:
         self.account = account
         self.decider = decider
-        self.book = Book(account)
+        self.book = Book(account, closed_kept=closed_kept)
         self.epoch = 0
         self.position = 0  # the last one known to be committed
         self.opened_ns = 0  # when this log first knew the account, and when it last wrote of it: UTC
@@ -129,6 +131,7 @@ class Engine:
         self._ids = ids
         self._spawn = spawn
         self._intake_max = intake_max
+        self._closed_kept = closed_kept
         self._open = _Batch()
         self._closed: deque[_Batch] = deque()  # full, waiting for the one in flight
         self._in_flight: _Batch | None = None
@@ -176,6 +179,11 @@ class Engine:
     def ready(self) -> bool:
         """Whether commands are taken now."""
         return self._ready.is_set() and not self._stopping and not self.fenced.is_set()
+
+    def uncommitted(self) -> set[str]:
+        """Return the streams of which memory holds more than the log: nobody may yet act on what it says of them."""
+        flying = [] if self._in_flight is None else [self._in_flight]
+        return {event.stream for batch in (*flying, *self._closed, self._open) for event in batch.events}
 
     # ------------------------------------------------------------------------------------------------ intake
 
@@ -232,6 +240,8 @@ class Engine:
                 return await self.note(reports, source=source, occurred_ns=occurred_ns, evidence=evidence)
             except LogUnavailableError:
                 await asyncio.sleep(RETRY_SECONDS[0])
+                # The log may hold the bytes under their old names by now, and no name twice.
+                evidence = [replace(message, message_id=self._ids.next()) for message in evidence]
 
     def note(
         self,
@@ -263,9 +273,20 @@ class Engine:
             raise error
 
     async def known(self, stream: str) -> bool:
-        """Whether the log holds an order's stream; brings it into memory if so. Raises LogUnavailableError."""
-        await self._load(stream)
-        return stream in self.book.orders
+        """Whether the log holds an order's stream; brings it into memory if so. Waits while the log is gone.
+
+        Raises:
+            FencedError: another writer has the account.
+        """
+        while True:
+            await self._ready.wait()
+            try:
+                self._check_open()
+                await self._load(stream)
+            except LogUnavailableError:
+                await asyncio.sleep(RETRY_SECONDS[0])
+            else:
+                return stream in self.book.orders
 
     async def _load(self, *streams: str) -> None:
         """Bring orders back into memory that closed long ago, so that whoever names them gets the truth.
@@ -431,7 +452,7 @@ class Engine:
 
     async def _rebuild(self) -> None:
         """Fold the whole log of this account into a new book."""
-        book, position = Book(self.account), 0
+        book, position = Book(self.account, closed_kept=self._closed_kept, counting=False), 0
         first = last = None
         own = (f"order/{self.account}/", f"position/{self.account}/")
         while page := await self._log.page(after=position, limit=PAGE):
@@ -441,6 +462,7 @@ class Engine:
                     first, last = first or stored, stored
             position = page[-1].position
             book.trim()
+        book.count()
         book.cut()
         self.book, self.position = book, position
         if first is not None and last is not None:

@@ -72,7 +72,11 @@ class Watcher:
                     if isinstance(report, Control) and report.event in {"connected", "disconnected"}:
                         log.info("stream", account=self._engine.account, event_name=report.event, text=report.text)
                         self._behind.set()
-                await self._record(answer)
+                try:
+                    await self._record(answer)
+                except NoAnswerError as error:  # about the order behind a trade: the comparison will bring both
+                    log.warning("could not ask the venue", account=self._engine.account, cause=error.cause)
+                    self._behind.set()
         except FencedError:
             pass
 
@@ -86,7 +90,7 @@ class Watcher:
                 try:
                     await self.compare()
                     failures = 0
-                    pause = FULL_SECONDS
+                    pause = FULL_SECONDS if self.synced.is_set() else RETRY_SECONDS[0]
                 except NoAnswerError as error:
                     log.warning("could not compare with the venue", account=self._engine.account, cause=error.cause)
                     pause = RETRY_SECONDS[min(failures, len(RETRY_SECONDS) - 1)]
@@ -115,8 +119,8 @@ class Watcher:
             await self._ask(stream)
         for stream in list(self._engine.book.unsettled):
             await self._settle(stream)
-        await self._compare_balances()
-        if not self.synced.is_set():
+        opened = await self._compare_balances()
+        if opened and not self.synced.is_set():
             self._dispatcher.resume_cancels()
             self._engine.trading = True
             self.synced.set()
@@ -131,20 +135,35 @@ class Watcher:
         if answer.complete:
             self._traded_until_ms = now_ms
 
-    async def _compare_balances(self) -> None:
-        """Take the balances over at the opening; later only note a difference: a break, never a correction."""
-        answer = await self._venue.balances()
-        balances = tuple(report for report in answer.reports if isinstance(report, BalanceReport))
+    async def _compare_balances(self) -> bool:
+        """Take the balances over at the opening; later only note a difference: a break, never a correction.
+
+        Returns whether the account is open.
+        """
         book = self._engine.book
         if not book.account.adjustments:
-            if not any(order.trades_missing for order in book.orders.values()):
-                report = BalancesReport(balances=balances, reason="opening")
-                evidence = kept(answer.evidence, self._ids, self._clock)
-                stream = account_stream(self._engine.account)
-                await self._engine.report([(stream, report)], source=Provenance.POLL, evidence=evidence)
-            return
-        differ = differences(book, balances)
+            return await self._open()
+        answer = await self._venue.balances()
+        differ = differences(book, _balances(answer))
         self.differences = {name: (str(ours), str(theirs)) for name, (ours, theirs) in differ.items()}
+        return True
+
+    async def _open(self) -> bool:
+        """Take over what the venue says we own, unless a trade falls between the looks: then it is in the balances, or
+        it is not, and nobody can tell. Returns whether it was possible.
+        """
+        book = self._engine.book
+        before = dict(book.totals)
+        answer = await self._venue.balances()
+        await self._read_trades()
+        moved = book is not self._engine.book or book.totals != before
+        if moved or any(order.trades_missing for order in book.orders.values()):
+            return False
+        report = BalancesReport(balances=_balances(answer), reason="opening")
+        evidence = kept(answer.evidence, self._ids, self._clock)
+        stream = account_stream(self._engine.account)
+        await self._engine.report([(stream, report)], source=Provenance.POLL, evidence=evidence)
+        return True
 
     # ------------------------------------------------------------------------------------------------ the unsettled
 
@@ -189,9 +208,11 @@ class Watcher:
             return
         if not proves:
             return
-        since_ms = (order.valid_until_ns - int(self._venue.capabilities.submit_validity * 1e9)) // 1_000_000
+        sent_ms = (order.valid_until_ns - int(self._venue.capabilities.submit_validity * 1e9)) // 1_000_000
+        # No trade from before this log's opening: those are in the opening balances.
+        since_ms = max(sent_ms - OVERLAP_MS, self._engine.opened_ns // 1_000_000)
         listed = await self._venue.open_orders()
-        traded = await self._venue.trades(since_ms=since_ms - OVERLAP_MS, until_ms=self._clock.now_ns() // 1_000_000)
+        traded = await self._venue.trades(since_ms=since_ms, until_ms=self._clock.now_ns() // 1_000_000)
         await self._record(listed)
         await self._record(traded)
         if not (listed.complete and traded.complete) or mentions(listed, order) or mentions(traded, order):
@@ -253,6 +274,10 @@ class Watcher:
         name = OrderRef(client_order_id=external_id(trade), symbol=trade.symbol, venue_order_id=trade.venue_order_id)
         answer = await self._venue.order(name)
         return [(stream, report) for report in answer.reports if isinstance(report, OrderReport)]
+
+
+def _balances(answer: Answer) -> tuple[BalanceReport, ...]:
+    return tuple(report for report in answer.reports if isinstance(report, BalanceReport))
 
 
 def _occurred_ns(news: Sequence[Addressed]) -> int | None:

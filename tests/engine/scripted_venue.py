@@ -1,0 +1,203 @@
+"""A venue that does what a story says: it keeps real books, and answers as scripted, one call after the other."""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Sequence
+from decimal import Decimal
+from enum import Enum
+
+import msgspec
+
+from oms.instrument import Instrument
+from oms.values import ZERO, ClientOrderId, Currency, ExecId, Provenance, VenueOrderId
+from oms.venue import (
+    Ack,
+    Answer,
+    BalanceReport,
+    Capabilities,
+    Control,
+    Evidence,
+    NewOrder,
+    NoAnswerError,
+    OrderRef,
+    OrderReport,
+    Refusal,
+    RefusalClass,
+    Report,
+    TradeReport,
+    VenueOrderStatus,
+)
+from tests.order.story import BTC_USDT, SPOT
+
+OPEN = (VenueOrderStatus.NEW, VenueOrderStatus.PARTIALLY_FILLED)
+
+
+class Fate(Enum):
+    """What becomes of one submit or cancel."""
+
+    ACCEPTED = "accepted"
+    ANSWER_LOST = "accepted, and the answer is lost"
+    REQUEST_LOST = "lost on its way; nobody can tell"
+    NOT_SENT = "certainly never left"
+    BUSY = "refused for now: not executed"
+    REFUSED = "refused for good"
+
+
+class ScriptedVenue:
+    """`fates` are those of the next submits and cancels, ACCEPTED when none is left. While `cut`, no query is answered;
+    while `blind`, queries find nothing. `held` makes submits wait until it is set.
+    """
+
+    def __init__(self, now_ns: Callable[[], int]) -> None:
+        self.fates: deque[Fate] = deque()
+        self.cut = False
+        self.blind = False
+        self.held: asyncio.Event | None = None
+        self.submitted: list[NewOrder] = []  # every send that arrived, taken or not
+        self.canceled: list[OrderRef] = []
+        self.asked = 0
+        self.orders: dict[str, OrderReport] = {}  # by client order id
+        self.trades_done: list[TradeReport] = []
+        self.totals: dict[str, Decimal] = {"USDT": Decimal(1_000), "BTC": Decimal(5)}
+        self._now_ns = now_ns
+        self._frames: asyncio.Queue[Answer] = asyncio.Queue()
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return SPOT
+
+    async def instruments(self) -> tuple[Instrument, ...]:
+        return (BTC_USDT,)
+
+    # ------------------------------------------------------------------------------------------------ commands
+
+    async def submit(self, order: NewOrder) -> Answer:
+        self.submitted.append(order)
+        fate = self.fates.popleft() if self.fates else Fate.ACCEPTED
+        if self.held is not None:
+            await self.held.wait()
+        await asyncio.sleep(0.01)
+        if fate in {Fate.ACCEPTED, Fate.ANSWER_LOST}:
+            self.take(order)
+        shown = self.orders.get(order.client_order_id)
+        return self._settled(fate, Ack(venue_order_id=None if shown is None else shown.venue_order_id))
+
+    async def cancel(self, order: OrderRef) -> Answer:
+        self.canceled.append(order)
+        fate = self.fates.popleft() if self.fates else Fate.ACCEPTED
+        await asyncio.sleep(0.01)
+        if fate in {Fate.ACCEPTED, Fate.ANSWER_LOST}:
+            shown = self.orders[order.client_order_id]
+            if shown.status not in OPEN:
+                refusal = Refusal(klass=RefusalClass.CERTAIN, reason="already_filled", code="50031")
+                return self._answer((refusal,))
+            self.orders[order.client_order_id] = _with(shown, status=VenueOrderStatus.CANCELED)
+        return self._settled(fate, Ack())
+
+    def _settled(self, fate: Fate, ack: Ack) -> Answer:
+        match fate:
+            case Fate.ACCEPTED:
+                return self._answer((ack,))
+            case Fate.ANSWER_LOST | Fate.REQUEST_LOST:
+                raise NoAnswerError("no answer within 10 s", self._evidence())
+            case Fate.NOT_SENT:
+                raise NoAnswerError("connection refused", self._evidence(), sent=False)
+            case Fate.BUSY:
+                return self._answer((Refusal(klass=RefusalClass.RATE_LIMIT, reason="rate_limit", code="30013"),))
+            case Fate.REFUSED:
+                return self._answer((Refusal(klass=RefusalClass.CERTAIN, reason="insufficient_funds", code="50020"),))
+
+    # ------------------------------------------------------------------------------------------------ what happens
+
+    def take(self, order: NewOrder) -> None:
+        """Accept an order; what its acknowledgement would say is another matter."""
+        self.orders[order.client_order_id] = OrderReport(
+            symbol=order.symbol,
+            status=VenueOrderStatus.NEW,
+            venue_order_id=VenueOrderId(f"v{len(self.orders) + 1}"),
+            client_order_id=order.client_order_id,
+            side=order.side,
+            quantity=order.quantity,
+            cum_quantity=ZERO,
+            price=order.price,
+        )
+
+    def fill(self, client_order_id: str, quantity: str, *, price: str = "100") -> tuple[OrderReport, TradeReport]:
+        """Match a part of an order; return how the venue would push it."""
+        shown = self.orders[client_order_id]
+        assert shown.quantity is not None
+        assert shown.cum_quantity is not None
+        cum_quantity = shown.cum_quantity + Decimal(quantity)
+        whole = cum_quantity >= shown.quantity
+        status = VenueOrderStatus.FILLED if whole else VenueOrderStatus.PARTIALLY_FILLED
+        if shown.status not in OPEN:
+            status = shown.status or VenueOrderStatus.CANCELED
+        shown = self.orders[client_order_id] = _with(shown, status=status, cum_quantity=cum_quantity)
+        trade = TradeReport(
+            exec_id=ExecId(f"t{len(self.trades_done) + 1}"),
+            symbol=shown.symbol,
+            price=Decimal(price),
+            quantity=Decimal(quantity),
+            venue_order_id=shown.venue_order_id,
+            client_order_id=ClientOrderId(client_order_id),
+            side=shown.side,
+            commission=Decimal("0.1"),
+            commission_currency=Currency("USDT"),
+            at_ms=self._now_ns() // 1_000_000,
+        )
+        self.trades_done.append(trade)
+        return shown, trade
+
+    def push(self, *reports: Report) -> None:
+        """Send reports down the private stream."""
+        self._frames.put_nowait(self._answer(reports, source=Provenance.STREAM))
+
+    # ------------------------------------------------------------------------------------------------ queries
+
+    async def order(self, order: OrderRef) -> Answer:
+        await self._asked()
+        shown = None if self.blind else self.orders.get(order.client_order_id)
+        if shown is None:
+            return self._answer((Refusal(klass=RefusalClass.CERTAIN, reason="order_not_found", code="50005"),))
+        return self._answer((shown,))
+
+    async def open_orders(self) -> Answer:
+        await self._asked()
+        return self._answer([] if self.blind else [each for each in self.orders.values() if each.status in OPEN])
+
+    async def trades(self, *, since_ms: int, until_ms: int) -> Answer:
+        await self._asked()
+        within = [each for each in self.trades_done if since_ms <= (each.at_ms or 0) <= until_ms]
+        return self._answer([] if self.blind else within)
+
+    async def order_trades(self, order: OrderRef) -> Answer:
+        await self._asked()
+        return self._answer([each for each in self.trades_done if each.client_order_id == order.client_order_id])
+
+    async def balances(self) -> Answer:
+        await self._asked()
+        return self._answer([BalanceReport(currency=Currency(c), total=total) for c, total in self.totals.items()])
+
+    async def stream(self) -> AsyncIterator[Answer]:
+        yield self._answer((Control(event="connected"),), source=Provenance.STREAM)
+        while True:
+            yield await self._frames.get()
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+    async def _asked(self) -> None:
+        self.asked += 1
+        await asyncio.sleep(0.01)
+        if self.cut:
+            raise NoAnswerError("connection reset", self._evidence())
+
+    def _answer(self, reports: Sequence[Report], *, source: Provenance = Provenance.RESPONSE) -> Answer:
+        return Answer(reports=tuple(reports), evidence=self._evidence(), source=source)
+
+    def _evidence(self) -> Evidence:
+        return Evidence(channel="POST /scripted", request=b"{}", response=b"{}", sent_ns=self._now_ns())
+
+
+def _with(shown: OrderReport, **changes: object) -> OrderReport:
+    return msgspec.structs.replace(shown, **changes)

@@ -1,0 +1,232 @@
+"""What must always be true, told by somebody who trusts neither the engine's memory nor its arithmetic.
+
+The witness folds every committed event in the moment of its commit and keeps its own sums. What cannot be is told to
+`say`, with the invariant's name from the simulation's list: I1 every order at the venue is in the log or external, I2
+at most one acceptance per client order id, I3 a send only after its intent is committed, I4 acknowledged commands are
+in the log, I5 position = sum of fills = the venue's, I7 balances equal the venue's at rest, I8 each trade once, I9
+life moves along the table, I10 no doubt is left, none without evidence, I12 memory = fold of the log, I13 the log is
+whole, I14 a fenced writer never lands, I15 nothing is spent twice, I19 nothing grows or runs without end.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from decimal import Decimal
+from typing import Final, TypeVar
+
+from oms.account.events import BalanceAdjusted
+from oms.book import Book
+from oms.engine import Engine
+from oms.errors import CorruptStreamError
+from oms.order.events import (
+    AbsenceProven,
+    CommissionReported,
+    ExternalOrderSeen,
+    OrderDenied,
+    OrderEvent,
+    OrderFilled,
+    OrderRequested,
+    OutcomeUnknown,
+    SendStarted,
+    VenueRefused,
+)
+from oms.order.messages import CancelOrder, PlaceOrder
+from oms.order.state import CLOSED, Life, Order, evolve, hold
+from oms.ports import StoredEvent
+from oms.position.events import FillBooked
+from oms.store.codec import decode, decode_meta
+from oms.store.seals import verify
+from oms.values import EXACT, ZERO, currencies, signed
+from tests.simulation.storage import Storage
+
+K = TypeVar("K", bound=str)
+Say = Callable[[str, str], None]  # the invariant, what is wrong with it
+
+PROOFS: Final = 3  # the order itself, the open orders, the trades
+
+# Drawn by hand, apart from the product's table: where a life may go in one event.
+MOVES: Final[Mapping[Life, frozenset[Life]]] = {
+    Life.NEW: frozenset({Life.DENIED, Life.SENDING, Life.WORKING, Life.FILLED}),
+    Life.DENIED: frozenset({Life.WORKING, Life.FILLED}),
+    Life.SENDING: frozenset(
+        {Life.WORKING, Life.REJECTED, Life.IN_DOUBT, Life.FILLED, Life.CANCELED, Life.EXPIRED},
+    ),
+    Life.IN_DOUBT: frozenset({Life.WORKING, Life.REJECTED, Life.FILLED, Life.CANCELED, Life.EXPIRED}),
+    Life.WORKING: frozenset({Life.FILLED, Life.CANCELED, Life.EXPIRED, Life.REJECTED}),
+    Life.FILLED: frozenset({Life.WORKING}),
+    Life.CANCELED: frozenset({Life.FILLED}),
+    Life.EXPIRED: frozenset({Life.FILLED}),
+    Life.REJECTED: frozenset({Life.WORKING, Life.FILLED, Life.CANCELED, Life.EXPIRED}),
+}
+
+
+class Witness:
+    """Sees every commit; knows what the log says without asking the OMS."""
+
+    def __init__(self, say: Say) -> None:
+        self.orders: dict[str, Order] = {}
+        self.external: set[str] = set()  # streams of orders that the log never asked for
+        self.fills: dict[str, OrderFilled] = {}  # by exec id
+        self.traded: dict[str, Decimal] = {}  # by symbol: the signed sum of fills
+        self.booked: dict[str, Decimal] = {}  # by position stream: the signed sum of bookings
+        self.totals: dict[str, Decimal] = {}
+        self.versions: dict[str, int] = {}
+        self.head = 0
+        self.epoch = 0
+        self._say = say
+
+    def committed(self, epoch: int, events: Sequence[StoredEvent]) -> None:
+        """Take in one commit."""
+        if epoch < self.epoch:
+            self._say("I14", f"a writer of epoch {epoch} landed after epoch {self.epoch}")
+        self.epoch = max(self.epoch, epoch)
+        for stored in events:
+            self._whole(stored)
+            event = decode(stored.topic, stored.state)
+            match event:
+                case FillBooked():
+                    self.booked[stored.stream] = self.booked.get(stored.stream, ZERO) + event.quantity
+                case BalanceAdjusted():
+                    self._own(event.currency, event.change)
+                case _ if stored.stream.startswith("order/"):
+                    self._order(stored, event)  # type: ignore[arg-type]  # an order's stream holds an order's events
+                case _:
+                    pass
+        if sum(self.traded.values(), ZERO) != sum(self.booked.values(), ZERO):
+            self._say("I5", f"fills sum to {self.traded}, bookings to {self.booked}, at position {self.head}")
+
+    def held(self) -> dict[str, Decimal]:
+        """Return what open orders keep, by currency, summed anew."""
+        held: dict[str, Decimal] = {}
+        for order in self.orders.values():
+            currency, amount = hold(order)
+            if amount:
+                held[currency] = held.get(currency, ZERO) + amount
+        return held
+
+    def _whole(self, stored: StoredEvent) -> None:
+        if stored.position != self.head + 1:
+            self._say("I13", f"position {stored.position} after {self.head}")
+        self.head = stored.position
+        due = self.versions.get(stored.stream, 0) + 1
+        if stored.version != due:
+            self._say("I13", f"{stored.stream} goes on with version {stored.version}, {due} is due")
+        self.versions[stored.stream] = stored.version
+
+    def _order(self, stored: StoredEvent, event: OrderEvent) -> None:
+        before = self.orders.get(stored.stream)
+        try:
+            after = evolve(before, event)
+        except CorruptStreamError as error:
+            self._say("I9", str(error))
+            return
+        if before is not None and after.life is not before.life and after.life not in MOVES[before.life]:
+            self._say("I9", f"{stored.stream} went from {before.life} to {after.life} by {event}")
+        self.orders[stored.stream] = after
+        match event:
+            case OrderFilled():
+                self._filled(stored.stream, after, event)
+            case CommissionReported():
+                self._own(event.commission_currency, -event.commission)
+            case ExternalOrderSeen():
+                self.external.add(stored.stream)
+            case SendStarted(attempt=1):
+                self._spent(stored.stream, after)
+            case _:
+                self._doubt(stored, before, after, event)
+
+    def _filled(self, stream: str, order: Order, fill: OrderFilled) -> None:
+        if fill.exec_id in self.fills:
+            self._say("I8", f"trade {fill.exec_id} of {stream} is booked a second time")
+        self.fills[fill.exec_id] = fill
+        symbol = order.request.symbol
+        change = signed(order.request.side, fill.quantity)
+        self.traded[symbol] = EXACT.add(self.traded.get(symbol, ZERO), change)
+        base, quote = currencies(symbol)
+        self._own(base, change)
+        self._own(quote, -EXACT.multiply(change, fill.price))
+        if fill.commission is not None and fill.commission_currency is not None:
+            self._own(fill.commission_currency, -fill.commission)
+
+    def _spent(self, stream: str, order: Order) -> None:
+        currency, _ = hold(order)
+        held, total = self.held().get(currency, ZERO), self.totals.get(currency, ZERO)
+        if held > total:
+            self._say("I15", f"with {stream} open orders hold {held} {currency}, there is {total}")
+
+    def _doubt(self, stored: StoredEvent, before: Order | None, after: Order, event: OrderEvent) -> None:
+        """In doubt by its own event only, and out of it with evidence only."""
+        match event:
+            case AbsenceProven():
+                assert before is not None
+                recorded_ns = decode_meta(stored.state).recorded_ns
+                if recorded_ns <= before.valid_until_ns:
+                    early = (before.valid_until_ns - recorded_ns) / 1e9
+                    self._say("I10", f"{stored.stream} called absent {early:.1f} s before its request expired")
+                if len(set(event.evidence)) < PROOFS:
+                    self._say("I10", f"{stored.stream} called absent on {event.evidence}")
+            case OutcomeUnknown() | OrderDenied() | OrderRequested() | VenueRefused():
+                pass
+            case _:
+                doubted = before is not None and before.life is Life.IN_DOUBT
+                if doubted and after.life is Life.REJECTED:
+                    self._say("I10", f"{stored.stream} left doubt for {after.life} by {event}")
+
+    def _own(self, currency: str, change: Decimal) -> None:
+        self.totals[currency] = EXACT.add(self.totals.get(currency, ZERO), change)
+
+
+# ------------------------------------------------------------------------------------------------ of acknowledgements
+
+
+def acknowledged(command: PlaceOrder | CancelOrder, stream: str, witness: Witness) -> Iterable[tuple[str, str]]:
+    """Yield what is wrong with the log in the moment in which `command` was acknowledged (I4)."""
+    order = witness.orders.get(stream)
+    if order is None:
+        yield "I4", f"{stream} was acknowledged and is not in the log"
+    elif isinstance(command, CancelOrder):
+        if not order.cancels_known:
+            yield "I4", f"a cancel of {stream} was acknowledged and is not in the log"
+    elif order.request.price != command.price or order.request.quantity != command.quantity:
+        yield "I4", f"{stream} was acknowledged with another body than the log holds"
+
+
+# ------------------------------------------------------------------------------------------------ of memory
+
+
+def memory(engine: Engine, witness: Witness) -> Iterable[tuple[str, str]]:
+    """Yield where an idle engine's memory is not what the log adds up to (I12)."""
+    book = engine.book
+    if engine.position != witness.head:
+        yield "I12", f"the engine stands at {engine.position}, the log at {witness.head}"
+    open_orders = {stream: order for stream, order in witness.orders.items() if order.life not in CLOSED}
+    if set(book.open) != set(open_orders):
+        yield "I12", f"open in memory {sorted(book.open)}, in the log {sorted(open_orders)}"
+    for stream, order in book.orders.items():
+        if order != witness.orders.get(stream):
+            yield "I12", f"{stream} is {order} in memory, {witness.orders.get(stream)} in the log"
+    unsettled = {stream for stream, order in witness.orders.items() if order.unsettled}
+    if set(book.unsettled) != unsettled:
+        yield "I12", f"unsettled in memory {sorted(book.unsettled)}, in the log {sorted(unsettled)}"
+    for what, ours, theirs in (("totals", book.totals, witness.totals), ("held", book.held, witness.held())):
+        if _present(ours) != _present(theirs):
+            yield "I12", f"{what} in memory {_present(ours)}, in the log {_present(theirs)}"
+    positions = {stream: position.quantity for stream, position in book.positions.items()}
+    if _present(positions) != _present(witness.booked):
+        yield "I12", f"positions in memory {positions}, in the log {witness.booked}"
+
+
+def replayed(engine: Engine, storage: Storage) -> Iterable[tuple[str, str]]:
+    """Yield where a fold of the whole log is not the engine's state, digit for digit, and where a seal is broken."""
+    book = Book(engine.account)
+    for stored in storage.events:
+        book.apply(stored.stream, decode(stored.topic, stored.state))
+    ours, folded = engine.book.summary(), book.summary()
+    for part in folded:
+        if ours[part] != folded[part]:
+            yield "I12", f"{part}: {ours[part]} in memory, {folded[part]} by replay"
+    wrong = verify(storage.sealed())
+    if wrong is not None:
+        yield "I13", f"the seal of position {wrong} is broken"
+
+
+def _present(amounts: Mapping[K, Decimal]) -> dict[K, Decimal]:
+    return {name: amount for name, amount in amounts.items() if amount}

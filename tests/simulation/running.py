@@ -1,0 +1,166 @@
+"""One OMS process of the simulation, composed as the real root composes it: engine, dispatcher, watcher, adapter."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from random import Random  # noqa: TID251 - the simulation's chance comes from its seed
+
+from adapters.bitmart.sign import Credentials
+from adapters.bitmart.spot.venue import BitmartSpot, Endpoints
+from oms.decide import Decider
+from oms.dispatcher import Dispatcher
+from oms.engine import Engine, Receipt
+from oms.errors import FencedError, LogUnavailableError, NotReadyError
+from oms.order.messages import CancelOrder, PlaceOrder
+from oms.risk import Limits
+from oms.values import AccountId
+from oms.venue import NoAnswerError, Venue
+from oms.watcher import Watcher
+from tests.simulation.process import GoneError, Process
+from tests.simulation.storage import Session, Storage
+from tests.simulation.wire import Wire
+
+BOOT_PAUSE_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a process is made of; a planted bug replaces one of them."""
+
+    engine: type[Engine] = Engine
+    decider: type[Decider] = Decider
+    dispatcher: type[Dispatcher] = Dispatcher
+    watcher: type[Watcher] = Watcher
+    storage: type[Storage] = Storage
+
+
+PARTS = Parts()
+
+
+class WorldClock:
+    """The one clock of a world: virtual time since a day of its own."""
+
+    def __init__(self, epoch_ns: int) -> None:
+        self._epoch_ns = epoch_ns
+
+    def now_ns(self) -> int:
+        return self._epoch_ns + int(asyncio.get_running_loop().time() * 1e9)
+
+    def monotonic(self) -> float:
+        return asyncio.get_running_loop().time()
+
+
+class CountedIds:
+    """Ids in the order of time, then of the process that made them; jitter from a seed."""
+
+    def __init__(self, clock: WorldClock, maker: int, chance: Random) -> None:
+        self._clock = clock
+        self._maker = maker
+        self._chance = chance
+        self._count = 0
+
+    def next(self) -> str:
+        self._count += 1
+        return f"{self._clock.now_ns() // 1_000_000:011x}{self._maker:03x}{self._count:06x}"
+
+    def uniform(self, low: float, high: float) -> float:
+        return self._chance.uniform(low, high)
+
+
+class Running:
+    """A process from its start to its death."""
+
+    def __init__(
+        self,
+        account: AccountId,
+        *,
+        parts: Parts,
+        process: Process,
+        wire: Wire,
+        storage: Storage,
+        credentials: Credentials,
+        clock: WorldClock,
+        ids: CountedIds,
+        closed_kept: int,
+        started: Callable[["Running"], None],
+    ) -> None:
+        self.process = process
+        self.engine: Engine | None = None
+        self.dispatcher: Dispatcher | None = None
+        self.watcher: Watcher | None = None
+        self._account = account
+        self._parts = parts
+        self._log = Session(storage)
+        self._clock = clock
+        self._ids = ids
+        self._closed_kept = closed_kept
+        self._started = started
+        self._venue: Venue = BitmartSpot(credentials, Endpoints(), link=wire, clock=clock, ids=ids, spawn=process.spawn)
+        process.spawn(self._boot(), name="boot")
+
+    async def give(self, command: PlaceOrder | CancelOrder) -> Receipt:
+        """Execute a strategy's command in this process.
+
+        Raises:
+            GoneError: the process died first.
+            OmsError: as Engine.execute does.
+        """
+        engine = self.engine
+        if not self.process.alive:
+            raise GoneError
+        if engine is None:
+            raise NotReadyError("the OMS is starting")
+        return await self.process.call(lambda: engine.execute(command, actor="maker"))
+
+    async def bury(self) -> None:
+        """The world is over."""
+        await self.process.bury()
+        await self._log.bury()
+
+    async def _boot(self) -> None:
+        instruments = None
+        while instruments is None:
+            try:
+                instruments = await self._venue.instruments()
+            except NoAnswerError:
+                await asyncio.sleep(BOOT_PAUSE_SECONDS)
+        decider = self._parts.decider(
+            self._account,
+            instruments={each.symbol: each for each in instruments},
+            capabilities=self._venue.capabilities,
+            limits=Limits(),
+        )
+        composed = await self._compose(decider)
+        while not composed:
+            await asyncio.sleep(BOOT_PAUSE_SECONDS)
+            composed = await self._compose(decider)
+
+    async def _compose(self, decider: Decider) -> bool:
+        clock, ids, spawn = self._clock, self._ids, self.process.spawn
+        engine = self._parts.engine(
+            self._account,
+            decider=decider,
+            log=self._log,
+            clock=clock,
+            ids=ids,
+            spawn=spawn,
+            closed_kept=self._closed_kept,
+        )
+        dispatcher = self._parts.dispatcher(engine, self._venue, clock=clock, ids=ids, spawn=spawn)
+        watcher = self._parts.watcher(engine, dispatcher, self._venue, clock=clock, ids=ids, spawn=spawn)
+        try:
+            await engine.start("bitmart spot")
+        except LogUnavailableError:
+            return False
+        except FencedError:
+            self.process.kill()
+            return True
+        watcher.start()
+        self.engine, self.dispatcher, self.watcher = engine, dispatcher, watcher
+        self.process.spawn(self._until_fenced(engine), name="until fenced")
+        self._started(self)
+        return True
+
+    async def _until_fenced(self, engine: Engine) -> None:
+        await engine.fenced.wait()
+        self.process.kill()

@@ -1,0 +1,113 @@
+"""The database of the simulation: it outlasts every OMS process, misbehaves from a seed, and shows what it commits."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from random import Random  # noqa: TID251 - the simulation's chance comes from its seed
+from typing import Final
+
+from oms.ports import AlreadyThere, AppendOutcome, Batch, Committed, Conflict, Fenced, NotCommitted, StoredEvent
+from oms.store.memory import Fault, MemoryLog, Trouble
+from oms.values import AccountId
+
+RATES: Final[Mapping[str, float]] = {
+    "log refused": 0.03,  # fails before the commit: disk full, connection refused
+    "log answer lost": 0.01,  # committed; reading back finds it
+    "log request lost": 0.01,  # not committed; reading back finds nothing
+    "log silent, done": 0.01,  # committed, and nobody can be asked
+    "log silent, lost": 0.01,  # not committed, and nobody can be asked
+    "log slow": 0.05,
+    "log hangs": 0.003,
+    "log unreadable": 0.03,
+}
+TROUBLES: Final = {
+    "log refused": Trouble.REFUSED,
+    "log answer lost": Trouble.ANSWER_LOST,
+    "log request lost": Trouble.REQUEST_LOST,
+    "log silent, done": Trouble.SILENT_DONE,
+    "log silent, lost": Trouble.SILENT_LOST,
+}
+COMMIT_SECONDS: Final = 0.001
+SLOW_SECONDS: Final = 2.0
+HANG_SECONDS: Final = 15.0
+
+Seen = Callable[[int, Sequence[StoredEvent]], None]  # the writer's epoch, the events of one commit
+
+
+class LogFaults:
+    """What befalls the log, from a seed; `fired` counts it. Nothing does until `strike`."""
+
+    def __init__(self, chance: Random) -> None:
+        self.fired: Counter[str] = Counter()
+        self._chance = chance
+        self.strike(0.0)
+
+    def strike(self, scale: float) -> None:
+        """Let every fault happen at `scale` times its rate; zero ends them."""
+        self._rates = {name: rate * scale for name, rate in RATES.items()}
+
+    def append(self, batch: Batch) -> Fault:  # noqa: ARG002 - the protocol's signature
+        trouble = next((TROUBLES[name] for name in TROUBLES if self._fires(name)), Trouble.NONE)
+        before, after = COMMIT_SECONDS, 0.0
+        if self._fires("log slow"):
+            before, after = self._chance.uniform(0, SLOW_SECONDS), self._chance.uniform(0, SLOW_SECONDS)
+        if self._fires("log hangs"):
+            before = self._chance.uniform(0, HANG_SECONDS)
+        return Fault(trouble, before, after)
+
+    def read(self) -> bool:
+        return self._fires("log unreadable")
+
+    def _fires(self, name: str) -> bool:
+        fires = self._chance.random() < self._rates[name]
+        self.fired[name] += fires
+        return fires
+
+
+class Storage(MemoryLog):
+    """The log in memory, which calls `seen` in the very moment of each commit."""
+
+    def __init__(self, faults: LogFaults, seen: Seen) -> None:
+        super().__init__(faults)
+        self._seen = seen
+
+    @property
+    def events(self) -> Sequence[StoredEvent]:
+        return self._events
+
+    def epoch_of(self, account: AccountId) -> int:
+        return self._epochs.get(account, 0)
+
+    def _commit(self, batch: Batch) -> Committed | AlreadyThere | Conflict | Fenced | NotCommitted:
+        outcome = super()._commit(batch)
+        if isinstance(outcome, Committed):
+            self._seen(batch.epoch, self._events[outcome.first - 1 : outcome.last])
+        return outcome
+
+
+class Session:
+    """One process's connection: what it has sent to the database happens there, whether or not the process lives on."""
+
+    def __init__(self, storage: MemoryLog) -> None:
+        self._storage = storage
+        self._appends: dict[asyncio.Task[AppendOutcome], None] = {}
+        self.read = storage.read
+        self.page = storage.page
+        self.head = storage.head
+        self.existing = storage.existing
+        self.take_over = storage.take_over
+        self.changed = storage.changed
+        self.close = storage.close
+
+    async def append(self, batch: Batch) -> AppendOutcome:
+        task = asyncio.get_running_loop().create_task(self._storage.append(batch))
+        self._appends[task] = None
+        task.add_done_callback(self._appends.pop)
+        return await asyncio.shield(task)
+
+    async def bury(self) -> None:
+        """The world is over: whatever is under way ends."""
+        appends = list(self._appends)
+        for append in appends:
+            append.cancel()
+        await asyncio.gather(*appends, return_exceptions=True)

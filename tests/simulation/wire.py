@@ -1,0 +1,93 @@
+"""The network between one OMS process and the simulated venue, which looks into the log before it carries an order."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Mapping
+from typing import Final
+from urllib.parse import urlsplit
+
+import msgspec
+from msgspec import Struct
+
+from adapters.simulator.chance import Chance
+from adapters.simulator.link import SimulatedLink
+from adapters.simulator.simulator import Simulator
+from oms.book import order_stream
+from oms.ports import Clock, LinkAnswer, LinkError, Socket
+from oms.values import AccountId, ClientOrderId
+from tests.simulation.invariants import Say, Witness
+
+SUBMIT: Final = "/spot/v2/submit_order"
+CANCEL: Final = "/spot/v3/cancel_order"
+
+
+class _Named(Struct):
+    client_order_id: str = ""
+    order_id: str = ""
+
+
+class Wire:
+    """A Link of one process. `sends` counts, over all processes, how often each order has left."""
+
+    def __init__(
+        self,
+        simulator: Simulator,
+        clock: Clock,
+        chance: Chance,
+        *,
+        account: AccountId,
+        witness: Witness,
+        sends: Counter[str],
+        say: Say,
+        note: Callable[..., None],
+    ) -> None:
+        self._link = SimulatedLink(simulator, clock, chance)
+        self._account = account
+        self._accounts = simulator.exchange.accounts
+        self._witness = witness
+        self._sends = sends
+        self._say = say
+        self._note = note
+
+    async def call(self, method: str, url: str, headers: Mapping[str, str], body: bytes, seconds: float) -> LinkAnswer:
+        path = urlsplit(url).path
+        self._look(path, body)
+        self._note("out", method, path, body)
+        try:
+            answer = await self._link.call(method, url, headers, body, seconds)
+        except LinkError as error:
+            self._note("in", path, str(error))
+            raise
+        self._note("in", path, answer.status, answer.body)
+        return answer
+
+    async def connect(self, url: str, seconds: float) -> Socket:
+        self._note("connect")
+        return await self._link.connect(url, seconds)
+
+    async def close(self) -> None:
+        await self._link.close()
+
+    def cut(self) -> None:
+        """The process is dead: its connections break; what it sent is on its way."""
+        asyncio.get_running_loop().create_task(self._link.close())
+
+    def _look(self, path: str, body: bytes) -> None:
+        """I3: in the moment a command leaves, the log holds the intent for this very send."""
+        if path not in {SUBMIT, CANCEL}:
+            return
+        named = msgspec.json.decode(body, type=_Named)
+        name = named.client_order_id or self._name_of(named.order_id)
+        order = self._witness.orders.get(order_stream(self._account, ClientOrderId(name)))
+        if path == CANCEL:
+            if order is None or not order.cancels_known:
+                self._say("I3", f"a cancel of {name} leaves and the log holds no request for it")
+            return
+        self._sends[name] += 1
+        intents = 0 if order is None else order.attempts
+        if intents < self._sends[name]:
+            self._say("I3", f"{name} leaves for the {self._sends[name]}. time, the log holds {intents} intents")
+
+    def _name_of(self, order_id: str) -> str:
+        order = self._accounts[self._account].order(order_id)
+        return "" if order is None else order.client_order_id
