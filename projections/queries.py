@@ -104,7 +104,7 @@ class Queries:
         """Return orders, the latest placed first; with `open_first` the open ones before the others.
 
         Orders placed meanwhile move nothing. With `open_first`, one that closes while the list is read may show a
-        second time, closed; none is left out.
+        second time, closed, and one that opens again behind the cursor is not shown.
 
         Raises:
             CursorError: `cursor` is not from such a list.
