@@ -11,8 +11,9 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from oms.cli.output import short
 from oms.gateway.reads import Reads
-from oms.values import AccountId, plain
+from oms.values import AccountId
 
 OPEN_SHOWN: Final = 6
 FILLS_SHOWN: Final = 8
@@ -123,7 +124,7 @@ def _screen(pulse: Pulse) -> RenderableType:
                 f"{row.side} {row.symbol}",
                 row.quantity,
                 row.price,
-                None if row.commission is None else f"{plain(row.commission)} {row.commission_currency}",
+                None if row.commission is None else f"{short(row.commission)} {row.commission_currency}",
                 row.liquidity,
             )
             for row in pulse.fills
@@ -164,7 +165,7 @@ def _cell(value: object) -> str:
         case None:
             return ""
         case Decimal():
-            return plain(value)
+            return short(value)
         case _:
             return str(value)
 

@@ -1,7 +1,9 @@
 """`oms events` and `oms explain`: the log itself, and the whole story of one order."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Mapping, Sequence
+from decimal import Decimal
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -11,7 +13,7 @@ from rich.text import Text
 from oms.book import order_stream
 from oms.cli.config import ConfigFile, configured
 from oms.cli.database import accounts_of, recorded
-from oms.cli.output import AsJson, Output
+from oms.cli.output import AsJson, Output, short
 from oms.cli.story import Step, body_of, instant, tell
 from oms.errors import UnknownOrderError
 from oms.evidence import exchange
@@ -23,6 +25,7 @@ from oms.values import AccountId, ClientOrderId
 
 PAGE: Final = 2_000
 FOLLOW_SECONDS: Final = 5.0  # a look at the log even without a notice
+DECIMAL: Final = re.compile(r"-?\d+(\.\d+|E[+-]?\d+)")  # and not an id, which has digits only
 BODY_SHOWN: Final = 600  # characters of one message, for people; --json has all
 
 # A trade, its reversal and its commission move the position: that event stands right behind theirs, in one commit.
@@ -157,7 +160,9 @@ def print_story(output: Output, order: str, account: AccountId, steps: Sequence[
     """Print an order's story as a timeline for people."""
     asked = steps[0].data
     what = " ".join(
-        str(asked[name]) for name in ("side", "quantity", "notional", "symbol", "order_type", "price") if name in asked
+        _spelled(asked[name])
+        for name in ("side", "quantity", "notional", "symbol", "order_type", "price")
+        if name in asked
     )
     output.say(f"order {order} of {account}: {what}")
     for step in steps:
@@ -193,4 +198,7 @@ def _terse(fields: Mapping[str, object]) -> str:
 
 
 def _spelled(value: object) -> str:
+    """Spell a stored value for people; a decimal, stored as text, without trailing zeros."""
+    if isinstance(value, str) and DECIMAL.fullmatch(value):
+        return short(Decimal(value))
     return "-" if value is None else str(value)

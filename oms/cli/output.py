@@ -65,6 +65,11 @@ class Output:
         self.out.print(table)
 
 
+def short(value: Decimal) -> str:
+    """Spell a decimal for people: without trailing zeros, rounded to DECIMALS_SHOWN decimals."""
+    return plain(round(value, DECIMALS_SHOWN).normalize() + 0)  # a zero has no sign
+
+
 def failure(error: OmsError) -> dict[str, object]:
     """Return an error as the JSON that every failing command prints."""
     return {
@@ -100,6 +105,6 @@ def _cell(value: object) -> str:
         case None:
             return ""
         case Decimal():
-            return plain(round(value, DECIMALS_SHOWN).normalize())
+            return short(value)
         case _:
             return str(value)

@@ -1,5 +1,6 @@
 """Runs the command line inside the test's own process, with an environment and a home of the test's own."""
 
+import asyncio
 import json
 import os
 import sys
@@ -12,6 +13,7 @@ from msgspec import Struct
 
 from oms.__main__ import PARTS
 from oms.cli.app import main
+from tests.cli.recorded import record
 
 
 class Ran(Struct, frozen=True):
@@ -67,3 +69,11 @@ def oms(clean_environment: None, monkeypatch: pytest.MonkeyPatch, capfd: pytest.
         return Ran(code, out, err)
 
     return run
+
+
+@pytest.fixture
+def traded(oms: Oms, database: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A database with one order's life in it, which the commands of this test use."""
+    asyncio.run(record(database))
+    monkeypatch.setenv("OMS_DATABASE_URL", database)
+    return database

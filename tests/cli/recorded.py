@@ -1,0 +1,109 @@
+"""A log with one order's whole life in it, written by the engine itself, and projected."""
+
+from decimal import Decimal
+
+from oms.book import account_stream, order_stream
+from oms.decide import BalancesReport, Decider
+from oms.engine import Engine
+from oms.evidence import kept
+from oms.instrument import Instrument
+from oms.order.messages import PlaceOrder, SubmitAccepted
+from oms.risk import Limits
+from oms.runtime import SystemClock, Tasks, TimeOrderedIds
+from oms.store.log import PostgresLog
+from oms.values import (
+    AccountId,
+    ClientOrderId,
+    Currency,
+    ExecId,
+    Liquidity,
+    OrderType,
+    Provenance,
+    Side,
+    StrategyId,
+    Symbol,
+    TimeInForce,
+    VenueOrderId,
+)
+from oms.venue import BalanceReport, Capabilities, Evidence, TradeReport
+from projections.runner import Runner
+
+ACCOUNT = AccountId("main")
+ORDER = ClientOrderId("first")
+MARKET = Symbol("BTC/USDT")
+CAPABILITIES = Capabilities(
+    name="a venue",
+    order_types=frozenset(OrderType),
+    times_in_force=frozenset({TimeInForce.GTC}),
+    post_only=True,
+    market_buy_by_notional=True,
+    submit_validity=60.0,
+    visibility_delay=10.0,
+    unfilled_memory=1200.0,
+    history_window=86_400.0,
+)
+INSTRUMENT = Instrument(
+    symbol=MARKET,
+    venue_symbol="BTC_USDT",
+    base=Currency("BTC"),
+    quote=Currency("USDT"),
+    price_step=Decimal("0.01"),
+    quantity_step=Decimal("0.00001"),
+    quantity_min=Decimal("0.00001"),
+    notional_min=Decimal(5),
+    maker_fee=Decimal("0.001"),
+    taker_fee=Decimal("0.001"),
+)
+ASKED = Evidence(channel="POST /submit", request=b'{"size":"0.5"}', response=b'{"code":1000}', status=200)
+PUSHED = Evidence(channel="ws orders", response=b"not JSON")
+
+
+async def record(url: str) -> int:
+    """Write the log into the database at `url`; return its length."""
+    clock, tasks = SystemClock(), Tasks()
+    ids, log = TimeOrderedIds(clock), PostgresLog(url)
+    decider = Decider(ACCOUNT, instruments={MARKET: INSTRUMENT}, capabilities=CAPABILITIES, limits=Limits())
+    engine = Engine(ACCOUNT, decider=decider, log=log, clock=clock, ids=ids, spawn=tasks)
+    try:
+        await engine.start("a venue")
+        funds = (BalanceReport(currency=Currency("USDT"), total=Decimal(1_000)),)
+        opening = BalancesReport(balances=funds, reason="opening")
+        await engine.report([(account_stream(ACCOUNT), opening)], source=Provenance.POLL)
+        engine.trading = True
+        await engine.execute(
+            PlaceOrder(
+                account=ACCOUNT,
+                client_order_id=ORDER,
+                strategy=StrategyId("maker"),
+                symbol=MARKET,
+                side=Side.BUY,
+                type=OrderType.LIMIT,
+                quantity=Decimal("0.5"),
+                price=Decimal(100),
+            ),
+            actor="maker",
+        )
+        stream = order_stream(ACCOUNT, ORDER)
+        accepted = SubmitAccepted(venue_order_id=VenueOrderId("77"))
+        await engine.report([(stream, accepted)], evidence=kept(ASKED, ids, clock))
+        trade = TradeReport(
+            exec_id=ExecId("t1"),
+            symbol=MARKET,
+            price=Decimal("99.50"),
+            quantity=Decimal("0.2"),
+            commission=Decimal("0.0199"),
+            commission_currency=Currency("USDT"),
+            liquidity=Liquidity.MAKER,
+            at_ms=1_700_000_000_123,
+        )
+        await engine.report(
+            [(stream, trade)],
+            source=Provenance.STREAM,
+            occurred_ns=1_700_000_000_123_000_000,
+            evidence=kept(PUSHED, ids, clock),
+        )
+        return await Runner(log, url, clock=clock, spawn=tasks).run_to_end()
+    finally:
+        await engine.stop()
+        await tasks.close()
+        await log.close()

@@ -1,0 +1,199 @@
+"""What the commands answer about a log that the test knows to the last digit."""
+
+import json
+import os
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from oms.cli.tokens import keep_operator_token, operator_token
+from oms.config import load
+
+pytestmark = pytest.mark.postgres
+Oms = Callable[..., Any]
+
+
+def test_lists_say_what_the_projections_hold_digit_for_digit(oms: Oms, traded: str) -> None:
+    (order,) = oms("orders", "--open", "--json").json["items"]
+    assert (order["client_order_id"], order["status"]) == ("first", "partially_filled")
+    assert (order["quantity"], order["cum_quantity"], order["leaves_quantity"]) == ("0.5", "0.2", "0.3")
+    (fill,) = oms("fills", "--json").json["items"]
+    assert (fill["exec_id"], fill["price"], fill["commission"], fill["liquidity"]) == ("t1", "99.50", "0.0199", "maker")
+    (position,) = oms("positions", "--json").json["items"]
+    assert (position["symbol"], position["quantity"], position["open_cost"]) == ("BTC/USDT", "0.2", "19.900")
+    balances = {row["currency"]: row for row in oms("balances", "--json").json["items"]}
+    assert balances["USDT"]["total"] == "980.0801"  # 1000 - 0.2 * 99.50 - 0.0199
+    assert Decimal(balances["USDT"]["held"]) == Decimal("30.03")  # 0.3 * 100, the taker's fee on top
+    assert balances["BTC"]["available"] == "0.2"
+
+
+def test_lists_narrow_down(oms: Oms, traded: str) -> None:
+    for arguments in (("--account", "other"), ("--symbol", "ETH/USDT"), ("--strategy", "taker")):
+        assert oms("orders", *arguments, "--json").json["items"] == []
+    assert oms("fills", "--order", "other", "--json").json["items"] == []
+
+
+def test_people_read_tables(oms: Oms, traded: str) -> None:
+    said = oms("orders")
+    assert said.code == 0
+    header, row = said.out.splitlines()
+    assert header.split()[0] == "client_order_id"
+    assert "partially_filled" in row
+    assert oms("orders", "--account", "other").out.strip() == "no orders"
+
+
+def test_events_come_in_order_and_whole(oms: Oms, traded: str) -> None:
+    events = [json.loads(line) for line in oms("events", "--json").out.splitlines()]
+    assert [event["position"] for event in events] == list(range(1, 8))
+    assert [event["type"] for event in events[2:]] == [
+        "order-requested/1",
+        "send-started/1",
+        "venue-accepted/1",
+        "order-filled/1",
+        "fill-booked/1",
+    ]
+    assert events[5]["data"]["price"] == "99.50"
+    assert set(events[5]["data"]) >= {"cause", "actor", "epoch", "source", "recorded_ns", "occurred_ns"}
+
+
+def test_events_begin_and_narrow_where_asked(oms: Oms, traded: str) -> None:
+    tail = [json.loads(line)["position"] for line in oms("events", "--from", "6", "--json").out.splitlines()]
+    assert tail == [6, 7]
+    lines = oms("events", "--stream", "position/", "--json").out.splitlines()
+    assert [json.loads(line)["position"] for line in lines] == [7]
+
+
+def test_an_order_is_explained_with_cause_actor_clocks_and_bytes(oms: Oms, traded: str) -> None:
+    told = oms("explain", "first", "--json").json
+    requested, sent, accepted, filled = told["steps"]
+    assert (told["account"], requested["actor"], requested["source"]) == ("main", "maker", "command")
+    assert (requested["status"], sent["status"], accepted["status"]) == ("new", "sending", "open")
+    assert [wire["direction"] for wire in accepted["wire"]] == ["out", "in"]
+    assert accepted["wire"][0]["body"] == {"size": "0.5"}
+    assert filled["changed"]["cum_quantity"] == ["0", "0.2"]
+    assert filled["effect"]["realized"] == "0.000"
+    assert filled["occurred_at"] == "2023-11-14T22:13:20.123000Z"
+    assert [wire["body"] for wire in filled["wire"]] == ["not JSON"]
+    assert filled["after_ms"] > 0
+
+
+def test_people_read_the_same_story(oms: Oms, traded: str) -> None:
+    said = oms("explain", "first").out
+    for word in ("buy 0.5 BTC/USDT limit 100", "order-filled", "→ venue POST /submit", "← venue ws orders", "not JSON"):
+        assert word in said
+
+
+def test_a_replay_is_equal_and_says_so_in_one_line(oms: Oms, traded: str) -> None:
+    assert oms("replay").out == "replay: 7 events, state equal\n"
+    found = oms("replay", "--json").json
+    assert (found["events"], found["equal"], found["seals_intact"], found["rows"]) == (7, True, True, 5)
+
+
+def test_a_replay_up_to_a_position_folds_and_does_not_compare(oms: Oms, traded: str) -> None:
+    found = oms("replay", "--to", "4", "--json").json
+    assert (found["events"], found["equal"]) == (4, None)
+    assert found["accounts"]["main"]["open_orders"] == 1
+
+
+def test_a_row_that_somebody_changed_makes_the_replay_fail_and_is_named(oms: Oms, traded: str) -> None:
+    with psycopg.connect(traded, autocommit=True) as connection:
+        connection.execute(
+            "UPDATE balances SET total = total + 1e-7, available = available + 1e-7 WHERE currency = 'BTC'"
+        )
+    said = oms("replay")
+    assert said.code == 1
+    assert "BTC" in said.out
+    assert said.out.endswith("replay: 7 events, state DIFFERENT\n")
+
+
+def test_an_event_that_somebody_changed_is_found_by_audit_and_replay(oms: Oms, traded: str, tmp_path: Path) -> None:
+    anchor = tmp_path / "anchor.json"
+    assert oms("audit", "anchor", str(anchor), "--json").json["position"] == 7
+    assert oms("audit", "verify", "--anchor", str(anchor), "--json").json["intact"] is True
+    with psycopg.connect(traded, autocommit=True) as connection:
+        connection.execute("ALTER TABLE stored_events DISABLE TRIGGER append_only")
+        connection.execute(
+            "UPDATE stored_events SET state = convert_to(replace(convert_from(state, 'UTF8'), '\"0.5\"', '\"0.6\"'), "
+            "'UTF8') WHERE topic = 'order-requested/1'"
+        )
+    said = oms("audit", "verify", "--json")
+    assert (said.code, said.json["intact"], said.json["first_wrong_position"]) == (1, False, 3)
+    assert oms("replay").code == 1
+
+
+def test_a_tail_that_was_cut_off_shows_against_an_anchor(oms: Oms, traded: str, tmp_path: Path) -> None:
+    anchor = tmp_path / "anchor.json"
+    assert oms("audit", "anchor", str(anchor)).code == 0
+    with psycopg.connect(traded, autocommit=True) as connection:
+        for table in ("stored_events", "seals", "venue_messages"):
+            connection.execute(f"ALTER TABLE {table} DISABLE TRIGGER append_only")  # type: ignore[arg-type]  # of three
+        connection.execute("DELETE FROM venue_messages WHERE position >= 6")
+        connection.execute("DELETE FROM stored_events WHERE notification_id >= 6")
+        connection.execute("DELETE FROM seals WHERE last >= 6")
+    assert oms("audit", "verify").code == 0
+    said = oms("audit", "verify", "--anchor", str(anchor), "--json")
+    assert (said.code, said.json["first_wrong_position"]) == (1, 6)
+
+
+def test_projections_say_how_far_behind_they_are(oms: Oms, traded: str) -> None:
+    with psycopg.connect(traded, autocommit=True) as connection:
+        connection.execute("UPDATE projection_checkpoints SET position = 5 WHERE name = 'fills'")
+    behind = {row["name"]: row["behind"] for row in oms("projections", "list", "--json").json}
+    assert behind == {"balances": 0, "fills": 2, "orders": 0, "positions": 0}
+
+
+def test_a_token_is_shown_once_listed_without_its_secret_and_ends_when_revoked(oms: Oms, traded: str) -> None:
+    made = oms("token", "create", "--strategy", "s", "--account", "main", "--scope", "read", "--json").json
+    assert set(made) == {"id", "token"}
+    listed = oms("token", "list", "--json")
+    assert made["token"].rsplit("_", 1)[1] not in listed.out
+    assert [(token["id"], token["revoked_at"]) for token in listed.json] == [(made["id"], None)]
+    assert oms("token", "revoke", made["id"], "--json").json == {"id": made["id"], "revoked": True}
+    again = oms("token", "revoke", made["id"], "--json")
+    assert (again.code, again.error["code"]) == (1, "invalid_token")
+
+
+def test_the_operators_token_is_made_once_and_anew_when_it_opens_nothing(traded: str, home: Path) -> None:
+    config = load(os.environ).config
+    keep_operator_token(config, traded)
+    first = operator_token(config, {})
+    keep_operator_token(config, traded)
+    assert operator_token(config, {}) == first
+    with psycopg.connect(traded, autocommit=True) as connection:
+        connection.execute("UPDATE tokens SET revoked_at = now()")
+    keep_operator_token(config, traded)
+    assert operator_token(config, {}) != first
+    assert (home / "operator.token").stat().st_mode & 0o077 == 0
+    assert operator_token(config, {"OMS_TOKEN": "mine"}) == "mine"
+
+
+def test_the_doctor_finds_what_is_well_and_what_is_not(oms: Oms, traded: str, home: Path) -> None:
+    said = oms("doctor", "--json", OMS__GATEWAY__PORT="1")
+    states = {check["check"]: check["state"] for check in said.json["checks"]}
+    assert (said.code, said.json["healthy"]) == (0, True)
+    assert (states["database"], states["gateway"]) == ("ok", "warning")
+    home.mkdir()
+    (home / "operator.token").write_text("oms_a_b")
+    (home / "operator.token").chmod(0o644)
+    said = oms("doctor", "--json")
+    assert (said.code, said.json["healthy"]) == (1, False)
+    assert any(check["state"] == "failed" and "chmod 600" in check["fix"] for check in said.json["checks"])
+
+
+def test_a_payload_is_decoded_as_the_adapter_reads_it(oms: Oms, tmp_path: Path) -> None:
+    payload = tmp_path / "answer.json"
+    payload.write_text('{"code":1000,"message":"success","trace":"x","data":{"order_id":"118100034543076010"}}')
+    said = oms("decode", "--market", "spot", "--kind", "rest", "--path", "/spot/v2/submit_order", str(payload))
+    assert said.json == {"reports": [{"kind": "ack", "venue_order_id": "118100034543076010"}]}
+
+
+def test_the_configuration_shows_values_origins_and_no_password(oms: Oms) -> None:
+    url = "postgresql://user:hunter2@host/db"
+    said = oms("config", "show", "--origin", "--json", OMS_DATABASE_URL=url)
+    assert said.json["database.url"] == {"value": "***", "origin": "environment OMS_DATABASE_URL"}
+    assert said.json["gateway.port"] == {"value": 8700, "origin": "default"}
+    assert "hunter2" not in oms("config", "show").out
