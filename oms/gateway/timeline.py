@@ -41,7 +41,7 @@ async def timeline(
         _entry(
             event,
             meta,
-            () if meta.source is Provenance.COMMAND else messages.get(meta.cause, ()),
+            messages.get(meta.cause, ()),
             shown=all_bytes or meta.source is Provenance.RESPONSE,
         )
         for event, meta in zip(events, metas, strict=True)
