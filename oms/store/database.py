@@ -1,25 +1,27 @@
-"""Which Postgres, which schema, and as whom: connections, roles and migrations."""
+"""Which Postgres, which schema, and as whom: connections, roles and migrations.
+
+Alembic and what it stands on take longer to load than most commands to run, and are needed when the schema changes:
+they are imported there. Which revisions there are, the files say by their names.
+"""
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import psycopg
-from alembic import command, op
-from alembic.config import Config
-from alembic.script import ScriptDirectory
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.sql import SQL, Identifier
-from sqlalchemy import Engine, create_engine
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.pool import NullPool
 
 from oms.errors import LogUnavailableError, SchemaError
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
 
 Role = Literal["oms_owner", "oms_writer", "oms_projector", "oms_reader"]
 ROLES: Final[Sequence[Role]] = ("oms_owner", "oms_writer", "oms_projector", "oms_reader")
 SERVER_VERSION_MIN: Final = 15
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
+REVISIONS: Final = sorted(file.name.partition("_")[0] for file in (MIGRATIONS / "versions").glob("[0-9]*.py"))
 
 # A peer that vanished without a word is noticed within about ten seconds; a URL may say otherwise.
 CONNECTION_DEFAULTS: Final = {
@@ -144,13 +146,18 @@ def become_owner(connection: psycopg.Connection[Any]) -> None:
 
 def run_script(path: Path) -> None:
     """Run one SQL file inside the migration that Alembic is at; nothing in it is taken for a parameter."""
+    from alembic import op  # noqa: PLC0415 - see the module's docstring
+
     driver = op.get_bind().connection.driver_connection
     assert isinstance(driver, psycopg.Connection)
     driver.execute(path.read_bytes())
 
 
-def alembic_engine(url: str) -> Engine:
+def alembic_engine(url: str) -> "Engine":
     """Return an engine that opens one plain connection to `url` and keeps none."""
+    from sqlalchemy import create_engine  # noqa: PLC0415 - see the module's docstring
+    from sqlalchemy.pool import NullPool  # noqa: PLC0415 - likewise
+
     info = conninfo(url)
     return create_engine("postgresql+psycopg://", creator=lambda: psycopg.connect(info), poolclass=NullPool)
 
@@ -162,8 +169,14 @@ def upgrade(url: str) -> str:
         LogUnavailableError: no server answers there.
         SchemaError: the schema is newer than this program, the server too old, or the user may not change it.
     """
-    config = _config(url)
-    _refuse_newer(ScriptDirectory.from_config(config), revision(url))
+    from alembic import command  # noqa: PLC0415 - see the module's docstring
+    from alembic.config import Config  # noqa: PLC0415 - likewise
+    from sqlalchemy.exc import DBAPIError  # noqa: PLC0415 - likewise
+
+    _refuse_newer(revision(url))
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    config.attributes["url"] = url
     try:
         command.upgrade(config, "head")
     except DBAPIError as error:
@@ -178,11 +191,10 @@ def check_schema(url: str) -> str:
         LogUnavailableError: no server answers there.
         SchemaError: the schema is missing, older or newer.
     """
-    scripts = ScriptDirectory.from_config(_config(url))
-    found, known = revision(url), scripts.get_current_head()
-    _refuse_newer(scripts, found)
-    if found is None or found != known:
-        state = "has no schema yet" if found is None else f"is at schema {found}, older than {known}"
+    found = revision(url)
+    _refuse_newer(found)
+    if found is None or found != REVISIONS[-1]:
+        state = "has no schema yet" if found is None else f"is at schema {found}, older than {REVISIONS[-1]}"
         raise SchemaError(f"the database {state}", next_step="run: oms db upgrade")
     return found
 
@@ -201,16 +213,9 @@ def revision(url: str) -> str | None:
     return None if row is None else str(row[0])
 
 
-def _config(url: str) -> Config:
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
-    config.attributes["url"] = url
-    return config
-
-
-def _refuse_newer(scripts: ScriptDirectory, found: str | None) -> None:
-    if found is not None and found not in {script.revision for script in scripts.walk_revisions()}:
+def _refuse_newer(found: str | None) -> None:
+    if found is not None and found not in REVISIONS:
         raise SchemaError(
-            f"the database is at schema {found}, newer than this program knows ({scripts.get_current_head()})",
+            f"the database is at schema {found}, newer than this program knows ({REVISIONS[-1]})",
             next_step="install the newer program that upgraded it",
         )
