@@ -15,8 +15,9 @@ from adapters.simulator.exchange.orders import OrderType as VenueOrderType
 from adapters.simulator.simulator import Simulator
 from adapters.simulator.traders import TAKERS
 from oms.engine import Receipt
-from oms.errors import CommandRefusedError, DuplicateOrderError, OmsError, OrderDeniedError
+from oms.errors import CommandRefusedError, DuplicateOrderError, OmsError
 from oms.order.messages import CancelOrder, PlaceOrder
+from oms.order.state import Life, Order
 from oms.values import AccountId, ClientOrderId, OrderType, Side, StrategyId, Symbol, TimeInForce
 from tests.simulation.process import GoneError
 
@@ -120,9 +121,6 @@ class Strategies:
         for _ in range(TRIES_MAX):
             try:
                 receipt = await self._door(command)
-            except OrderDeniedError:
-                self.answers["denied"] += 1
-                return False
             except CommandRefusedError as refusal:
                 self.answers[refusal.code] += 1
                 if isinstance(command, PlaceOrder):
@@ -132,7 +130,8 @@ class Strategies:
                 self.answers[getattr(error, "code", "gone")] += 1
                 await asyncio.sleep(self._chance.uniform(0.05, 2.0))
                 continue
-            self.answers["acknowledged"] += 1
+            denied = isinstance(receipt.state, Order) and receipt.state.life is Life.DENIED
+            self.answers["denied" if denied else "acknowledged"] += 1
             if isinstance(command, PlaceOrder):
                 self._accepted(command)
             self._told(command, receipt)

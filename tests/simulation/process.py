@@ -1,10 +1,10 @@
 """One OMS process inside the simulation: tasks that can be killed between any two scheduling steps.
 
-Every coroutine of the OMS half is driven by a task of ours that counts each resumption. At step `dies_at`, or on
-`kill`, the process is dead: from then on none of its coroutines is resumed, by a result, a timer or a cancellation, so
-no `finally` of theirs runs, as none does after kill -9. What they had handed to the network or to the database before
-belongs to the world and goes on. Only when the world is over are the dead coroutines unwound, so that Python can free
-them; by then nobody looks.
+Every coroutine of the OMS half is driven by a task of ours that counts each resumption. At some step, or on `kill`, the
+process is dead: from then on none of its coroutines is resumed, by a result, a timer or a cancellation, so no `finally`
+of theirs runs, as none does after kill -9. What they had handed to the network or to the database before belongs to the
+world and goes on. Only when the world is over are the dead coroutines unwound, so that Python can free them; by then
+nobody looks.
 """
 
 import asyncio
@@ -23,13 +23,23 @@ class GoneError(Exception):
 
 
 class Process:
-    """Spawns and kills. `failures` holds what its tasks died of, which in a running system ends the process loudly."""
+    """Spawns and kills. `failures` holds what its tasks died of, which in a running system ends the process loudly.
 
-    def __init__(self, *, dies_at: int | None = None, died: Callable[[], None] = lambda: None) -> None:
+    At step `doomed_at` it is killed, or `doom` is called instead; `died` is called once it is dead.
+    """
+
+    def __init__(
+        self,
+        *,
+        doomed_at: int | None = None,
+        doom: Callable[[], None] | None = None,
+        died: Callable[[], None] = lambda: None,
+    ) -> None:
         self.steps = 0
         self.alive = True
         self.failures: list[str] = []
-        self._dies_at = dies_at
+        self._doomed_at = doomed_at
+        self._doom = doom or self.kill
         self._died = died
         self._over = False
         self._tasks: dict[asyncio.Task[None], Coroutine[object, object, None]] = {}
@@ -70,7 +80,7 @@ class Process:
 
     def spare(self) -> None:
         """Let it live on: no step is its last any more."""
-        self._dies_at = None
+        self._doomed_at = None
 
     async def bury(self) -> None:
         """The world is over: unwind whatever still stands."""
@@ -86,8 +96,8 @@ class Process:
     def resuming(self) -> bool:
         """Count one step; whether it may be taken."""
         self.steps += 1
-        if self.steps == self._dies_at:
-            self.kill()
+        if self.steps == self._doomed_at:
+            self._doom()
         return self.alive or self._over
 
     @property

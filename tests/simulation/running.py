@@ -130,12 +130,9 @@ class Running:
             capabilities=self._venue.capabilities,
             limits=Limits(),
         )
-        composed = await self._compose(decider)
-        while not composed:
-            await asyncio.sleep(BOOT_PAUSE_SECONDS)
-            composed = await self._compose(decider)
+        await self._compose(decider)
 
-    async def _compose(self, decider: Decider) -> bool:
+    async def _compose(self, decider: Decider) -> None:
         clock, ids, spawn = self._clock, self._ids, self.process.spawn
         engine = self._parts.engine(
             self._account,
@@ -150,16 +147,13 @@ class Running:
         watcher = self._parts.watcher(engine, dispatcher, self._venue, clock=clock, ids=ids, spawn=spawn)
         try:
             await engine.start("bitmart spot")
-        except LogUnavailableError:
-            return False
-        except FencedError:
+        except (LogUnavailableError, FencedError):  # it could not start, so it ends; who runs it tries again
             self.process.kill()
-            return True
+            return
         watcher.start()
         self.engine, self.dispatcher, self.watcher = engine, dispatcher, watcher
         self.process.spawn(self._until_fenced(engine), name="until fenced")
         self._started(self)
-        return True
 
     async def _until_fenced(self, engine: Engine) -> None:
         await engine.fenced.wait()

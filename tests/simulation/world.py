@@ -48,7 +48,8 @@ SAFETY_SECONDS: Final = 25.0
 LIVENESS_SECONDS: Final = 120.0
 AFTERMATH_SECONDS: Final = 125.0
 CRASHES_MAX: Final = 4
-STEPS_BEFORE_DEATH: Final = (5, 4_000)
+STEPS_BEFORE_DOOM: Final = (5, 2_000)
+OVERTAKEN_RATE: Final = 0.3  # dooms in which no one dies, but a second OMS takes over
 DOWN_SECONDS: Final = (0.05, 8.0)
 TRADE_SECONDS: Final = (0.05, 0.8)  # between two things the other traders do
 CALM_STEP_SECONDS: Final = 0.5
@@ -65,6 +66,7 @@ class Outcome(Struct, frozen=True, kw_only=True):
     violations: tuple[str, ...]
     trace: str
     crashes: int
+    overtaken: int
     steps: int
     events: int
     seconds: float  # virtual
@@ -84,6 +86,7 @@ class World:
         self.seed = seed
         self.violations: list[str] = []
         self.crashes = 0
+        self.overtaken = 0
         self.steps = 0
         self.settled_after = 0.0
         self._parts = parts
@@ -123,6 +126,7 @@ class World:
             violations=tuple(self.violations),
             trace=self._trace.hexdigest(),
             crashes=self.crashes,
+            overtaken=self.overtaken,
             steps=sum(each.process.steps for each in self._processes),
             events=self.witness.head,
             seconds=self.seconds,
@@ -164,11 +168,12 @@ class World:
     # ------------------------------------------------------------------------------------------------ processes
 
     def _start(self) -> None:
-        dies_at = None
+        doomed_at, doom = None, None
         if self._crashes_left and not self._calm:
             self._crashes_left -= 1
-            low, high = STEPS_BEFORE_DEATH
-            dies_at = int(exp(self._plan.uniform(log(low), log(high))))
+            low, high = STEPS_BEFORE_DOOM
+            doomed_at = int(exp(self._plan.uniform(log(low), log(high))))
+            doom = self._overtake if self._plan.random() < OVERTAKEN_RATE else None
         number = len(self._processes) + 1
         wire = Wire(
             self.simulator,
@@ -180,7 +185,7 @@ class World:
             say=self.say,
             note=self._note,
         )
-        process = Process(dies_at=dies_at, died=lambda: self._died(wire))
+        process = Process(doomed_at=doomed_at, doom=doom, died=lambda: self._died(number, wire))
         running = Running(
             ACCOUNT,
             parts=self._parts,
@@ -191,14 +196,22 @@ class World:
             clock=self._clock,
             ids=CountedIds(self._clock, number, self._dice(f"ids {number}")),
             closed_kept=self._closed_kept,
-            started=self._rebuilt,
+            started=self._remembers,
         )
         self._processes.append(running)
 
-    def _died(self, wire: Wire) -> None:
-        self.crashes += 1
+    def _overtake(self) -> None:
+        """Somebody starts a second OMS while the first one runs on, until it finds out that it is fenced."""
+        self.overtaken += 1
+        self._note("overtaken")
+        asyncio.get_running_loop().call_soon(self._start)
+
+    def _died(self, number: int, wire: Wire) -> None:
         self._note("died")
         wire.cut()
+        if number < len(self._processes):
+            return  # another one has the account
+        self.crashes += 1
         down = self._plan.uniform(*DOWN_SECONDS) if not self._calm else DOWN_SECONDS[0]
         asyncio.get_running_loop().call_later(down, self._start)
 
@@ -207,24 +220,23 @@ class World:
             raise GoneError
         return await self._processes[-1].give(command)
 
-    def _rebuilt(self, running: Running) -> None:
-        """I12, in the moment in which a process has rebuilt its memory."""
+    def _remembers(self, running: Running) -> None:
+        """I12, of the account's writer while it is idle: else memory is ahead of the log, or fenced and behind it."""
         engine = running.engine
-        if engine is not None and not engine._waiting:
+        if engine is None or engine._waiting or not (engine.ready and running.process.alive):
+            return
+        if engine.epoch == self.storage.epoch_of(ACCOUNT):
             for invariant, wrong in invariants.memory(engine, self.witness):
                 self.say(invariant, wrong)
 
-    def _look(self, running: Running) -> None:
-        """Check what is true at all times; memory only while the engine is idle, as it runs ahead of the log."""
+    def _look(self) -> None:
+        """Check what is true at all times."""
         self._note("look")
-        engine = running.engine
-        for failure in running.process.failures:
+        self._remembers(self._processes[-1])
+        for failure in (failure for each in self._processes for failure in each.process.failures):
             self.say("I19", f"a task died of {failure}")
         for invariant, wrong in accepted_once(ACCOUNT, self._truth, self.witness):
             self.say(invariant, wrong)
-        if engine is not None and running.process.alive and engine.ready and not engine._waiting:
-            for invariant, wrong in invariants.memory(engine, self.witness):
-                self.say(invariant, wrong)
         for confused in self._strategies.confused:
             self.say("I4", confused)
         if self.violations:
@@ -266,7 +278,8 @@ class World:
         self._calm = True
         self.simulator.set_faults(seed=self.seed, rates={})
         self._log_faults.strike(0.0)
-        self._processes[-1].process.spare()
+        for each in self._processes:
+            each.process.spare()
 
     async def _exchange_lives(self) -> None:
         chances = self._dice("exchange")
@@ -284,7 +297,7 @@ class World:
         until = asyncio.get_running_loop().time() + seconds
         while asyncio.get_running_loop().time() < until:
             await asyncio.sleep(every)
-            self._look(self._processes[-1])
+            self._look()
 
     async def _converge(self, errands: list[asyncio.Task[None]]) -> None:
         """Wait until everything agrees, and prove that the OMS still works: one more order comes and goes."""

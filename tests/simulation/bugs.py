@@ -1,0 +1,144 @@
+"""Bugs of the kind that cost money, planted one at a time: a simulation that does not find them proves nothing.
+
+Each replaces one part of the running system and nothing else; some of them were in the product once.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from oms.book import Book
+from oms.decide import Decided, Decider, Report
+from oms.dispatcher import Dispatcher, new_order, order_ref
+from oms.engine import Engine, Handout, Receipt, _Entry
+from oms.order.events import OrderEvent, SendStarted
+from oms.order.messages import AbsenceReport, OrderNews
+from oms.order.state import Order
+from oms.ports import AlreadyThere, Batch, Committed, Conflict, Fenced, NotCommitted
+from oms.reconcile import found
+from oms.values import ClientOrderId, Provenance
+from oms.venue import Evidence, NoAnswerError, TradeReport
+from oms.watcher import Watcher
+from tests.simulation.running import Parts
+from tests.simulation.storage import Storage
+
+PROOFS: Final = ("looked", "listed", "traded")
+
+
+class SendsBeforeCommit(Engine):
+    """Hands an intent out as soon as it is decided."""
+
+    def _decide(self, entry: _Entry) -> None:
+        super()._decide(entry)
+        if isinstance(entry.outcome, Decided):
+            sends = [Handout(0, *fact) for fact in entry.outcome.facts if isinstance(fact[1], SendStarted)]
+            for listen in self.on_commit:
+                listen(sends)
+
+
+class AnswersBeforeCommit(Engine):
+    """Acknowledges a command as soon as it is decided."""
+
+    def _decide(self, entry: _Entry) -> None:
+        super()._decide(entry)
+        if isinstance(entry.outcome, Decided) and not entry.reply.done():
+            entry.reply.set_result(Receipt(self.position, entry.outcome.state, len(entry.outcome.facts)))
+
+
+class ResendsUnderAFreshId(Dispatcher):
+    """Takes a lost answer for a lost request, and tries again as another order."""
+
+    async def _ask_submit(self, order: Order) -> tuple[OrderNews, Evidence]:
+        try:
+            answer = await self._venue.submit(new_order(order))
+        except NoAnswerError:
+            fresh = ClientOrderId(f"{order.request.client_order_id}r")
+            answer = await self._venue.submit(replace(new_order(order), client_order_id=fresh))
+        return self._verdict(order, answer), answer.evidence
+
+
+class ResendsBlindly(Dispatcher):
+    """Takes a lost answer for a lost request, and sends the same id once more without a word to the log."""
+
+    async def _ask_submit(self, order: Order) -> tuple[OrderNews, Evidence]:
+        try:
+            answer = await self._venue.submit(new_order(order))
+        except NoAnswerError:
+            return await super()._ask_submit(order)
+        return self._verdict(order, answer), answer.evidence
+
+
+class CancelsFromMemory(Dispatcher):
+    """Resumes cancels from a memory that runs ahead of the log (it was in the product, until seed 10)."""
+
+    def resume_cancels(self) -> None:
+        for stream in list(self._engine.book.unsettled):
+            self._cancel_pending(stream, self._engine.book.orders[stream])
+
+
+class BooksAFillTwice(Decider):
+    """Forgets which trades it has booked."""
+
+    def _news(self, book: Book, stream: str, news: OrderNews) -> tuple[OrderEvent, ...]:
+        order = book.orders.get(stream)
+        if order is None or not isinstance(news, TradeReport):
+            return super()._news(book, stream, news)
+        again = Book(self.account)
+        again.orders[stream] = replace(order, trades=())
+        return super()._news(again, stream, news)
+
+
+class CouldNotAskIsNotFound(Watcher):
+    """Takes a failed question for the answer no."""
+
+    async def _resolve(self, stream: str, order: Order) -> None:
+        try:
+            await super()._resolve(stream, order)
+        except NoAnswerError:
+            report: Report = AbsenceReport(evidence=PROOFS)
+            await self._engine.report([(stream, report)], source=Provenance.INFERRED)
+
+
+class NotFoundIsAbsent(Watcher):
+    """Believes the first "not found", while the request may still arrive."""
+
+    async def _resolve(self, stream: str, order: Order) -> None:
+        if found(await self._venue.order(order_ref(order))) is False:
+            report: Report = AbsenceReport(evidence=PROOFS)
+            await self._engine.report([(stream, report)], source=Provenance.INFERRED)
+        else:
+            await super()._resolve(stream, order)
+
+
+class SkipsTheFence(Storage):
+    """Lets a writer write that has lost its account."""
+
+    def _commit(self, batch: Batch) -> Committed | AlreadyThere | Conflict | Fenced | NotCommitted:
+        current = self._epochs.get(batch.account, 0)
+        self._epochs[batch.account] = batch.epoch
+        try:
+            return super()._commit(batch)
+        finally:
+            self._epochs[batch.account] = current
+
+
+class Planted(Struct, frozen=True):
+    """One bug: what to run instead, and the invariants of which one must notice."""
+
+    parts: Parts
+    noticed_by: frozenset[str]
+
+
+BUGS: Final[Mapping[str, Planted]] = {
+    "send before commit": Planted(Parts(engine=SendsBeforeCommit), frozenset({"I3"})),
+    "answer before commit": Planted(Parts(engine=AnswersBeforeCommit), frozenset({"I4"})),
+    "resend under a fresh id": Planted(Parts(dispatcher=ResendsUnderAFreshId), frozenset({"I3"})),
+    "resend blindly": Planted(Parts(dispatcher=ResendsBlindly), frozenset({"I2", "I3"})),
+    "cancel from memory": Planted(Parts(dispatcher=CancelsFromMemory), frozenset({"I3"})),
+    "book a fill twice": Planted(Parts(decider=BooksAFillTwice), frozenset({"I8"})),
+    "could not ask is not found": Planted(Parts(watcher=CouldNotAskIsNotFound), frozenset({"I10"})),
+    "not found is absent": Planted(Parts(watcher=NotFoundIsAbsent), frozenset({"I10"})),
+    "skip the fence": Planted(Parts(storage=SkipsTheFence), frozenset({"I14"})),
+}
