@@ -23,7 +23,7 @@ from oms.config import Config
 from oms.decide import Decider
 from oms.dispatcher import Dispatcher
 from oms.engine import Engine
-from oms.errors import FencedError, OmsError
+from oms.errors import FencedError, LogUnavailableError, OmsError
 from oms.gateway.guard import require_safe_bind
 from oms.gateway.http import CannotListenError, PortTakenError, build, serve
 from oms.gateway.reads import Reads
@@ -162,7 +162,8 @@ async def run(
     """Run the OMS until SIGTERM or Ctrl-C. `announce` is called once it is ready, `tell` with what people should know.
 
     Raises:
-        OmsError: it could not start (nothing was half-done), a part of it failed, or another writer has an account.
+        OmsError: it could not start (nothing was half-done), a part of it failed, another writer has an account, or
+            the end came before everything taken was durable.
     """
     over = asyncio.Event()
     starting = asyncio.current_task()
@@ -337,16 +338,23 @@ async def _when_fenced(engine: Engine, over: asyncio.Event) -> None:
 
 
 async def _drain(config: Config, accounts: Mapping[AccountId, Account], projections: Projections) -> None:
-    """Make everything taken durable, wait for the answers under way, and let the tables catch up: for so long."""
+    """Make everything taken durable, wait for the answers under way, and let the tables catch up: for so long.
+
+    Raises:
+        LogUnavailableError: some commands could not be made durable in time; nobody was told that they were.
+    """
+    durable = True
     try:
         async with asyncio.timeout(config.stop.drain_seconds):
             for account in accounts.values():
                 await account.engine.stop()
     except TimeoutError:
-        log.warning("some commands could not be made durable in time; nobody was told that they were")
+        durable = False
     for name, account in accounts.items():
         if not await account.dispatcher.drain(config.stop.drain_seconds):
             log.warning("answers of the venue are still awaited; they are asked for at the next start", account=name)
     position = max((account.engine.position for account in accounts.values()), default=0)
     if not await projections.catch_up(position, CATCH_UP_SECONDS):
         log.warning("the projections are behind; they go on at the next start", position=position)
+    if not durable:
+        raise LogUnavailableError("some commands could not be made durable before the end; nobody was told they were")

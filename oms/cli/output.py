@@ -88,7 +88,7 @@ def complain(error: OmsError, *, as_json: bool) -> None:
     if as_json:
         output.document(failure(error))
         return
-    output.err.print(f"error: {error.cause}", markup=False, style="red")
+    output.err.print(f"error: {' '.join(error.cause.split())}", markup=False, style="red")
     output.err.print(f"outcome: {OUTCOMES[error.outcome]}", markup=False)
     output.err.print(f"next: {error.advice or 'see the cause'}", markup=False)
 
