@@ -97,10 +97,6 @@ class Desk:
             await self.engine.report([(account_stream(MAIN), report)])
         self.engine.trading = True
 
-    async def kill(self) -> None:
-        """As kill -9: the process takes no further step."""
-        self.process.kill()
-
     async def end(self) -> None:
         """The story is over."""
         for process in self._processes:
@@ -112,6 +108,10 @@ class Desk:
     async def place(self, name: str = "c1", **changes: object) -> Receipt:
         """Place an order: 2 BTC at 100 unless said otherwise."""
         return await self.engine.execute(asking(client_order_id=ClientOrderId(name), **changes), actor="maker")
+
+    async def inside(self, ask: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """Ask within the process, so that the answer dies with it."""
+        return await self.process.call(ask)
 
     async def cancel(self, name: str = "c1", request_id: str = "r1") -> Receipt:
         command = CancelOrder(account=MAIN, client_order_id=ClientOrderId(name), request_id=request_id)

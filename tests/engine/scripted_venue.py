@@ -9,7 +9,7 @@ from enum import Enum
 import msgspec
 
 from oms.instrument import Instrument
-from oms.values import ZERO, ClientOrderId, Currency, ExecId, Provenance, VenueOrderId
+from oms.values import ZERO, ClientOrderId, Currency, ExecId, OrderType, Provenance, Side, VenueOrderId
 from oms.venue import (
     Ack,
     Answer,
@@ -121,6 +121,23 @@ class ScriptedVenue:
             cum_quantity=ZERO,
             price=order.price,
         )
+
+    def by_hand(self, client_order_id: str, quantity: str) -> None:
+        """Accept an order of somebody else's on this account."""
+        self.take(
+            NewOrder(
+                client_order_id=ClientOrderId(client_order_id),
+                symbol=BTC_USDT.symbol,
+                side=Side.BUY,
+                type=OrderType.LIMIT,
+                quantity=Decimal(quantity),
+                price=Decimal(100),
+            )
+        )
+
+    def set_status(self, client_order_id: str, status: VenueOrderStatus) -> None:
+        """Let the venue change its mind about an order, without a word."""
+        self.orders[client_order_id] = _with(self.orders[client_order_id], status=status)
 
     def fill(self, client_order_id: str, quantity: str, *, price: str = "100") -> tuple[OrderReport, TradeReport]:
         """Match a part of an order; return how the venue would push it."""

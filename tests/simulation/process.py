@@ -78,6 +78,10 @@ class Process:
                 answer.set_exception(GoneError())
         self._died()
 
+    def doom(self, step: int) -> None:
+        """Let it die at its `step`th step."""
+        self._doomed_at = step
+
     def spare(self) -> None:
         """Let it live on: no step is its last any more."""
         self._doomed_at = None

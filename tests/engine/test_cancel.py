@@ -1,0 +1,156 @@
+"""Cancels: sent once they are in the log, again while nothing came of them, and never believed on their own word."""
+
+import asyncio
+
+import pytest
+
+from oms.errors import OrderClosedError, UnknownOrderError
+from oms.order.state import Life
+from oms.store.memory import Fault
+from tests.engine.desk import Desk, begin, play
+from tests.engine.scripted_venue import Fate
+
+
+def test_a_cancel_ends_its_order_only_when_the_venue_shows_it_canceled() -> None:
+    async def story(desk: Desk) -> None:
+        await desk.start(watching=False)
+        await desk.place()
+        await asyncio.sleep(1)
+        await desk.cancel()
+        await asyncio.sleep(60)
+        assert desk.life() is Life.WORKING  # nobody looked
+        assert desk.order().cancels
+
+    play(story)
+
+
+def test_a_cancel_leaves_only_after_its_request_is_committed() -> None:
+    """Found by the simulation, seed 10: resuming read the request from a memory that runs ahead of the log."""
+
+    async def story(desk: Desk) -> None:
+        await desk.start()
+        await desk.place()
+        await asyncio.sleep(1)
+        desk.faults.appends.append(Fault(seconds_before=10.0))
+        canceling = begin(desk.cancel())
+        await asyncio.sleep(9)
+        assert not desk.venue.canceled
+        await canceling
+        await asyncio.sleep(5)
+        assert desk.venue.canceled
+        assert desk.life() is Life.CANCELED
+
+    play(story)
+
+
+def test_a_cancel_of_an_order_that_is_still_being_sent_waits_for_its_answer() -> None:
+    async def story(desk: Desk) -> None:
+        await desk.start()
+        desk.venue.held = asyncio.Event()
+        await desk.place()
+        await desk.cancel()
+        await asyncio.sleep(5)
+        assert not desk.venue.canceled
+        desk.venue.held.set()
+        await asyncio.sleep(5)
+        assert desk.life() is Life.CANCELED
+
+    play(story)
+
+
+def test_a_cancel_of_an_order_in_doubt_is_sent_as_soon_as_the_order_is_found() -> None:
+    async def story(desk: Desk) -> None:
+        await desk.start()
+        desk.venue.fates.append(Fate.ANSWER_LOST)
+        await desk.place()
+        await asyncio.sleep(0.1)
+        await desk.cancel()
+        await asyncio.sleep(10)
+        assert desk.life() is Life.CANCELED
+
+    play(story)
+
+
+def test_s04_a_cancel_that_lost_against_a_fill_is_refused_and_the_fill_is_booked() -> None:
+    async def story(desk: Desk) -> None:
+        await desk.start()
+        await desk.place()
+        await asyncio.sleep(1)
+        desk.venue.fill("c1", "2")
+        await desk.cancel()
+        await asyncio.sleep(0.1)
+        assert "cancel-refused" in desk.told()
+        await asyncio.sleep(15)
+        assert desk.life() is Life.FILLED
+        assert "venue-canceled" not in desk.told()
+        assert desk.agrees()
+
+    play(story)
+
+
+def test_s14_in_an_outage_a_cancel_stays_pending_and_nothing_is_made_up() -> None:
+    async def story(desk: Desk) -> None:
+        await desk.start()
+        await desk.place()
+        await asyncio.sleep(1)
+        desk.venue.cut = True
+        desk.venue.fates.extend([Fate.REQUEST_LOST] * 10_000)
+        await desk.cancel()
+        await asyncio.sleep(3_600)
+        assert desk.life() is Life.WORKING
+        assert desk.order().cancels == ("r1",)
+        assert desk.held() > 0
+        desk.venue.cut = False
+        desk.venue.fates.clear()
+        await asyncio.sleep(30)
+        assert desk.life() is Life.CANCELED
+
+    play(story)
+
+
+def test_s15_a_cancel_whose_answer_is_lost_is_proven_by_asking_for_the_order() -> None:
+    async def story(desk: Desk) -> None:
+        await desk.start()
+        await desk.place()
+        await asyncio.sleep(1)
+        desk.venue.fates.append(Fate.ANSWER_LOST)
+        await desk.cancel()
+        await asyncio.sleep(5)
+        assert desk.life() is Life.CANCELED
+
+    play(story)
+
+
+def test_the_same_request_twice_is_one_cancel_and_a_closed_order_takes_none() -> None:
+    async def story(desk: Desk) -> None:
+        await desk.start()
+        await desk.place()
+        await asyncio.sleep(1)
+        await asyncio.gather(desk.cancel(), desk.cancel(), desk.cancel(request_id="r2"))
+        await asyncio.sleep(5)
+        assert desk.told().count("cancel-requested") == 1
+        await desk.cancel()  # the first request once more: its first answer
+        with pytest.raises(OrderClosedError):
+            await desk.cancel(request_id="r3")
+        with pytest.raises(UnknownOrderError):
+            await desk.cancel("never")
+
+    play(story)
+
+
+def test_a_restart_sends_the_cancel_that_its_predecessor_had_only_written_down() -> None:
+    async def story(desk: Desk) -> None:
+        await desk.start()
+        await desk.place()
+        await asyncio.sleep(1)
+        desk.venue.fates.append(Fate.REQUEST_LOST)
+        await desk.cancel()
+        await asyncio.sleep(0.005)
+        desk.process.kill()
+        desk.venue.canceled.clear()
+        await desk.start()
+        await asyncio.sleep(5)
+        assert [order.client_order_id for order in desk.venue.canceled] == ["c1"]
+        assert desk.life() is Life.CANCELED
+
+    play(story)

@@ -1,0 +1,268 @@
+"""Doubt: what the venue did not answer is asked about until it is known, and never guessed."""
+
+import asyncio
+from decimal import Decimal
+
+import pytest
+
+from oms.order.state import Life
+from oms.store.memory import Fault, Trouble
+from oms.venue import VenueOrderStatus
+from tests.engine.desk import Desk, begin, play, stream
+from tests.engine.scripted_venue import Fate
+
+
+def test_s01_an_outage_leaves_live_orders_open_and_books_what_filled_meanwhile_once() -> None:
+    async def story(desk: Desk) -> None:
+        await desk.start()
+        names = [f"c{n}" for n in range(6)]
+        for name in names:
+            await desk.place(name, quantity=Decimal("0.5"))
+        await asyncio.sleep(1)
+        desk.venue.cut = True
+        filled = names[:4]
+        trades = [desk.venue.fill(name, "0.5") for name in filled]
+        for _ in range(600):
+            await asyncio.sleep(1)
+            assert {desk.life(name) for name in names} == {Life.WORKING}
+        desk.venue.cut = False
+        await asyncio.sleep(30)
+        desk.venue.push(*trades[0])  # and once more by the stream
+        await asyncio.sleep(1)
+        assert [desk.life(name) for name in names] == [Life.FILLED] * 4 + [Life.WORKING] * 2
+        assert sum(desk.told(name).count("order-filled") for name in names) == 4
+        assert [position.quantity for position in desk.engine.book.positions.values()] == [Decimal(2)]
+        assert not any("absence-proven" in desk.told(name) for name in names)
+
+    play(story)
+
+
+def test_s02_a_submit_whose_answer_is_lost_is_found_and_never_doubled() -> None:
+    async def story(desk: Desk) -> None:
+        await desk.start()
+        desk.venue.fates.append(Fate.ANSWER_LOST)
+        await desk.place()
+        await asyncio.sleep(0.1)
+        assert desk.life() is Life.IN_DOUBT
+        await asyncio.sleep(5)
+        assert desk.life() is Life.WORKING
+        assert desk.order().venue_order_id == "v1"
+        assert len(desk.venue.submitted) == 1
+
+    play(story)
+
+
+def test_s02_what_was_certainly_not_executed_goes_out_again_under_its_own_id_and_not_for_ever() -> None:
+    async def story(desk: Desk) -> None:
+        await desk.start()
+        desk.venue.fates.extend([Fate.BUSY, Fate.NOT_SENT, Fate.ACCEPTED])
+        await desk.place()
+        await asyncio.sleep(10)
+        assert desk.life() is Life.WORKING
+        assert [order.client_order_id for order in desk.venue.submitted] == ["c1"] * 3
+        assert desk.told().count("send-started") == 3
+        desk.venue.fates.extend([Fate.BUSY] * 9)
+        await desk.place("c2", quantity=Decimal(1))
+        await asyncio.sleep(10)
+        assert desk.life("c2") is Life.REJECTED
+        assert sum(order.client_order_id == "c2" for order in desk.venue.submitted) == 3
+
+    play(story)
+
+
+@pytest.mark.parametrize("arrived", [True, False])
+def test_s03_after_a_crash_the_unanswered_send_is_in_doubt_and_settled_by_asking(arrived: bool) -> None:  # noqa: FBT001
+    async def story(desk: Desk) -> None:
+        await desk.start()
+        desk.venue.held = asyncio.Event()
+        desk.venue.fates.append(Fate.ACCEPTED if arrived else Fate.REQUEST_LOST)
+        await desk.place()
+        await asyncio.sleep(1)
+        desk.process.kill()
+        if arrived:
+            desk.venue.take(desk.venue.submitted[0])
+        desk.venue.held = None
+        starting = begin(desk.start())
+        await asyncio.sleep(0.005)
+        assert desk.in_log() is not None
+        await starting
+        assert "outcome-unknown" in desk.told()
+        await asyncio.sleep(120)
+        assert desk.life() is (Life.WORKING if arrived else Life.REJECTED)
+        assert len(desk.venue.submitted) == 1
+        assert desk.agrees()
+
+    play(story)
+
+
+@pytest.mark.parametrize("step", [*range(1, 60, 3), 80, 120, 200])
+def test_s03_killed_at_any_step_an_acknowledged_order_is_neither_lost_nor_doubled(step: int) -> None:
+    async def story(desk: Desk) -> None:
+        await desk.start(watching=False)
+        desk.process.doom(desk.process.steps + step)
+        acknowledged = begin(desk.inside(desk.place))
+        await asyncio.sleep(3)
+        desk.process.kill()
+        await desk.start()
+        await asyncio.sleep(120)
+        told = desk.in_log()
+        if acknowledged.exception() is None:
+            assert told is not None
+        assert len(desk.venue.submitted) <= 1
+        assert (told is not None and told.life is Life.WORKING) == ("c1" in desk.venue.orders)
+        assert desk.agrees()
+
+    play(story)
+
+
+def test_absence_is_proven_only_after_the_request_can_no_longer_execute() -> None:
+    async def story(desk: Desk) -> None:
+        await desk.start()
+        desk.venue.fates.append(Fate.REQUEST_LOST)
+        await desk.place()
+        await asyncio.sleep(60)
+        assert desk.life() is Life.IN_DOUBT
+        assert desk.held() > 0
+        await asyncio.sleep(10)
+        assert desk.life() is Life.REJECTED
+        assert desk.told()[-1] == "absence-proven"
+        assert not desk.held()
+
+    play(story)
+
+
+def test_s01_not_being_able_to_ask_never_proves_absence() -> None:
+    async def story(desk: Desk) -> None:
+        await desk.start()
+        desk.venue.fates.append(Fate.REQUEST_LOST)
+        await desk.place()
+        await asyncio.sleep(1)
+        desk.venue.cut = True
+        await asyncio.sleep(900)
+        assert desk.life() is Life.IN_DOUBT
+        assert desk.held() > 0
+        desk.venue.cut = False
+        await asyncio.sleep(30)
+        assert desk.life() is Life.REJECTED
+
+    play(story)
+
+
+def test_beyond_the_venues_memory_not_found_proves_nothing() -> None:
+    async def story(desk: Desk) -> None:
+        await desk.start()
+        desk.venue.fates.append(Fate.REQUEST_LOST)
+        await desk.place()
+        await asyncio.sleep(1)
+        desk.venue.cut = True
+        await asyncio.sleep(25 * 60)
+        desk.venue.cut = False
+        await asyncio.sleep(300)
+        assert desk.life() is Life.IN_DOUBT  # a person, or a fill, has to settle it
+
+    play(story)
+
+
+def test_s11_a_fill_that_outruns_the_acknowledgement_is_booked_at_once() -> None:
+    async def story(desk: Desk) -> None:
+        await desk.start()
+        desk.venue.held = asyncio.Event()
+        await desk.place()
+        await asyncio.sleep(0.1)
+        desk.venue.take(desk.venue.submitted[0])
+        desk.venue.push(*desk.venue.fill("c1", "0.5"))
+        await asyncio.sleep(0.1)
+        assert (desk.life(), desk.order().cum_quantity) == (Life.WORKING, Decimal("0.5"))
+        desk.venue.fates.append(Fate.REQUEST_LOST)
+        desk.venue.held.set()
+        await asyncio.sleep(1)
+        assert desk.life() is Life.WORKING  # the lost answer has nothing more to say
+        assert "outcome-unknown" not in desk.told()
+
+    play(story)
+
+
+def test_s12_a_late_fill_after_the_cancel_is_booked_and_moves_position_and_funds() -> None:
+    async def story(desk: Desk) -> None:
+        await desk.start()
+        await desk.place()
+        await asyncio.sleep(1)
+        await desk.cancel()
+        await asyncio.sleep(2)
+        assert desk.life() is Life.CANCELED
+        before = desk.engine.book.funds("USDT").total  # type: ignore[arg-type]  # a coin's code
+        _, trade = desk.venue.fill("c1", "0.5")
+        await asyncio.sleep(60)
+        desk.venue.push(trade)
+        await asyncio.sleep(1)
+        assert desk.order().cum_quantity == Decimal("0.5")
+        assert desk.engine.book.funds("USDT").total == before - Decimal("50.1")  # type: ignore[arg-type]  # as above
+        assert desk.agrees()
+
+    play(story)
+
+
+def test_s13_an_order_called_absent_that_shows_up_lives_again_and_keeps_its_story() -> None:
+    async def story(desk: Desk) -> None:
+        await desk.start()
+        desk.venue.fates.append(Fate.REQUEST_LOST)
+        await desk.place()
+        await asyncio.sleep(100)
+        assert desk.life() is Life.REJECTED
+        desk.venue.take(desk.venue.submitted[0])
+        await asyncio.sleep(30)
+        assert desk.life() is Life.WORKING
+        assert desk.held() > 0
+        assert desk.told()[-2:] == ["absence-proven", "venue-accepted"]
+        assert len(desk.venue.submitted) == 1
+
+    play(story)
+
+
+def test_a_second_start_of_a_killed_recovery_asks_again() -> None:
+    async def story(desk: Desk) -> None:
+        await desk.start()
+        await desk.place()
+        await asyncio.sleep(0.005)
+        desk.process.kill()
+        desk.venue.take(desk.venue.submitted[0])
+        for _ in range(3):
+            desk.venue.cut = True
+            starting = begin(desk.start())
+            await asyncio.sleep(0.5)
+            desk.process.kill()
+            starting.cancel()
+        desk.venue.cut = False
+        await desk.start()
+        await asyncio.sleep(5)
+        assert desk.life() is Life.WORKING
+        assert desk.told().count("outcome-unknown") == 1
+
+    play(story)
+
+
+def test_an_intent_whose_commit_nobody_answered_is_settled_by_asking_not_by_sending() -> None:
+    async def story(desk: Desk) -> None:
+        await desk.start()
+        desk.faults.appends.append(Fault(Trouble.SILENT_DONE))
+        placing = begin(desk.place())
+        await asyncio.sleep(90)
+        assert placing.exception() is not None
+        assert desk.life() is Life.REJECTED
+        assert not desk.venue.submitted
+        assert stream("c1") not in desk.engine.book.open
+
+    play(story)
+
+
+def test_a_post_only_order_that_the_venue_cancels_silently_ends_canceled() -> None:
+    async def story(desk: Desk) -> None:
+        await desk.start()
+        await desk.place(post_only=True)
+        await asyncio.sleep(1)
+        desk.venue.set_status("c1", VenueOrderStatus.CANCELED)
+        await asyncio.sleep(15)
+        assert desk.life() is Life.CANCELED
+        assert not desk.held()
+
+    play(story)
