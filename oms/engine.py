@@ -32,7 +32,7 @@ from oms.errors import (
     UnknownAccountError,
 )
 from oms.order.messages import CancelOrder, PlaceOrder, SubmitUnknown
-from oms.order.state import Life, Order, fold
+from oms.order.state import Life
 from oms.ports import (
     AlreadyThere,
     Batch,
@@ -49,13 +49,13 @@ from oms.ports import (
     Unknown,
     VenueMessage,
 )
-from oms.store.codec import decode, decode_meta, encode, encode_meta, topic_of
+from oms.recovery import read_order, recover
+from oms.store.codec import encode, encode_meta, topic_of
 from oms.values import AccountId, Provenance
 
 INTAKE_MAX: Final = 20_000  # messages decided or waiting, and not yet durable
 BATCH_EVENTS: Final = 1_000  # a batch is closed at so many events: large enough for the disk, small enough to overlap
 CONFLICTS_MAX: Final = 5  # times in a row that one batch may lose to what is in the log already
-PAGE: Final = 5_000  # events read at once when memory is rebuilt
 RETRY_SECONDS: Final = (
     0.05,
     0.1,
@@ -296,15 +296,11 @@ class Engine:
         absent: set[str] = set()
         while missing := [s for s in streams if s[0] == "o" and s not in self.book.orders and s not in absent]:
             for stream in missing:
-                order = await self._read(stream)
+                order = await read_order(self._log, stream)
                 if order is None:
                     absent.add(stream)
                 elif stream not in self.book.orders:
                     self.book.restore(stream, order)
-
-    async def _read(self, stream: str) -> Order | None:
-        history = [decode(stored.topic, stored.state) for stored in await self._log.read(stream)]
-        return fold(history)  # type: ignore[arg-type]  # an order's stream holds an order's events
 
     def _take(self, said: Said) -> asyncio.Future[Receipt]:
         entry = _Entry(said, asyncio.get_running_loop().create_future())
@@ -415,7 +411,7 @@ class Engine:
             await self._lose(f"memory and log disagree on {', '.join(streams)[:200]}", "none")
             return
         try:
-            earlier = {stream: await self._read(stream) for stream in streams}
+            earlier = {stream: await read_order(self._log, stream) for stream in streams}
         except LogUnavailableError as error:
             await self._lose(error.cause, "none")
             return
@@ -451,23 +447,11 @@ class Engine:
             recovered()
 
     async def _rebuild(self) -> None:
-        """Fold the whole log of this account into a new book."""
-        book, position = Book(self.account, closed_kept=self._closed_kept, counting=False), 0
-        first = last = None
-        own = (f"order/{self.account}/", f"position/{self.account}/")
-        while page := await self._log.page(after=position, limit=PAGE):
-            for stored in page:
-                if stored.stream.startswith(own) or stored.stream == account_stream(self.account):
-                    book.apply(stored.stream, decode(stored.topic, stored.state))
-                    first, last = first or stored, stored
-            position = page[-1].position
-            book.trim()
-        book.count()
-        book.cut()
-        self.book, self.position = book, position
-        if first is not None and last is not None:
-            self.opened_ns = decode_meta(first.state).recorded_ns
-            self.written_ns = decode_meta(last.state).recorded_ns
+        """Take memory from the log."""
+        recovered = await recover(self.account, self._log, closed_kept=self._closed_kept)
+        self.book, self.position = recovered.book, recovered.position
+        self.opened_ns, self.written_ns = recovered.opened_ns, recovered.written_ns
+        self.book.cut()
 
     def _give_up(self, error: OmsError) -> None:
         """Another writer has the account: nothing of ours can land any more."""

@@ -1,0 +1,52 @@
+"""A restart builds memory from the log, also of orders that had left memory when the log spoke of them again."""
+
+import pytest
+
+from oms.order.state import Life
+from oms.recovery import recover
+from oms.values import Provenance
+from oms.venue import VenueOrderStatus
+from tests.engine.desk import MAIN, Desk, play, stream
+from tests.order.story import shown, trade
+
+
+async def close_and_forget(desk: Desk) -> None:
+    """Cancel c1, then so many others that it leaves memory."""
+    for name in ("c1", "c2", "c3"):
+        await desk.place(name)
+        ended = shown(VenueOrderStatus.CANCELED, client_order_id=name)
+        await desk.engine.report([(stream(name), ended)], source=Provenance.STREAM)
+    assert stream("c1") not in desk.engine.book.orders
+
+
+@pytest.mark.parametrize("page", [1, 2, 5_000])
+def test_s12_a_fill_of_an_order_that_left_memory_survives_a_restart(page: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("oms.recovery.PAGE", page)  # closed orders leave between pages
+
+    async def story(desk: Desk) -> None:
+        desk.closed_kept = 1
+        await desk.start(watching=False)
+        await close_and_forget(desk)
+        late = trade("t1", "0.5", venue_order_id="v1")
+        await desk.engine.report([(stream("c1"), late)], source=Provenance.POLL)
+        assert desk.engine.book.orders[stream("c1")].cum_quantity == late.quantity
+
+        await desk.start(watching=False)
+        assert desk.agrees()
+        recovered = await recover(MAIN, desk.log, closed_kept=10)
+        assert recovered.book.orders[stream("c1")].life is Life.CANCELED
+        assert recovered.book.orders[stream("c1")].cum_quantity == late.quantity
+
+    play(story)
+
+
+def test_memory_of_a_long_history_is_bounded_by_what_is_kept() -> None:
+    async def story(desk: Desk) -> None:
+        desk.closed_kept = 1
+        await desk.start(watching=False)
+        await close_and_forget(desk)
+        await desk.place("open")
+        await desk.start(watching=False)
+        assert set(desk.engine.book.orders) == {stream("c3"), stream("open")}
+
+    play(story)
