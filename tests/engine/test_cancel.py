@@ -31,11 +31,13 @@ def test_a_cancel_leaves_only_after_its_request_is_committed() -> None:
         await desk.start()
         await desk.place()
         await asyncio.sleep(1)
+        desk.venue.blind = True  # what is found would wait for the commit too
         desk.faults.appends.append(Fault(seconds_before=10.0))
         canceling = begin(desk.cancel())
         await asyncio.sleep(9)
         assert not desk.venue.canceled
         await canceling
+        desk.venue.blind = False
         await asyncio.sleep(5)
         assert desk.venue.canceled
         assert desk.life() is Life.CANCELED

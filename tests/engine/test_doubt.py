@@ -7,9 +7,12 @@ import pytest
 
 from oms.order.state import Life
 from oms.store.memory import Fault, Trouble
+from oms.values import Currency
 from oms.venue import VenueOrderStatus
 from tests.engine.desk import Desk, begin, play, stream
 from tests.engine.scripted_venue import Fate
+
+USDT = Currency("USDT")
 
 
 def test_s01_an_outage_leaves_live_orders_open_and_books_what_filled_meanwhile_once() -> None:
@@ -190,13 +193,13 @@ def test_s12_a_late_fill_after_the_cancel_is_booked_and_moves_position_and_funds
         await desk.cancel()
         await asyncio.sleep(2)
         assert desk.life() is Life.CANCELED
-        before = desk.engine.book.funds("USDT").total  # type: ignore[arg-type]  # a coin's code
+        before = desk.engine.book.funds(USDT).total
         _, trade = desk.venue.fill("c1", "0.5")
         await asyncio.sleep(60)
         desk.venue.push(trade)
         await asyncio.sleep(1)
         assert desk.order().cum_quantity == Decimal("0.5")
-        assert desk.engine.book.funds("USDT").total == before - Decimal("50.1")  # type: ignore[arg-type]  # as above
+        assert desk.engine.book.funds(USDT).total == before - Decimal("50.1")
         assert desk.agrees()
 
     play(story)

@@ -7,11 +7,12 @@ from itertools import count
 import pytest
 
 from oms.order.state import Life, Order
-from oms.values import ClientOrderId
-from oms.venue import NoAnswerError, OrderRef
+from oms.values import ClientOrderId, Currency
+from oms.venue import Answer, NoAnswerError, OrderRef
 from tests.engine.desk import Desk, play
 from tests.engine.scripted_venue import Fate, ScriptedVenue
 
+BTC, USDT = Currency("BTC"), Currency("USDT")
 CENT = Decimal("0.001")  # the taker's commission on a unit
 
 
@@ -31,7 +32,7 @@ def test_s21_twenty_buys_at_once_spend_a_thousand_at_most_and_holds_go_back_to_z
             await desk.cancel(f"c{n}", f"r{n}")
         await asyncio.sleep(5)
         assert not desk.held()
-        assert desk.engine.book.funds("USDT").total == 1_000 - 5 * (99 + Decimal("0.1"))  # type: ignore[arg-type]  # a coin
+        assert desk.engine.book.funds(USDT).total == 1_000 - 5 * (99 + Decimal("0.1"))
         assert desk.agrees()
 
     play(story)
@@ -55,15 +56,24 @@ def test_s21_a_hold_is_released_by_a_refusal_and_kept_in_doubt() -> None:
     play(story)
 
 
-def test_a_trade_between_the_looks_of_the_opening_is_counted_once() -> None:
+@pytest.mark.parametrize("after", ["the trades", "the balances"])
+def test_a_trade_between_the_looks_of_the_opening_is_counted_once(after: str) -> None:
     """Found by the simulation, seed 498: it was in the balances that were taken over, and was booked on top."""
 
     class Busy(ScriptedVenue):
-        async def trades(self, *, since_ms: int, until_ms: int) -> object:  # type: ignore[override]  # an Answer
-            answer = await super().trades(since_ms=since_ms, until_ms=until_ms)
-            if not self.trades_done:
+        def match(self, now: str) -> None:
+            if now == after and not self.trades_done:
                 self.fill("byhand", "1")
                 self.totals = {"USDT": Decimal("899.9"), "BTC": Decimal(6)}
+
+        async def trades(self, *, since_ms: int, until_ms: int) -> Answer:
+            answer = await super().trades(since_ms=since_ms, until_ms=until_ms)
+            self.match("the trades")
+            return answer
+
+        async def balances(self) -> Answer:
+            answer = await super().balances()
+            self.match("the balances")
             return answer
 
     async def story(desk: Desk) -> None:
@@ -72,7 +82,25 @@ def test_a_trade_between_the_looks_of_the_opening_is_counted_once() -> None:
         await desk.start()
         await asyncio.sleep(30)
         assert desk.told("byhand").count("order-filled") == 1
-        assert desk.engine.book.funds("BTC").total == Decimal(6)  # type: ignore[arg-type]  # a coin's code
+        assert desk.engine.book.funds(BTC).total == Decimal(6)
+        assert not desk.watcher.differences
+
+    play(story)
+
+
+def test_a_trade_from_before_the_log_began_is_in_the_opening_and_never_booked() -> None:
+    """Found by the simulation, seed 18: the proof of an absence looked further back than the log, and booked it."""
+
+    async def story(desk: Desk) -> None:
+        desk.venue.by_hand("byhand", "1")
+        desk.venue.fill("byhand", "1")
+        await asyncio.sleep(5)
+        await desk.start()
+        desk.venue.fates.append(Fate.REQUEST_LOST)
+        await desk.place()
+        await asyncio.sleep(100)
+        assert desk.life() is Life.REJECTED
+        assert not desk.told("byhand")
         assert not desk.watcher.differences
 
     play(story)
@@ -100,7 +128,7 @@ def test_a_deposit_shows_as_a_difference_and_is_never_corrected_silently() -> No
         desk.venue.totals["USDT"] += 500
         await asyncio.sleep(15)
         assert desk.watcher.differences == {"USDT": ("1000", "1500")}
-        assert desk.engine.book.funds("USDT").total == 1_000  # type: ignore[arg-type]  # a coin's code
+        assert desk.engine.book.funds(USDT).total == 1_000
 
     play(story)
 
@@ -109,7 +137,7 @@ def test_a_pushed_trade_of_an_order_that_cannot_be_asked_about_waits_for_the_com
     class Mute(ScriptedVenue):
         refusals = count()
 
-        async def order(self, order: OrderRef) -> object:  # type: ignore[override]  # an Answer
+        async def order(self, order: OrderRef) -> Answer:
             if order.client_order_id == "byhand" and next(self.refusals) < 2:
                 raise NoAnswerError("connection reset", self._evidence())
             return await super().order(order)

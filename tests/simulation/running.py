@@ -82,6 +82,7 @@ class Running:
         clock: WorldClock,
         ids: CountedIds,
         closed_kept: int,
+        page_max: int,
         started: Callable[["Running"], None],
     ) -> None:
         self.process = process
@@ -90,7 +91,7 @@ class Running:
         self.watcher: Watcher | None = None
         self._account = account
         self._parts = parts
-        self._log = Session(storage)
+        self._log = Session(storage, page_max=page_max)
         self._clock = clock
         self._ids = ids
         self._closed_kept = closed_kept

@@ -86,18 +86,24 @@ class Storage(MemoryLog):
 
 
 class Session:
-    """One process's connection: what it has sent to the database happens there, whether or not the process lives on."""
+    """One process's connection: what it has sent to the database happens there, whether or not the process lives on.
 
-    def __init__(self, storage: MemoryLog) -> None:
+    Pages are short, so that a small world has many of them.
+    """
+
+    def __init__(self, storage: MemoryLog, *, page_max: int) -> None:
         self._storage = storage
+        self._page_max = page_max
         self._appends: dict[asyncio.Task[AppendOutcome], None] = {}
         self.read = storage.read
-        self.page = storage.page
         self.head = storage.head
         self.existing = storage.existing
         self.take_over = storage.take_over
         self.changed = storage.changed
         self.close = storage.close
+
+    async def page(self, *, after: int, limit: int) -> Sequence[StoredEvent]:
+        return await self._storage.page(after=after, limit=min(limit, self._page_max))
 
     async def append(self, batch: Batch) -> AppendOutcome:
         task = asyncio.get_running_loop().create_task(self._storage.append(batch))

@@ -104,6 +104,7 @@ class World:
         self.simulator.open_account(keys, FUNDS)
         self._credentials = Credentials(key=keys.key, secret=keys.secret, memo=keys.memo)
         self._closed_kept = dice.choice((0, 2, 10_000))
+        self._page_max = dice.choice((3, 20, 5_000))
         self._crashes_left = dice.choice((0, 1, 1, 2, CRASHES_MAX))
         self._sends: Counter[str] = Counter()
         self._processes: list[Running] = []
@@ -196,6 +197,7 @@ class World:
             clock=self._clock,
             ids=CountedIds(self._clock, number, self._dice(f"ids {number}")),
             closed_kept=self._closed_kept,
+            page_max=self._page_max,
             started=self._remembers,
         )
         self._processes.append(running)
