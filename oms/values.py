@@ -19,7 +19,7 @@ Price = NewType("Price", Decimal)  # FIX 44: quote currency per unit of base
 Quantity = NewType("Quantity", Decimal)  # FIX 38: base units on spot, contracts on perpetuals
 
 ZERO: Final = Decimal(0)
-NO_AMOUNTS: Final[Mapping[str, Decimal]] = MappingProxyType({})
+NO_AMOUNTS: Final[Mapping[Currency, Decimal]] = MappingProxyType({})
 
 # Sums and products of money are exact or they fail loudly: Inexact is a trap, and 100 digits hold any product of
 # two 30-digit figures (BitMart pushes carry up to 30 fractional digits) with room for a lifetime of sums.

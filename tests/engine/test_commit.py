@@ -1,6 +1,7 @@
 """Group commit: nothing is answered, sent or believed before the log has it, whatever the log does."""
 
 import asyncio
+from collections.abc import Sequence
 from decimal import Decimal
 
 import pytest
@@ -17,8 +18,8 @@ from oms.errors import (
 )
 from oms.order.messages import CancelTaken
 from oms.order.state import Life, Order
-from oms.ports import VenueMessage
-from oms.store.memory import Fault, Trouble
+from oms.ports import StoredEvent, VenueMessage
+from oms.store.memory import Fault, MemoryLog, Trouble
 from oms.values import ClientOrderId
 from tests.engine.desk import MAIN, Desk, begin, play, stream
 from tests.engine.scripted_venue import Fate
@@ -213,6 +214,40 @@ def test_while_the_log_is_gone_reports_wait_and_come_in_later() -> None:
         desk.faults.unreadable = False
         await asyncio.sleep(30)
         assert desk.in_log("byhand") is not None
+        assert desk.agrees()
+
+    play(story)
+
+
+def test_a_report_that_was_loading_when_the_log_was_lost_waits_for_the_new_memory() -> None:
+    class SlowReads(MemoryLog):
+        async def read(self, stream: str, *, after_version: int = 0) -> Sequence[StoredEvent]:
+            stored = await super().read(stream, after_version=after_version)
+            await asyncio.sleep(1)
+            return stored
+
+    async def story(desk: Desk) -> None:
+        desk.log = SlowReads(desk.faults)
+        desk.closed_kept = 0
+        await desk.start(watching=False)
+        await desk.place()
+        await asyncio.sleep(1)
+        desk.venue.fates.append(Fate.REFUSED)
+        await desk.place("old", quantity=Decimal(1))
+        await asyncio.sleep(1)
+        await desk.cancel()
+        await asyncio.sleep(1)
+        reports = [(stream("old"), CancelTaken(request_id="r1")), (stream("c1"), CancelTaken(request_id="r1"))]
+        reporting = begin(desk.engine.report(reports))
+        await asyncio.sleep(0.5)
+        desk.faults.appends.append(Fault(Trouble.REFUSED))
+        desk.faults.unreadable = True
+        lost = begin(desk.place("c2", quantity=Decimal(1)))
+        await asyncio.sleep(1)
+        desk.faults.unreadable = False
+        await asyncio.sleep(5)
+        assert lost.exception() is not None
+        assert reporting.done()
         assert desk.agrees()
 
     play(story)

@@ -3,20 +3,22 @@
 Each replaces one part of the running system and nothing else; some of them were in the product once.
 """
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from oms.book import Book
-from oms.decide import Decided, Decider, Report
+from oms.decide import Addressed, Decided, Decider, Report
 from oms.dispatcher import Dispatcher, new_order, order_ref
 from oms.engine import Engine, Handout, Receipt, _Entry
+from oms.errors import LogUnavailableError
 from oms.order.events import OrderEvent, SendStarted
 from oms.order.messages import AbsenceReport, OrderNews
 from oms.order.state import Order
-from oms.ports import AlreadyThere, Batch, Committed, Conflict, Fenced, NotCommitted
+from oms.ports import AlreadyThere, Batch, Committed, Conflict, Fenced, NotCommitted, VenueMessage
 from oms.reconcile import found
 from oms.values import ClientOrderId, Provenance
 from oms.venue import Evidence, NoAnswerError, TradeReport
@@ -25,6 +27,7 @@ from tests.simulation.running import Parts
 from tests.simulation.storage import Storage
 
 PROOFS: Final = ("looked", "listed", "traded")
+RETRY_SECONDS: Final = 0.05
 
 
 class SendsBeforeCommit(Engine):
@@ -45,6 +48,27 @@ class AnswersBeforeCommit(Engine):
         super()._decide(entry)
         if isinstance(entry.outcome, Decided) and not entry.reply.done():
             entry.reply.set_result(Receipt(self.position, entry.outcome.state, len(entry.outcome.facts)))
+
+
+class RetriesUnderOldNames(Engine):
+    """Brings the bytes of a report that may be in the log a second time (it was in the product, until seed 486)."""
+
+    async def report(
+        self,
+        reports: Sequence[Addressed],
+        *,
+        source: Provenance = Provenance.RESPONSE,
+        occurred_ns: int | None = None,
+        evidence: Sequence[VenueMessage] = (),
+    ) -> Receipt:
+        while True:
+            await self._ready.wait()
+            try:
+                self._check_open()
+                await self._load(*(stream for stream, _ in reports))
+                return await self.note(reports, source=source, occurred_ns=occurred_ns, evidence=evidence)
+            except LogUnavailableError:
+                await asyncio.sleep(RETRY_SECONDS)
 
 
 class ResendsUnderAFreshId(Dispatcher):
@@ -137,6 +161,7 @@ BUGS: Final[Mapping[str, Planted]] = {
     "resend under a fresh id": Planted(Parts(dispatcher=ResendsUnderAFreshId), frozenset({"I3"})),
     "resend blindly": Planted(Parts(dispatcher=ResendsBlindly), frozenset({"I2", "I3"})),
     "cancel from memory": Planted(Parts(dispatcher=CancelsFromMemory), frozenset({"I3"})),
+    "retry under old names": Planted(Parts(engine=RetriesUnderOldNames), frozenset({"I19"})),
     "book a fill twice": Planted(Parts(decider=BooksAFillTwice), frozenset({"I8"})),
     "could not ask is not found": Planted(Parts(watcher=CouldNotAskIsNotFound), frozenset({"I10"})),
     "not found is absent": Planted(Parts(watcher=NotFoundIsAbsent), frozenset({"I10"})),

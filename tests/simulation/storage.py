@@ -65,11 +65,14 @@ class LogFaults:
 
 
 class Storage(MemoryLog):
-    """The log in memory, which calls `seen` in the very moment of each commit."""
+    """The log in memory, which calls `seen` in the very moment of each commit, and `refused` with a batch that the
+    database itself does not take: one that can never commit, however often it is tried.
+    """
 
-    def __init__(self, faults: LogFaults, seen: Seen) -> None:
+    def __init__(self, faults: LogFaults, seen: Seen, refused: Callable[[str], None]) -> None:
         super().__init__(faults)
         self._seen = seen
+        self._refused = refused
 
     @property
     def events(self) -> Sequence[StoredEvent]:
@@ -82,6 +85,8 @@ class Storage(MemoryLog):
         outcome = super()._commit(batch)
         if isinstance(outcome, Committed):
             self._seen(batch.epoch, self._events[outcome.first - 1 : outcome.last])
+        if isinstance(outcome, NotCommitted):
+            self._refused(outcome.reason)
         return outcome
 
 

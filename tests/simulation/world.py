@@ -96,7 +96,11 @@ class World:
         self._clock = WorldClock(EPOCH_NS)
         self.witness = Witness(self.say)
         self._log_faults = LogFaults(self._dice("log"))
-        self.storage = parts.storage(self._log_faults, self._committed)
+        self.storage = parts.storage(
+            self._log_faults,
+            self._committed,
+            lambda reason: self.say("I19", f"a batch that can never commit: {reason}"),
+        )
         self.simulator = Simulator(
             seed=seed, markets=MARKETS[:1], traders=False, rules=Rules(duplicate_check=dice.random() < 0.5)
         )
