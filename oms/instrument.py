@@ -33,7 +33,7 @@ class Instrument(Struct, frozen=True, kw_only=True):
             OffGridError: no step lands on it.
             InvalidOrderError: it is not a positive, finite number.
         """
-        return Price(_on_grid(value, self.price_step, f"{self.symbol} price"))
+        return Price(self._on_grid("price", value, self.price_step))
 
     def quantity(self, value: Decimal) -> Quantity:
         """Return `value` as a quantity.
@@ -43,7 +43,7 @@ class Instrument(Struct, frozen=True, kw_only=True):
             BelowMinimumError: it is smaller than the market takes.
             InvalidOrderError: it is not a positive, finite number.
         """
-        on_grid = _on_grid(value, self.quantity_step, f"{self.symbol} quantity")
+        on_grid = self._on_grid("quantity", value, self.quantity_step)
         if on_grid < self.quantity_min:
             raise BelowMinimumError(
                 f"{self.symbol} quantity {plain(value)} is below the minimum of {plain(self.quantity_min)}"
@@ -57,29 +57,27 @@ class Instrument(Struct, frozen=True, kw_only=True):
             BelowMinimumError: it is smaller than the market takes.
             InvalidOrderError: it is not a positive, finite number.
         """
-        _positive(value, f"{self.symbol} notional")
+        self._positive("notional", value)
         if value < self.notional_min:
             raise BelowMinimumError(
                 f"{self.symbol} notional {plain(value)} is below the minimum of {plain(self.notional_min)}"
             )
         return value
 
+    def _positive(self, what: str, value: Decimal) -> None:
+        if not value.is_finite():
+            raise InvalidOrderError(f"{self.symbol} {what} {value} is not a number")
+        if value <= ZERO:
+            raise InvalidOrderError(f"{self.symbol} {what} {value} is not positive")
+        if not -MAGNITUDE <= value.adjusted() <= MAGNITUDE:
+            raise InvalidOrderError(f"{self.symbol} {what} {value:.6e} is beyond what any market trades")
 
-def _positive(value: Decimal, what: str) -> None:
-    if not value.is_finite():
-        raise InvalidOrderError(f"{what} {value} is not a number")
-    if value <= ZERO:
-        raise InvalidOrderError(f"{what} {value} is not positive")
-    if not -MAGNITUDE <= value.adjusted() <= MAGNITUDE:
-        raise InvalidOrderError(f"{what} {value:.6e} is beyond what any market trades")
-
-
-def _on_grid(value: Decimal, step: Decimal, what: str) -> Decimal:
-    _positive(value, what)
-    try:
-        off = bool(EXACT.remainder(value, step))
-    except (Inexact, InvalidOperation):  # more digits than money has
-        off = True
-    if off:
-        raise OffGridError(f"{what} {plain(value)[:60]} is off the grid of {plain(step)}")
-    return value
+    def _on_grid(self, what: str, value: Decimal, step: Decimal) -> Decimal:
+        self._positive(what, value)
+        try:
+            off = EXACT.remainder(value, step) != ZERO
+        except (Inexact, InvalidOperation):  # more digits than money has
+            off = True
+        if off:
+            raise OffGridError(f"{self.symbol} {what} {plain(value)[:60]} is off the grid of {plain(step)}")
+        return value
