@@ -8,8 +8,9 @@ which one stood where before, and the few totals as they were at the cut.
 """
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from decimal import Decimal
+from functools import lru_cache
 from typing import Final
 
 from msgspec import Struct
@@ -18,12 +19,12 @@ from oms.account import state as accounts
 from oms.account.events import AccountEvent, BalanceAdjusted
 from oms.account.state import NOBODY, Account
 from oms.order import state as orders
-from oms.order.events import CommissionReported, OrderEvent, OrderFilled, TradeBusted
+from oms.order.events import OrderEvent
 from oms.order.state import CLOSED, Order, hold
 from oms.position import state as positions
-from oms.position.events import PositionEvent
+from oms.position.events import CommissionBooked, PositionEvent
 from oms.position.state import FLAT, Position
-from oms.values import EXACT, ZERO, AccountId, ClientOrderId, Currency, PositionLeg, Side, Symbol, currencies
+from oms.values import EXACT, ZERO, AccountId, ClientOrderId, Currency, PositionLeg, Symbol, currencies
 
 CLOSED_KEPT: Final = 10_000  # closed orders still answered from memory: a few megabytes
 
@@ -41,9 +42,13 @@ def position_stream(account: AccountId, symbol: Symbol, leg: PositionLeg) -> str
     return f"position/{account}/{symbol}/{leg}"
 
 
-def symbol_of(stream: str) -> Symbol:
-    """Return the symbol in the name of a position leg's stream (a symbol may hold slashes, the rest does not)."""
-    return Symbol(stream.split("/", 2)[2].rpartition("/")[0])
+@lru_cache(maxsize=4096)
+def traded(stream: str) -> tuple[Currency, Currency]:
+    """Return (base, quote) of the symbol in the name of a position leg's stream.
+
+    A symbol holds slashes; the account's name and the leg's do not.
+    """
+    return currencies(stream.split("/", 2)[2].rpartition("/")[0])
 
 
 def account_stream(account: AccountId) -> str:
@@ -102,6 +107,8 @@ class Book:
                 self._remember(stream, before)
                 leg = positions.evolve(before or FLAT, event)  # type: ignore[arg-type]  # as above
                 self.positions[stream] = leg
+                if self._counting:
+                    self._move(stream, event)  # type: ignore[arg-type]  # as above
                 return leg
             case _:
                 self._remember(stream, self.account)
@@ -117,7 +124,7 @@ class Book:
         """
         self.totals, self.held, self._holds = dict(self.account.adjustments), {}, {}
         for stream, leg in self.positions.items():
-            base, quote = currencies(symbol_of(stream))
+            base, quote = traded(stream)
             self._own(base, leg.quantity)
             self._own(quote, EXACT.subtract(leg.realized, leg.open_cost))
             for currency, paid in leg.commissions.items():
@@ -142,14 +149,21 @@ class Book:
         self.orders[stream] = order
         self._file(stream, order)
 
-    def trim(self) -> None:
-        """Let the longest closed orders go until the bound is kept. Never between a cut and its undo."""
-        while len(self._closed) > self._closed_kept:
+    @property
+    def overfull(self) -> bool:
+        """Whether so many closed orders wait to be let go that it is worth the while."""
+        return len(self._closed) > self._closed_kept + self._closed_kept // 10
+
+    def trim(self, keep: Collection[str] = ()) -> None:
+        """Let the longest closed orders go until the bound is kept, but for those of which something is still to come:
+        their trades, their commissions, or (`keep`) the commit of what memory already says.
+        """
+        for _ in range(len(self._closed) - self._closed_kept):
             stream, _ = self._closed.popitem(last=False)
-            if stream in self.unsettled:
-                self._closed[stream] = None  # not over yet: its trades or their commissions are still to come
-                return
-            del self.orders[stream]
+            if stream in self.unsettled or stream in keep:
+                self._closed[stream] = None
+            else:
+                del self.orders[stream]
 
     def summary(self) -> Mapping[str, object]:
         """Return everything that two books of the same history must agree on."""
@@ -203,35 +217,12 @@ class Book:
         if self._journal is not None:
             self._journal.states.append((stream, before))
         self.orders[stream] = after
-        if self._counting:
-            self._count(stream, before, after, event)
-        if (
-            before is None
-            or (before.life in CLOSED) is not (after.life in CLOSED)
-            or before.unsettled is not after.unsettled
-        ):
+        moved = before is None or (before.life in CLOSED) is not (after.life in CLOSED)
+        if self._counting and (moved or before.cum_quantity is not after.cum_quantity):  # type: ignore[union-attr]  # not moved: it was there
+            self._rehold(stream, after)
+        if moved or before.unsettled is not after.unsettled:  # type: ignore[union-attr]  # likewise
             self._file(stream, after)
         return after
-
-    def _count(self, stream: str, before: Order | None, after: Order, event: OrderEvent) -> None:
-        """Keep what is owned and what is held in step with one order event."""
-        match event:
-            case OrderFilled():
-                self._trade(after, event.quantity, event.price)
-                self._charge(event.commission_currency, event.commission)
-            case TradeBusted():
-                self._trade(after, -event.quantity, event.price)
-                self._charge(event.commission_currency, None if event.commission is None else -event.commission)
-            case CommissionReported():
-                self._charge(event.commission_currency, event.commission)
-            case _:
-                pass
-        if (
-            before is None
-            or before.cum_quantity is not after.cum_quantity
-            or (before.life in CLOSED) is not (after.life in CLOSED)
-        ):
-            self._rehold(stream, after)
 
     def _file(self, stream: str, order: Order) -> None:
         """Put the stream where an order of that life and those open questions belongs."""
@@ -253,16 +244,14 @@ class Book:
             self._holds[stream] = now
         self.held[currency] = EXACT.add(self.held.get(currency, ZERO), EXACT.subtract(now, was))
 
-    def _trade(self, order: Order, quantity: Decimal, price: Decimal) -> None:
-        base, quote = currencies(order.request.symbol)
-        value = EXACT.multiply(quantity, price)
-        buy = order.request.side is Side.BUY
-        self._own(base, quantity if buy else -quantity)
-        self._own(quote, -value if buy else value)
-
-    def _charge(self, currency: Currency | None, commission: Decimal | None) -> None:
-        if commission and currency is not None:
-            self._own(currency, -commission)
+    def _move(self, stream: str, event: PositionEvent) -> None:
+        """Keep what is owned in step with one leg: what traded came for what was paid, and cost its commission."""
+        if not isinstance(event, CommissionBooked):
+            base, quote = traded(stream)
+            self._own(base, event.quantity)
+            self._own(quote, EXACT.subtract(event.realized, event.cost_change))
+        if event.commission and event.commission_currency is not None:
+            self._own(event.commission_currency, -event.commission)
 
     def _own(self, currency: Currency, change: Decimal) -> None:
         self.totals[currency] = EXACT.add(self.totals.get(currency, ZERO), change)

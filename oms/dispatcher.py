@@ -8,7 +8,8 @@ import asyncio
 from collections.abc import Sequence
 from typing import Final
 
-from oms.engine import Engine, Handout
+from oms.decide import Fact
+from oms.engine import Engine
 from oms.errors import FencedError
 from oms.evidence import kept
 from oms.order.decisions import ATTEMPTS_MAX
@@ -80,17 +81,16 @@ class Dispatcher:
             return  # the account's new writer doubts them as it starts
         self.resume_cancels()
 
-    def _handed(self, handouts: Sequence[Handout]) -> None:
-        for handout in handouts:
-            order = handout.state
+    def _handed(self, committed: Sequence[Fact]) -> None:
+        for stream, event, order in committed:
             if not isinstance(order, Order):
                 continue
-            match handout.event:
+            match event:
                 case SendStarted():
-                    self._sending[handout.stream] = asyncio.Event()
-                    self._spawn(self._submit(handout.stream, order), name=f"submit {handout.stream}")
+                    self._sending[stream] = asyncio.Event()
+                    self._spawn(self._submit(stream, order), name=f"submit {stream}")
                 case CancelRequested() | VenueAccepted():
-                    self._cancel_pending(handout.stream, order)
+                    self._cancel_pending(stream, order)
                 case _:
                     pass
 

@@ -18,8 +18,8 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from oms.account.events import WriterStarted
-from oms.book import CLOSED_KEPT, Book, Event, Journal, State, account_stream, order_stream
-from oms.decide import Addressed, Command, Decided, Decider, Said
+from oms.book import CLOSED_KEPT, Book, Journal, State, account_stream, order_stream
+from oms.decide import Addressed, Command, Decided, Decider, Fact, Said
 from oms.errors import (
     CommandRefusedError,
     FencedError,
@@ -73,15 +73,6 @@ class Receipt(Struct, frozen=True, gc=False):
     events: int
 
 
-class Handout(Struct, frozen=True, gc=False):
-    """One committed event with the state it led to."""
-
-    position: int
-    stream: str
-    event: Event
-    state: State
-
-
 class _Entry(Struct, eq=False):
     """One message on its way through, kept whole so that it can be decided again."""
 
@@ -91,8 +82,9 @@ class _Entry(Struct, eq=False):
 
 
 class _Batch(Struct, eq=False):
-    """What the next commit will write, and who waits for it."""
+    """What the next commit will write, and who waits for it. Its messages are named after it, one after the other."""
 
+    name: str = ""
     entries: list[_Entry] = field(default_factory=list)
     events: list[NewEvent] = field(default_factory=list)
     messages: list[VenueMessage] = field(default_factory=list)
@@ -124,7 +116,7 @@ class Engine:
         self.resumed_ns = 0  # `written_ns` as this writer found it
         self.trading = False  # set once the account has been reconciled with its venue: no order goes out before
         self.fenced: asyncio.Event = asyncio.Event()
-        self.on_commit: list[Callable[[Sequence[Handout]], None]] = []  # called in order after each commit
+        self.on_commit: list[Callable[[Sequence[Fact]], None]] = []  # called in order after each commit
         self.on_recovered: list[Callable[[], None]] = []  # called when memory was rebuilt from the log
         self._log = log
         self._clock = clock
@@ -324,7 +316,8 @@ class Engine:
             return
         self.written_ns = self._clock.now_ns()
         self.opened_ns = self.opened_ns or self.written_ns
-        name = self._ids.next()
+        batch.name = batch.name or self._ids.next()
+        name = f"{batch.name}{len(batch.entries):04x}"
         meta = encode_meta(
             Meta(
                 id=name,
@@ -384,24 +377,22 @@ class Engine:
         """The batch is durable: tell everyone who waited, then the world."""
         self._in_flight = None
         position = first - 1
-        handouts: list[Handout] = []
+        committed: list[Fact] = []
         for entry in batch.entries:
-            match entry.outcome:
-                case CommandRefusedError() as refusal:
-                    _fail(entry, refusal)
-                case Decided(facts=facts, state=state):
-                    for stream, event, after in facts:
-                        position += 1
-                        handouts.append(Handout(position, stream, event, after))
-                    _succeed(entry, Receipt(max(position, self.position), state, len(facts)))
-                case None:
-                    raise AssertionError("a batch holds what was never decided")
+            outcome = entry.outcome
+            if isinstance(outcome, Decided):
+                committed.extend(outcome.facts)
+                position += len(outcome.facts)
+                _succeed(entry, Receipt(max(position, self.position), outcome.state, len(outcome.facts)))
+            else:
+                assert outcome is not None, "a batch holds only what was decided"
+                _fail(entry, outcome)
         self.position = max(position, self.position)
         self._settle(len(batch.entries))
-        if not self._closed and not self._open.entries:
-            self.book.trim()
+        if self.book.overfull:
+            self.book.trim(self.uncommitted())
         for listen in self.on_commit:
-            listen(handouts)
+            listen(committed)
 
     async def _decide_again(self, batch: _Batch, streams: Sequence[str]) -> None:
         """Another order of that id is in the log already, from a time before memory: read it, then decide everything

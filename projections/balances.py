@@ -4,7 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from oms.account.events import BalanceAdjusted
-from oms.order.events import CommissionReported, OrderFilled, TradeBusted
+from oms.book import traded
+from oms.position.events import CommissionBooked, FillBooked, FillReversed
 from oms.values import ZERO, AccountId, Currency, currencies
 from projections.accounts import Accounts, Fact
 from projections.rows import BalanceRow
@@ -66,9 +67,9 @@ def _concerned(fact: Fact) -> Iterable[Currency]:
     event = fact.recorded.event
     if isinstance(event, BalanceAdjusted):
         return (event.currency,)
-    if fact.story is None:
+    if fact.story is not None:
+        return currencies(fact.story.order.request.symbol)
+    if not isinstance(event, FillBooked | FillReversed | CommissionBooked):
         return ()
-    pair = currencies(fact.story.order.request.symbol)
-    if isinstance(event, OrderFilled | CommissionReported | TradeBusted) and event.commission_currency is not None:
-        return (*pair, event.commission_currency)
-    return pair
+    pair = traded(fact.recorded.stream)
+    return pair if event.commission_currency is None else (*pair, event.commission_currency)

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-from oms.engine import Engine, Handout
+from oms.decide import Fact
+from oms.engine import Engine
 
 _SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1.0, 5.0)
 _EVENTS = (1, 2, 4, 8, 16, 64, 256, 1024, 4096)
@@ -39,10 +40,10 @@ class Metrics:
     def _watch(self, engine: Engine) -> None:
         commits, batch = self._commits.labels(engine.account), self._batch.labels(engine.account)
 
-        def count(handouts: Sequence[Handout]) -> None:
-            if handouts:
+        def count(committed: Sequence[Fact]) -> None:
+            if committed:
                 commits.inc()
-                batch.observe(len(handouts))
+                batch.observe(len(committed))
 
         engine.on_commit.append(count)
 

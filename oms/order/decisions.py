@@ -289,9 +289,9 @@ def _over(order: Order, end: VenueCanceled | OrderExpired, report: OrderReport) 
 
 def _traded(trade: TradeReport, order: Order) -> tuple[OrderEvent, ...]:
     """Return the booking of a trade: once, by its id, from any life."""
-    known = next((booked for booked in order.trades if booked.exec_id == trade.exec_id), None)
-    if known is not None:
-        return _again(trade, known, order)
+    for known in order.trades:
+        if known.exec_id == trade.exec_id:
+            return _again(trade, known, order)
     accepted = _heard(order, trade.venue_order_id) if trade.venue_order_id is not None else ()
     filled = OrderFilled(
         exec_id=trade.exec_id,

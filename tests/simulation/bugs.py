@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from oms.book import Book
 from oms.decide import Addressed, Decided, Decider, Report
 from oms.dispatcher import Dispatcher, new_order, order_ref
-from oms.engine import Engine, Handout, Receipt, _Entry
+from oms.engine import Engine, Receipt, _Entry
 from oms.errors import LogUnavailableError
 from oms.order.events import OrderEvent, SendStarted
 from oms.order.messages import AbsenceReport, OrderNews
@@ -36,7 +36,7 @@ class SendsBeforeCommit(Engine):
     def _decide(self, entry: _Entry) -> None:
         super()._decide(entry)
         if isinstance(entry.outcome, Decided):
-            sends = [Handout(0, *fact) for fact in entry.outcome.facts if isinstance(fact[1], SendStarted)]
+            sends = [fact for fact in entry.outcome.facts if isinstance(fact[1], SendStarted)]
             for listen in self.on_commit:
                 listen(sends)
 
