@@ -37,6 +37,7 @@ def order_stream(account: AccountId, client_order_id: ClientOrderId) -> str:
     return f"order/{account}/{client_order_id}"
 
 
+@lru_cache(maxsize=4096)
 def position_stream(account: AccountId, symbol: Symbol, leg: PositionLeg) -> str:
     """Return the name of a position leg's stream."""
     return f"position/{account}/{symbol}/{leg}"
@@ -239,9 +240,11 @@ class Book:
 
     def _rehold(self, stream: str, order: Order) -> None:
         currency, now = hold(order)
-        was = self._holds.pop(stream, ZERO)
+        was = self._holds.get(stream, ZERO)
         if now:
             self._holds[stream] = now
+        elif was:
+            del self._holds[stream]
         self.held[currency] = EXACT.add(self.held.get(currency, ZERO), EXACT.subtract(now, was))
 
     def _move(self, stream: str, event: PositionEvent) -> None:

@@ -244,11 +244,10 @@ def hold(order: Order) -> tuple[Currency, Decimal]:
     """
     request = order.request
     base, quote = currencies(request.symbol)
+    sells = request.side is Side.SELL
     if order.life in CLOSED:
-        return (base if request.side is Side.SELL else quote), ZERO
-    if request.side is Side.SELL:
-        return base, order.leaves_quantity
-    return quote, reservation(request, order.cum_quantity, order.cum_cost)
+        return (base if sells else quote), ZERO
+    return (base, order.leaves_quantity) if sells else (quote, reservation(request, order.cum_quantity, order.cum_cost))
 
 
 def reservation(request: OrderRequested, cum_quantity: Decimal = ZERO, cum_cost: Decimal = ZERO) -> Decimal:

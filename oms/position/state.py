@@ -50,7 +50,7 @@ class Fill(Struct, frozen=True, kw_only=True, gc=False):
 def book(fill: Fill, position: Position) -> FillBooked:
     """Return the booking of `fill`: what it closes is realized, what it opens is cost; a flip is both."""
     value = EXACT.multiply(fill.quantity, fill.price)
-    cost_change = _cost_change(position, fill.quantity, fill.price)
+    cost_change = _cost_change(position, fill.quantity, fill.price, value)
     return FillBooked(
         exec_id=fill.exec_id,
         client_order_id=fill.client_order_id,
@@ -67,7 +67,7 @@ def reverse(fill: Fill, position: Position) -> FillReversed:
     """Return the reversal of a busted `fill`: a trade of the opposite sign at its price, its commission returned."""
     quantity = -fill.quantity
     value = EXACT.multiply(quantity, fill.price)
-    cost_change = _cost_change(position, quantity, fill.price)
+    cost_change = _cost_change(position, quantity, fill.price, value)
     return FillReversed(
         exec_id=fill.exec_id,
         client_order_id=fill.client_order_id,
@@ -99,11 +99,11 @@ def evolve(position: Position, event: PositionEvent) -> Position:
             )
 
 
-def _cost_change(position: Position, quantity: Decimal, price: Decimal) -> Decimal:
-    """Return how the open cost moves when `quantity` (signed) trades at `price`."""
+def _cost_change(position: Position, quantity: Decimal, price: Decimal, value: Decimal) -> Decimal:
+    """Return how the open cost moves when `quantity` (signed) trades at `price`; `value` is their product."""
     held = position.quantity
     if not held or (held > ZERO) is (quantity > ZERO):
-        return EXACT.multiply(quantity, price)  # opens or adds
+        return value  # opens or adds
     if abs(quantity) < abs(held):
         # The share of the cost that leaves is rounded once, here; the rest stays exact, so nothing is lost over time.
         return RATIO.divide(EXACT.multiply(position.open_cost, quantity), held)
