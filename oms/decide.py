@@ -4,7 +4,6 @@ An order's fill moves its position leg too, so the events of both stand in one c
 """
 
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
 
 from msgspec import Struct
 
@@ -22,8 +21,9 @@ from oms.ports import VenueMessage
 from oms.position import state as positions
 from oms.position.events import CommissionBooked, PositionEvent
 from oms.position.state import FLAT, Fill
+from oms.reconcile import totals
 from oms.risk import Facts, Limits
-from oms.values import AccountId, Currency, Provenance, Side, Symbol, currencies, signed
+from oms.values import AccountId, Provenance, Side, Symbol, currencies, signed
 from oms.venue import BalanceReport, Capabilities, OrderReport
 
 Fact = tuple[str, Event, State]  # stream, event, the state it led to
@@ -121,7 +121,7 @@ class Decider:
     def _report(self, book: Book, stream: str, report: Report) -> Decided:
         match report:
             case BalancesReport():
-                return _account(book, accounts.adjust(book.totals, _totals(report.balances), report.reason))
+                return _account(book, accounts.adjust(book.totals, totals(report.balances), report.reason))
             case WriterStarted():
                 return _account(book, (report,))
             case _:
@@ -184,14 +184,3 @@ def _fill(order: Order, trade: OrderFilled | TradeBusted) -> Fill:
         commission=trade.commission,
         commission_currency=trade.commission_currency,
     )
-
-
-def _totals(balances: Sequence[BalanceReport]) -> Mapping[Currency, Decimal]:
-    """Return the total by currency, from whichever figures the venue gave."""
-    totals: dict[Currency, Decimal] = {}
-    for balance in balances:
-        if balance.total is not None:
-            totals[balance.currency] = balance.total
-        elif balance.available is not None and balance.held is not None:
-            totals[balance.currency] = balance.available + balance.held
-    return totals

@@ -59,17 +59,23 @@ def may_prove_absence(order: Order, can: Capabilities, now_ns: int) -> bool:
 
 def differences(book: Book, balances: Sequence[BalanceReport]) -> Mapping[Currency, tuple[Decimal, Decimal]]:
     """Return, by currency, our total and the venue's where they differ. A currency that is not listed is zero."""
-    theirs: dict[Currency, Decimal] = {}
-    for balance in balances:
-        if balance.total is not None:
-            theirs[balance.currency] = balance.total
-        elif balance.available is not None and balance.held is not None:
-            theirs[balance.currency] = EXACT.add(balance.available, balance.held)
+    theirs = totals(balances)
     return {
         currency: (book.totals.get(currency, ZERO), theirs.get(currency, ZERO))
         for currency in sorted({*book.totals, *theirs})
         if book.totals.get(currency, ZERO) != theirs.get(currency, ZERO)
     }
+
+
+def totals(balances: Sequence[BalanceReport]) -> Mapping[Currency, Decimal]:
+    """Return the total by currency, from whichever figures the venue gave."""
+    found: dict[Currency, Decimal] = {}
+    for balance in balances:
+        if balance.total is not None:
+            found[balance.currency] = balance.total
+        elif balance.available is not None and balance.held is not None:
+            found[balance.currency] = EXACT.add(balance.available, balance.held)
+    return found
 
 
 def _ns(seconds: float) -> int:
