@@ -30,7 +30,7 @@ from oms.gateway.reads import Reads
 from oms.gateway.tokens import PostgresTokens
 from oms.instrument import Instrument
 from oms.ports import Clock, Ids, Spawn
-from oms.runtime import SystemClock, Tasks, TimeOrderedIds
+from oms.runtime import SystemClock, Tasks, TimeOrderedIds, tune_process
 from oms.store.database import check_schema, revision, upgrade
 from oms.store.embedded import EmbeddedPostgres
 from oms.store.log import PostgresLog
@@ -180,6 +180,7 @@ async def run(
     try:
         async with _started(config, venue, venues=venues, projections=projections, tell=tell) as (system, gateway_url):
             ready = True
+            tune_process()
             announce(system, gateway_url)
             await _until_over(system, over)
             tell("stopping: taking nothing more, waiting for what is under way")
