@@ -215,8 +215,7 @@ class Book:
     def _order(self, stream: str, event: OrderEvent) -> Order:
         before = self.orders.get(stream)
         after = orders.evolve(before, event)
-        if self._journal is not None:
-            self._journal.states.append((stream, before))
+        self._remember(stream, before)
         self.orders[stream] = after
         moved = before is None or (before.life in CLOSED) is not (after.life in CLOSED)
         if self._counting and (moved or before.cum_quantity is not after.cum_quantity):  # type: ignore[union-attr]  # not moved: it was there

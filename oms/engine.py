@@ -32,7 +32,7 @@ from oms.errors import (
     UnknownAccountError,
 )
 from oms.order.messages import CancelOrder, PlaceOrder, SubmitUnknown
-from oms.order.state import Life
+from oms.order.state import CLOSED, Life
 from oms.ports import (
     AlreadyThere,
     Batch,
@@ -406,6 +406,10 @@ class Engine:
         except LogUnavailableError as error:
             await self._lose(error.cause, "none")
             return
+        if any(order is None or order.life not in CLOSED for order in earlier.values()):
+            # Only closed orders leave memory: what is open in the log and not here landed without our knowing.
+            await self._lose(f"memory and log disagree on {', '.join(streams)[:200]}", "none")
+            return
         self._close_batch()
         batches = [batch, *self._closed]
         for later in reversed(batches):
@@ -413,8 +417,8 @@ class Engine:
             self.book.undo(later.journal)
         self._in_flight, self._closed = None, deque()
         for stream, order in earlier.items():
-            if order is not None:
-                self.book.restore(stream, order)
+            assert order is not None
+            self.book.restore(stream, order)
         for entry in [entry for taken_back in batches for entry in taken_back.entries]:
             self._decide(entry)
         self._wake.set()

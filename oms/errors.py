@@ -85,14 +85,6 @@ class DuplicateOrderError(CommandRefusedError):
     next_step = "use a new client_order_id; an id names one order for ever"
 
 
-class OrderDeniedError(CommandRefusedError):
-    """A limit said no. The request and the denial are in the log, so the outcome is ``recorded``."""
-
-    code = "denied"
-    outcome: Outcome = "recorded"
-    next_step = "see the limit named in the cause; a new attempt needs a new client_order_id"
-
-
 class CursorError(OmsError):
     """A cursor that this list never gave out."""
 
@@ -141,13 +133,6 @@ class FencedError(OmsError):
     code = "fenced"
 
 
-class ConcurrencyConflictError(OmsError):
-    """Another writer was first: load, decide again."""
-
-    code = "conflict"
-    retryable = True
-
-
 class SchemaError(OmsError):
     """The database's schema is not the one this program knows."""
 
@@ -166,17 +151,6 @@ class VenueUnreachableError(VenueError):
     code = "venue_unreachable"
     outcome: Outcome = "unknown"
     retryable = True
-
-
-class VenueProtocolError(VenueError):
-    """The venue broke its contract; the bytes are kept for whoever has to find out why."""
-
-    code = "venue_protocol"
-    outcome: Outcome = "unknown"
-
-    def __init__(self, cause: str, frame: bytes) -> None:
-        super().__init__(cause)
-        self.frame = frame
 
 
 class CorruptStreamError(OmsError):

@@ -7,7 +7,6 @@ from msgspec import Struct
 
 from oms.errors import (
     CommandRefusedError,
-    ConcurrencyConflictError,
     CursorError,
     DuplicateOrderError,
     FencedError,
@@ -172,7 +171,6 @@ STATUSES: Final[Mapping[type[OmsError], int]] = {
     NotReadyError: 503,
     LogUnavailableError: 503,
     FencedError: 503,
-    ConcurrencyConflictError: 503,
     VenueError: 502,
     MalformedJsonError: 400,
     InvalidBodyError: 422,

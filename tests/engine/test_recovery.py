@@ -2,6 +2,7 @@
 
 import pytest
 
+from oms.errors import LogUnavailableError
 from oms.order.state import Life
 from oms.recovery import recover
 from oms.values import Provenance
@@ -48,5 +49,32 @@ def test_memory_of_a_long_history_is_bounded_by_what_is_kept() -> None:
         await desk.place("open")
         await desk.start(watching=False)
         assert set(desk.engine.book.orders) == {stream("c3"), stream("open")}
+
+    play(story)
+
+
+def test_an_open_order_in_the_log_that_memory_does_not_hold_makes_memory_anew() -> None:
+    """A commit whose answer never came landed after memory was built: the next use of its id must show it."""
+
+    async def story(desk: Desk) -> None:
+        await desk.start(watching=False)
+        await desk.place("c1")
+        missed = dict(desk.engine.book.orders), dict(desk.engine.book.open), dict(desk.engine.book.held)
+        memory = desk.engine.book
+        memory.orders.clear()
+        memory.open.clear()
+        memory.held.clear()
+        memory._holds.clear()
+        memory.cut()
+        assert missed[2]
+
+        with pytest.raises(LogUnavailableError) as refused:
+            await desk.place("c1")
+        assert refused.value.outcome == "none"  # so it is asked again with the same id
+        await desk.engine._ready.wait()
+        receipt = await desk.place("c1")
+        assert receipt.state == desk.in_log("c1")
+        assert desk.agrees()
+        assert desk.held() == missed[2]["USDT"]  # type: ignore[index]  # a currency is a name
 
     play(story)
