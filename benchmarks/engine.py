@@ -22,6 +22,7 @@ from oms.engine import Engine, Receipt
 from oms.errors import IntakeFullError
 from oms.instrument import Instrument
 from oms.order.messages import PlaceOrder, SubmitAccepted
+from oms.reports import BalanceReport, TradeReport
 from oms.risk import Limits
 from oms.runtime import SystemClock, Tasks, TimeOrderedIds, tune_process
 from oms.store.log import PostgresLog
@@ -39,7 +40,7 @@ from oms.values import (
     TimeInForce,
     VenueOrderId,
 )
-from oms.venue import BalanceReport, Capabilities, TradeReport
+from oms.venue import Capabilities
 
 MAIN = AccountId("main")
 BTC_USDT = Instrument(
@@ -141,7 +142,7 @@ async def started(log: PostgresLog) -> tuple[Engine, Tasks]:
     decider = Decider(
         MAIN,
         instruments={BTC_USDT.symbol: BTC_USDT},
-        capabilities=SPOT,
+        capabilities=lambda _: SPOT,
         limits=Limits(open_orders_max=10**9),
     )
     engine = Engine(MAIN, decider=decider, log=log, clock=clock, ids=TimeOrderedIds(clock), spawn=tasks)

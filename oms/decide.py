@@ -3,7 +3,7 @@
 An order's fill moves its position leg too, so the events of both stand in one commit.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from msgspec import Struct
 
@@ -22,9 +22,10 @@ from oms.position import state as positions
 from oms.position.events import CommissionBooked, PositionEvent
 from oms.position.state import FLAT, Fill
 from oms.reconcile import totals
+from oms.reports import BalanceReport, OrderReport
 from oms.risk import Facts, Limits
 from oms.values import AccountId, Provenance, Side, Symbol, currencies, signed
-from oms.venue import BalanceReport, Capabilities, OrderReport
+from oms.venue import Capabilities
 
 Fact = tuple[str, Event, State]  # stream, event, the state it led to
 
@@ -70,7 +71,7 @@ class Decider:
         account: AccountId,
         *,
         instruments: Mapping[Symbol, Instrument],
-        capabilities: Capabilities,
+        capabilities: Callable[[Symbol], Capabilities],
         limits: Limits,
     ) -> None:
         self.account = account
@@ -112,7 +113,7 @@ class Decider:
             raise UnknownSymbolError(f"{command.symbol!r} is not a symbol: BASE/QUOTE is expected") from error
         return Facts(
             instrument=self.instruments.get(command.symbol),
-            capabilities=self.capabilities,
+            capabilities=self.capabilities(command.symbol),
             available=book.available(base if command.side is Side.SELL else quote),
             halted=book.account.halted,
             open_orders=len(book.open),

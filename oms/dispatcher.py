@@ -26,7 +26,8 @@ from oms.order.messages import (
 )
 from oms.order.state import Life, Order
 from oms.ports import Clock, Ids, Spawn
-from oms.venue import Ack, Answer, Evidence, NewOrder, NoAnswerError, OrderRef, Refusal, RefusalClass, Venue
+from oms.reports import Ack, Refusal, RefusalClass
+from oms.venue import Answer, Evidence, NewOrder, NoAnswerError, OrderRef, Venue
 
 AGAIN_SECONDS: Final = 3.0  # a cancel that has not ended its order by then is sent again
 BACK_OFF_SECONDS: Final = (0.25, 1.0)  # before the second and the third send of one order
@@ -125,7 +126,7 @@ class Dispatcher:
             answer = await self._venue.submit(new_order(order))
         except NoAnswerError as error:
             if error.sent:
-                return self._unknown(error.cause, error.evidence), error.evidence
+                return self._unknown(order, error.cause, error.evidence), error.evidence
             return _not_sent(order, "not_sent", error.cause), error.evidence
         return self._verdict(order, answer), answer.evidence
 
@@ -139,14 +140,14 @@ class Dispatcher:
                 case Refusal(klass=RefusalClass.TRANSIENT | RefusalClass.RATE_LIMIT):
                     return _not_sent(order, report.reason, report.text or "", report.code)
                 case Refusal(klass=RefusalClass.UNKNOWN):
-                    return self._unknown(report.reason, answer.evidence)
+                    return self._unknown(order, report.reason, answer.evidence)
                 case _:
                     continue
-        return self._unknown("the answer says neither yes nor no", answer.evidence)
+        return self._unknown(order, "the answer says neither yes nor no", answer.evidence)
 
-    def _unknown(self, reason: str, evidence: Evidence) -> SubmitUnknown:
+    def _unknown(self, order: Order, reason: str, evidence: Evidence) -> SubmitUnknown:
         sent_ns = evidence.sent_ns or self._clock.now_ns()
-        valid_until_ns = sent_ns + int(self._venue.capabilities.submit_validity * 1e9)
+        valid_until_ns = sent_ns + int(self._venue.capabilities(order.request.symbol).submit_validity * 1e9)
         return SubmitUnknown(reason=reason[:200], valid_until_ns=valid_until_ns)
 
     # ------------------------------------------------------------------------------------------------ cancel

@@ -161,11 +161,16 @@ class Engine:
 
         `sending` names the streams whose answer is being awaited.
         """
-        until = self._clock.now_ns() + int(self.decider.capabilities.submit_validity * 1e9)
-        doubt = SubmitUnknown(reason=reason, valid_until_ns=until)
-        unsent = [s for s in self.book.open if self.book.orders[s].life is Life.SENDING and s not in sending]
-        if unsent:
-            await self.report([(stream, doubt) for stream in unsent], source=Provenance.INFERRED)
+        now_ns = self._clock.now_ns()
+        doubts: list[Addressed] = []
+        for stream in self.book.open:
+            order = self.book.orders[stream]
+            if order.life is Life.SENDING and stream not in sending:
+                validity = self.decider.capabilities(order.request.symbol).submit_validity
+                until_ns = now_ns + int(validity * 1e9)
+                doubts.append((stream, SubmitUnknown(reason=reason, valid_until_ns=until_ns)))
+        if doubts:
+            await self.report(doubts, source=Provenance.INFERRED)
 
     @property
     def ready(self) -> bool:

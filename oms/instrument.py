@@ -6,13 +6,15 @@ from typing import Final
 from msgspec import Struct
 
 from oms.errors import BelowMinimumError, InvalidOrderError, OffGridError
-from oms.values import EXACT, ZERO, Currency, Price, Quantity, Symbol, plain
+from oms.values import EXACT, ZERO, Currency, Price, Quantity, Symbol, Wallet, plain
 
 MAGNITUDE: Final = 40  # digits; keeps 1e999999 from costing memory or a trap further in
 
 
 class Instrument(Struct, frozen=True, kw_only=True):
-    """One market. Steps and minimums are exact; `price_step` and `notional_min` in quote units, the rest in base."""
+    """One market. Steps and minimums are exact; `price_step` and `notional_min` in quote units, quantities in the
+    market's unit: base on spot, contracts on perpetuals, each worth `contract_size` of base.
+    """
 
     symbol: Symbol
     venue_symbol: str
@@ -25,6 +27,11 @@ class Instrument(Struct, frozen=True, kw_only=True):
     maker_fee: Decimal  # fraction of the notional; negative is a rebate
     taker_fee: Decimal
     tradable: bool = True
+    wallet: Wallet = Wallet.SPOT  # which purse pays
+    settle: Currency | None = None  # perpetuals: the coin of margin and profit
+    contract_size: Decimal = Decimal(1)  # FIX 231
+    quantity_max: Decimal | None = None
+    leverage_max: Decimal | None = None
 
     def price(self, value: Decimal) -> Price:
         """Return `value` as a price.

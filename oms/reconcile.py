@@ -11,8 +11,9 @@ from typing import Final
 from oms.book import Book, order_stream
 from oms.order.decisions import external_id
 from oms.order.state import Life, Order
+from oms.reports import BalanceReport, OrderReport, Refusal, TradeReport
 from oms.values import EXACT, ZERO, AccountId, Currency
-from oms.venue import Answer, BalanceReport, Capabilities, OrderReport, Refusal, TradeReport
+from oms.venue import Answer, Capabilities
 
 NOT_FOUND: Final = "order_not_found"
 

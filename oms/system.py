@@ -270,11 +270,9 @@ async def _markets(name: AccountId, venue: Venue, config: Config, world: World, 
             return await venue.instruments()
         except NoAnswerError as error:
             if world.clock.monotonic() > deadline:
-                raise VenueDownError(
-                    f"account {name}: {venue.capabilities.name} cannot be asked: {error.cause}"
-                ) from error
+                raise VenueDownError(f"account {name}: {venue.name} cannot be asked: {error.cause}") from error
             pause = ASK_AGAIN_SECONDS[min(attempt, len(ASK_AGAIN_SECONDS) - 1)]
-            tell(f"{venue.capabilities.name} cannot be asked ({error.cause}); trying again in {pause} s")
+            tell(f"{venue.name} cannot be asked ({error.cause}); trying again in {pause} s")
             await asyncio.sleep(pause)
     raise AssertionError("the deadline comes before the last attempt")
 
@@ -293,7 +291,7 @@ async def _writer(
     engine = Engine(name, decider=decider, log=log_, clock=clock, ids=ids, spawn=spawn)
     dispatcher = Dispatcher(engine, venue, clock=clock, ids=ids, spawn=spawn)
     watcher = Watcher(engine, dispatcher, venue, clock=clock, ids=ids, spawn=spawn)
-    await engine.start(venue.capabilities.name)
+    await engine.start(venue.name)
     watcher.start()
     return Account(engine, dispatcher, watcher)
 

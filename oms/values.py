@@ -63,6 +63,41 @@ class PositionLeg(StrEnum):
     SHORT = "short"
 
 
+class PositionMode(StrEnum):
+    """Whether a perpetuals account keeps one net position a symbol, or a long and a short one apart."""
+
+    ONE_WAY = "one_way"
+    HEDGE = "hedge"
+
+
+class MarginMode(StrEnum):
+    """What backs a position: the whole wallet, or what was set aside for it."""
+
+    CROSS = "cross"
+    ISOLATED = "isolated"
+
+
+class Wallet(StrEnum):
+    """Which purse of an account holds a coin: one coin may lie in several, and none pays for another."""
+
+    SPOT = "spot"
+    FUTURES = "futures"
+
+
+class PriceSource(StrEnum):
+    """Which price trips a trigger (FIX 1107)."""
+
+    LAST = "last"
+    MARK = "mark"
+
+
+class Crossing(StrEnum):
+    """From which side the price must arrive at a trigger (FIX 1109)."""
+
+    RISES_TO = "rises_to"
+    FALLS_TO = "falls_to"
+
+
 class PositionEffect(StrEnum):
     """FIX 77."""
 

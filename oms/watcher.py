@@ -23,8 +23,9 @@ from oms.order.messages import AbsenceReport
 from oms.order.state import CLOSED, Life, Order
 from oms.ports import Clock, Ids, Spawn, VenueMessage
 from oms.reconcile import address, differences, found, may_prove_absence, mentions, unlisted
+from oms.reports import BalanceReport, Control, OrderReport, TradeReport
 from oms.values import Provenance
-from oms.venue import Answer, BalanceReport, Control, NoAnswerError, OrderRef, OrderReport, TradeReport, Venue
+from oms.venue import Answer, NoAnswerError, OrderRef, Venue
 
 POLL_SECONDS: Final = 0.5  # between looks at what is unsettled
 FULL_SECONDS: Final = 10.0  # between comparisons of everything
@@ -201,14 +202,15 @@ class Watcher:
 
     async def _resolve(self, stream: str, order: Order) -> None:
         """Ask for an order in doubt. Where "not found" proves something, ask everywhere, then record the proof."""
-        proves = may_prove_absence(order, self._venue.capabilities, self._clock.now_ns())
+        can = self._venue.capabilities(order.request.symbol)
+        proves = may_prove_absence(order, can, self._clock.now_ns())
         looked = await self._venue.order(order_ref(order))
         if found(looked) is not False:
             await self._record(looked)
             return
         if not proves:
             return
-        sent_ms = (order.valid_until_ns - int(self._venue.capabilities.submit_validity * 1e9)) // 1_000_000
+        sent_ms = (order.valid_until_ns - int(can.submit_validity * 1e9)) // 1_000_000
         # No trade from before this log's opening: those are in the opening balances.
         since_ms = max(sent_ms - OVERLAP_MS, self._engine.opened_ns // 1_000_000)
         listed = await self._venue.open_orders()

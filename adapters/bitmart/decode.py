@@ -7,7 +7,7 @@ import msgspec
 from adapters.bitmart.envelope import MALFORMED, opened
 from adapters.bitmart.spot import codec
 from oms.errors import OmsError
-from oms.venue import Refusal, Report, Unreadable
+from oms.reports import Refusal, Report, Unreadable
 
 Market = Literal["spot", "futures"]
 Kind = Literal["rest", "ws-public", "ws-private"]

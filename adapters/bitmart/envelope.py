@@ -11,7 +11,7 @@ from msgspec import Raw, Struct
 
 from adapters.bitmart import refusals
 from adapters.bitmart.scalars import Wire, decoder, text, whole
-from oms.venue import Refusal, RefusalClass
+from oms.reports import Refusal, RefusalClass
 
 M = TypeVar("M")
 

@@ -39,6 +39,7 @@ SPOT_RATES: Final[Mapping[str, Rate]] = MappingProxyType(
         "/spot/v4/query/order": Rate(50, 2),
         "/spot/v4/query/client-order": Rate(50, 2),
         "/spot/v4/query/open-orders": Rate(12, 2),
+        "/spot/v4/query/history-orders": Rate(12, 2),
         "/spot/v4/query/trades": Rate(12, 2),
         "/spot/v4/query/order-trades": Rate(12, 2),
     },

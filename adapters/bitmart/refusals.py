@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from oms.venue import Refusal, RefusalClass
+from oms.reports import Refusal, RefusalClass
 
 CERTAIN = RefusalClass.CERTAIN
 TRANSIENT = RefusalClass.TRANSIENT

@@ -11,7 +11,8 @@ from adapters.bitmart.limits import Limiter, Rate, TurnedAwayError
 from adapters.bitmart.scalars import Wire, whole
 from adapters.bitmart.sign import Credentials, keyed, signed
 from oms.ports import Clock, Link, LinkAnswer, LinkError, Spawn
-from oms.venue import Evidence, NoAnswerError, Refusal
+from oms.reports import Refusal
+from oms.venue import Evidence, NoAnswerError
 
 CALL_SECONDS: Final = 10.0  # a submit may still execute up to a minute later (PROTOCOL 9.22)
 TIME_PATH: Final = "/system/time"

@@ -8,8 +8,8 @@ from msgspec import Struct
 
 from oms.gateway.reads import Reads
 from oms.ports import EventLog
+from oms.reports import Report
 from oms.system import OpenProjections, OpenVenues, World
-from oms.venue import Report
 
 Market = Literal["spot", "futures"]
 Kind = Literal["rest", "ws-public", "ws-private"]

@@ -47,9 +47,10 @@ from oms.order.messages import (
     SubmitUnknown,
 )
 from oms.order.state import CLOSED, TRANSITIONS, Life, Order, Trade, evolve
+from oms.reports import OrderReport, TradeReport, VenueOrderStatus
 from oms.risk import Facts, Limits, deny
 from oms.values import ZERO, AccountId, ClientOrderId, OrderType, PositionLeg, Side, TimeInForce, VenueOrderId, plain
-from oms.venue import Capabilities, OrderReport, TradeReport, VenueOrderStatus
+from oms.venue import Capabilities
 
 ATTEMPTS_MAX: Final = 3  # sends of one order, all under its one id, before a transient refusal is final
 UNHEARD: Final = frozenset({Life.SENDING, Life.IN_DOUBT, Life.REJECTED})  # lives in which "the venue has it" is news

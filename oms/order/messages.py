@@ -1,6 +1,6 @@
 """What an order is told: commands, which may be refused, and reports, which may only be recorded.
 
-What the venue shows of an order or a trade arrives as `oms.venue.OrderReport` and `oms.venue.TradeReport`; the rest of
+What the venue shows of an order or a trade arrives as `oms.reports.OrderReport` and `oms.reports.TradeReport`; the rest of
 what an exchange with it can bring is here.
 """
 
@@ -9,6 +9,7 @@ from decimal import Decimal
 
 from msgspec import Struct
 
+from oms.reports import OrderReport, TradeReport
 from oms.values import (
     AccountId,
     ClientOrderId,
@@ -20,7 +21,6 @@ from oms.values import (
     TimeInForce,
     VenueOrderId,
 )
-from oms.venue import OrderReport, TradeReport
 
 
 class PlaceOrder(Struct, frozen=True, kw_only=True, gc=False):

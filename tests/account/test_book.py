@@ -12,14 +12,14 @@ from oms.decide import Decider, Said
 from oms.errors import CommandRefusedError
 from oms.order.messages import CancelOrder, SubmitAccepted, SubmitUnknown
 from oms.order.state import CLOSED, hold
+from oms.reports import VenueOrderStatus
 from oms.risk import Limits
 from oms.values import AccountId, ClientOrderId, Currency, Provenance, Side, Symbol, VenueOrderId
-from oms.venue import VenueOrderStatus
 from tests.order.story import BTC_USDT, SPOT, asking, shown, trade
 
 MAIN = AccountId("main")
 USDT, BTC = Currency("USDT"), Currency("BTC")
-DECIDER = Decider(MAIN, instruments={Symbol("BTC/USDT"): BTC_USDT}, capabilities=SPOT, limits=Limits())
+DECIDER = Decider(MAIN, instruments={Symbol("BTC/USDT"): BTC_USDT}, capabilities=lambda _: SPOT, limits=Limits())
 
 
 def book_with(**amounts: str) -> Book:

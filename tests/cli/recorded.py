@@ -8,6 +8,7 @@ from oms.engine import Engine
 from oms.evidence import kept
 from oms.instrument import Instrument
 from oms.order.messages import PlaceOrder, SubmitAccepted
+from oms.reports import BalanceReport, TradeReport
 from oms.risk import Limits
 from oms.runtime import SystemClock, Tasks, TimeOrderedIds
 from oms.store.log import PostgresLog
@@ -25,7 +26,7 @@ from oms.values import (
     TimeInForce,
     VenueOrderId,
 )
-from oms.venue import BalanceReport, Capabilities, Evidence, TradeReport
+from oms.venue import Capabilities, Evidence
 from projections.runner import Runner
 
 ACCOUNT = AccountId("main")
@@ -62,7 +63,7 @@ async def record(url: str) -> int:
     """Write the log into the database at `url`; return its length."""
     clock, tasks = SystemClock(), Tasks()
     ids, log = TimeOrderedIds(clock), PostgresLog(url)
-    decider = Decider(ACCOUNT, instruments={MARKET: INSTRUMENT}, capabilities=CAPABILITIES, limits=Limits())
+    decider = Decider(ACCOUNT, instruments={MARKET: INSTRUMENT}, capabilities=lambda _: CAPABILITIES, limits=Limits())
     engine = Engine(ACCOUNT, decider=decider, log=log, clock=clock, ids=ids, spawn=tasks)
     try:
         await engine.start("a venue")

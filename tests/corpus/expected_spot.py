@@ -2,8 +2,7 @@
 
 from decimal import Decimal
 
-from oms.values import ClientOrderId, Currency, ExecId, Liquidity, Side, Symbol, VenueOrderId
-from oms.venue import (
+from oms.reports import (
     Ack,
     BalanceReport,
     BookReport,
@@ -20,6 +19,7 @@ from oms.venue import (
     Unreadable,
     VenueOrderStatus,
 )
+from oms.values import ClientOrderId, Currency, ExecId, Liquidity, Side, Symbol, VenueOrderId
 
 
 def balance(

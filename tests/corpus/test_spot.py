@@ -17,7 +17,7 @@ from adapters.bitmart.rest import ServerTime
 from adapters.bitmart.sign import sign
 from adapters.bitmart.spot.connection import TOPICS
 from adapters.bitmart.spot.messages import UserFee
-from oms.venue import Ack
+from oms.reports import Ack
 from tests.corpus.expected_spot import ANSWERS, FEES, FRAMES, NO_REPORTS, SERVER_TIME_MS
 from tests.corpus.requests_spot import DOCUMENTED, NEVER_SENT, SENT
 

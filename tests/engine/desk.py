@@ -14,11 +14,11 @@ from oms.engine import Engine, Receipt
 from oms.order.messages import CancelOrder
 from oms.order.state import Life, Order, fold
 from oms.ports import Batch
+from oms.reports import BalanceReport
 from oms.risk import Limits
 from oms.store.codec import decode
 from oms.store.memory import Fault, MemoryLog
 from oms.values import AccountId, ClientOrderId, Currency
-from oms.venue import BalanceReport
 from oms.watcher import Watcher
 from tests.engine.scripted_venue import ScriptedVenue
 from tests.order.story import BTC_USDT, SPOT, asking
@@ -40,7 +40,7 @@ class ScriptedFaults:
         self.appends: deque[Fault] = deque()
         self.unreadable = False
 
-    def append(self, batch: Batch) -> Fault:  # noqa: ARG002 - the protocol's signature
+    def append(self, batch: Batch) -> Fault:
         return self.appends.popleft() if self.appends else Fault()
 
     def read(self) -> bool:
@@ -68,7 +68,10 @@ class Desk:
         ids = CountedIds(self.clock, self._starts, Random(self._starts))
         spawn = self.process.spawn
         decider = Decider(
-            MAIN, instruments={BTC_USDT.symbol: BTC_USDT}, capabilities=SPOT, limits=Limits(open_orders_max=1_000)
+            MAIN,
+            instruments={BTC_USDT.symbol: BTC_USDT},
+            capabilities=lambda _: SPOT,
+            limits=Limits(open_orders_max=1_000),
         )
         self.engine = Engine(
             MAIN,

@@ -9,17 +9,10 @@ from enum import Enum
 import msgspec
 
 from oms.instrument import Instrument
-from oms.values import ZERO, ClientOrderId, Currency, ExecId, OrderType, Provenance, Side, VenueOrderId
-from oms.venue import (
+from oms.reports import (
     Ack,
-    Answer,
     BalanceReport,
-    Capabilities,
     Control,
-    Evidence,
-    NewOrder,
-    NoAnswerError,
-    OrderRef,
     OrderReport,
     Refusal,
     RefusalClass,
@@ -27,6 +20,20 @@ from oms.venue import (
     TradeReport,
     VenueOrderStatus,
 )
+from oms.values import (
+    ZERO,
+    ClientOrderId,
+    Currency,
+    ExecId,
+    MarginMode,
+    OrderType,
+    PositionMode,
+    Provenance,
+    Side,
+    Symbol,
+    VenueOrderId,
+)
+from oms.venue import Amendment, Answer, Capabilities, Evidence, NewOrder, NoAnswerError, NotOfferedError, OrderRef
 from tests.order.story import BTC_USDT, SPOT
 
 OPEN = (VenueOrderStatus.NEW, VenueOrderStatus.PARTIALLY_FILLED)
@@ -63,7 +70,10 @@ class ScriptedVenue:
         self._frames: asyncio.Queue[Answer] = asyncio.Queue()
 
     @property
-    def capabilities(self) -> Capabilities:
+    def name(self) -> str:
+        return SPOT.name
+
+    def capabilities(self, symbol: Symbol) -> Capabilities:
         return SPOT
 
     async def instruments(self) -> tuple[Instrument, ...]:
@@ -190,6 +200,31 @@ class ScriptedVenue:
     async def order_trades(self, order: OrderRef) -> Answer:
         await self._asked()
         return self._answer([each for each in self.trades_done if each.client_order_id == order.client_order_id])
+
+    async def order_history(self, symbol: Symbol, *, since_ms: int, until_ms: int) -> Answer:
+        await self._asked()
+        ended = [each for each in self.orders.values() if each.status not in OPEN and each.symbol == symbol]
+        return self._answer([] if self.blind else ended)
+
+    async def positions(self) -> Answer:
+        await self._asked()
+        return self._answer(())
+
+    async def ledger(self, *, since_ms: int, until_ms: int) -> Answer:
+        await self._asked()
+        return self._answer(())
+
+    async def amend(self, change: Amendment) -> Answer:
+        raise NotOfferedError(change)
+
+    async def set_leverage(self, symbol: Symbol, leverage: Decimal, margin_mode: MarginMode) -> Answer:
+        raise NotOfferedError(symbol)
+
+    async def set_position_mode(self, mode: PositionMode) -> Answer:
+        raise NotOfferedError(mode)
+
+    async def dead_man(self, symbol: Symbol, seconds: int) -> Answer:
+        raise NotOfferedError(symbol)
 
     async def balances(self) -> Answer:
         await self._asked()

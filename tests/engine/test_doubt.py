@@ -6,9 +6,9 @@ from decimal import Decimal
 import pytest
 
 from oms.order.state import Life
+from oms.reports import VenueOrderStatus
 from oms.store.memory import Fault, Trouble
 from oms.values import Currency
-from oms.venue import VenueOrderStatus
 from tests.engine.desk import Desk, begin, play, stream
 from tests.engine.scripted_venue import Fate
 

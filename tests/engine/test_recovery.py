@@ -5,8 +5,8 @@ import pytest
 from oms.errors import LogUnavailableError
 from oms.order.state import Life
 from oms.recovery import recover
+from oms.reports import VenueOrderStatus
 from oms.values import Provenance
-from oms.venue import VenueOrderStatus
 from tests.engine.desk import MAIN, Desk, play, stream
 from tests.order.story import shown, trade
 

@@ -13,7 +13,7 @@ import pytest
 
 from adapters.bitmart.decode import Kind, NotBuiltError, decode
 from adapters.bitmart.spot import codec
-from oms.venue import Report, Unreadable
+from oms.reports import Report, Unreadable
 
 
 class Case(msgspec.Struct, frozen=True):

@@ -27,11 +27,12 @@ from oms.gateway.settings import Settings
 from oms.gateway.tokens import Scope, Token, mint
 from oms.order.messages import OrderNews
 from oms.ports import StoredEvent
+from oms.reports import BalanceReport
 from oms.risk import Limits
 from oms.runtime import SystemClock, Tasks, TimeOrderedIds
 from oms.store.memory import MemoryLog
 from oms.values import AccountId, ClientOrderId, Currency, Provenance, StrategyId, Symbol
-from oms.venue import BalanceReport, Evidence
+from oms.venue import Evidence
 from projections.fold import Twin
 from tests.order.story import BTC_USDT, SPOT
 
@@ -200,7 +201,7 @@ class House:
 
     async def _engine(self, account: AccountId, intake_max: int) -> None:
         markets = {instrument.symbol: instrument for instrument in (BTC_USDT, ETH_USDT)}
-        decider = Decider(account, instruments=markets, capabilities=SPOT, limits=Limits(open_orders_max=50))
+        decider = Decider(account, instruments=markets, capabilities=lambda _: SPOT, limits=Limits(open_orders_max=50))
         engine = Engine(
             account,
             decider=decider,

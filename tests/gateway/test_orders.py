@@ -5,9 +5,9 @@ from decimal import Decimal
 
 from oms.gateway.tokens import Scope
 from oms.order.messages import SubmitAccepted
+from oms.reports import VenueOrderStatus
 from oms.store.codec import decode_meta
 from oms.values import Provenance, VenueOrderId
-from oms.venue import VenueOrderStatus
 from tests.gateway.house import House, order
 from tests.order.story import shown, trade
 

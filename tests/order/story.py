@@ -8,6 +8,7 @@ from oms.order import decisions
 from oms.order.events import OrderEvent, OrderRequested, SendStarted
 from oms.order.messages import CancelOrder, OrderNews, PlaceOrder
 from oms.order.state import Order, fold
+from oms.reports import OrderReport, TradeReport, VenueOrderStatus
 from oms.risk import Facts, Limits
 from oms.values import (
     AccountId,
@@ -21,7 +22,7 @@ from oms.values import (
     TimeInForce,
     VenueOrderId,
 )
-from oms.venue import Capabilities, OrderReport, TradeReport, VenueOrderStatus
+from oms.venue import Capabilities
 
 BTC_USDT = Instrument(
     symbol=Symbol("BTC/USDT"),

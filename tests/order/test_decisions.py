@@ -27,6 +27,7 @@ from oms.order.messages import (
     SubmitUnknown,
 )
 from oms.order.state import hold, status
+from oms.reports import VenueOrderStatus
 from oms.risk import Facts, Limits
 from oms.values import (
     AccountId,
@@ -37,7 +38,6 @@ from oms.values import (
     TimeInForce,
     VenueOrderId,
 )
-from oms.venue import VenueOrderStatus
 from tests.order.story import BTC_USDT, RICH, SPOT, asking, given, requested, sent, shown, trade
 
 V1 = VenueOrderId("v1")

@@ -20,8 +20,8 @@ from oms.order.messages import (
     SubmitUnknown,
 )
 from oms.order.state import CLOSED, Life, Order, evolve, fold, hold
+from oms.reports import VenueOrderStatus
 from oms.values import AccountId, ClientOrderId, VenueOrderId
-from oms.venue import VenueOrderStatus
 from tests.order.story import requested, sent, shown, trade
 
 quantities = st.integers(1, 6).map(lambda n: str(Decimal(n) / 10))

@@ -11,10 +11,10 @@ from oms.decide import BalancesReport, Command, Decider, Report, Said
 from oms.errors import CommandRefusedError
 from oms.order.messages import CancelOrder, PlaceOrder
 from oms.ports import Batch, Committed, EventLog, Meta, NewEvent, StoredEvent
+from oms.reports import BalanceReport
 from oms.risk import Limits
 from oms.store.codec import encode, encode_meta, topic_of
 from oms.values import AccountId, ClientOrderId, Currency, OrderType, Provenance, Side, StrategyId, Symbol
-from oms.venue import BalanceReport
 from projections.fold import Twin
 from tests.order.story import BTC_USDT, SPOT
 
@@ -30,7 +30,9 @@ class Recorder:
         self.book = Book(account, closed_kept=2**62)
         self.events: list[NewEvent] = []
         self.refused = 0
-        self._decider = Decider(account, instruments={Symbol("BTC/USDT"): BTC_USDT}, capabilities=SPOT, limits=Limits())
+        self._decider = Decider(
+            account, instruments={Symbol("BTC/USDT"): BTC_USDT}, capabilities=lambda _: SPOT, limits=Limits()
+        )
         self._versions: dict[str, int] = {}
         self._written = 0
         self.say(((account_stream(account), WriterStarted(account=account, venue="a venue")),))

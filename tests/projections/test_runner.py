@@ -21,10 +21,10 @@ from oms.order.messages import (
     SubmitRefused,
     SubmitUnknown,
 )
+from oms.reports import VenueOrderStatus
 from oms.runtime import SystemClock, Tasks
 from oms.store.memory import MemoryLog
 from oms.values import Side, VenueOrderId
-from oms.venue import VenueOrderStatus
 from projections.checkpoint import CheckpointsDifferError
 from projections.compare import Difference, compare, differences
 from projections.compare import stored as read_tables

@@ -6,8 +6,8 @@ import pytest
 
 from oms.errors import CorruptStreamError
 from oms.order.messages import BustReport, SubmitAccepted, SubmitRefused, SubmitUnknown
+from oms.reports import VenueOrderStatus
 from oms.values import OrderStatus, OrderType, Side, VenueOrderId
-from oms.venue import VenueOrderStatus
 from projections.fold import Twin
 from projections.rows import BalanceRow, FillRow, OrderRow, PositionRow
 from tests.order.story import shown, trade

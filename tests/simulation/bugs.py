@@ -20,8 +20,9 @@ from oms.order.messages import AbsenceReport, OrderNews
 from oms.order.state import Order
 from oms.ports import AlreadyThere, Batch, Committed, Conflict, Fenced, NotCommitted, VenueMessage
 from oms.reconcile import found
+from oms.reports import TradeReport
 from oms.values import ClientOrderId, Provenance
-from oms.venue import Evidence, NoAnswerError, TradeReport
+from oms.venue import Evidence, NoAnswerError
 from oms.watcher import Watcher
 from tests.simulation.running import Parts
 from tests.simulation.storage import Storage

@@ -46,7 +46,7 @@ class LogFaults:
         """Let every fault happen at `scale` times its rate; zero ends them."""
         self._rates = {name: rate * scale for name, rate in RATES.items()}
 
-    def append(self, batch: Batch) -> Fault:  # noqa: ARG002 - the protocol's signature
+    def append(self, batch: Batch) -> Fault:
         trouble = next((TROUBLES[name] for name in TROUBLES if self._fires(name)), Trouble.NONE)
         before, after = COMMIT_SECONDS, 0.0
         if self._fires("log slow"):

@@ -17,12 +17,12 @@ from oms.book import account_stream
 from oms.decide import BalancesReport, Decider
 from oms.engine import Engine
 from oms.errors import LogUnavailableError
+from oms.reports import BalanceReport
 from oms.risk import Limits
 from oms.runtime import SystemClock, Tasks, TimeOrderedIds
 from oms.store.embedded import SYSTEM_USER
 from oms.store.log import PostgresLog
 from oms.values import AccountId, ClientOrderId, Currency
-from oms.venue import BalanceReport
 from tests.order.story import BTC_USDT, SPOT, asking
 
 pytestmark = pytest.mark.postgres
@@ -66,7 +66,7 @@ async def test_a_full_disk_refuses_clearly_loses_nothing_and_work_resumes_by_its
     small_disk: Path, database: str
 ) -> None:
     log, clock, tasks = PostgresLog(database), SystemClock(), Tasks()
-    decider = Decider(MAIN, instruments={BTC_USDT.symbol: BTC_USDT}, capabilities=SPOT, limits=Limits())
+    decider = Decider(MAIN, instruments={BTC_USDT.symbol: BTC_USDT}, capabilities=lambda _: SPOT, limits=Limits())
     engine = Engine(MAIN, decider=decider, log=log, clock=clock, ids=TimeOrderedIds(clock), spawn=tasks)
     await engine.start("nowhere")
     balance = BalanceReport(currency=Currency("USDT"), total=Decimal(10**9))

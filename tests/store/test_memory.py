@@ -20,7 +20,7 @@ class Script:
     def __init__(self, *faults: Fault, reads: Iterable[bool] = ()) -> None:
         self._faults, self._reads = iter(faults), iter(reads)
 
-    def append(self, batch: Batch) -> Fault:  # noqa: ARG002 - the protocol's signature
+    def append(self, batch: Batch) -> Fault:
         return next(self._faults, Fault())
 
     def read(self) -> bool:

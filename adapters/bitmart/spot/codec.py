@@ -16,8 +16,8 @@ from adapters.bitmart.refusals import ORDER_CLOSED
 from adapters.bitmart.scalars import Wire, decoder, millis, text, whole
 from adapters.bitmart.spot import messages as wire
 from adapters.bitmart.spot import translate
+from oms.reports import Ack, BalanceReport, Control, Refusal, RefusalClass, Report, Unreadable
 from oms.values import VenueOrderId
-from oms.venue import Ack, BalanceReport, Control, Refusal, RefusalClass, Report, Unreadable
 
 M = TypeVar("M")
 Reports = tuple[Report, ...]
@@ -129,6 +129,7 @@ CANCEL_ORDER: Final = "/spot/v3/cancel_order"
 QUERY_ORDER: Final = "/spot/v4/query/order"
 QUERY_CLIENT_ORDER: Final = "/spot/v4/query/client-order"
 QUERY_OPEN_ORDERS: Final = "/spot/v4/query/open-orders"
+QUERY_HISTORY_ORDERS: Final = "/spot/v4/query/history-orders"
 QUERY_TRADES: Final = "/spot/v4/query/trades"
 QUERY_ORDER_TRADES: Final = "/spot/v4/query/order-trades"
 WALLET: Final = "/spot/v1/wallet"
@@ -160,7 +161,7 @@ OBJECTS: Final[Mapping[str, Reader]] = {
 }
 LISTS: Final[Mapping[str, Reader]] = {
     QUERY_OPEN_ORDERS: _orders,
-    "/spot/v4/query/history-orders": _orders,
+    QUERY_HISTORY_ORDERS: _orders,
     QUERY_TRADES: _trades,
     QUERY_ORDER_TRADES: _trades,
     "/spot/quotation/v3/tickers": elements(element(wire.TickerRow, translate.ticker)),

@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from adapters.bitmart.sign import STREAM_LOGIN, Credentials, sign
 from adapters.bitmart.spot import codec
-from oms.venue import Control, Report, Unreadable
+from oms.reports import Control, Report, Unreadable
 
 TOPICS: Final = ("spot/user/orders:ALL_SYMBOLS", "spot/user/balance:BALANCE_UPDATE")
 PING: Final = "ping"  # a text frame; protocol pings are not answered (PROTOCOL 3.5)

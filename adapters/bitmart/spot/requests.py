@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from adapters.bitmart.spot.translate import venue_symbol
 from oms.errors import InvalidOrderError
-from oms.values import OrderType, Side, TimeInForce, plain
+from oms.values import OrderType, Side, Symbol, TimeInForce, plain
 from oms.venue import NewOrder, OrderRef
 
 RECV_WINDOW_MS: Final = 5000
@@ -58,8 +58,9 @@ class QueryOrder(Struct):
 
 
 class QueryList(Struct, omit_defaults=True):
-    """`/spot/v4/query/open-orders` and `/spot/v4/query/trades`, for all symbols; times in ms."""
+    """`/spot/v4/query/open-orders`, `history-orders` and `trades`, for one symbol or all; times in ms."""
 
+    symbol: str | None = None
     orderMode: str | None = None
     startTime: int | None = None
     endTime: int | None = None
@@ -138,7 +139,16 @@ def query_order(venue_order_id: str) -> bytes:
     return msgspec.json.encode(QueryOrder(orderId=venue_order_id))
 
 
-def query_list(start_ms: int | None = None, end_ms: int | None = None) -> bytes:
-    """Return the body of a list of open orders or of trades; without bounds the venue shows its last seven days."""
-    body = QueryList(orderMode=SPOT, startTime=start_ms, endTime=end_ms, limit=ROWS_MAX, recvWindow=RECV_WINDOW_MS)
+def query_list(start_ms: int | None = None, end_ms: int | None = None, symbol: Symbol | None = None) -> bytes:
+    """Return the body of a list of orders or trades, of one market or all; without bounds the venue shows its last
+    seven days.
+    """
+    body = QueryList(
+        symbol=None if symbol is None else venue_symbol(symbol),
+        orderMode=SPOT,
+        startTime=start_ms,
+        endTime=end_ms,
+        limit=ROWS_MAX,
+        recvWindow=RECV_WINDOW_MS,
+    )
     return msgspec.json.encode(body)

@@ -9,8 +9,9 @@ from adapters.bitmart.rest import ServerClock
 from adapters.bitmart.sign import Credentials
 from adapters.bitmart.spot.connection import Connection, Phase, login
 from oms.ports import Clock, Ids, Link, LinkError, Socket, Spawn
+from oms.reports import Control
 from oms.values import Provenance
-from oms.venue import Answer, Control, Evidence
+from oms.venue import Answer, Evidence
 
 CONNECT_SECONDS: Final = 10.0
 SPACING: Final = 2.0  # the venue takes 30 new connections a minute from one address

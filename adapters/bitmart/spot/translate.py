@@ -25,8 +25,7 @@ from adapters.bitmart.scalars import (
 )
 from adapters.bitmart.spot import messages as wire
 from oms.errors import UnknownSymbolError
-from oms.values import ZERO, ClientOrderId, Currency, ExecId, Liquidity, OrderType, Side, Symbol, VenueOrderId
-from oms.venue import (
+from oms.reports import (
     BalanceReport,
     BookReport,
     CandleReport,
@@ -37,6 +36,7 @@ from oms.venue import (
     TradeReport,
     VenueOrderStatus,
 )
+from oms.values import ZERO, ClientOrderId, Currency, ExecId, Liquidity, OrderType, Side, Symbol, VenueOrderId
 
 PENDING_NEW = VenueOrderStatus.PENDING_NEW
 NEW = VenueOrderStatus.NEW

@@ -18,23 +18,18 @@ from adapters.bitmart.spot import messages as wire
 from adapters.bitmart.spot.stream import PrivateStream
 from oms.instrument import Instrument
 from oms.ports import Clock, Ids, Link, Spawn
-from oms.values import ClientOrderId, OrderType, Provenance, TimeInForce, VenueOrderId
-from oms.venue import (
-    Ack,
-    Answer,
-    Capabilities,
-    Evidence,
-    InstrumentReport,
-    NewOrder,
-    NoAnswerError,
-    OrderRef,
-    OrderReport,
-    Refusal,
-    RefusalClass,
-    Report,
-    TradeReport,
-    Unreadable,
+from oms.reports import Ack, InstrumentReport, OrderReport, Refusal, RefusalClass, Report, TradeReport, Unreadable
+from oms.values import (
+    ClientOrderId,
+    MarginMode,
+    OrderType,
+    PositionMode,
+    Provenance,
+    Symbol,
+    TimeInForce,
+    VenueOrderId,
 )
+from oms.venue import Amendment, Answer, Capabilities, Evidence, NewOrder, NoAnswerError, NotOfferedError, OrderRef
 
 CAPABILITIES: Final = Capabilities(
     name="bitmart spot",
@@ -84,7 +79,10 @@ class BitmartSpot:
         )
 
     @property
-    def capabilities(self) -> Capabilities:
+    def name(self) -> str:
+        return CAPABILITIES.name
+
+    def capabilities(self, symbol: Symbol) -> Capabilities:  # noqa: ARG002  # every spot market can do the same
         return CAPABILITIES
 
     @property
@@ -166,7 +164,13 @@ class BitmartSpot:
         return Answer(reports=reports, evidence=evidence, source=Provenance.POLL, complete=complete)
 
     async def trades(self, *, since_ms: int, until_ms: int) -> Answer:
-        """The account's trades in the window. Seams of the bisection overlap, as no source says whether bounds are
+        return await self._bisected(codec.QUERY_TRADES, since_ms, until_ms)
+
+    async def order_history(self, symbol: Symbol, *, since_ms: int, until_ms: int) -> Answer:
+        return await self._bisected(codec.QUERY_HISTORY_ORDERS, since_ms, until_ms, symbol)
+
+    async def _bisected(self, path: str, since_ms: int, until_ms: int, symbol: Symbol | None = None) -> Answer:
+        """Return every row of the window. Seams of the bisection overlap, as no source says whether bounds are
         inclusive; repeats are dropped by id.
         """
         windows = [(since_ms, until_ms)]
@@ -178,9 +182,9 @@ class BitmartSpot:
                 complete = False
                 break
             start_ms, end_ms = windows.pop()
-            evidence = await self._rest.signed(codec.QUERY_TRADES, requests.query_list(start_ms, end_ms))
+            evidence = await self._rest.signed(path, requests.query_list(start_ms, end_ms, symbol))
             asked.append(evidence)
-            reports = self._listed(codec.QUERY_TRADES, evidence, tolerated=OUT_OF_RANGE)
+            reports = self._listed(path, evidence, tolerated=OUT_OF_RANGE)
             refused = _refused(reports)
             capped = len(reports) >= requests.ROWS_MAX
             if (refused or capped) and end_ms - start_ms > (MS_PER_DAY if refused else 1):
@@ -229,6 +233,28 @@ class BitmartSpot:
             raise NoAnswerError(_cause(evidence, refusal), evidence)
         return reports
 
+    # -------------------------------------------------------------------------------------------- not on spot
+
+    async def positions(self) -> Answer:
+        nothing = Evidence(channel="spot has no positions")
+        return Answer(reports=(), evidence=nothing, source=Provenance.POLL)
+
+    async def ledger(self, *, since_ms: int, until_ms: int) -> Answer:  # noqa: ARG002  # spot moves money by trades alone
+        nothing = Evidence(channel="spot has no ledger")
+        return Answer(reports=(), evidence=nothing, source=Provenance.POLL)
+
+    async def amend(self, change: Amendment) -> Answer:
+        raise NotOfferedError(f"{change.order.client_order_id}: spot orders cannot be changed")
+
+    async def set_leverage(self, symbol: Symbol, leverage: Decimal, margin_mode: MarginMode) -> Answer:
+        raise NotOfferedError(f"{symbol}: spot has no leverage ({leverage}, {margin_mode})")
+
+    async def set_position_mode(self, mode: PositionMode) -> Answer:
+        raise NotOfferedError(f"spot has no position mode ({mode})")
+
+    async def dead_man(self, symbol: Symbol, seconds: int) -> Answer:
+        raise NotOfferedError(f"{symbol}: spot has no dead-man switch ({seconds} s)")
+
     # -------------------------------------------------------------------------------------------- stream and end
 
     def stream(self) -> AsyncIterator[Answer]:
@@ -276,7 +302,13 @@ def _refused(reports: Iterable[Report]) -> bool:
 
 
 def _key(report: Report) -> str:
-    return report.exec_id if isinstance(report, TradeReport) else repr(report)
+    match report:
+        case TradeReport(exec_id=exec_id):
+            return exec_id
+        case OrderReport(venue_order_id=str(venue_order_id)):
+            return venue_order_id
+        case _:
+            return repr(report)
 
 
 def _joined(asked: list[Evidence]) -> Evidence:

@@ -5,7 +5,7 @@ import pytest
 from adapters.bitmart.envelope import opened
 from adapters.bitmart.refusals import CODES
 from adapters.bitmart.spot import codec
-from oms.venue import Ack, Refusal, RefusalClass
+from oms.reports import Ack, Refusal, RefusalClass
 
 ROWS = """
 30000 certain    unknown_path             | 50040 certain    bad_symbol

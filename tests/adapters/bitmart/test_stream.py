@@ -9,8 +9,9 @@ import pytest
 
 from adapters.bitmart.spot.connection import Connection, Phase
 from adapters.bitmart.spot.venue import BitmartSpot
+from oms.reports import BalanceReport, Control, OrderReport, TradeReport, Unreadable
 from oms.values import Provenance
-from oms.venue import Answer, BalanceReport, Control, OrderReport, TradeReport, Unreadable
+from oms.venue import Answer
 from tests.adapters.bitmart.fakes import FakeLink, FakeSocket, bitmart, virtual
 
 LOGIN_OK = '{"event":"login"}'

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from adapters.bitmart.scalars import amount, millis, text
 from adapters.bitmart.spot import codec, translate
+from oms.reports import Control, OrderReport, Report, TradeReport, Unreadable, VenueOrderStatus
 from oms.values import Liquidity, Side
-from oms.venue import Control, OrderReport, Report, TradeReport, Unreadable, VenueOrderStatus
 
 ORDER = {
     "orderId": "183270218784142990",

@@ -12,17 +12,9 @@ from adapters.bitmart.sign import sign
 from adapters.bitmart.spot import codec
 from adapters.bitmart.spot.venue import BitmartSpot
 from oms.ports import LinkAnswer
-from oms.values import Currency, ExecId, Provenance, TimeInForce, VenueOrderId
-from oms.venue import (
-    Ack,
-    BalanceReport,
-    NoAnswerError,
-    OrderReport,
-    Refusal,
-    RefusalClass,
-    TradeReport,
-    Venue,
-)
+from oms.reports import Ack, BalanceReport, OrderReport, Refusal, RefusalClass, TradeReport
+from oms.values import Currency, ExecId, Provenance, Symbol, TimeInForce, VenueOrderId
+from oms.venue import NoAnswerError, Venue
 from tests.adapters.bitmart.fakes import (
     BTC,
     CREDENTIALS,
@@ -183,7 +175,7 @@ async def test_a_refused_order_says_why(answer: LinkAnswer, klass: RefusalClass,
 
 @virtual
 async def test_capabilities_name_what_spot_cannot_do() -> None:
-    can = bitmart(FakeLink()).capabilities
+    can = bitmart(FakeLink()).capabilities(Symbol("BTC/USDT"))
     assert can.times_in_force == {TimeInForce.GTC, TimeInForce.IOC}
     assert (can.submit_validity, can.unfilled_memory) == (60, 1200)
 
