@@ -1,7 +1,7 @@
 """What an order is told: commands, which may be refused, and reports, which may only be recorded.
 
-What the venue shows of an order or a trade arrives as `oms.reports.OrderReport` and `oms.reports.TradeReport`; the rest of
-what an exchange with it can bring is here.
+What the venue shows of an order or a trade arrives as `oms.reports.OrderReport` and `oms.reports.TradeReport`; the
+rest of what an exchange with it can bring is here.
 """
 
 from collections.abc import Mapping
