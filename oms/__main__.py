@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from msgspec import Struct
 
+from adapters.bitmart import check
 from adapters.bitmart import decode as bitmart
 from adapters.bitmart.sign import Credentials
 from adapters.bitmart.spot.venue import BitmartSpot, Endpoints
@@ -17,11 +18,12 @@ from adapters.simulator.simulator import MAIN, MAIN_FUNDS, Simulator
 from adapters.simulator.wire import keys
 from oms.cli import app
 from oms.cli.parts import Parts
-from oms.config import Config
+from oms.config import Config, Secret
 from oms.errors import OmsError
 from oms.store.log import PostgresLog
 from oms.system import Fresh, Tell, VenueName, World
 from oms.values import AccountId
+from oms.vault import Keys
 from oms.venue import Venue
 from projections.compare import compare
 from projections.queries import Queries
@@ -32,27 +34,63 @@ class NoAccountError(OmsError):
     """There is no account to trade."""
 
     code = "no_account"
-    next_step = "use: oms up --venue simulator"
+    next_step = "connect one: oms connect bitmart; or use: oms up --venue simulator"
 
 
 @asynccontextmanager
 async def venues(
-    name: VenueName, config: Config, world: World, fresh: Fresh, tell: Tell
+    name: VenueName, config: Config, world: World, fresh: Fresh, tell: Tell, *, keys: Keys
 ) -> AsyncIterator[Mapping[AccountId, Venue]]:
     """Connect the accounts of a venue."""
     match name:
         case VenueName.BITMART:
-            raise NoAccountError("no BitMart account is connected, and this version cannot connect one yet")
+            if not keys:
+                raise NoAccountError("no BitMart account is connected")
+            endpoints = Endpoints(config.bitmart.spot_url, config.bitmart.spot_ws_url)
+            async with _connected(
+                {account: _credentials(fields) for account, fields in keys.items()}, endpoints, world
+            ) as connected:
+                yield connected
         case VenueName.PAPER:
-            raise NoAccountError("this version has no paper venue yet")
+            raise NoAccountError("this version has no paper venue yet", next_step="use: oms up --venue simulator")
         case VenueName.SIMULATOR:
             async with _simulated(config, world, fresh, tell) as (own, endpoints):
                 credentials = Credentials(own.key, own.secret, own.memo)
-                venue = _spot(credentials, endpoints, world)
-                try:
-                    yield {AccountId(own.account): venue}
-                finally:
-                    await venue.close()
+                async with _connected({AccountId(own.account): credentials}, endpoints, world) as connected:
+                    yield connected
+
+
+@asynccontextmanager
+async def _connected(
+    accounts: Mapping[AccountId, Credentials], endpoints: Endpoints, world: World
+) -> AsyncIterator[Mapping[AccountId, Venue]]:
+    """Reach each account at those addresses while the context lasts."""
+    connected = {account: _bitmart(credentials, endpoints, world) for account, credentials in accounts.items()}
+    try:
+        yield connected
+    finally:
+        for venue in connected.values():
+            await venue.close()
+
+
+def _bitmart(credentials: Credentials, endpoints: Endpoints, world: World) -> Venue:
+    return BitmartSpot(credentials, endpoints, link=AiohttpLink(), clock=world.clock, ids=world.ids, spawn=world.spawn)
+
+
+def _credentials(fields: Mapping[str, Secret]) -> Credentials:
+    return Credentials(fields["key"].reveal(), fields["secret"].reveal(), fields["memo"].reveal())
+
+
+async def check_key(config: Config, world: World, fields: Mapping[str, Secret]) -> check.KeyReport:
+    """Ask BitMart, at the configured addresses, what a key may do."""
+    link = AiohttpLink()
+    hosts = check.Hosts(config.bitmart.spot_url, config.bitmart.futures_url)
+    try:
+        return await check.check(
+            _credentials(fields), hosts, link=link, clock=world.clock, ids=world.ids, spawn=world.spawn
+        )
+    finally:
+        await link.close()
 
 
 @asynccontextmanager
@@ -72,10 +110,6 @@ async def _simulated(
     async with serve(simulated, clock=world.clock, spawn=world.spawn) as urls:
         tell(f"a simulated exchange listens at {urls.sim_url}; it begins anew, as account {own.account}")
         yield own, Endpoints(urls.spot_url, urls.spot_ws_url)
-
-
-def _spot(credentials: Credentials, endpoints: Endpoints, world: World) -> BitmartSpot:
-    return BitmartSpot(credentials, endpoints, link=AiohttpLink(), clock=world.clock, ids=world.ids, spawn=world.spawn)
 
 
 @asynccontextmanager
@@ -115,6 +149,7 @@ async def projections(url: str, log: PostgresLog, world: World) -> AsyncIterator
 
 PARTS: Final = Parts(
     venues=venues,
+    check_key=check_key,
     simulator=simulator,
     projections=projections,
     reads=Queries,

@@ -29,6 +29,7 @@ NAMED: Final[Mapping[str, str]] = {
     "OMS_BITMART_FUTURES_URL": "bitmart.futures_url",
     "OMS_BITMART_SPOT_WS_URL": "bitmart.spot_ws_url",
     "OMS_BITMART_FUTURES_WS_URL": "bitmart.futures_ws_url",
+    "OMS_PASSPHRASE_FILE": "vault.passphrase_file",
 }
 
 Seconds = Annotated[float, Meta(gt=0, le=3_600)]
@@ -82,6 +83,12 @@ class Simulated(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     seed: int = 1
 
 
+class VaultSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The vault of API keys: `passphrase_file` holds its passphrase; empty, the keyring or a person is asked."""
+
+    passphrase_file: str = ""
+
+
 class Start(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How long starting waits for the venue, in seconds."""
 
@@ -102,6 +109,7 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     gateway: Settings = field(default_factory=Settings)
     bitmart: Bitmart = field(default_factory=Bitmart)
     simulator: Simulated = field(default_factory=Simulated)
+    vault: VaultSettings = field(default_factory=VaultSettings)
     limits: Limits = field(default_factory=Limits)
     start: Start = field(default_factory=Start)
     stop: Stop = field(default_factory=Stop)

@@ -11,6 +11,7 @@ from typer.exceptions import Abort, TyperException
 from oms.cli import (
     audit,
     config,
+    connect,
     database,
     demo,
     diagnose,
@@ -38,6 +39,7 @@ app = typer.Typer(
 )
 for group in (
     running,
+    connect,
     orders,
     reads,
     projections,

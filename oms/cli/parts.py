@@ -6,10 +6,14 @@ from typing import Literal, Protocol
 
 from msgspec import Struct
 
+from oms.config import Config, Secret
 from oms.gateway.reads import Reads
 from oms.ports import EventLog
 from oms.reports import Report
-from oms.system import OpenProjections, OpenVenues, World
+from oms.system import Fresh, OpenProjections, Tell, VenueName, World
+from oms.values import AccountId
+from oms.vault import Keys
+from oms.venue import Venue
 
 Market = Literal["spot", "futures"]
 Kind = Literal["rest", "ws-public", "ws-private"]
@@ -41,6 +45,39 @@ class Decode(Protocol):
     def __call__(self, market: Market, kind: Kind, path: str | None, payload: bytes) -> Sequence[Report]: ...
 
 
+class OpenVenuesWithKeys(Protocol):
+    """`oms.system.OpenVenues`, given the keys of the connected accounts."""
+
+    def __call__(
+        self, name: VenueName, config: Config, world: World, fresh: Fresh, tell: Tell, *, keys: Keys
+    ) -> AbstractAsyncContextManager[Mapping[AccountId, Venue]]: ...
+
+
+class KeyReport(Protocol):
+    """What a key may do, each ``yes``, ``no`` or ``unknown``."""
+
+    @property
+    def spot_read(self) -> str: ...
+    @property
+    def spot_trade(self) -> str: ...
+    @property
+    def futures_read(self) -> str: ...
+    @property
+    def futures_trade(self) -> str: ...
+    @property
+    def withdraw(self) -> str: ...
+
+
+class CheckKey(Protocol):
+    """Asks a venue what a key may do, by calls that change nothing.
+
+    Raises:
+        OmsError: the venue does not accept it, or could not be asked.
+    """
+
+    def __call__(self, config: Config, world: World, fields: Mapping[str, Secret]) -> Awaitable[KeyReport]: ...
+
+
 class Verdict(Protocol):
     """What a comparison of the projections with the log found; no differences if all is equal."""
 
@@ -66,7 +103,8 @@ class Compare(Protocol):
 class Parts(Struct, frozen=True, kw_only=True):
     """The parts of this installation."""
 
-    venues: OpenVenues
+    venues: OpenVenuesWithKeys
+    check_key: CheckKey  # of BitMart
     simulator: ServeSimulator
     projections: OpenProjections
     reads: Callable[[str], AbstractAsyncContextManager[Reads]]  # over the database of that connection string

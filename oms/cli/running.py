@@ -1,6 +1,7 @@
 """`oms up`: the running OMS."""
 
 from contextlib import ExitStack, suppress
+from functools import partial
 from typing import Annotated, Final
 
 import msgspec
@@ -8,6 +9,7 @@ import typer
 import uvloop
 
 from oms.cli.config import ConfigFile, configured
+from oms.cli.connect import connected_keys
 from oms.cli.database import shown
 from oms.cli.output import AsJson, Output
 from oms.cli.parts import Parts
@@ -36,6 +38,7 @@ def up(
     parts: Parts = context.obj
     settings, output = configured(config), Output(as_json=as_json)
     log_to(None if verbose else settings.home / "logs")
+    keys = connected_keys(settings, venue)  # before the loop: a person may be asked
     announced = ExitStack()
 
     def announce(system: System, url: str) -> None:
@@ -50,7 +53,7 @@ def up(
             run(
                 settings,
                 venue,
-                venues=parts.venues,
+                venues=partial(parts.venues, keys=keys),
                 projections=parts.projections,
                 announce=announce,
                 tell=output.note,

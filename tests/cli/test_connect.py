@@ -1,0 +1,141 @@
+"""`oms connect`: keys come in by stdin, are checked with a signed call, and never show again."""
+
+import asyncio
+import io
+import sys
+import threading  # noqa: TID251  # the exchange is another program in life, and another thread here
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from adapters.simulator.server import Urls, serve
+from adapters.simulator.simulator import Simulator
+from oms.cli import connect as connecting
+from oms.config import Config, Secret
+from oms.runtime import SystemClock, Tasks
+
+Oms = Callable[..., Any]
+
+
+@pytest.fixture
+def exchange() -> Iterator[Urls]:
+    """A simulated exchange in a thread of its own: the command runs its own loop in ours."""
+    urls: list[Urls] = []
+    up, loop = threading.Event(), asyncio.new_event_loop()
+    over = asyncio.Event()
+
+    async def stay() -> None:
+        tasks = Tasks()
+        async with serve(Simulator(seed=5, traders=False), clock=SystemClock(), spawn=tasks) as served:
+            urls.append(served)
+            up.set()
+            await over.wait()
+        await tasks.close()
+
+    thread = threading.Thread(target=lambda: loop.run_until_complete(stay()))
+    thread.start()
+    assert up.wait(10)
+    try:
+        yield urls[0]
+    finally:
+        loop.call_soon_threadsafe(over.set)
+        thread.join()
+        loop.close()
+
+
+@pytest.fixture
+def ask(oms: Oms, exchange: Urls, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Oms:
+    """`ask(lines, *arguments)` runs a command with those lines on stdin, at the exchange, with a passphrase file."""
+    passphrase = tmp_path / "passphrase"
+    passphrase.write_text("correct horse\n")
+    for name, value in (
+        ("OMS_PASSPHRASE_FILE", str(passphrase)),
+        ("OMS_BITMART_SPOT_URL", exchange.spot_url),
+        ("OMS_BITMART_FUTURES_URL", exchange.futures_url),
+    ):
+        monkeypatch.setenv(name, value)
+
+    def run(lines: tuple[str, ...], *arguments: str) -> Any:
+        monkeypatch.setattr(sys, "stdin", io.StringIO("".join(line + "\n" for line in lines)))
+        return oms(*arguments, "--json")
+
+    return run
+
+
+def test_an_account_is_connected_listed_and_forgotten(ask: Oms, exchange: Urls, home: Path) -> None:
+    (login,) = exchange.accounts
+    lines = (login.key, login.secret, login.memo)
+    done = ask(lines, "connect", "bitmart", "--account", "alpha")
+    assert (done.code, done.json["account"], done.json["may"]["spot_trade"]) == (0, "alpha", "yes")
+    (listed,) = ask((), "connect", "--list").json
+    assert (listed["venue"], listed["account"], listed["may"]["spot_read"]) == ("bitmart", "alpha", "yes")
+    everything = "".join(file.read_text() for file in home.rglob("*") if file.is_file()) + done.out + done.err
+    assert not any(secret in everything for secret in lines)
+    assert ask((), "connect", "bitmart", "--account", "alpha", "--remove").json["removed"] is True
+    assert ask((), "connect", "--list").json == []
+
+
+def test_s58_a_wrong_secret_a_wrong_memo_and_a_wrong_key_keep_nothing(ask: Oms, exchange: Urls, home: Path) -> None:
+    (login,) = exchange.accounts
+    for lines, code in (
+        ((login.key, login.secret + "0", login.memo), "wrong_secret_or_memo"),
+        ((login.key, login.secret, login.memo.upper()), "wrong_secret_or_memo"),
+        (("0" + login.key, login.secret, login.memo), "unknown_key"),
+        ((login.key, "", login.memo), "key_input"),
+        ((login.key,), "key_input"),
+    ):
+        done = ask(lines, "connect", "bitmart")
+        assert (done.code, done.error["code"]) == (1, code)
+        assert login.secret not in done.out + done.err
+    assert not (home / "vault").exists()
+
+
+def test_a_key_that_may_withdraw_is_refused_unless_forced(
+    ask: Oms, exchange: Urls, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def checked(*_: object) -> Any:
+        return type("Report", (), dict.fromkeys(connecting.PERMISSIONS, "yes"))
+
+    monkeypatch.setattr(connecting, "_checked", checked)
+    done = ask(("k", "s", "m"), "connect", "bitmart")
+    assert (done.code, done.error["code"]) == (1, "may_withdraw")
+    assert ask((), "connect", "--list").json == []
+    assert ask(("k", "s", "m"), "connect", "bitmart", "--force").json["may"]["withdraw"] == "yes"
+
+
+def test_without_a_passphrase_nothing_is_kept_and_nothing_trades(
+    ask: Oms, exchange: Urls, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (login,) = exchange.accounts
+    lines = (login.key, login.secret, login.memo)
+    passphrase = connecting.NoPassphraseError.code
+    assert ask(lines, "connect", "bitmart").code == 0
+    monkeypatch.delenv("OMS_PASSPHRASE_FILE")
+    for arguments in (("connect", "bitmart", "--account", "second"), ("up", "--venue", "bitmart")):
+        assert ask(lines, *arguments).error["code"] == passphrase
+    monkeypatch.setenv("OMS_PASSPHRASE_FILE", "/dev/null")
+    assert ask(lines, "up", "--venue", "bitmart").error["code"] == passphrase
+
+
+@pytest.mark.parametrize("arguments", [("connect",), ("connect", "mtgox"), ("connect", "bitmart", "--account", "a/b")])
+def test_what_cannot_be_meant_is_a_usage_error(oms: Oms, arguments: tuple[str, ...]) -> None:
+    assert oms(*arguments, "--json").code == 2
+
+
+def test_the_keyring_is_asked_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    keyring, errors = ModuleType("keyring"), ModuleType("keyring.errors")
+    asked: list[tuple[str, str]] = []
+
+    def get_password(service: str, name: str) -> str:
+        asked.append((service, name))
+        return "from the keyring"
+
+    vars(keyring)["get_password"] = get_password
+    vars(errors)["KeyringError"] = RuntimeError
+    monkeypatch.setitem(sys.modules, "keyring", keyring)
+    monkeypatch.setitem(sys.modules, "keyring.errors", errors)
+    assert connecting._passphrase(Config(), new=False).reveal() == Secret("from the keyring").reveal()
+    assert asked == [("oms", "vault")]
