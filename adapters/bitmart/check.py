@@ -20,7 +20,8 @@ from adapters.bitmart.sign import Credentials
 from adapters.bitmart.spot import codec
 from oms.errors import OmsError
 from oms.ports import Clock, Ids, Link, Spawn
-from oms.venue import Evidence, NoAnswerError, Refusal, RefusalClass
+from oms.reports import Refusal, RefusalClass
+from oms.venue import Evidence, NoAnswerError
 
 TRANSFERS: Final = "/account/v1/transfer-contract-list"
 MODIFY_LIMIT: Final = "/contract/private/modify-limit-order"
