@@ -1,37 +1,41 @@
 """The line between one client and its stream, where frames get lost, doubled, late or mangled."""
 
-import zlib
 from collections import deque
 from collections.abc import Callable
 
-import msgspec
-
 from adapters.simulator.faults import Faults
-from adapters.simulator.wire.frames import RAW_DEFLATE
-from adapters.simulator.wire.stream import OUTBOX_MAX, SpotStream
+from adapters.simulator.host import Product
+from adapters.simulator.wire.house import Later
+from adapters.simulator.wire.line import OUTBOX_MAX, Stream
 
 REORDERED_MS = 500  # a frame held back goes after this long, if no other overtakes it before
 LATE_MS_MAX = 120_000
-
-Later = Callable[[int, Callable[[int], None]], None]
 
 
 class Connection:
     """One client's end. `notify` is called when there is something to fetch with `take`, or when `closed` became true.
 
-    Control frames (text) pass untouched; the faults strike data.
+    Control frames pass untouched; the faults strike data.
     """
 
     def __init__(
-        self, stream: SpotStream, *, ip: str, faults: Faults, later: Later, notify: Callable[[], None]
+        self,
+        stream: Stream,
+        *,
+        product: Product,
+        ip: str,
+        faults: Faults,
+        later: Later,
+        notify: Callable[[], None],
     ) -> None:
         self.stream = stream
+        self.product = product
         self.ip = ip
         self._faults = faults
         self._later = later
         self._notify = notify
         self._outgoing: deque[str | bytes] = deque()
-        self._held: bytes | None = None
+        self._held: str | bytes | None = None
         self._half_open = False
 
     @property
@@ -41,7 +45,7 @@ class Connection:
 
     def receive(self, frame: str | bytes, now_ms: int) -> None:
         """Take a frame from the client, unless the line is dead."""
-        if self._half_open or (frame == "ping" and self._faults.fires("ping_ignored")):
+        if self._half_open or (self.stream.pings(frame) and self._faults.fires("ping_ignored")):
             return
         before = dict(self.stream.topics)
         ignored = '"subscribe"' in str(frame) and self._faults.fires("subscription_ignored")
@@ -74,10 +78,10 @@ class Connection:
             frame = self.stream.outbox.popleft()
             if self._half_open:
                 continue
-            if isinstance(frame, str) or not self._faults.active:
-                self._outgoing.append(frame)
+            if frame.data and self._faults.active:
+                self._pass(frame.content)
             else:
-                self._pass(frame)
+                self._outgoing.append(frame.content)
         if len(self._outgoing) > OUTBOX_MAX:  # the reader is too slow and is cut off
             self._outgoing.clear()
             self.stream.closed = True
@@ -86,14 +90,14 @@ class Connection:
 
     # -------------------------------------------------------------------------------------------- the faults of frames
 
-    def _pass(self, frame: bytes) -> None:
+    def _pass(self, frame: str | bytes) -> None:
         fires = self._faults.fires
         if fires("frame_dropped"):
             return
         if fires("frame_garbage"):
             frame = frame[: len(frame) // 2]
         elif fires("frame_unknown"):
-            frame = _novel(frame)
+            frame = self.stream.novel(frame)
         if fires("frame_late"):
             self._later(self._faults.between(1_000, LATE_MS_MAX), lambda _: self._deliver(frame))
             return
@@ -108,24 +112,12 @@ class Connection:
             self._outgoing.append(self._held)
             self._held = None
 
-    def _release(self, frame: bytes) -> None:
+    def _release(self, frame: str | bytes) -> None:
         if self._held is frame:
             self._held = None
             self._deliver(frame)
 
-    def _deliver(self, frame: bytes) -> None:
+    def _deliver(self, frame: str | bytes) -> None:
         if not (self.stream.closed or self._half_open):
             self._outgoing.append(frame)
             self._notify()
-
-
-def _novel(frame: bytes) -> bytes:
-    """Return the frame with a field, and in orders a state, that no document names."""
-    push = msgspec.json.decode(zlib.decompress(frame, wbits=RAW_DEFLATE), type=dict[str, object])
-    elements = push["data"]
-    if isinstance(elements, list):
-        for element in elements:
-            element["novelty"] = {"since": "today"}
-            if "order_state" in element:
-                element["order_state"], element["state"] = "under_review", "99"
-    return zlib.compress(msgspec.json.encode(push), wbits=RAW_DEFLATE)

@@ -9,8 +9,8 @@ from msgspec import Struct
 
 from adapters.simulator.exchange.orders import Fill, Order
 from adapters.simulator.simulator import Simulator
+from adapters.simulator.wire.gateway import Reply
 from adapters.simulator.wire.keys import Credentials
-from adapters.simulator.wire.rest import Reply
 from oms.values import plain
 
 JSON: Final[Mapping[str, str]] = {"Content-Type": "application/json"}

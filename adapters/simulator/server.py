@@ -14,7 +14,7 @@ from adapters.simulator.connection import Connection
 from adapters.simulator.door import Door
 from adapters.simulator.pace import STEP_SECONDS, keep_stepping, now_ms
 from adapters.simulator.simulator import NoAnswer, Simulator
-from adapters.simulator.wire.rest import Reply
+from adapters.simulator.wire.gateway import Reply
 from oms.ports import Clock, Spawn
 
 BODY_MAX: Final = 1 << 20

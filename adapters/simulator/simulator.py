@@ -10,58 +10,17 @@ from typing import Final
 from msgspec import Struct
 
 from adapters.simulator.agenda import Agenda
-from adapters.simulator.chance import chance
 from adapters.simulator.connection import Connection
-from adapters.simulator.exchange.matching import Exchange, Rules
-from adapters.simulator.exchange.orders import CancelSource, Market
+from adapters.simulator.exchange.matching import Rules
+from adapters.simulator.exchange.orders import Market
 from adapters.simulator.faults import Faults
-from adapters.simulator.traders import Traders
+from adapters.simulator.host import Host, Product
+from adapters.simulator.spot import MARKETS, SpotHost
 from adapters.simulator.wire.codes import WireError
-from adapters.simulator.wire.feeds import Feeds
-from adapters.simulator.wire.frames import error_frame
+from adapters.simulator.wire.gateway import Reply, Request
+from adapters.simulator.wire.house import House, Schedule, Settings
 from adapters.simulator.wire.keys import Credentials, Keys, demo_credentials
-from adapters.simulator.wire.publisher import Publisher
-from adapters.simulator.wire.rest import Reply, SpotRest
-from adapters.simulator.wire.stream import SpotStream
-from adapters.simulator.wire.tape import Tape
-from adapters.simulator.wire.venue import Settings, Venue
-from oms.values import EXACT
 
-MARKETS: Final = (
-    Market(
-        symbol="BTC_USDT",
-        symbol_id=53,
-        base="BTC",
-        quote="USDT",
-        price_places=2,
-        size_step=Decimal("0.00001"),
-        size_min=Decimal("0.00001"),
-        notional_min=Decimal(5),
-        opening=Decimal(60_000),
-    ),
-    Market(
-        symbol="ETH_USDT",
-        symbol_id=55,
-        base="ETH",
-        quote="USDT",
-        price_places=2,
-        size_step=Decimal("0.0001"),
-        size_min=Decimal("0.0001"),
-        notional_min=Decimal(5),
-        opening=Decimal(3_000),
-    ),
-    Market(
-        symbol="BMX_USDT",
-        symbol_id=1020,
-        base="BMX",
-        quote="USDT",
-        price_places=5,
-        size_step=Decimal("0.01"),
-        size_min=Decimal("0.01"),
-        notional_min=Decimal(5),
-        opening=Decimal("0.35"),
-    ),
-)
 MAIN: Final = "main"
 MAIN_FUNDS: Final[Mapping[str, Decimal]] = {
     "USDT": Decimal(1_000_000),
@@ -70,8 +29,6 @@ MAIN_FUNDS: Final[Mapping[str, Decimal]] = {
     "BMX": Decimal(1_000_000),
 }
 ACCOUNTS_MAX: Final = 1_000
-PUBLIC_CONNECTIONS_MAX: Final = 20  # per address (PROTOCOL 3.4)
-PRIVATE_CONNECTIONS_MAX: Final = 10
 NEW_CONNECTIONS_MAX: Final = 30  # per minute and address
 DELAYED_MS_MAX: Final = 60_000
 RESTART_MS: Final = (1_000, 300_000)
@@ -120,55 +77,60 @@ class Simulator:
         self._down_until_ms = 0
         self._maintenance_until_ms = 0
         self._second = 0
-        self._arrivals: dict[str, deque[int]] = {}
-        tape = Tape({market.symbol: market for market in markets})
-        self._publisher = Publisher(tape)
-        self.exchange = Exchange(markets, self._publisher.collect, rules=rules, portion=self._portion)
-        self._feeds = Feeds(self.exchange, tape)
-        self.traders = Traders(self.exchange, chance(seed, "traders"), active=traders)
+        self._arrivals: dict[tuple[Product, str], deque[int]] = {}
         self.settings = settings or Settings()
-        venue = Venue(
-            exchange=self.exchange,
-            keys=self.keys,
-            tape=tape,
-            faults=self.faults,
-            settings=self.settings,
-            later=self._agenda.later,
-        )
-        self._rest = SpotRest(venue)
+        house = House(keys=self.keys, faults=self.faults, settings=self.settings, later=self._agenda.later)
+        self.spot = SpotHost(house, markets, seed=seed, traders=traders, rules=rules)
+        self.exchange = self.spot.exchange
+        self.traders = self.spot.traders
+        self._hosts: Mapping[Product, Host] = {Product.SPOT: self.spot}
         self.open_account(demo_credentials(MAIN, seed), MAIN_FUNDS)
 
     # -------------------------------------------------------------------------------------------- the clients' side
 
     def request(
-        self, method: str, target: str, headers: Mapping[str, str], body: bytes, now_ms: int, *, ip: str = "127.0.0.1"
+        self,
+        method: str,
+        target: str,
+        headers: Mapping[str, str],
+        body: bytes,
+        now_ms: int,
+        *,
+        product: Product = Product.SPOT,
+        ip: str = "127.0.0.1",
     ) -> Reply | NoAnswer:
-        """Serve one REST request: through the faults, to the exchange and back."""
+        """Serve one REST request of a host: through the faults, to the exchange and back."""
         venue_ms = self._enter(now_ms)
-        if self._agenda.now_ms < self._down_until_ms:
+        if self._unreachable(venue_ms):
             return NoAnswer(connected=False)
-        refusal = self._stopped_before(method, target, headers, body)
+        host, request = self._hosts[product], Request(method, target, dict(headers), body, ip)
+        refusal = self._stopped_before(host, request)
         if refusal is not None:
             return refusal
-        reply = self._rest.handle(method, target, headers, body, venue_ms, ip=ip)
+        reply = host.handle(request, venue_ms)
         self._flush(venue_ms)
-        return self._lost_after(reply)
+        return self._lost_after(host, reply)
 
     def connect(
-        self, now_ms: int, *, private: bool, notify: Callable[[], None], ip: str = "127.0.0.1"
+        self,
+        now_ms: int,
+        *,
+        private: bool,
+        notify: Callable[[], None],
+        product: Product = Product.SPOT,
+        ip: str = "127.0.0.1",
     ) -> Connection | None:
-        """Open a stream; None while the venue is down. One too many is told so and closed at once."""
+        """Open a stream of a host; None while the venue is down. One too many is told so and closed at once."""
         venue_ms = self._enter(now_ms)
-        if self._agenda.now_ms < self._down_until_ms:
+        if self._unreachable(venue_ms):
             return None
-        stream = SpotStream(
-            private=private, keys=self.keys, feeds=self._feeds, symbols=self.exchange.markets, now_ms=venue_ms
+        stream = self._hosts[product].open_stream(private=private, venue_ms=venue_ms)
+        connection = Connection(
+            stream, product=product, ip=ip, faults=self.faults, later=self._agenda.later, notify=notify
         )
-        connection = Connection(stream, ip=ip, faults=self.faults, later=self._agenda.later, notify=notify)
-        code = self._crowded(ip, private=private)
+        code = self._crowded(connection)
         if code is not None:
-            stream.send(error_frame("connect", code))
-            stream.closed = True
+            stream.turn_away(code)
             connection.pump()
             return connection
         self.connections.append(connection)
@@ -184,8 +146,16 @@ class Simulator:
         """Let the world go on: traders, delayed work, streams, faults. To be called every 50 ms or so."""
         venue_ms = self._enter(now_ms)
         self._strike(venue_ms)
-        if self._agenda.now_ms >= self._down_until_ms:
-            self.traders.step(self._agenda.now_ms, venue_ms)
+        if self.settings.schedule.refuses_trading(venue_ms):
+            for host in self._hosts.values():
+                for account, order_id in host.live(self._customers()):
+                    host.cancel(account, order_id, venue_ms)
+        if self._unreachable(venue_ms):
+            for connection in self.connections:
+                connection.close()
+        else:
+            for host in self._hosts.values():
+                host.step(self._agenda.now_ms, venue_ms)
         for connection in self.connections:
             connection.stream.step(venue_ms)
         self._flush(venue_ms)
@@ -206,7 +176,7 @@ class Simulator:
             raise ValueError("the key is empty or taken")
         if len(self.credentials) >= ACCOUNTS_MAX:
             raise ValueError(f"there are {ACCOUNTS_MAX} accounts already")
-        self.exchange.open_account(credentials.account, spot)
+        self.spot.open_account(credentials.account, spot)
         self.keys.add(credentials)
         self.credentials.append(credentials)
         self.futures_deposits[credentials.account] = dict(futures or {})
@@ -214,12 +184,16 @@ class Simulator:
     def move_market(self, symbol: str, price: Decimal, now_ms: int) -> None:
         """Bring a market to `price` through its book. Raises ValueError for a bad symbol or price."""
         venue_ms = self._enter(now_ms)
-        self.traders.move(symbol, price, venue_ms)
+        self._market(symbol).move(symbol, price, venue_ms)
         self._flush(venue_ms)
 
     def set_clock(self, offset_ms: int) -> None:
         """Show every client a clock that is off by so much."""
         self._offset_ms = offset_ms
+
+    def set_schedule(self, schedule: Schedule) -> None:
+        """Say when the venue winds down."""
+        self.settings.schedule = schedule
 
     def set_faults(self, *, seed: int, rates: Mapping[str, float]) -> None:
         """Set the rates of all faults (what is not named stops) and end those that last.
@@ -239,72 +213,80 @@ class Simulator:
         return venue_ms
 
     def _flush(self, venue_ms: int) -> None:
-        self._publisher.flush([connection.stream for connection in self.connections], self._feeds, venue_ms)
+        for product, host in self._hosts.items():
+            host.flush([one.stream for one in self.connections if one.product is product], venue_ms)
         for connection in self.connections:
             connection.pump()
         self.connections = [connection for connection in self.connections if not connection.stream.closed]
 
-    def _portion(self, size: Decimal, step: Decimal) -> Decimal:
-        """Cut a match in two where that fault strikes."""
-        steps = int(EXACT.divide_int(size, step))
-        if steps > 1 and self.faults.fires("split_fill"):
-            return EXACT.multiply(step, Decimal(self.faults.between(1, steps - 1)))
-        return size
+    def _unreachable(self, venue_ms: int) -> bool:
+        return self._agenda.now_ms < self._down_until_ms or self.settings.schedule.dark(venue_ms)
 
-    def _crowded(self, ip: str, *, private: bool) -> int | None:
+    def _customers(self) -> list[str]:
+        return [one.account for one in self.credentials]
+
+    def _market(self, symbol: str) -> Host:
+        for host in self._hosts.values():
+            if host.trades(symbol):
+                return host
+        raise ValueError(f"no market is called {symbol!r}")
+
+    def _crowded(self, fresh: Connection) -> int | None:
         """Return the code that refuses one more connection, or None."""
-        arrivals = self._arrivals.setdefault(ip, deque(maxlen=NEW_CONNECTIONS_MAX + 1))
+        arrivals = self._arrivals.setdefault((fresh.product, fresh.ip), deque(maxlen=NEW_CONNECTIONS_MAX + 1))
         arrivals.append(self._agenda.now_ms)
         if len(arrivals) > NEW_CONNECTIONS_MAX and self._agenda.now_ms - arrivals[0] < 60_000:  # noqa: PLR2004 -- a minute
             return 94001
-        present = [one for one in self.connections if one.ip == ip and one.stream.private is private]
-        return 94002 if len(present) >= (PRIVATE_CONNECTIONS_MAX if private else PUBLIC_CONNECTIONS_MAX) else None
+        private = fresh.stream.private
+        present = [
+            one
+            for one in self.connections
+            if one.product is fresh.product and one.ip == fresh.ip and one.stream.private is private
+        ]
+        return 94002 if len(present) >= self._hosts[fresh.product].connections_max(private=private) else None
 
     # -------------------------------------------------------------------------------------------- faults of requests
 
-    def _stopped_before(
-        self, method: str, target: str, headers: Mapping[str, str], body: bytes
-    ) -> Reply | NoAnswer | None:
+    def _stopped_before(self, host: Host, request: Request) -> Reply | NoAnswer | None:
         """Return what becomes of a request that never reaches the exchange in time, or None."""
         if self._agenda.now_ms < self._maintenance_until_ms:
-            return self._rest.refuse(WireError(30016))
+            return host.refuse(WireError(30016))
         fires = self.faults.fires
         if fires("request_lost"):
             return NoAnswer(connected=True)
         if fires("request_delayed"):
-            kept = dict(headers)
             self._agenda.later(
-                self.faults.between(1, DELAYED_MS_MAX),
-                lambda venue_ms: self._late(method, target, kept, body, venue_ms),
+                self.faults.between(1, DELAYED_MS_MAX), lambda venue_ms: self._late(host, request, venue_ms)
             )
             return NoAnswer(connected=True)
         if fires("error_before"):
-            return self._broken()
+            return self._broken(host)
         if fires("rate_limited"):
-            return self._rest.refuse(WireError(30013))
+            return host.refuse(WireError(30013))
         if fires("html_answer"):
             return _page(403, 1010)
         return None
 
-    def _late(self, method: str, target: str, headers: Mapping[str, str], body: bytes, venue_ms: int) -> None:
-        self._rest.handle(method, target, headers, body, venue_ms)
+    @staticmethod
+    def _late(host: Host, request: Request, venue_ms: int) -> None:
+        host.handle(request, venue_ms)
 
-    def _lost_after(self, reply: Reply) -> Reply | NoAnswer:
+    def _lost_after(self, host: Host, reply: Reply) -> Reply | NoAnswer:
         """Return what the client sees of an answer to what was done."""
         fires = self.faults.fires
         if fires("answer_lost"):
             return NoAnswer(connected=True)
         if fires("error_after"):
-            return self._broken()
+            return self._broken(host)
         if fires("truncated_answer"):
             return Reply(reply.status, reply.headers, reply.body[: len(reply.body) // 2])
         return reply
 
-    def _broken(self) -> Reply:
+    def _broken(self, host: Host) -> Reply:
         """A 5xx of one kind or another: it looks the same whether the request was executed or not."""
         kind = self.faults.between(0, 3)
         if kind <= 1:
-            return self._rest.refuse(WireError((30014, 59002)[kind]))
+            return host.refuse(WireError((30014, 59002)[kind]))
         return _page((502, 504)[kind - 2], (502, 504)[kind - 2])
 
     # -------------------------------------------------------------------------------------------- faults of the venue
@@ -327,10 +309,10 @@ class Simulator:
     def _strike_venue(self, venue_ms: int) -> None:
         faults, now_ms = self.faults, self._agenda.now_ms
         if faults.fires("venue_cancel"):
-            live = [order for one in self.credentials for order in self.exchange.accounts[one.account].open.values()]
+            live = [(host, *named) for host in self._hosts.values() for named in host.live(self._customers())]
             if live:
-                order = live[faults.between(0, len(live) - 1)]
-                self.exchange.cancel(order.account, order.order_id, venue_ms, CancelSource.SYSTEM)
+                host, account, order_id = live[faults.between(0, len(live) - 1)]
+                host.cancel(account, order_id, venue_ms)
         if faults.fires("restart"):
             self._down_until_ms = now_ms + faults.between(*RESTART_MS)
             for connection in self.connections:

@@ -125,4 +125,4 @@ class WireError(Exception):
     @property
     def gateway(self) -> bool:
         """Said by the gateway in front of the products, which spells its envelope otherwise."""
-        return self.code < 50000  # noqa: PLR2004 -- 30xxx is the gateway's range, PROTOCOL 4.3
+        return self.code < 40000  # noqa: PLR2004 -- 30xxx is the gateway's range, PROTOCOL 4.3

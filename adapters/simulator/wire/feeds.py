@@ -9,9 +9,9 @@ from typing import Final
 from msgspec import Struct
 
 from adapters.simulator.exchange.matching import Exchange
+from adapters.simulator.wire.figures import text
 from adapters.simulator.wire.frames import data_frame, levels
 from adapters.simulator.wire.tape import Tape
-from adapters.simulator.wire.venue import text
 from oms.values import ZERO
 
 DEPTHS: Final = {"spot/depth5": 5, "spot/depth20": 20, "spot/depth50": 50}

@@ -9,7 +9,7 @@ import msgspec
 
 from adapters.simulator.exchange.orders import BalanceChanged, OrderChanged, OrderState, OrderType, Printed
 from adapters.simulator.wire.codes import STREAM_ERRORS
-from adapters.simulator.wire.venue import text
+from adapters.simulator.wire.figures import text
 from oms.values import ZERO, Liquidity
 
 RAW_DEFLATE: Final = -15
@@ -109,3 +109,16 @@ def trade_element(event: Printed) -> dict[str, object]:
 def levels(depth: Sequence[tuple[Decimal, Decimal]]) -> list[list[str]]:
     """Spell book levels."""
     return [[text(price), text(size)] for price, size in depth]
+
+
+def novel_frame(frame: str | bytes) -> bytes:
+    """Return a data frame with a field, and in orders a state, that no document names."""
+    assert isinstance(frame, bytes)
+    push = msgspec.json.decode(zlib.decompress(frame, wbits=RAW_DEFLATE), type=dict[str, object])
+    elements = push["data"]
+    if isinstance(elements, list):
+        for element in elements:
+            element["novelty"] = {"since": "today"}
+            if "order_state" in element:
+                element["order_state"], element["state"] = "under_review", "99"
+    return zlib.compress(msgspec.json.encode(push), wbits=RAW_DEFLATE)

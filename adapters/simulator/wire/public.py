@@ -5,8 +5,10 @@ from typing import Final
 
 from adapters.simulator.exchange.orders import Market
 from adapters.simulator.wire.codes import WireError
+from adapters.simulator.wire.figures import places, text
+from adapters.simulator.wire.gateway import Call
 from adapters.simulator.wire.tape import Candle, Day
-from adapters.simulator.wire.venue import Call, Venue, places, text
+from adapters.simulator.wire.venue import Venue
 
 STEPS: Final = (1, 5, 15, 30, 60, 120, 240, 1440, 10080, 43200)  # minutes
 LEVELS_MAX: Final = 50

@@ -6,7 +6,7 @@ from typing import Final
 from adapters.simulator.exchange.orders import BalanceChanged, Event, OrderChanged, Printed
 from adapters.simulator.wire.feeds import TRADE, Feeds
 from adapters.simulator.wire.frames import balance_element, data_frame, order_element, trade_element
-from adapters.simulator.wire.stream import SpotStream
+from adapters.simulator.wire.line import Stream
 from adapters.simulator.wire.tape import Tape
 
 ELEMENTS_MAX: Final = 20  # of one push
@@ -29,7 +29,7 @@ class Publisher:
             self._tape.record(event)
         self._events.append(event)
 
-    def flush(self, streams: Sequence[SpotStream], feeds: Feeds, now_ms: int) -> None:
+    def flush(self, streams: Sequence[Stream], feeds: Feeds, now_ms: int) -> None:
         """Push everything collected, and the public states that are due."""
         events, self._events = self._events, []
         if not streams:
@@ -66,7 +66,7 @@ def _spelled(event: Event, wanted: set[Address]) -> Iterable[tuple[str, str, obj
                 yield "", topic, trade_element(event)
 
 
-def _push(streams: Sequence[SpotStream], account: str, topic: str, frame: bytes, now_ms: int) -> None:
+def _push(streams: Sequence[Stream], account: str, topic: str, frame: bytes, now_ms: int) -> None:
     for stream in streams:
         if (stream.account or "") == account and topic in stream.topics:
             stream.push(frame, now_ms)

@@ -9,7 +9,10 @@ from msgspec import Struct
 
 from adapters.simulator.exchange.orders import Fill, Order, OrderType
 from adapters.simulator.wire.codes import WireError
-from adapters.simulator.wire.venue import DAY_MS, Call, Venue, places, text
+from adapters.simulator.wire.figures import places, text
+from adapters.simulator.wire.gateway import Call
+from adapters.simulator.wire.house import DAY_MS
+from adapters.simulator.wire.venue import Venue, take
 from oms.values import EXACT, RATIO, ZERO
 
 ROWS_MAX: Final = 200
@@ -42,11 +45,11 @@ class Queries:
         self._venue = venue
 
     def order(self, call: Call) -> object:
-        asked = call.take(_ById)
+        asked = take(call, _ById)
         return self._found(call, self._venue.account(call).order(asked.orderId), asked.queryState)
 
     def client_order(self, call: Call) -> object:
-        asked = call.take(_ByClientId)
+        asked = take(call, _ByClientId)
         return self._found(call, self._venue.account(call).order_by_client_id(asked.clientOrderId), asked.queryState)
 
     def open_orders(self, call: Call) -> object:
@@ -61,14 +64,14 @@ class Queries:
 
     def trades(self, call: Call) -> object:
         """Fills, newest first, at most 200: more are reached by narrower windows only."""
-        asked = call.take(_List)
+        asked = take(call, _List)
         start, end = self._window(asked, call.now_ms, RANGE_MAX_MS)
         rows = [
             fill
             for fill in self._venue.account(call).fills
             if start <= fill.at_ms <= end
             and asked.symbol in {None, fill.symbol}
-            and self._venue.sees_trades_of(fill.order_id)
+            and self._venue.house.sees_trades_of(fill.order_id)
         ]
         if asked.orderMode == "iso_margin":
             return []
@@ -76,9 +79,9 @@ class Queries:
         return self._paged([trade_row(fill) for fill in newest])
 
     def order_trades(self, call: Call) -> object:
-        asked = call.take(_ById)
+        asked = take(call, _ById)
         fills = self._venue.account(call).fills_of.get(asked.orderId)
-        if not fills or not self._venue.sees_trades_of(asked.orderId):
+        if not fills or not self._venue.house.sees_trades_of(asked.orderId):
             raise WireError(50005)
         return [trade_row(fill) for fill in reversed(fills)]
 
@@ -149,7 +152,7 @@ class Queries:
         return self._row(order)
 
     def _orders(self, call: Call, orders: Iterable[Order], range_max_ms: int | None) -> list[dict[str, object]]:
-        asked = call.take(_List)
+        asked = take(call, _List)
         start, end = self._window(asked, call.now_ms, range_max_ms)
         if asked.orderMode == "iso_margin":
             return []
@@ -166,7 +169,7 @@ class Queries:
         if asked.orderMode not in {None, "", "spot", "iso_margin"}:
             raise WireError(52000)
         end = now_ms if asked.endTime is None else asked.endTime
-        start = end - self._venue.settings.list_window_ms if asked.startTime is None else asked.startTime
+        start = end - self._venue.house.settings.list_window_ms if asked.startTime is None else asked.startTime
         if end < start:
             raise WireError(52004)
         if range_max_ms is not None and end - start > range_max_ms:

@@ -8,9 +8,10 @@ import msgspec
 from msgspec import Struct
 
 from adapters.simulator.wire.feeds import INCREASE, TABLES, Feeds
-from adapters.simulator.wire.frames import error_frame, event_frame
+from adapters.simulator.wire.frames import error_frame, event_frame, novel_frame
+from adapters.simulator.wire.gateway import TIMESTAMP
 from adapters.simulator.wire.keys import STALE_MS, Keys, signed_by
-from adapters.simulator.wire.rest import TIMESTAMP
+from adapters.simulator.wire.line import OUTBOX_MAX, Frame
 
 LOGIN_PAYLOAD: Final = b"bitmart.WebSocket"
 FRAME_MAX: Final = 4_096
@@ -21,7 +22,6 @@ MESSAGES_MAX: Final = 100  # per ten seconds, pings included
 MESSAGES_WINDOW_MS: Final = 10_000
 IDLE_MS: Final = 20_000  # without a frame in either direction
 LIFELESS_MS: Final = 300_000  # without a subscription
-OUTBOX_MAX: Final = 10_000  # frames nobody fetched: the reader is too slow and is cut off
 LOGIN_ARGS: Final = 3
 
 
@@ -31,14 +31,15 @@ class _Message(Struct):
 
 
 class SpotStream:
-    """What the venue knows of one connection. Frames to send pile up in `outbox`; `closed` says that it is over."""
+    """What the venue knows of one connection. Control goes out as text, data as raw DEFLATE."""
 
     def __init__(self, *, private: bool, keys: Keys, feeds: Feeds, symbols: Collection[str], now_ms: int) -> None:
         self.private = private
         self.account: str | None = None
         self.topics: dict[str, None] = {}  # in the order of subscription
-        self.outbox: deque[str | bytes] = deque()
+        self.outbox: deque[Frame] = deque()
         self.closed = False
+        self.close_code: int | None = None
         self._keys = keys
         self._feeds = feeds
         self._symbols = symbols
@@ -47,7 +48,6 @@ class SpotStream:
         self._received: deque[int] = deque(maxlen=MESSAGES_MAX + 1)
 
     def receive(self, frame: str | bytes, now_ms: int) -> None:
-        """Take one frame of the client's; what it causes is in `outbox`."""
         if self.closed:
             return
         self._active_ms = now_ms
@@ -55,24 +55,27 @@ class SpotStream:
         if len(self._received) > MESSAGES_MAX and now_ms - self._received[0] < MESSAGES_WINDOW_MS:
             self._refuse("error", 90007)
             self.closed = True
-        elif frame == "ping":
-            self.send("pong")
+        elif self.pings(frame):
+            self._send("pong")
         elif len(frame) > FRAME_MAX:
             self._refuse("error", 90001)
             self.closed = True
         else:
             self._obey(frame, now_ms)
 
-    def send(self, frame: str | bytes) -> None:
-        if len(self.outbox) >= OUTBOX_MAX:
-            self.closed = True
-            return
-        self.outbox.append(frame)
-
-    def push(self, frame: bytes, now_ms: int) -> None:
-        """Send data of a topic."""
+    def push(self, content: str | bytes, now_ms: int) -> None:
         self._active_ms = now_ms
-        self.send(frame)
+        self._send(content, data=True)
+
+    def turn_away(self, code: int) -> None:
+        self._refuse("connect", code)
+        self.closed = True
+
+    def pings(self, frame: str | bytes) -> bool:
+        return frame == "ping"
+
+    def novel(self, content: str | bytes) -> str | bytes:
+        return novel_frame(content)
 
     def step(self, now_ms: int) -> None:
         """Close what has been idle or without a purpose for too long."""
@@ -106,7 +109,7 @@ class SpotStream:
             self._refuse("login", code)
             self.closed = True
             return
-        self.send(event_frame("login"))
+        self._send(event_frame("login"))
 
     def _fault_in_login(self, args: list[str], now_ms: int) -> int | None:
         """Return the code that refuses the login, or None; then the account is known."""
@@ -145,11 +148,11 @@ class SpotStream:
             self._refuse(operation, code)
         elif operation == "unsubscribe":
             del self.topics[topic]
-            self.send(event_frame("unsubscribe", topic))
+            self._send(event_frame("unsubscribe", topic))
         else:
             if operation == "subscribe":
                 self.topics[topic] = None
-                self.send(event_frame("subscribe", topic))
+                self._send(event_frame("subscribe", topic))
             current = None if self.private else self._feeds.current(topic, now_ms)
             if current is not None:
                 self.push(current, now_ms)
@@ -186,5 +189,11 @@ class SpotStream:
             case _:
                 return None
 
+    def _send(self, content: str | bytes, *, data: bool = False) -> None:
+        if len(self.outbox) >= OUTBOX_MAX:
+            self.closed = True
+            return
+        self.outbox.append(Frame(content, data))
+
     def _refuse(self, event: str, code: int) -> None:
-        self.send(error_frame(event, code))
+        self._send(error_frame(event, code))

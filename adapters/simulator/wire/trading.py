@@ -16,7 +16,9 @@ from adapters.simulator.exchange.orders import (
     SelfTrade,
 )
 from adapters.simulator.wire.codes import REFUSALS, WireError
-from adapters.simulator.wire.venue import Call, Venue, text
+from adapters.simulator.wire.figures import text
+from adapters.simulator.wire.gateway import Call
+from adapters.simulator.wire.venue import Venue, take
 from oms.values import Side
 
 CLIENT_ID_LENGTH_MAX: Final = 32
@@ -81,11 +83,11 @@ class Trading:
         self._venue = venue
 
     def submit(self, call: Call) -> object:
-        return {"order_id": self._place(call, call.take(_Submit))}
+        return {"order_id": self._place(call, take(call, _Submit))}
 
     def batch(self, call: Call) -> object:
         """Place up to ten. What fails leaves no id behind, and the ids do not say whose they are (PROTOCOL 5.5)."""
-        batch = call.take(_Batch)
+        batch = take(call, _Batch)
         if not 1 <= len(batch.orderParams) <= BATCH_MAX:
             raise WireError(50033)
         ids: list[str] = []
@@ -111,10 +113,12 @@ class Trading:
 
     def cancel(self, call: Call) -> object:
         """Answer ``result: false`` for an order that has filled, as captured; 50030 for one canceled before."""
-        asked = call.take(_Cancel)
+        asked = take(call, _Cancel)
         order = self._named(call, asked.symbol, asked.order_id, asked.client_order_id)
         if self._venue.faults.fires("fill_after_cancel_ack") and order.live:
-            self._venue.later(self._venue.faults.between(1, 1_000), lambda now_ms: self._cancel_late(order, now_ms))
+            self._venue.house.later(
+                self._venue.faults.between(1, 1_000), lambda now_ms: self._cancel_late(order, now_ms)
+            )
             return {"result": True}
         try:
             self._venue.exchange.cancel(call.account, order.order_id, call.now_ms)
@@ -126,7 +130,7 @@ class Trading:
 
     def cancel_many(self, call: Call) -> object:
         """Cancel up to ten. The lists hold the ids in the spelling they were given in."""
-        asked = call.take(_CancelMany)
+        asked = take(call, _CancelMany)
         by_client = not asked.orderIds
         ids = (asked.clientOrderIds if by_client else asked.orderIds) or []
         if not 1 <= len(ids) <= BATCH_MAX:
@@ -151,7 +155,7 @@ class Trading:
 
     def cancel_all(self, call: Call) -> object:
         """Cancel what the filters leave; no filter, no mercy. Answers without ids."""
-        asked = call.take(_CancelAll)
+        asked = take(call, _CancelAll)
         side = None if asked.side is None else _word(Side, asked.side, 52002)
         for order in list(self._venue.account(call).open.values()):
             if asked.symbol in {None, order.symbol} and side in {None, order.side}:
@@ -161,7 +165,7 @@ class Trading:
     # -------------------------------------------------------------------------------------------- how
 
     def _place(self, call: Call, asked: _Submit) -> str:
-        if self._venue.settings.closed:
+        if self._venue.house.settings.schedule.refuses_opens(call.now_ms):
             raise WireError(50023)
         new = _new_order(call.account, asked)
         rules = self._venue.exchange.rules
@@ -175,7 +179,7 @@ class Trading:
             raise self._explained(error, new) from error
         finally:
             rules.duplicate_check = check
-        self._venue.accepted(order.order_id)
+        self._venue.house.accepted(order.order_id)
         return order.order_id
 
     def _explained(self, error: RefusedError, new: NewOrder) -> WireError:

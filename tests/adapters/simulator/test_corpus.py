@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from adapters.simulator.simulator import Simulator
-from adapters.simulator.wire.venue import Settings
+from adapters.simulator.wire.house import Settings
 from tests.adapters.simulator.floor import Client
 
 CORPUS = Path(__file__).parents[4] / "shared/bitmart/corpus/spot/rest"

@@ -8,7 +8,7 @@ import pytest
 
 from adapters.simulator.faults import DEFAULT_RATES, Faults, default_rates
 from adapters.simulator.simulator import NoAnswer, Simulator
-from adapters.simulator.wire.rest import Reply
+from adapters.simulator.wire.gateway import Reply
 from tests.adapters.simulator.floor import NOW, Client, readable
 
 SUBMIT = "/spot/v2/submit_order"

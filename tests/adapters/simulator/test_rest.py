@@ -7,8 +7,8 @@ import pytest
 
 from adapters.simulator.exchange.matching import Rules
 from adapters.simulator.simulator import Simulator
+from adapters.simulator.wire.house import Schedule, Settings
 from adapters.simulator.wire.keys import Credentials, signature
-from adapters.simulator.wire.venue import Settings
 from tests.adapters.simulator.floor import NOW, Client
 
 OPEN = "/spot/v4/query/open-orders"
@@ -269,7 +269,7 @@ def test_where_the_rules_say_so_it_is_refused_instead() -> None:
 
 
 def test_a_closed_venue_refuses_orders_and_answers_queries() -> None:
-    one = client(closed=True)
+    one = client(schedule=Schedule(no_trading_ms=0))
     assert one.refusal(SUBMIT, **LIMIT) == (400, 50023)
     assert one.ask(OPEN) == []
 

@@ -1,0 +1,63 @@
+"""What the simulator asks of each of the venue's hosts. BitMart has two, with nothing in common but their keys
+(PROTOCOL 1): other paths, other codes, another stream dialect, wallets of their own.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+from enum import StrEnum
+from typing import Protocol
+
+from adapters.simulator.wire.codes import WireError
+from adapters.simulator.wire.gateway import Reply, Request
+from adapters.simulator.wire.line import Stream
+
+
+class Product(StrEnum):
+    """Which host: spot, or futures V2."""
+
+    SPOT = "spot"
+    FUTURES = "futures"
+
+
+class Host(Protocol):
+    """One host: its exchange, its traders, its REST and its streams. `venue_ms` is the venue's own clock."""
+
+    def handle(self, request: Request, venue_ms: int) -> Reply:
+        """Answer one request; never raises for what a client sends."""
+        ...
+
+    def refuse(self, error: WireError) -> Reply:
+        """Spell an error as this host does."""
+        ...
+
+    def open_stream(self, *, private: bool, venue_ms: int) -> Stream: ...
+
+    def connections_max(self, *, private: bool) -> int:
+        """How many streams of a kind one address may have."""
+        ...
+
+    def step(self, elapsed_ms: int, venue_ms: int) -> None:
+        """Let the others trade and the exchange's own timers run; `elapsed_ms` is a time that never steps."""
+        ...
+
+    def flush(self, streams: Sequence[Stream], venue_ms: int) -> None:
+        """Push what has happened since, and the public states that are due, to this host's streams."""
+        ...
+
+    def open_account(self, name: str, deposits: Mapping[str, Decimal]) -> None: ...
+
+    def trades(self, symbol: str) -> bool:
+        """Say whether `symbol` is a market here."""
+        ...
+
+    def move(self, symbol: str, price: Decimal, venue_ms: int) -> None:
+        """Bring a market to `price` through its book. Raises ValueError for a bad symbol or price."""
+        ...
+
+    def live(self, accounts: Iterable[str]) -> list[tuple[str, str]]:
+        """Return (account, order id) of every live order of `accounts`."""
+        ...
+
+    def cancel(self, account: str, order_id: str, venue_ms: int) -> None:
+        """End a live order by the system's hand."""
+        ...

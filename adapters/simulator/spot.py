@@ -1,0 +1,116 @@
+"""The spot host: exchange, background traders, REST and streams."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+from typing import Final
+
+from adapters.simulator.chance import chance
+from adapters.simulator.exchange.matching import Exchange, Rules
+from adapters.simulator.exchange.orders import CancelSource, Market
+from adapters.simulator.traders import Traders
+from adapters.simulator.wire.codes import WireError
+from adapters.simulator.wire.feeds import Feeds
+from adapters.simulator.wire.gateway import Reply, Request
+from adapters.simulator.wire.house import House
+from adapters.simulator.wire.line import Stream
+from adapters.simulator.wire.publisher import Publisher
+from adapters.simulator.wire.rest import spot_rest
+from adapters.simulator.wire.stream import SpotStream
+from adapters.simulator.wire.tape import Tape
+from adapters.simulator.wire.venue import Venue
+from oms.values import EXACT
+
+MARKETS: Final = (
+    Market(
+        symbol="BTC_USDT",
+        symbol_id=53,
+        base="BTC",
+        quote="USDT",
+        price_places=2,
+        size_step=Decimal("0.00001"),
+        size_min=Decimal("0.00001"),
+        notional_min=Decimal(5),
+        opening=Decimal(60_000),
+    ),
+    Market(
+        symbol="ETH_USDT",
+        symbol_id=55,
+        base="ETH",
+        quote="USDT",
+        price_places=2,
+        size_step=Decimal("0.0001"),
+        size_min=Decimal("0.0001"),
+        notional_min=Decimal(5),
+        opening=Decimal(3_000),
+    ),
+    Market(
+        symbol="BMX_USDT",
+        symbol_id=1020,
+        base="BMX",
+        quote="USDT",
+        price_places=5,
+        size_step=Decimal("0.01"),
+        size_min=Decimal("0.01"),
+        notional_min=Decimal(5),
+        opening=Decimal("0.35"),
+    ),
+)
+PUBLIC_CONNECTIONS_MAX: Final = 20  # per address (PROTOCOL 3.4)
+PRIVATE_CONNECTIONS_MAX: Final = 10
+
+
+class SpotHost:
+    """BitMart spot. See `host.Host` for what each method promises."""
+
+    def __init__(
+        self, house: House, markets: tuple[Market, ...], *, seed: int, traders: bool, rules: Rules | None
+    ) -> None:
+        self._house = house
+        tape = Tape({market.symbol: market for market in markets})
+        self._publisher = Publisher(tape)
+        self.exchange = Exchange(markets, self._publisher.collect, rules=rules, portion=self._portion)
+        self._feeds = Feeds(self.exchange, tape)
+        self.traders = Traders(self.exchange, chance(seed, "traders"), active=traders)
+        self._rest = spot_rest(Venue(exchange=self.exchange, tape=tape, house=house))
+
+    def handle(self, request: Request, venue_ms: int) -> Reply:
+        return self._rest.handle(request, venue_ms)
+
+    def refuse(self, error: WireError) -> Reply:
+        return self._rest.refuse(error)
+
+    def open_stream(self, *, private: bool, venue_ms: int) -> Stream:
+        markets = self.exchange.markets
+        return SpotStream(private=private, keys=self._house.keys, feeds=self._feeds, symbols=markets, now_ms=venue_ms)
+
+    def connections_max(self, *, private: bool) -> int:
+        return PRIVATE_CONNECTIONS_MAX if private else PUBLIC_CONNECTIONS_MAX
+
+    def step(self, elapsed_ms: int, venue_ms: int) -> None:
+        self.traders.step(elapsed_ms, venue_ms)
+
+    def flush(self, streams: Sequence[Stream], venue_ms: int) -> None:
+        self._publisher.flush(streams, self._feeds, venue_ms)
+
+    def open_account(self, name: str, deposits: Mapping[str, Decimal]) -> None:
+        self.exchange.open_account(name, deposits)
+
+    def trades(self, symbol: str) -> bool:
+        return symbol in self.exchange.markets
+
+    def move(self, symbol: str, price: Decimal, venue_ms: int) -> None:
+        self.traders.move(symbol, price, venue_ms)
+
+    def live(self, accounts: Iterable[str]) -> list[tuple[str, str]]:
+        return [(name, order_id) for name in accounts for order_id in self.exchange.accounts[name].open]
+
+    def cancel(self, account: str, order_id: str, venue_ms: int) -> None:
+        self.exchange.cancel(account, order_id, venue_ms, CancelSource.SYSTEM)
+
+    def _portion(self, size: Decimal, step: Decimal) -> Decimal:
+        """Cut a match in two where that fault strikes."""
+        steps = int(EXACT.divide_int(size, step))
+        faults = self._house.faults
+        if steps > 1 and faults.fires("split_fill"):
+            return EXACT.multiply(step, Decimal(faults.between(1, steps - 1)))
+        return size

@@ -1,0 +1,91 @@
+"""What both hosts of the venue share: keys, knobs, faults, the wind-down, and how much a query may see yet."""
+
+from collections.abc import Callable
+from typing import Final
+
+from msgspec import Struct, field
+
+from adapters.simulator.faults import Faults
+from adapters.simulator.wire.keys import Keys
+
+MINUTE_MS: Final = 60_000
+DAY_MS: Final = 86_400_000
+
+Later = Callable[[int, Callable[[int], None]], None]
+
+
+class Schedule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An orderly wind-down (PROTOCOL 0.1): from when on, in UTC milliseconds by the venue's clock. None: never.
+
+    `no_opens_ms`: whatever opens is refused, on spot every new order. `no_trading_ms`: every order is refused, and the
+    open ones are canceled by the system; queries, cancels and transfers stay. `dark_ms`: nothing answers.
+    """
+
+    no_opens_ms: int | None = None
+    no_trading_ms: int | None = None
+    dark_ms: int | None = None
+
+    def refuses_opens(self, now_ms: int) -> bool:
+        return _passed(self.no_opens_ms, now_ms) or self.refuses_trading(now_ms)
+
+    def refuses_trading(self, now_ms: int) -> bool:
+        return _passed(self.no_trading_ms, now_ms)
+
+    def dark(self, now_ms: int) -> bool:
+        return _passed(self.dark_ms, now_ms)
+
+
+class Settings(Struct):
+    """The wire's knobs; may be turned at any time. Defaults are BitMart's documented behaviour.
+
+    `visibility_ms` is how long a new order stays unknown to queries, drawn between the two (PROTOCOL 9.1); off by
+    default, (0, 300) is life-like. `strict_streams` makes futures streams enforce the documented idle rules, which
+    were measured not to be enforced (PROTOCOL 3.5); spot streams always do.
+    """
+
+    rate_limits: bool = True
+    visibility_ms: tuple[int, int] = (0, 0)
+    unfilled_memory_ms: int = 20 * MINUTE_MS
+    list_window_ms: int = 7 * DAY_MS
+    strict_streams: bool = False
+    schedule: Schedule = field(default_factory=Schedule)
+
+
+class House:
+    """The venue behind its hosts. `later` runs a piece of work after so many milliseconds."""
+
+    def __init__(self, *, keys: Keys, faults: Faults, settings: Settings, later: Later) -> None:
+        self.keys = keys
+        self.faults = faults
+        self.settings = settings
+        self.later = later
+        self._hidden: dict[str, bool] = {}  # order id -> its trades too; for 30 s at most
+
+    def accepted(self, order_id: str) -> None:
+        """Decide how long a new order stays unseen."""
+        low, high = self.settings.visibility_ms
+        delay_ms = self.faults.between(low, high) if high else 0
+        trades_too = True
+        if self.faults.fires("stale_query"):
+            delay_ms = self.faults.between(1, 1_500)
+        elif self.faults.fires("stale_query_long"):
+            delay_ms = self.faults.between(1_500, 30_000)
+        elif self.faults.fires("fill_before_order"):
+            delay_ms, trades_too = self.faults.between(1, 1_500), False
+        if delay_ms:
+            self._hidden[order_id] = trades_too
+            self.later(delay_ms, lambda _: self._show(order_id))
+
+    def sees(self, order_id: str) -> bool:
+        """Say whether queries know the order already."""
+        return order_id not in self._hidden
+
+    def sees_trades_of(self, order_id: str) -> bool:
+        return not self._hidden.get(order_id, False)
+
+    def _show(self, order_id: str) -> None:
+        self._hidden.pop(order_id, None)
+
+
+def _passed(limit_ms: int | None, now_ms: int) -> bool:
+    return limit_ms is not None and now_ms >= limit_ms
