@@ -1,8 +1,9 @@
-"""What BitMart's codes prove, in one table (PROTOCOL 4.2 to 4.6): the class says what to do, the reason says why.
+"""What BitMart's codes prove, in one table (PROTOCOL 4.2 to 4.7): the class says what to do, the reason says why.
 
 Where a code is not enough, the HTTP status decides, and where that is not enough either the answer proves nothing.
 A code that says "not found" or "already finished" is CERTAIN about the request (it had no effect) and says nothing
 about the order: the order's own state is to be read. A duplicate client id is UNKNOWN: an earlier attempt may be live.
+One code, 40012, is a catch-all: only its words tell a refused order from an error inside the venue (9.11).
 """
 
 from collections.abc import Mapping
@@ -85,10 +86,46 @@ _GROUPS: Final[tuple[tuple[Verdict, tuple[int, ...]], ...]] = (
     ((UNKNOWN, "internal"), (60051, 60052)),
     ((UNKNOWN, DUPLICATE_ID), (61004,)),
     ((AUTH, "permission"), (61005, 61006, 61007, 61008)),
+    # PROTOCOL 4.7: futures
+    ((UNKNOWN, "unavailable"), (25601,)),
+    ((AUTH, "account"), (40001, 40046)),
+    ((CERTAIN, "invalid_request"), (40002, 40004, *range(40007, 40012), 40038, 40039, 49998)),
+    ((UNKNOWN, DUPLICATE_ID), (40003, 40050)),
+    ((CERTAIN, "invalid_amount"), (40005,)),
+    ((AUTH, "permission"), (40006, 40047)),
+    ((RATE_LIMIT, "rate_limit"), (40013,)),
+    ((CERTAIN, "bad_symbol"), (40014, 40015, 40034)),
+    ((CERTAIN, "liquidation"), (40016,)),  # the order would bring it about
+    ((CERTAIN, "invalid_order"), (40017, 40031, 40032, 40033, *range(40041, 40046))),
+    ((CERTAIN, "position"), (40018, 40020, 40021)),  # it is not what the request takes it for: read it again
+    ((AUTH, "liquidation"), (40019, 40026)),  # it is under way: nothing of this account trades
+    ((CERTAIN, "margin"), (40022, 40023, 40024, 40025)),
+    ((CERTAIN, "insufficient_funds"), (40027, 42000)),
+    ((CERTAIN, "too_many_orders"), (40028,)),
+    ((CERTAIN, "leverage"), (40029, 40030, 40040)),
+    ((CERTAIN, ORDER_NOT_FOUND), (40035, 40037)),
+    ((CERTAIN, ORDER_CLOSED), (40036,)),
+    ((CERTAIN, "invalid_client_order_id"), (40048, 40049)),
+    ((CERTAIN, "position_mode"), (40059,)),  # positions or open orders exist
 )
 CODES: Final[Mapping[int, Verdict]] = MappingProxyType(
     {code: verdict for verdict, codes in _GROUPS for code in codes},
 )
+
+CATCH_ALL: Final = 40012
+# The words it refuses requests with, as far as they are known; with any other words it proves nothing.
+CAUGHT: Final[tuple[tuple[str, str], ...]] = (
+    ("symbol_not_exist", "bad_symbol"),
+    ("symbol not exist", "bad_symbol"),
+    ("balance not enough", "insufficient_funds"),
+    ("leverage", "leverage"),
+    ("open_type", "leverage"),
+    ("open type", "leverage"),
+    ("position mode", "position_mode"),
+    ("position_mode", "position_mode"),
+    ("invalid order", "invalid_order"),
+)
+CATCH_ALL_UNKNOWN: Final[Verdict] = (UNKNOWN, "internal")
 
 # For bodies that are not BitMart's: Cloudflare's pages, proxies, cut answers (4.2).
 STATUSES: Final[Mapping[int, Verdict]] = MappingProxyType(
@@ -111,9 +148,12 @@ TEXT_MAX: Final = 200  # characters of the venue's words that are kept
 
 def by_code(code: int, text: str | None, status: int | None) -> Refusal:
     """Return what an answer with a code other than success proves."""
-    klass, reason = CODES.get(code) or (
-        FORBIDDEN if status == FORBIDDEN_STATUS else STATUSES.get(status or 0, UNLISTED)
-    )
+    if code == CATCH_ALL:
+        klass, reason = _caught(text or "")
+    else:
+        klass, reason = CODES.get(code) or (
+            FORBIDDEN if status == FORBIDDEN_STATUS else STATUSES.get(status or 0, UNLISTED)
+        )
     return Refusal(klass=klass, reason=reason, code=str(code), text=_short(text))
 
 
@@ -121,6 +161,12 @@ def by_status(status: int | None, text: str | None = None) -> Refusal:
     """Return what an answer proves whose body is not BitMart's JSON; `status` is None where only the body is known."""
     klass, reason = STATUSES.get(status or 0, UNREADABLE)
     return Refusal(klass=klass, reason=reason, text=_short(text))
+
+
+def _caught(text: str) -> Verdict:
+    """Return what the catch-all proves with these words."""
+    words = text.lower()
+    return next(((CERTAIN, reason) for known, reason in CAUGHT if known in words), CATCH_ALL_UNKNOWN)
 
 
 def _short(text: str | None) -> str | None:

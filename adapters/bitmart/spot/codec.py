@@ -5,13 +5,14 @@ carry data, as raw DEFLATE without a header, each frame a stream of its own (PRO
 """
 
 import zlib
-from collections.abc import Callable, Mapping
-from typing import Final, TypeVar
+from collections.abc import Mapping
+from typing import Final
 
 import msgspec
-from msgspec import UNSET, Raw
+from msgspec import UNSET
 
-from adapters.bitmart.envelope import EMPTY, MALFORMED, opened, without_payload
+from adapters.bitmart.elements import CAUSE_MAX, Reader, Reports, answered, element, elements, unreadable
+from adapters.bitmart.envelope import MALFORMED
 from adapters.bitmart.refusals import ORDER_CLOSED
 from adapters.bitmart.scalars import Wire, decoder, millis, text, whole
 from adapters.bitmart.spot import messages as wire
@@ -19,55 +20,9 @@ from adapters.bitmart.spot import translate
 from oms.reports import Ack, BalanceReport, Control, Refusal, RefusalClass, Report, Unreadable
 from oms.values import VenueOrderId
 
-M = TypeVar("M")
-Reports = tuple[Report, ...]
-Reader = Callable[[bytes | Raw], Reports]
-
 INFLATED_MAX: Final = 8 << 20  # bytes; the whole market's tickers are a tenth of it
 RAW_DEFLATE: Final = -15  # zlib's name for a stream without header
 PONG: Final = b"pong"
-CAUSE_MAX: Final = 200
-
-
-# ------------------------------------------------------------------------------------------------ elements
-
-
-def element(kind: type[M], translated: Callable[[M], Reports]) -> Reader:
-    """Return a reader of one element: its reports, or an Unreadable that says what was wrong with it."""
-    decode = decoder(kind).decode
-
-    def read(raw: bytes | Raw) -> Reports:
-        try:
-            return translated(decode(raw))
-        except MALFORMED as error:
-            return (_unreadable(error),)
-
-    return read
-
-
-def elements(read: Reader) -> Reader:
-    """Return a reader of a list of elements. The venue sends "" where it has none, and an object where it has one."""
-
-    def read_each(raw: bytes | Raw) -> Reports:
-        data = bytes(raw)
-        if data in EMPTY:
-            return ()
-        if data[:1] != b"[":
-            return read(data)
-        try:
-            found = _raws.decode(data)
-        except MALFORMED as error:
-            return (_unreadable(error),)
-        return tuple(report for raw in found for report in read(raw))
-
-    return read_each
-
-
-def _unreadable(error: Exception) -> Unreadable:
-    return Unreadable(cause=str(error)[:CAUSE_MAX])
-
-
-_raws: Final = msgspec.json.Decoder(list[Raw])
 
 
 # ------------------------------------------------------------------------------------------------ REST
@@ -142,7 +97,6 @@ _trades: Final = elements(element(wire.Trade, translate.trade))
 _candles: Final = elements(element(wire.KlineRow, _klines))
 _submit: Final = element(wire.Submitted, _submitted)
 
-# One element of a list may be unreadable; a payload that is one object and unreadable settles nothing.
 OBJECTS: Final[Mapping[str, Reader]] = {
     SUBMIT_ORDER: _submit,
     "/spot/v1/margin/submit_order": _submit,
@@ -190,16 +144,7 @@ def answer(path: str, body: bytes, status: int | None = None) -> Reports:
 
     A path that is not listed is read for its refusals alone.
     """
-    payload = opened(body, status)
-    if isinstance(payload, Refusal):
-        return () if payload.reason == "no_data" and path in LISTS else (payload,)
-    if read := LISTS.get(path):
-        return read(payload) if payload[:1] == b"[" or payload in (b"", b"null", b'""') else (without_payload(payload),)
-    if read := OBJECTS.get(path):
-        reports = read(payload)
-        whole_payload_lost = len(reports) == 1 and isinstance(reports[0], Unreadable)
-        return (without_payload(payload),) if whole_payload_lost else reports
-    return (Ack(),) if path in ACCEPTED else ()
+    return answered(path, body, status, lists=LISTS, objects=OBJECTS, accepted=ACCEPTED)
 
 
 # ------------------------------------------------------------------------------------------------ streams
@@ -273,7 +218,7 @@ def frame(data: bytes) -> tuple[str, Reports]:
     try:
         message = _frame.decode(data)
     except MALFORMED as error:
-        return "", (_unreadable(error),)
+        return "", (unreadable(error),)
     if message.data is UNSET or message.table is None:
         return "", (_control(message),)
     table = str(message.table).partition(":")[0]  # one page of the docs appends the symbol

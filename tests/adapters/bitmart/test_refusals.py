@@ -1,4 +1,4 @@
-"""What each code proves, one row each, apart from the table: PROTOCOL 4.2 to 4.6 read a second time."""
+"""What each code proves, one row each, apart from the table: PROTOCOL 4.2 to 4.7 read a second time."""
 
 import pytest
 
@@ -93,7 +93,33 @@ ROWS = """
 61002 certain    invalid_address          | 61003 certain    invalid_address
 61004 unknown    duplicate_id             | 61005 auth       permission
 61006 auth       permission               | 61007 auth       permission
-61008 auth       permission               |
+61008 auth       permission               | 25601 unknown    unavailable
+40001 auth       account                  | 40002 certain    invalid_request
+40003 unknown    duplicate_id             | 40004 certain    invalid_request
+40005 certain    invalid_amount           | 40006 auth       permission
+40007 certain    invalid_request          | 40008 certain    invalid_request
+40009 certain    invalid_request          | 40010 certain    invalid_request
+40011 certain    invalid_request          | 40013 rate_limit rate_limit
+40014 certain    bad_symbol               | 40015 certain    bad_symbol
+40016 certain    liquidation              | 40017 certain    invalid_order
+40018 certain    position                 | 40019 auth       liquidation
+40020 certain    position                 | 40021 certain    position
+40022 certain    margin                   | 40023 certain    margin
+40024 certain    margin                   | 40025 certain    margin
+40026 auth       liquidation              | 40027 certain    insufficient_funds
+40028 certain    too_many_orders          | 40029 certain    leverage
+40030 certain    leverage                 | 40031 certain    invalid_order
+40032 certain    invalid_order            | 40033 certain    invalid_order
+40034 certain    bad_symbol               | 40035 certain    order_not_found
+40036 certain    order_closed             | 40037 certain    order_not_found
+40038 certain    invalid_request          | 40039 certain    invalid_request
+40040 certain    leverage                 | 40041 certain    invalid_order
+40042 certain    invalid_order            | 40043 certain    invalid_order
+40044 certain    invalid_order            | 40045 certain    invalid_order
+40046 auth       account                  | 40047 auth       permission
+40048 certain    invalid_client_order_id  | 40049 certain    invalid_client_order_id
+40050 unknown    duplicate_id             | 40059 certain    position_mode
+42000 certain    insufficient_funds       | 49998 certain    invalid_request
 """
 TABLE = {
     int(code): (klass, reason)
@@ -111,6 +137,28 @@ def test_a_code_proves(code: int) -> None:
 
 def test_no_code_is_without_a_row() -> None:
     assert set(CODES) == set(TABLE)
+
+
+@pytest.mark.parametrize(
+    ("words", "klass", "reason"),
+    [
+        ("Invalid order", "certain", "invalid_order"),
+        ("SYMBOL_NOT_EXIST", "certain", "bad_symbol"),
+        ("You contract account available balance not enough", "certain", "insufficient_funds"),
+        ("the leverage differs from that of the open position", "certain", "leverage"),
+        ("open_type conflicts with the position", "certain", "leverage"),
+        ("position mode does not match", "certain", "position_mode"),
+        ("System error", "unknown", "internal"),
+        ("something new", "unknown", "internal"),
+        ("", "unknown", "internal"),
+    ],
+)
+@pytest.mark.parametrize("status", [400, 500, None])
+def test_9_11_the_catch_all_is_certain_only_in_words_that_are_known(
+    status: int | None, words: str, klass: str, reason: str
+) -> None:
+    refusal = opened(b'{"code":40012,"message":"%b"}' % words.encode(), status)
+    assert refusal == Refusal(klass=RefusalClass(klass), reason=reason, code="40012", text=words or None)
 
 
 @pytest.mark.parametrize(

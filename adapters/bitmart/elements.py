@@ -1,0 +1,86 @@
+"""Reading payloads element by element, so that one malformed element never costs its neighbours.
+
+A reader is total: whatever bytes it is given, it returns reports, an `Unreadable` among them for what made no sense.
+"""
+
+from collections.abc import Callable, Collection, Mapping
+from typing import Final, TypeVar
+
+import msgspec
+from msgspec import Raw
+
+from adapters.bitmart.envelope import EMPTY, MALFORMED, opened, without_payload
+from adapters.bitmart.scalars import decoder
+from oms.reports import Ack, Refusal, Report, Unreadable
+
+M = TypeVar("M")
+Reports = tuple[Report, ...]
+Reader = Callable[[bytes | Raw], Reports]
+
+CAUSE_MAX: Final = 200  # characters of what was wrong that are kept
+
+
+def element(kind: type[M], translated: Callable[[M], Reports]) -> Reader:
+    """Return a reader of one element: its reports, or an Unreadable that says what was wrong with it."""
+    decode = decoder(kind).decode
+
+    def read(raw: bytes | Raw) -> Reports:
+        try:
+            return translated(decode(raw))
+        except MALFORMED as error:
+            return (unreadable(error),)
+
+    return read
+
+
+def elements(read: Reader) -> Reader:
+    """Return a reader of a list of elements. The venue sends "" where it has none, and an object where it has one."""
+
+    def read_each(raw: bytes | Raw) -> Reports:
+        data = bytes(raw)
+        if data in EMPTY:
+            return ()
+        if data[:1] != b"[":
+            return read(data)
+        try:
+            found = _raws.decode(data)
+        except MALFORMED as error:
+            return (unreadable(error),)
+        return tuple(report for raw in found for report in read(raw))
+
+    return read_each
+
+
+def unreadable(error: Exception) -> Unreadable:
+    """Return what stands among the reports for an element that made no sense."""
+    return Unreadable(cause=str(error)[:CAUSE_MAX])
+
+
+_raws: Final = msgspec.json.Decoder(list[Raw])
+
+
+def answered(
+    path: str,
+    body: bytes,
+    status: int | None,
+    *,
+    lists: Mapping[str, Reader],
+    objects: Mapping[str, Reader],
+    accepted: Collection[str],
+) -> Reports:
+    """Read the answer to a call of `path` with the reader that one of the tables has for it: its reports, or one
+    Refusal. One element of a list may be unreadable; a payload that is one object and unreadable settles nothing.
+
+    `accepted` are the paths whose success says that the venue took the request, and no more. A path that no table has
+    is read for its refusals alone. `status` None: only the body is known.
+    """
+    payload = opened(body, status)
+    if isinstance(payload, Refusal):
+        return () if payload.reason == "no_data" and path in lists else (payload,)
+    if read := lists.get(path):
+        return read(payload) if payload[:1] == b"[" or payload in (b"", b"null", b'""') else (without_payload(payload),)
+    if read := objects.get(path):
+        reports = read(payload)
+        whole_payload_lost = len(reports) == 1 and isinstance(reports[0], Unreadable)
+        return (without_payload(payload),) if whole_payload_lost else reports
+    return (Ack(),) if path in accepted else ()
