@@ -44,6 +44,33 @@ SPOT_RATES: Final[Mapping[str, Rate]] = MappingProxyType(
         "/spot/v4/query/order-trades": Rate(12, 2),
     },
 )
+# PROTOCOL 3.3, the endpoints we call.
+FUTURES_RATES: Final[Mapping[str, Rate]] = MappingProxyType(
+    {
+        "/contract/public/details": Rate(12, 2),
+        "/contract/private/submit-order": Rate(24, 2),
+        "/contract/private/submit-plan-order": Rate(24, 2),
+        "/contract/private/submit-tp-sl-order": Rate(24, 2),
+        "/contract/private/submit-trail-order": Rate(24, 2),
+        "/contract/private/modify-limit-order": Rate(24, 2),
+        "/contract/private/cancel-order": Rate(40, 2),
+        "/contract/private/cancel-plan-order": Rate(40, 2),
+        "/contract/private/cancel-trail-order": Rate(24, 2),
+        "/contract/private/cancel-all-after": Rate(4, 2),
+        "/contract/private/submit-leverage": Rate(24, 2),
+        "/contract/private/set-position-mode": Rate(2, 2),
+        "/contract/private/get-position-mode": Rate(2, 2),
+        "/contract/private/order": Rate(50, 2),
+        "/contract/private/get-open-orders": Rate(50, 2),
+        "/contract/private/current-plan-order": Rate(50, 2),
+        "/contract/private/order-history": Rate(6, 2),
+        "/contract/private/trades": Rate(6, 2),
+        "/contract/private/transaction-history": Rate(6, 2),
+        "/contract/private/position-v2": Rate(6, 2),
+        "/contract/private/assets-detail": Rate(12, 2),
+        "/contract/private/trade-fee-rate": Rate(2, 2),
+    },
+)
 UNLISTED: Final = Rate(2, 2)  # the tightest the venue documents
 
 WAIT_MAX: Final = 5.0  # seconds a caller waits for its turn

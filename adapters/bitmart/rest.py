@@ -2,7 +2,9 @@
 
 import asyncio
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Final
+from urllib.parse import urlencode
 
 from msgspec import Struct
 
@@ -19,6 +21,7 @@ TIME_PATH: Final = "/system/time"
 RESYNC_SECONDS: Final = 60.0
 RETRY_SECONDS: Final = 5.0
 ROUND_TRIP_SECONDS: Final = 2.0  # a slower answer says too little about the time
+NO_QUERY: Final[Mapping[str, str | int]] = MappingProxyType({})
 NS_PER_MS: Final = 1_000_000
 NS_PER_SECOND: Final = 1_000_000_000
 
@@ -30,7 +33,10 @@ class ServerTime(Struct):
 
 
 class Rest:
-    """Calls to one BitMart host. Nothing is ever repeated here."""
+    """Calls to one BitMart host. Nothing is ever repeated here.
+
+    `server_clock` is that of another host, where this one does not say the time.
+    """
 
     def __init__(
         self,
@@ -41,21 +47,22 @@ class Rest:
         link: Link,
         clock: Clock,
         spawn: Spawn,
+        server_clock: "ServerClock | None" = None,
     ) -> None:
         self._credentials = credentials
         self._url = url.rstrip("/")
         self._link = link
         self._clock = clock
         self.limiter = Limiter(clock, rates)
-        self.server_clock = ServerClock(self, clock, spawn)
+        self.server_clock = server_clock or ServerClock(self, clock, spawn)
 
     async def public(self, path: str, *, seconds: float = CALL_SECONDS) -> Evidence:
         """GET without a key."""
         return await self._call("GET", path, b"", {}, seconds=seconds)
 
-    async def keyed(self, path: str) -> Evidence:
-        """GET with the key alone."""
-        return await self._call("GET", path, b"", keyed(self._credentials))
+    async def keyed(self, path: str, query: Mapping[str, str | int] = NO_QUERY) -> Evidence:
+        """GET with the key alone. The evidence's request is the query."""
+        return await self._call("GET", path, urlencode(query).encode(), keyed(self._credentials))
 
     async def signed(self, path: str, body: bytes, *, cancel: bool = False) -> Evidence:
         """POST `body`, signed with the venue's time at the moment it leaves.
@@ -77,15 +84,16 @@ class Rest:
         cancel: bool = False,
         seconds: float = CALL_SECONDS,
     ) -> Evidence:
-        """Make the call once its turn has come; `headers` None: sign it at that moment."""
+        """Make the call once its turn has come; `headers` None: sign it at that moment. A GET's `body` is its query."""
         channel = f"{method} {path}"
+        url = self._url + (f"{path}?{body.decode()}" if method == "GET" and body else path)
         sent_ns: int | None = None
         try:
             async with self.limiter.turn(path, cancel=cancel):
                 if headers is None:
                     headers = signed(self._credentials, self.server_clock.now_ms(), body)
                 sent_ns = self._clock.now_ns()
-                answer = await self._link.call(method, self._url + path, headers, body, seconds)
+                answer = await self._link.call(method, url, headers, b"" if method == "GET" else body, seconds)
         except TurnedAwayError as error:
             raise NoAnswerError(str(error), Evidence(channel=channel, request=body), sent=False) from error
         except LinkError as error:

@@ -12,7 +12,7 @@ from oms.ports import LinkAnswer, LinkError
 USER_AGENT: Final = "oms/0.1"  # the edge in front of BitMart refuses libraries' own names (PROTOCOL 9.41)
 BODY_MAX: Final = 16 << 20  # bytes; the whole catalogue is under one megabyte
 FRAME_MAX: Final = 4 << 20
-CONNECTIONS_MAX: Final = 96  # more than the limiter lets be in flight, so that no call waits here
+CONNECTIONS_MAX: Final = 160  # more than the limiters of both hosts let be in flight, so that no call waits here
 CLOSE_SECONDS: Final = 2.0
 GONE: Final = (aiohttp.ClientError, OSError, TimeoutError)
 

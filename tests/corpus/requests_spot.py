@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from adapters.bitmart.sign import Credentials
 from adapters.bitmart.spot import requests
-from adapters.bitmart.spot.connection import login, subscribe
+from adapters.bitmart.spot.dialect import login, subscribe
 from oms.values import ClientOrderId, OrderType, Side, Symbol, VenueOrderId
 from oms.venue import NewOrder, OrderRef
 

@@ -15,7 +15,7 @@ from adapters.bitmart.decode import decode
 from adapters.bitmart.envelope import payload
 from adapters.bitmart.rest import ServerTime
 from adapters.bitmart.sign import sign
-from adapters.bitmart.spot.connection import TOPICS
+from adapters.bitmart.spot.dialect import TOPICS
 from adapters.bitmart.spot.messages import UserFee
 from oms.reports import Ack
 from tests.corpus.expected_spot import ANSWERS, FEES, FRAMES, NO_REPORTS, SERVER_TIME_MS

@@ -1,33 +1,32 @@
 """BitMart spot as an `oms.venue.Venue`: one account, over the ports alone."""
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 from decimal import Decimal
 from typing import Final
 
-import msgspec
 from msgspec import Struct
 
+from adapters.bitmart.answers import Reading, bisected, cause, named, readable, refused, same, whole
 from adapters.bitmart.envelope import payload
 from adapters.bitmart.limits import SPOT_RATES
-from adapters.bitmart.refusals import CLOCK, DUPLICATE_ID, ORDER_NOT_FOUND, OUT_OF_RANGE
+from adapters.bitmart.refusals import ORDER_NOT_FOUND, OUT_OF_RANGE
 from adapters.bitmart.rest import Rest
 from adapters.bitmart.scalars import required
 from adapters.bitmart.sign import Credentials
 from adapters.bitmart.spot import codec, requests
 from adapters.bitmart.spot import messages as wire
-from adapters.bitmart.spot.stream import PrivateStream
+from adapters.bitmart.spot.dialect import SPOT
+from adapters.bitmart.stream import PrivateStream
 from oms.instrument import Instrument
 from oms.ports import Clock, Ids, Link, Spawn
-from oms.reports import Ack, InstrumentReport, OrderReport, Refusal, RefusalClass, Report, TradeReport, Unreadable
+from oms.reports import InstrumentReport, OrderReport, Refusal, Report
 from oms.values import (
-    ClientOrderId,
     MarginMode,
     OrderType,
     PositionMode,
     Provenance,
     Symbol,
     TimeInForce,
-    VenueOrderId,
 )
 from oms.venue import Amendment, Answer, Capabilities, Evidence, NewOrder, NoAnswerError, NotOfferedError, OrderRef
 
@@ -45,7 +44,6 @@ CAPABILITIES: Final = Capabilities(
 
 MS_PER_DAY: Final = 86_400_000
 OPEN_ORDERS_SINCE_MS: Final = 365 * MS_PER_DAY  # further back than any live order; unasked, the venue shows 7 days
-CALLS_MAX: Final = 64  # of one bisection
 
 
 class Endpoints(Struct, frozen=True):
@@ -68,7 +66,9 @@ class BitmartSpot:
         self._rest = Rest(
             credentials=credentials, url=endpoints.rest, rates=SPOT_RATES, link=link, clock=clock, spawn=spawn
         )
+        self._reading = Reading(self._rest, codec.answer)
         self._stream = PrivateStream(
+            SPOT,
             credentials=credentials,
             url=endpoints.ws.rstrip("/") + "/user?protocol=1.1",
             link=link,
@@ -94,31 +94,13 @@ class BitmartSpot:
 
     async def submit(self, order: NewOrder) -> Answer:
         evidence = await self._rest.signed(codec.SUBMIT_ORDER, requests.submit(order))
-        reports = self._settled(codec.SUBMIT_ORDER, evidence)
-        return Answer(reports=_named(reports, order.client_order_id, None), evidence=evidence)
+        reports = self._reading.settled(codec.SUBMIT_ORDER, evidence)
+        return Answer(reports=named(reports, order.client_order_id, None), evidence=evidence)
 
     async def cancel(self, order: OrderRef) -> Answer:
         evidence = await self._rest.signed(codec.CANCEL_ORDER, requests.cancel(order), cancel=True)
-        reports = self._settled(codec.CANCEL_ORDER, evidence)
-        return Answer(reports=_named(reports, order.client_order_id, order.venue_order_id), evidence=evidence)
-
-    def _settled(self, path: str, evidence: Evidence) -> tuple[Report, ...]:
-        """Return what a command's answer settles.
-
-        Raises:
-            NoAnswerError: nothing. A duplicate id passes, as the proof that an attempt arrived.
-        """
-        reports = codec.answer(path, evidence.response, evidence.status)
-        refusal = self._refusal(reports)
-        if refusal and refusal.klass is RefusalClass.UNKNOWN and refusal.reason != DUPLICATE_ID:
-            raise NoAnswerError(_cause(evidence, refusal), evidence)
-        return reports
-
-    def _refusal(self, reports: tuple[Report, ...]) -> Refusal | None:
-        refusal = next((report for report in reports if isinstance(report, Refusal)), None)
-        if refusal and refusal.reason == CLOCK:
-            self._rest.server_clock.doubt()
-        return refusal
+        reports = self._reading.settled(codec.CANCEL_ORDER, evidence)
+        return Answer(reports=named(reports, order.client_order_id, order.venue_order_id), evidence=evidence)
 
     # -------------------------------------------------------------------------------------------- queries
 
@@ -135,7 +117,7 @@ class BitmartSpot:
         evidence = await self._rest.signed(path, body)
         reports = self._found(path, evidence)
         (report,) = reports
-        if isinstance(report, OrderReport) and not _same(report, order):
+        if isinstance(report, OrderReport) and not same(report, order):
             raise NoAnswerError(f"POST {path} answered with another order, {report.venue_order_id}", evidence)
         return Answer(reports=reports, evidence=evidence, source=Provenance.POLL)
 
@@ -150,17 +132,18 @@ class BitmartSpot:
             venue_order_id = report.venue_order_id
         evidence = await self._rest.signed(codec.QUERY_ORDER_TRADES, requests.query_order(venue_order_id))
         reports = self._found(codec.QUERY_ORDER_TRADES, evidence)
-        return Answer(reports=reports, evidence=evidence, source=Provenance.POLL, complete=_whole(reports))
+        complete = whole(reports, requests.ROWS_MAX)
+        return Answer(reports=reports, evidence=evidence, source=Provenance.POLL, complete=complete)
 
     async def open_orders(self) -> Answer:
         since_ms = self._rest.server_clock.now_ms() - OPEN_ORDERS_SINCE_MS
         evidence = await self._rest.signed(codec.QUERY_OPEN_ORDERS, requests.query_list(since_ms))
-        reports = self._listed(codec.QUERY_OPEN_ORDERS, evidence, tolerated=OUT_OF_RANGE)
-        refused = _refused(reports)
-        if refused:  # too far back for the venue: what it shows unasked, and say that it is not all
+        reports = self._reading.listed(codec.QUERY_OPEN_ORDERS, evidence, tolerated=(OUT_OF_RANGE,))
+        turned_down = refused(reports)
+        if turned_down:  # too far back for the venue: what it shows unasked, and say that it is not all
             evidence = await self._rest.signed(codec.QUERY_OPEN_ORDERS, requests.query_list())
-            reports = self._listed(codec.QUERY_OPEN_ORDERS, evidence)
-        complete = not refused and _whole(reports)
+            reports = self._reading.listed(codec.QUERY_OPEN_ORDERS, evidence)
+        complete = not turned_down and whole(reports, requests.ROWS_MAX)
         return Answer(reports=reports, evidence=evidence, source=Provenance.POLL, complete=complete)
 
     async def trades(self, *, since_ms: int, until_ms: int) -> Answer:
@@ -170,46 +153,29 @@ class BitmartSpot:
         return await self._bisected(codec.QUERY_HISTORY_ORDERS, since_ms, until_ms, symbol)
 
     async def _bisected(self, path: str, since_ms: int, until_ms: int, symbol: Symbol | None = None) -> Answer:
-        """Return every row of the window. Seams of the bisection overlap, as no source says whether bounds are
-        inclusive; repeats are dropped by id.
-        """
-        windows = [(since_ms, until_ms)]
-        asked: list[Evidence] = []
-        found: dict[str, Report] = {}
-        complete = True
-        while windows:
-            if len(asked) == CALLS_MAX:
-                complete = False
-                break
-            start_ms, end_ms = windows.pop()
-            evidence = await self._rest.signed(path, requests.query_list(start_ms, end_ms, symbol))
-            asked.append(evidence)
-            reports = self._listed(path, evidence, tolerated=OUT_OF_RANGE)
-            refused = _refused(reports)
-            capped = len(reports) >= requests.ROWS_MAX
-            if (refused or capped) and end_ms - start_ms > (MS_PER_DAY if refused else 1):
-                middle_ms = (start_ms + end_ms) // 2
-                windows += [(middle_ms, end_ms), (start_ms, middle_ms)]
-                continue
-            complete = complete and not refused and _whole(reports)
-            found |= {_key(report): report for report in reports if not isinstance(report, Refusal)}
-        return Answer(reports=tuple(found.values()), evidence=_joined(asked), source=Provenance.POLL, complete=complete)
+        return await bisected(
+            lambda start_ms, end_ms: self._rest.signed(path, requests.query_list(start_ms, end_ms, symbol)),
+            lambda evidence: self._reading.listed(path, evidence, tolerated=(OUT_OF_RANGE,)),
+            [(since_ms, until_ms)],
+            rows_max=requests.ROWS_MAX,
+            narrowest_refused=MS_PER_DAY,
+        )
 
     async def balances(self) -> Answer:
         evidence = await self._rest.keyed(codec.WALLET)
-        reports = self._listed(codec.WALLET, evidence)
-        return Answer(reports=reports, evidence=evidence, source=Provenance.POLL, complete=_readable(reports))
+        reports = self._reading.listed(codec.WALLET, evidence)
+        return Answer(reports=reports, evidence=evidence, source=Provenance.POLL, complete=readable(reports))
 
     async def instruments(self) -> tuple[Instrument, ...]:
         """The markets this account may see. All carry the rates of fee class A: asking for each pair's own would take
         a call each at 1/s, and nobody says which pair is in which class. Trades say what a fill really cost.
         """
         catalogue = await self._rest.public(codec.SYMBOLS_DETAILS)
-        markets = self._listed(codec.SYMBOLS_DETAILS, catalogue)
+        markets = self._reading.listed(codec.SYMBOLS_DETAILS, catalogue)
         asked = await self._rest.keyed(codec.USER_FEE)
         fees = payload(wire.UserFee, asked.response, asked.status)
         if isinstance(fees, Refusal):
-            raise NoAnswerError(_cause(asked, fees), asked)
+            raise NoAnswerError(cause(asked, fees), asked)
         try:
             maker, taker = required(fees.maker_fee_rate_A, "maker fee"), required(fees.taker_fee_rate_A, "taker fee")
         except ValueError as error:
@@ -218,20 +184,7 @@ class BitmartSpot:
 
     def _found(self, path: str, evidence: Evidence) -> tuple[Report, ...]:
         """Return what a look-up found, or the Refusal that says that there is no such order."""
-        return self._listed(path, evidence, tolerated=ORDER_NOT_FOUND)
-
-    def _listed(self, path: str, evidence: Evidence, *, tolerated: str | None = None) -> tuple[Report, ...]:
-        """Return what a query brought.
-
-        Raises:
-            NoAnswerError: it was refused for any other reason than the `tolerated` one: an empty list, or an order
-                that was not found, must never come from not having been able to ask.
-        """
-        reports = codec.answer(path, evidence.response, evidence.status)
-        refusal = self._refusal(reports)
-        if refusal and refusal.reason != tolerated:
-            raise NoAnswerError(_cause(evidence, refusal), evidence)
-        return reports
+        return self._reading.listed(path, evidence, tolerated=(ORDER_NOT_FOUND,))
 
     # -------------------------------------------------------------------------------------------- not on spot
 
@@ -262,66 +215,6 @@ class BitmartSpot:
 
     async def close(self) -> None:
         await self._link.close()
-
-
-def _named(reports: tuple[Report, ...], client_order_id: str, venue_order_id: str | None) -> tuple[Report, ...]:
-    """Return the answer to a command with the ids that the venue does not repeat and the caller knows."""
-    return tuple(_with_ids(report, ClientOrderId(client_order_id), venue_order_id) for report in reports)
-
-
-def _with_ids(report: Report, client_order_id: ClientOrderId, venue_order_id: str | None) -> Report:
-    if isinstance(report, Ack):
-        known = report.venue_order_id or (None if venue_order_id is None else VenueOrderId(venue_order_id))
-        return Ack(venue_order_id=known, client_order_id=client_order_id)
-    if isinstance(report, Refusal):
-        return msgspec.structs.replace(report, client_order_id=client_order_id)
-    return report
-
-
-def _cause(evidence: Evidence, refusal: Refusal) -> str:
-    said = " ".join(word for word in (refusal.code, refusal.text) if word)
-    return f"{evidence.channel}: {refusal.klass} {refusal.reason}, HTTP {evidence.status}: {said}"
-
-
-def _same(report: OrderReport, order: OrderRef) -> bool:
-    by_venue = order.venue_order_id is not None and report.venue_order_id == order.venue_order_id
-    return by_venue or report.client_order_id == order.client_order_id
-
-
-def _readable(reports: Iterable[Report]) -> bool:
-    return not any(isinstance(report, Unreadable) for report in reports)
-
-
-def _whole(reports: tuple[Report, ...]) -> bool:
-    """Return whether a list is all there is: below the venue's cap, and every row understood."""
-    return len(reports) < requests.ROWS_MAX and _readable(reports)
-
-
-def _refused(reports: Iterable[Report]) -> bool:
-    return any(isinstance(report, Refusal) for report in reports)
-
-
-def _key(report: Report) -> str:
-    match report:
-        case TradeReport(exec_id=exec_id):
-            return exec_id
-        case OrderReport(venue_order_id=str(venue_order_id)):
-            return venue_order_id
-        case _:
-            return repr(report)
-
-
-def _joined(asked: list[Evidence]) -> Evidence:
-    """Return one evidence of several calls: a line each."""
-    first, last = asked[0], asked[-1]
-    return Evidence(
-        channel=first.channel,
-        request=b"\n".join(evidence.request for evidence in asked),
-        response=b"\n".join(evidence.response for evidence in asked),
-        status=last.status,
-        sent_ns=first.sent_ns,
-        received_ns=last.received_ns,
-    )
 
 
 def _instrument(market: InstrumentReport, maker: Decimal, taker: Decimal) -> Instrument:

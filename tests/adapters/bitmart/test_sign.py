@@ -3,7 +3,7 @@
 import pytest
 
 from adapters.bitmart.sign import STREAM_LOGIN, Credentials, keyed, sign, signed
-from adapters.bitmart.spot.connection import login
+from adapters.bitmart.spot.dialect import login
 
 OFFICIAL = Credentials(
     key="80618e45710812162b04892c7ee5ead4a3cc3e56",

@@ -7,7 +7,8 @@ from collections.abc import AsyncGenerator
 
 import pytest
 
-from adapters.bitmart.spot.connection import Connection, Phase
+from adapters.bitmart.connection import Connection, Phase
+from adapters.bitmart.spot.dialect import SPOT
 from adapters.bitmart.spot.venue import BitmartSpot
 from oms.reports import BalanceReport, Control, OrderReport, TradeReport, Unreadable
 from oms.values import Provenance
@@ -236,14 +237,14 @@ async def test_a_connection_that_dies_before_it_lives_is_no_gap() -> None:
 
 
 def live() -> Connection:
-    connection = Connection(0.0)
+    connection = Connection(SPOT, 0.0)
     for frame in (LOGIN_OK, ORDERS_OK, BALANCE_OK):
         connection.receive(frame, 0.0)
     return connection
 
 
 def test_a_repeated_subscription_or_login_is_harmless() -> None:
-    connection = Connection(0.0)
+    connection = Connection(SPOT, 0.0)
     connection.receive(LOGIN_OK, 0.0)
     connection.receive('{"event":"login","errorCode":"91005","errorMessage":"logged in"}', 0.0)
     connection.receive('{"event":"subscribe","errorCode":"90008","errorMessage":"duplicate"}', 0.0)
@@ -277,7 +278,7 @@ def test_a_connection_says_when_it_wants_to_be_looked_at() -> None:
 
 
 def test_subscriptions_acknowledged_before_the_login_do_not_connect() -> None:
-    connection = Connection(0.0)
+    connection = Connection(SPOT, 0.0)
     reports = [connection.receive(frame, 0.0).reports for frame in (ORDERS_OK, BALANCE_OK)]
     assert Control(event="connected") not in [report for found in reports for report in found]
     assert connection.phase is Phase.LOGIN

@@ -7,26 +7,38 @@ A connection is used once; the shell (`stream.py`) opens the next one. Only LIVE
 be missing, and the venue replays nothing (PROTOCOL 9.30). Times are seconds of a monotonic clock.
 """
 
+from collections.abc import Callable
 from enum import Enum
 from typing import Final
 
-import msgspec
 from msgspec import Struct
 
-from adapters.bitmart.sign import STREAM_LOGIN, Credentials, sign
-from adapters.bitmart.spot import codec
+from adapters.bitmart.sign import Credentials
 from oms.reports import Control, Report, Unreadable
 
-TOPICS: Final = ("spot/user/orders:ALL_SYMBOLS", "spot/user/balance:BALANCE_UPDATE")
-PING: Final = "ping"  # a text frame; protocol pings are not answered (PROTOCOL 3.5)
 PING_AFTER: Final = 10.0  # the venue closes after 20 s without data
 SILENCE_MAX: Final = 20.0
 LIVE_WITHIN: Final = 15.0  # an acknowledgement that never comes must not look like a quiet stream
+COOL_DOWN: Final = 60.0  # seconds to stay away after a refused key, or when the venue asks for it
 
-ALREADY_SUBSCRIBED: Final = "90008"  # benign: the stream keeps flowing
-ALREADY_LOGGED_IN: Final = "91005"
-RECONNECTING_TOO_OFTEN: Final = "94001"
-COOL_DOWN: Final = 60.0  # seconds to stay away after that, and after a refused key
+
+class Dialect(Struct, frozen=True, kw_only=True):
+    """How one of BitMart's private streams spells what both of them say.
+
+    An error's text begins with its code, where the market has codes; `harmless`, `subscribed_already` and `too_often`
+    are such codes.
+    """
+
+    market: str
+    topics: tuple[str, ...]
+    ping: str
+    login: Callable[[Credentials, int], str]  # the frame that logs in at a moment in ms
+    subscribe: Callable[[tuple[str, ...]], str]  # the frame that subscribes to topics
+    inflated: Callable[[str | bytes], bytes]  # raises ValueError
+    read: Callable[[bytes], tuple[str, tuple[Report, ...]]]  # one frame: its channel, "" for a control frame
+    harmless: frozenset[str] = frozenset()
+    subscribed_already: frozenset[str] = frozenset()
+    too_often: frozenset[str] = frozenset()
 
 
 class Phase(Enum):
@@ -47,40 +59,28 @@ class Received(Struct, frozen=True):
     send: tuple[str, ...] = ()
 
 
-def login(credentials: Credentials, timestamp_ms: int) -> str:
-    """Return the frame that logs in (PROTOCOL 2.6): every argument is a string."""
-    signature = sign(credentials, timestamp_ms, STREAM_LOGIN)
-    frame = {"op": "login", "args": [credentials.key, str(timestamp_ms), signature]}
-    return msgspec.json.encode(frame).decode()
-
-
-def subscribe(topics: tuple[str, ...]) -> str:
-    """Return the frame that subscribes to `topics`, at most 20 of them."""
-    return msgspec.json.encode({"op": "subscribe", "args": topics}).decode()
-
-
 class Connection:
     """One connection's life from its opening at `now`; the shell has sent the login frame."""
 
-    def __init__(self, now: float, topics: tuple[str, ...] = TOPICS) -> None:
+    def __init__(self, dialect: Dialect, now: float) -> None:
         self.phase = Phase.LOGIN
         self.cause = ""  # why it is LOST
         self.cool_down = 0.0  # seconds the venue wants to be left alone
-        self._topics = topics
-        self._pending = list(topics)
+        self._dialect = dialect
+        self._pending = list(dialect.topics)
         self._opened_at = self._heard_at = self._pinged_at = now
 
     def receive(self, frame: str | bytes, now: float) -> Received:
         """Take one frame in."""
         self._heard_at = now
         try:
-            data = codec.inflated(frame)
+            data = self._dialect.inflated(frame)
         except ValueError as error:
             data = frame if isinstance(frame, bytes) else frame.encode()
             return Received("", data, (Unreadable(cause=str(error)),))
-        table, reports = codec.frame(data)
-        if table:
-            return Received(table, data, reports)
+        channel, reports = self._dialect.read(data)
+        if channel:
+            return Received(channel, data, reports)
         (report,) = reports
         return self._control(report, data) if isinstance(report, Control) else Received("", data, reports)
 
@@ -98,7 +98,7 @@ class Connection:
         if now - self._pinged_at < PING_AFTER:
             return None
         self._pinged_at = now
-        return PING
+        return self._dialect.ping
 
     def wait(self, now: float) -> float:
         """Return the seconds until `ping` or `overdue` has something new to say."""
@@ -111,7 +111,7 @@ class Connection:
         match report.event:
             case "login" if self.phase is Phase.LOGIN:
                 self.phase = Phase.SUBSCRIBING
-                return Received("", data, (report,), (subscribe(self._topics),))
+                return Received("", data, (report,), (self._dialect.subscribe(self._dialect.topics),))
             case "subscribed":
                 return Received("", data, (report, *self._acknowledged(report.text)))
             case "error":
@@ -131,11 +131,11 @@ class Connection:
     def _refused(self, words: str) -> tuple[Control, ...]:
         """Take in an error. It names no topic: acknowledgements come in the order of the topics."""
         code = words.partition(" ")[0]
-        if code == ALREADY_LOGGED_IN:
+        if code in self._dialect.harmless:
             return ()
-        if code == ALREADY_SUBSCRIBED:
+        if code in self._dialect.subscribed_already:
             return self._acknowledged(self._pending[0]) if self._pending else ()
-        if self.phase is Phase.LOGIN or code == RECONNECTING_TOO_OFTEN:
+        if self.phase is Phase.LOGIN or code in self._dialect.too_often:
             self.cool_down = COOL_DOWN
         self._lose(words)
         return ()

@@ -5,9 +5,9 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from typing import Final
 
+from adapters.bitmart.connection import Connection, Dialect, Phase
 from adapters.bitmart.rest import ServerClock
 from adapters.bitmart.sign import Credentials
-from adapters.bitmart.spot.connection import Connection, Phase, login
 from oms.ports import Clock, Ids, Link, LinkError, Socket, Spawn
 from oms.reports import Control
 from oms.values import Provenance
@@ -22,10 +22,11 @@ TICK: Final = 0.01  # a sleep may end a hair early: the keep-alive must not spin
 
 
 class PrivateStream:
-    """Reports of one account's orders and balances, with Control reports around every gap."""
+    """Reports of one account in one market, with Control reports around every gap."""
 
     def __init__(
         self,
+        dialect: Dialect,
         *,
         credentials: Credentials,
         url: str,
@@ -35,6 +36,7 @@ class PrivateStream:
         ids: Ids,
         spawn: Spawn,
     ) -> None:
+        self._dialect = dialect
         self._credentials = credentials
         self._url = url
         self._link = link
@@ -51,7 +53,7 @@ class PrivateStream:
         while True:
             await self._server_clock.ready()
             started = self._clock.monotonic()
-            connection = Connection(started)
+            connection = Connection(self._dialect, started)
             live = False
             try:
                 socket = await self._link.connect(self._url, CONNECT_SECONDS)
@@ -70,9 +72,9 @@ class PrivateStream:
 
     async def _one(self, connection: Connection, socket: Socket) -> AsyncGenerator[Answer, None]:
         """Yield one connection's answers until it is lost."""
-        keeper = self._spawn(self._keep(connection, socket), name="bitmart spot stream keep-alive")
+        keeper = self._spawn(self._keep(connection, socket), name=f"bitmart {self._dialect.market} stream keep-alive")
         try:
-            await socket.send(login(self._credentials, self._server_clock.now_ms()))
+            await socket.send(self._dialect.login(self._credentials, self._server_clock.now_ms()))
             while connection.phase is not Phase.LOST:
                 frame = await socket.receive()
                 received = connection.receive(frame, self._clock.monotonic())

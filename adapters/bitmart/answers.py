@@ -1,0 +1,161 @@
+"""What an answer settles, and what it does not: the same on both of BitMart's markets.
+
+A command is settled by an acceptance or by a refusal that proves that it had no effect. A query is settled by what it
+found, never by not having been able to ask. Whatever settles nothing is NoAnswerError.
+"""
+
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from typing import Final
+
+import msgspec
+
+from adapters.bitmart.refusals import CLOCK, DUPLICATE_ID
+from adapters.bitmart.rest import Rest
+from oms.reports import Ack, OrderReport, Refusal, RefusalClass, Report, TradeReport, Unreadable
+from oms.values import ClientOrderId, Provenance, VenueOrderId
+from oms.venue import Answer, Evidence, NoAnswerError, OrderRef
+
+Reports = tuple[Report, ...]
+Window = tuple[int, int]
+
+CALLS_MAX: Final = 64  # of one bisection
+
+
+class Reading:
+    """Reads the answers of one host with its codec; `answer` takes path, body and status."""
+
+    def __init__(self, rest: Rest, answer: Callable[[str, bytes, int | None], Reports]) -> None:
+        self._rest = rest
+        self._answer = answer
+
+    def settled(self, path: str, evidence: Evidence) -> Reports:
+        """Return what a command's answer settles.
+
+        Raises:
+            NoAnswerError: nothing. A duplicate id passes, as the proof that an attempt arrived.
+        """
+        reports = self._answer(path, evidence.response, evidence.status)
+        refusal = self._refusal(reports)
+        if refusal and refusal.klass is RefusalClass.UNKNOWN and refusal.reason != DUPLICATE_ID:
+            raise NoAnswerError(cause(evidence, refusal), evidence)
+        return reports
+
+    def listed(self, path: str, evidence: Evidence, *, tolerated: Collection[str] = ()) -> Reports:
+        """Return what a query brought.
+
+        Raises:
+            NoAnswerError: it was refused for any other reason than the `tolerated` ones: an empty list, or an order
+                that was not found, must never come from not having been able to ask.
+        """
+        reports = self._answer(path, evidence.response, evidence.status)
+        refusal = self._refusal(reports)
+        if refusal and refusal.reason not in tolerated:
+            raise NoAnswerError(cause(evidence, refusal), evidence)
+        return reports
+
+    def _refusal(self, reports: Reports) -> Refusal | None:
+        found = next((report for report in reports if isinstance(report, Refusal)), None)
+        if found and found.reason == CLOCK:
+            self._rest.server_clock.doubt()
+        return found
+
+
+async def bisected(
+    ask: Callable[[int, int], Awaitable[Evidence]],
+    read: Callable[[Evidence], Reports],
+    windows: Sequence[Window],
+    *,
+    rows_max: int,
+    narrowest_refused: int,
+) -> Answer:
+    """Return every row of the `windows`, halving each as long as it is answered with `rows_max` rows, or refused while
+    wider than `narrowest_refused`. Bounds are in the unit that `ask` takes.
+
+    Seams overlap, as no source says whether bounds are inclusive; repeats are dropped by id.
+    """
+    waiting = list(reversed(windows))
+    asked: list[Evidence] = []
+    found: dict[str, Report] = {}
+    complete = True
+    while waiting:
+        if len(asked) == CALLS_MAX:
+            complete = False
+            break
+        start, end = waiting.pop()
+        evidence = await ask(start, end)
+        asked.append(evidence)
+        reports = read(evidence)
+        turned_down = refused(reports)
+        capped = len(reports) >= rows_max
+        if (turned_down or capped) and end - start > (narrowest_refused if turned_down else 1):
+            middle = (start + end) // 2
+            waiting += [(middle, end), (start, middle)]
+            continue
+        complete = complete and not turned_down and whole(reports, rows_max)
+        found |= {key(report): report for report in reports if not isinstance(report, Refusal)}
+    return Answer(reports=tuple(found.values()), evidence=joined(asked), source=Provenance.POLL, complete=complete)
+
+
+def named(reports: Reports, client_order_id: str, venue_order_id: str | None) -> Reports:
+    """Return the answer to a command with the ids that the venue does not repeat and the caller knows."""
+    return tuple(_with_ids(report, ClientOrderId(client_order_id), venue_order_id) for report in reports)
+
+
+def _with_ids(report: Report, client_order_id: ClientOrderId, venue_order_id: str | None) -> Report:
+    if isinstance(report, Ack):
+        known = report.venue_order_id or (None if venue_order_id is None else VenueOrderId(venue_order_id))
+        return Ack(venue_order_id=known, client_order_id=client_order_id)
+    if isinstance(report, Refusal):
+        return msgspec.structs.replace(report, client_order_id=client_order_id)
+    return report
+
+
+def cause(evidence: Evidence, refusal: Refusal) -> str:
+    """Say in one line what a refusal was."""
+    said = " ".join(word for word in (refusal.code, refusal.text) if word)
+    return f"{evidence.channel}: {refusal.klass} {refusal.reason}, HTTP {evidence.status}: {said}"
+
+
+def same(report: OrderReport, order: OrderRef) -> bool:
+    """Return whether a report is of the order that was asked for."""
+    by_venue = order.venue_order_id is not None and report.venue_order_id == order.venue_order_id
+    return by_venue or report.client_order_id == order.client_order_id
+
+
+def readable(reports: Iterable[Report]) -> bool:
+    """Return whether every row was understood."""
+    return not any(isinstance(report, Unreadable) for report in reports)
+
+
+def whole(reports: Reports, rows_max: int) -> bool:
+    """Return whether a list is all there is: below the venue's cap, and every row understood."""
+    return len(reports) < rows_max and readable(reports)
+
+
+def refused(reports: Iterable[Report]) -> bool:
+    """Return whether a refusal is among them."""
+    return any(isinstance(report, Refusal) for report in reports)
+
+
+def key(report: Report) -> str:
+    """Return what tells a row of a list from the others: the venue's ids are unique only within a symbol."""
+    match report:
+        case TradeReport():
+            return f"{report.symbol} {report.exec_id}"
+        case OrderReport(venue_order_id=str()):
+            return f"{report.symbol} {report.venue_order_id}"
+        case _:
+            return repr(report)
+
+
+def joined(asked: Sequence[Evidence]) -> Evidence:
+    """Return one evidence of several calls: a line each."""
+    first, last = asked[0], asked[-1]
+    return Evidence(
+        channel=first.channel,
+        request=b"\n".join(evidence.request for evidence in asked),
+        response=b"\n".join(evidence.response for evidence in asked),
+        status=last.status,
+        sent_ns=first.sent_ns,
+        received_ns=last.received_ns,
+    )

@@ -1,0 +1,37 @@
+"""How BitMart spot's private stream is spelt (PROTOCOL 2.6, 3.5, 4.8, 7.4)."""
+
+from typing import Final
+
+import msgspec
+
+from adapters.bitmart.connection import Dialect
+from adapters.bitmart.sign import STREAM_LOGIN, Credentials, sign
+from adapters.bitmart.spot import codec
+
+TOPICS: Final = ("spot/user/orders:ALL_SYMBOLS", "spot/user/balance:BALANCE_UPDATE")
+
+
+def login(credentials: Credentials, timestamp_ms: int) -> str:
+    """Return the frame that logs in (PROTOCOL 2.6): every argument is a string."""
+    signature = sign(credentials, timestamp_ms, STREAM_LOGIN)
+    frame = {"op": "login", "args": [credentials.key, str(timestamp_ms), signature]}
+    return msgspec.json.encode(frame).decode()
+
+
+def subscribe(topics: tuple[str, ...]) -> str:
+    """Return the frame that subscribes to `topics`, at most 20 of them."""
+    return msgspec.json.encode({"op": "subscribe", "args": topics}).decode()
+
+
+SPOT: Final = Dialect(
+    market="spot",
+    topics=TOPICS,
+    ping="ping",  # a text frame; protocol pings are not answered (PROTOCOL 3.5)
+    login=login,
+    subscribe=subscribe,
+    inflated=codec.inflated,
+    read=codec.frame,
+    harmless=frozenset({"91005"}),  # logged in already
+    subscribed_already=frozenset({"90008"}),  # the stream keeps flowing
+    too_often=frozenset({"94001"}),
+)
