@@ -95,7 +95,7 @@ class Queries:
         *,
         accounts: Sequence[AccountId] | None = None,
         strategy: StrategyId | None = None,
-        symbol: Symbol | None = None,
+        symbols: Sequence[Symbol] | None = None,
         open_only: bool = False,
         open_first: bool = False,
         limit: int = 100,
@@ -110,7 +110,7 @@ class Queries:
             CursorError: `cursor` is not from such a list.
         """
         order = ("open", "opened") if open_first else ("opened",)
-        conditions = [*_of(accounts, strategy, symbol), *([(SQL("open = %s"), (True,))] if open_only else [])]
+        conditions = [*_of(accounts, strategy, symbols), *([(SQL("open = %s"), (True,))] if open_only else [])]
         return await self._list(self._orders, conditions, order, limit, cursor)
 
     async def order(self, account: AccountId, client_order_id: ClientOrderId) -> Listing[OrderRow]:
@@ -123,7 +123,7 @@ class Queries:
         *,
         accounts: Sequence[AccountId] | None = None,
         strategy: StrategyId | None = None,
-        symbol: Symbol | None = None,
+        symbols: Sequence[Symbol] | None = None,
         client_order_id: ClientOrderId | None = None,
         limit: int = 100,
         cursor: str | None = None,
@@ -134,7 +134,7 @@ class Queries:
             CursorError: `cursor` is not from such a list.
         """
         one_order = [] if client_order_id is None else [(SQL("client_order_id = %s"), (client_order_id,))]
-        conditions = [*_of(accounts, strategy, symbol), *one_order]
+        conditions = [*_of(accounts, strategy, symbols), *one_order]
         return await self._list(self._fills, conditions, ("position",), limit, cursor)
 
     async def positions(self, *, accounts: Sequence[AccountId] | None = None) -> Listing[PositionRow]:
@@ -201,15 +201,15 @@ async def _select(
 
 
 def _of(
-    accounts: Sequence[AccountId] | None, strategy: StrategyId | None = None, symbol: Symbol | None = None
+    accounts: Sequence[AccountId] | None, strategy: StrategyId | None = None, symbols: Sequence[Symbol] | None = None
 ) -> Sequence[_Condition]:
     conditions: list[_Condition] = []
     if accounts is not None:
         conditions.append((SQL("account = ANY(%s)"), (list(accounts),)))
     if strategy is not None:
         conditions.append((SQL("strategy = %s"), (strategy,)))
-    if symbol is not None:
-        conditions.append((SQL("symbol = %s"), (symbol,)))
+    if symbols is not None:
+        conditions.append((SQL("symbol = ANY(%s)"), (list(symbols),)))
     return conditions
 
 

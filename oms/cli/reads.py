@@ -66,7 +66,7 @@ def orders(
         lambda reads, accounts: reads.orders(
             accounts=accounts,
             strategy=None if strategy is None else StrategyId(strategy),
-            symbol=None if symbol is None else Symbol(symbol),
+            symbols=None if symbol is None else (Symbol(symbol),),
             open_only=open_only,
             limit=limit,
             cursor=cursor,
@@ -96,7 +96,7 @@ def fills(
         lambda reads, accounts: reads.fills(
             accounts=accounts,
             strategy=None if strategy is None else StrategyId(strategy),
-            symbol=None if symbol is None else Symbol(symbol),
+            symbols=None if symbol is None else (Symbol(symbol),),
             client_order_id=None if order is None else ClientOrderId(order),
             limit=limit,
             cursor=cursor,

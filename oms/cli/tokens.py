@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Final
 
+import msgspec
 import typer
 
 from oms.cli.config import ConfigFile, configured
@@ -12,8 +13,8 @@ from oms.cli.database import recorded
 from oms.cli.output import AsJson, Output
 from oms.config import Config
 from oms.errors import OmsError
-from oms.gateway.tokens import PostgresTokens, Scope
-from oms.values import AccountId, StrategyId
+from oms.gateway.tokens import PostgresTokens, Scope, read_limits
+from oms.values import AccountId, StrategyId, Symbol
 
 OPERATOR: Final = StrategyId("operator")
 FILE: Final = "operator.token"  # under the home, for its owner's eyes
@@ -72,15 +73,23 @@ def create(
     strategy: Annotated[str, typer.Option(help="The strategy it is bound to.")],
     account: Annotated[list[str] | None, typer.Option(help="An account it may use; several times for several.")] = None,
     scope: Annotated[list[Scope] | None, typer.Option(help="What it may do; several times for several.")] = None,
+    symbol: Annotated[list[str] | None, typer.Option(help="A market it is for; all of them without.")] = None,
+    limit: Annotated[
+        list[str] | None, typer.Option(help="order_notional_max=AMOUNT or orders_per_second=N; both may be given.")
+    ] = None,
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> None:
     """Make a token. It is shown this once and kept as a hash."""
     scopes = tuple(scope or (Scope.READ, Scope.ORDERS_WRITE, Scope.ORDERS_CANCEL))
-    output = Output(as_json=as_json)
+    output, limits = Output(as_json=as_json), read_limits(limit or ())
     with recorded(configured(config)) as url:
         token, text = PostgresTokens(url).create(
-            strategy=StrategyId(strategy), accounts=tuple(AccountId(name) for name in account or ()), scopes=scopes
+            strategy=StrategyId(strategy),
+            accounts=tuple(AccountId(name) for name in account or ()),
+            scopes=scopes,
+            symbols=tuple(Symbol(name) for name in symbol or ()),
+            limits=limits,
         )
     if as_json:
         output.document({"id": token.token_id, "token": text})
@@ -103,6 +112,8 @@ def list_command(*, config: ConfigFile = None, as_json: AsJson = False) -> None:
                     "strategy": token.strategy,
                     "accounts": token.accounts,
                     "scopes": token.scopes,
+                    "symbols": token.symbols,
+                    "limits": token.limits,
                     "created_at": token.created_at,
                     "revoked_at": token.revoked_at,
                 }
@@ -111,13 +122,15 @@ def list_command(*, config: ConfigFile = None, as_json: AsJson = False) -> None:
         )
         return
     output.rows(
-        ("id", "strategy", "accounts", "scopes", "created", "revoked"),
+        ("id", "strategy", "accounts", "scopes", "symbols", "limits", "created", "revoked"),
         [
             (
                 token.token_id,
                 token.strategy,
                 ", ".join(token.accounts) or "all",
                 ", ".join(token.scopes),
+                ", ".join(token.symbols) or "all",
+                ", ".join(f"{name}={value}" for name, value in msgspec.to_builtins(token.limits).items()) or "none",
                 token.created_at,
                 token.revoked_at,
             )

@@ -8,11 +8,12 @@ from msgspec import Struct
 
 from oms.engine import Engine
 from oms.errors import LogUnavailableError, UnknownAccountError, UnknownOrderError
+from oms.gateway.allowance import UNLIMITED, TokenLimits
 from oms.gateway.problems import ForbiddenError, UnauthenticatedError
 from oms.gateway.tokens import Scope, Token, TokenStore, split
 from oms.order.state import Order
 from oms.ports import Clock
-from oms.values import AccountId, ClientOrderId, StrategyId
+from oms.values import AccountId, ClientOrderId, StrategyId, Symbol
 
 FRESH_SECONDS: Final = 1.0  # how long a revoked token may still open
 UNKNOWN_SECONDS: Final = 0.1  # how often an id that nobody knows may make us look again
@@ -25,6 +26,8 @@ class Caller(Struct, frozen=True, kw_only=True):
     strategy: StrategyId
     accounts: frozenset[AccountId]
     scopes: frozenset[Scope]
+    symbols: frozenset[Symbol] = frozenset()  # none: all of them
+    limits: TokenLimits = UNLIMITED
 
     @property
     def admin(self) -> bool:
@@ -43,9 +46,25 @@ class Caller(Struct, frozen=True, kw_only=True):
         """Return whether the token is for `account`."""
         return self.admin or account in self.accounts
 
+    def trades(self, symbol: str) -> bool:
+        """Return whether the token is for the market `symbol`."""
+        return self.admin or not self.symbols or symbol in self.symbols
+
     def owns(self, order: Order) -> bool:
-        """Return whether the order is this strategy's; an administrator owns all."""
-        return self.admin or order.request.strategy == self.strategy
+        """Return whether the order is this strategy's and of the token's markets; an administrator owns all."""
+        return self.admin or (order.request.strategy == self.strategy and self.trades(order.request.symbol))
+
+    def named_symbols(self, symbol: str | None) -> tuple[Symbol, ...] | None:
+        """Return which markets are meant: the one that is named, or the token's own (None: all there are).
+
+        Raises:
+            ForbiddenError: one is named that the token is not for.
+        """
+        if symbol is not None:
+            if not self.trades(symbol):
+                raise ForbiddenError(f"the token is not for the symbol {symbol[:64]!r}")
+            return (Symbol(symbol),)
+        return None if self.admin or not self.symbols else tuple(sorted(self.symbols))
 
     def named_strategy(self, strategy: str | None) -> StrategyId | None:
         """Return whose orders are meant: the caller's own, for an administrator anybody's (None: everybody's).
@@ -96,6 +115,8 @@ class Authority:
             strategy=token.strategy,
             accounts=frozenset(token.accounts),
             scopes=frozenset(token.scopes),
+            symbols=frozenset(token.symbols),
+            limits=token.limits,
         )
 
     async def holds(self, caller: Caller) -> bool:

@@ -10,6 +10,7 @@ from oms.account.state import Account, HaltTrading, ResumeTrading
 from oms.book import order_stream
 from oms.engine import Engine, Receipt
 from oms.errors import OmsError
+from oms.gateway.allowance import Pace, check_worth
 from oms.gateway.auth import Accounts, Caller, unknown_order
 from oms.gateway.bodies import (
     BATCH_MAX,
@@ -26,7 +27,7 @@ from oms.gateway.problems import ForbiddenError, InvalidBodyError, Problem, deni
 from oms.gateway.views import AccountView, OrderAnswer, View, order_answer, order_view
 from oms.order.messages import CancelOrder
 from oms.order.state import Life, Order
-from oms.ports import Ids
+from oms.ports import Clock, Ids
 from oms.values import ClientOrderId
 
 OK: Final = 200
@@ -61,10 +62,11 @@ class Items(View, frozen=True, kw_only=True):
 class Commands:
     """Everything a strategy can ask to happen."""
 
-    def __init__(self, accounts: Accounts, ids: Ids, metrics: Metrics) -> None:
+    def __init__(self, accounts: Accounts, ids: Ids, metrics: Metrics, clock: Clock) -> None:
         self._accounts = accounts
         self._ids = ids
         self._metrics = metrics
+        self._pace = Pace(clock)
 
     async def place(self, caller: Caller, body: PlaceBody) -> Reply:
         """Place an order. The same id with the same body again is answered as the first time.
@@ -119,10 +121,10 @@ class Commands:
         """Ask for the end of every open order in scope: a strategy's own, for an administrator everybody's.
 
         Raises:
-            ForbiddenError: another strategy is named.
+            ForbiddenError: another strategy, or a market that is not the token's, is named.
             UnknownAccountError: the account that is named does not run here.
         """
-        strategy = caller.named_strategy(body.strategy)
+        strategy, symbols = caller.named_strategy(body.strategy), caller.named_symbols(body.symbol)
         reason = None if body.reason is None else checked_text(body.reason, "reason")
         request_id = key or self._ids.next()
         named: list[str] = []
@@ -130,7 +132,7 @@ class Commands:
         for engine in self._accounts.visible(caller, body.account):
             for order in [engine.book.orders[stream] for stream in engine.book.open]:
                 request = order.request
-                if strategy not in {None, request.strategy} or body.symbol not in {None, request.symbol}:
+                if strategy not in {None, request.strategy} or (symbols and request.symbol not in symbols):
                     continue
                 named.append(request.client_order_id)
                 command = CancelOrder(
@@ -163,8 +165,12 @@ class Commands:
     def _offer_place(self, caller: Caller, body: PlaceBody) -> asyncio.Future[Receipt]:
         if body.strategy not in {None, caller.strategy}:
             raise ForbiddenError(f"the token is bound to the strategy {caller.strategy}")
+        if not caller.trades(body.symbol):
+            raise ForbiddenError(f"the token is not for the symbol {body.symbol[:64]!r}")
         engine = self._accounts.one(caller, body.account)
         command = place_order(body, engine.account, caller.strategy)
+        check_worth(command, caller.limits, engine.decider.instruments.get(command.symbol))
+        self._pace.take(caller.token_id, caller.limits)
         return engine.offer(command, actor=caller.strategy, cause=self._ids.next())
 
     def _risk(self, caller: Caller, body: HaltBody) -> Engine:

@@ -74,7 +74,7 @@ def build(
 ) -> web.Application:
     """Return the application that serves `engines`. `promises` are checked by GET /health/ready beside our own."""
     accounts, metrics, sight = Accounts(engines), Metrics(list(engines.values())), Sight(log)
-    authority, commands = Authority(tokens, clock), Commands(accounts, ids, metrics)
+    authority, commands = Authority(tokens, clock), Commands(accounts, ids, metrics, clock)
     questions = Questions(accounts, reads=reads, log=log, sight=sight, wait_seconds=settings.wait_seconds)
     streams = Streams(
         authority=authority,

@@ -20,6 +20,7 @@ from oms.errors import (
     UnknownOrderError,
     VenueError,
 )
+from oms.gateway.allowance import RateLimitedError
 from oms.gateway.views import OrderView
 
 RETRY_AFTER_SECONDS: Final = 1
@@ -175,6 +176,7 @@ STATUSES: Final[Mapping[type[OmsError], int]] = {
     MalformedJsonError: 400,
     InvalidBodyError: 422,
     InvalidQueryError: 422,
+    RateLimitedError: 429,
     CursorError: 422,
     BodyTooLargeError: 413,
     IdempotencyKeyError: 400,

@@ -34,7 +34,7 @@ from oms.gateway.views import (
 from oms.order.state import Order, fold
 from oms.ports import StoredEvent
 from oms.store.codec import decode, decode_meta
-from oms.values import AccountId, ClientOrderId, Symbol
+from oms.values import AccountId, ClientOrderId
 
 PAGES_MAX: Final = 10  # of the log, looked through for one answer that shows few of its events
 PAGE: Final = 1_000
@@ -60,7 +60,7 @@ class Questions:
         listing = await self._reads.orders(
             accounts=accounts,
             strategy=strategy,
-            symbol=_symbol(query.symbol),
+            symbols=caller.named_symbols(query.symbol),
             open_only=query.open,
             limit=query.limit,
             cursor=query.cursor,
@@ -75,7 +75,7 @@ class Questions:
         listing = await self._reads.fills(
             accounts=accounts,
             strategy=strategy,
-            symbol=_symbol(query.symbol),
+            symbols=caller.named_symbols(query.symbol),
             client_order_id=None if query.client_order_id is None else ClientOrderId(query.client_order_id),
             limit=query.limit,
             cursor=query.cursor,
@@ -88,7 +88,8 @@ class Questions:
         accounts = self._scope(caller, query.account)
         await self._reads_reach(query.min_position)
         listing = await self._reads.positions(accounts=accounts)
-        return Positions(position=listing.position, items=[shown(PositionView, row) for row in listing.rows])
+        items = [shown(PositionView, row) for row in listing.rows]
+        return Positions(position=listing.position, items=[item for item in items if caller.trades(item.symbol)])
 
     async def balances(self, caller: Caller, query: ReadQuery) -> Balances:
         """Return the balances of the accounts."""
@@ -102,7 +103,8 @@ class Questions:
         items = [
             shown(InstrumentView, instrument, account=engine.account)
             for engine in self._accounts.visible(caller, query.account)
-            for _, instrument in sorted(engine.decider.instruments.items())
+            for symbol, instrument in sorted(engine.decider.instruments.items())
+            if caller.trades(symbol)
         ]
         return Instruments(position=self._accounts.position, items=items)
 
@@ -178,10 +180,6 @@ def _folded(history: Sequence[StoredEvent]) -> Order:
     order = fold(decode(stored.topic, stored.state) for stored in history)  # type: ignore[misc]  # an order's stream
     assert order is not None
     return order
-
-
-def _symbol(text: str | None) -> Symbol | None:
-    return None if text is None else Symbol(text)
 
 
 def _position(cursor: str) -> int:

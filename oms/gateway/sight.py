@@ -1,8 +1,8 @@
 """What one caller may see of the log, event by event, and how an event looks on the stream.
 
-An order's events belong to the strategy that asked for it. A position's event belongs to whoever owns the order event
-right before it: both come from one decision and stand next to each other in the log (`oms.decide`). What happens to an
-account is seen by every token that is for it.
+An order's events belong to the strategy that asked for it, as far as the token is for its market. A position's event
+belongs to whoever owns the order event right before it: both come from one decision and stand next to each other in the
+log (`oms.decide`). What happens to an account is seen by every token that is for it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,7 @@ from oms.order.events import ExternalOrderSeen, OrderRequested
 from oms.order.state import EXTERNAL
 from oms.ports import EventLog, StoredEvent
 from oms.store.codec import CODEC, decode, decode_meta
-from oms.values import StrategyId
+from oms.values import StrategyId, Symbol
 
 OWNERS_MAX: Final = 50_000  # orders whose strategy is remembered; the oldest are read again when they speak again
 
@@ -54,12 +54,15 @@ _POSITION: Final = frozenset({Channel.EVENTS, Channel.POSITIONS})
 _ACCOUNT: Final = frozenset({Channel.EVENTS, Channel.ACCOUNT})
 
 
+Owner = tuple[StrategyId, Symbol]
+
+
 class Sight:
     """Tells what a caller may see, and remembers whose order is whose."""
 
     def __init__(self, log: EventLog, *, owners_max: int = OWNERS_MAX) -> None:
         self._log = log
-        self._owners: dict[str, StrategyId] = {}  # by order stream, the longest known first
+        self._owners: dict[str, Owner] = {}  # by order stream, the longest known first
         self._owners_max = owners_max
 
     async def seen(self, caller: Caller, events: Sequence[StoredEvent]) -> list[StoredEvent]:
@@ -75,32 +78,37 @@ class Sight:
     async def _owned(self, caller: Caller, event: StoredEvent, before: StoredEvent | None) -> bool:
         match event.stream[0]:
             case "o":
-                return await self._owner(event) == caller.strategy
+                return _owns(caller, await self._owner(event))
             case "p":
                 if before is None:
                     (before,) = await self._log.page(after=event.position - 2, limit=1)
-                return before.stream[0] == "o" and await self._owner(before) == caller.strategy
+                return before.stream[0] == "o" and _owns(caller, await self._owner(before))
             case _:
                 return True
 
-    async def _owner(self, event: StoredEvent) -> StrategyId:
+    async def _owner(self, event: StoredEvent) -> Owner:
         known = self._owners.get(event.stream)
         if known is not None:
             return known
         first = event if event.version == 1 else (await self._log.read(event.stream))[0]
-        owner = _strategy(first)
+        owner = _owner_of(first)
         if len(self._owners) >= self._owners_max:
             del self._owners[next(iter(self._owners))]
         self._owners[event.stream] = owner
         return owner
 
 
-def _strategy(first: StoredEvent) -> StrategyId:
+def _owns(caller: Caller, owner: Owner) -> bool:
+    strategy, symbol = owner
+    return strategy == caller.strategy and caller.trades(symbol)
+
+
+def _owner_of(first: StoredEvent) -> Owner:
     match decode(first.topic, first.state):
-        case OrderRequested(strategy=strategy):
-            return strategy
-        case ExternalOrderSeen():
-            return EXTERNAL
+        case OrderRequested(strategy=strategy, symbol=symbol):
+            return strategy, symbol
+        case ExternalOrderSeen(symbol=symbol):
+            return EXTERNAL, symbol
         case other:
             raise CorruptStreamError(f"{first.stream} begins with {type(other).__name__}")
 

@@ -10,12 +10,15 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final, Protocol
 
+import msgspec
 import psycopg
 from msgspec import Struct
+from psycopg.types.json import Jsonb
 
 from oms.errors import LogUnavailableError, OmsError
+from oms.gateway.allowance import PER_SECOND_MAX, UNLIMITED, TokenLimits
 from oms.store.database import connect
-from oms.values import AccountId, StrategyId
+from oms.values import ZERO, AccountId, StrategyId, Symbol, currencies
 
 PREFIX: Final = "oms"
 SECRET_BYTES: Final = 32
@@ -37,13 +40,15 @@ class Scope(StrEnum):
 
 
 class Token(Struct, frozen=True, kw_only=True):
-    """One token as it is kept. `digest` is the SHA-256 of the secret."""
+    """One token as it is kept. `digest` is the SHA-256 of the secret; no symbols means all of them."""
 
     token_id: str
     digest: bytes
     strategy: StrategyId
     accounts: tuple[AccountId, ...]
     scopes: tuple[Scope, ...]
+    symbols: tuple[Symbol, ...] = ()
+    limits: TokenLimits = UNLIMITED
     created_at: datetime | None = None
     revoked_at: datetime | None = None
 
@@ -80,7 +85,13 @@ def digest(secret: str) -> bytes:
 
 
 def mint(
-    *, strategy: StrategyId, accounts: Sequence[AccountId], scopes: Sequence[Scope], token_id: str | None = None
+    *,
+    strategy: StrategyId,
+    accounts: Sequence[AccountId],
+    scopes: Sequence[Scope],
+    symbols: Sequence[Symbol] = (),
+    limits: TokenLimits = UNLIMITED,
+    token_id: str | None = None,
 ) -> tuple[Token, str]:
     """Return a new token and the text that opens it, which exists nowhere else.
 
@@ -93,6 +104,9 @@ def mint(
         raise InvalidTokenError(f"a token needs a scope: {', '.join(Scope)}")
     if not accounts and Scope.ADMIN not in scopes:
         raise InvalidTokenError("a token needs an account; only admin goes without")
+    for symbol in symbols:
+        _check_symbol(symbol)
+    _check_limits(limits)
     secret = secrets.token_hex(SECRET_BYTES)
     token = Token(
         token_id=token_id or secrets.token_hex(6),
@@ -100,8 +114,37 @@ def mint(
         strategy=strategy,
         accounts=tuple(dict.fromkeys(accounts)),
         scopes=tuple(dict.fromkeys(scopes)),
+        symbols=tuple(dict.fromkeys(symbols)),
+        limits=limits,
     )
     return token, f"{PREFIX}_{token.token_id}_{secret}"
+
+
+def _check_symbol(symbol: Symbol) -> None:
+    try:
+        currencies(symbol)
+    except ValueError as error:
+        raise InvalidTokenError(f"{symbol!r} is not a symbol: BASE/QUOTE is expected") from error
+
+
+def _check_limits(limits: TokenLimits) -> None:
+    worth, pace = limits.order_notional_max, limits.orders_per_second
+    if worth is not None and not (worth.is_finite() and worth > ZERO):
+        raise InvalidTokenError("order_notional_max is an amount above zero")
+    if pace is not None and not 1 <= pace <= PER_SECOND_MAX:
+        raise InvalidTokenError(f"orders_per_second is from 1 to {PER_SECOND_MAX}")
+
+
+def read_limits(texts: Sequence[str]) -> TokenLimits:
+    """Return limits given as ``name=value``, one of each name. Raises InvalidTokenError."""
+    given = dict(text.partition("=")[::2] for text in texts)
+    if len(given) < len(texts):
+        raise InvalidTokenError("a limit is given twice")
+    try:
+        return msgspec.convert(given, TokenLimits, strict=False)
+    except msgspec.ValidationError as error:
+        names = ", ".join(TokenLimits.__struct_fields__)
+        raise InvalidTokenError(f"limits are given as name=value, of {names}: {error}") from error
 
 
 def split(text: str) -> tuple[str, str] | None:
@@ -112,10 +155,12 @@ def split(text: str) -> tuple[str, str] | None:
 
 
 _INSERT: Final = """
-INSERT INTO public.tokens (token_id, digest, strategy, accounts, scopes)
-SELECT %s, %s, %s, %s, %s WHERE (SELECT count(*) FROM public.tokens WHERE revoked_at IS NULL) < %s
+INSERT INTO public.tokens (token_id, digest, strategy, accounts, scopes, symbols, limits)
+SELECT %s, %s, %s, %s, %s, %s, %s WHERE (SELECT count(*) FROM public.tokens WHERE revoked_at IS NULL) < %s
 """
-_COLUMNS: Final = "SELECT token_id, digest, strategy, accounts, scopes, created_at, revoked_at FROM public.tokens "
+_COLUMNS: Final = (
+    "SELECT token_id, digest, strategy, accounts, scopes, symbols, limits, created_at, revoked_at FROM public.tokens "
+)
 _ALL: Final = _COLUMNS + "ORDER BY created_at, token_id"
 _VALID: Final = _COLUMNS + "WHERE revoked_at IS NULL"
 _REVOKE: Final = """
@@ -130,7 +175,13 @@ class PostgresTokens:
         self._url = url
 
     def create(
-        self, *, strategy: StrategyId, accounts: Sequence[AccountId], scopes: Sequence[Scope]
+        self,
+        *,
+        strategy: StrategyId,
+        accounts: Sequence[AccountId],
+        scopes: Sequence[Scope],
+        symbols: Sequence[Symbol] = (),
+        limits: TokenLimits = UNLIMITED,
     ) -> tuple[Token, str]:
         """Keep a new token; return it with the text that opens it, which cannot be shown again.
 
@@ -138,8 +189,17 @@ class PostgresTokens:
             InvalidTokenError: it would open nothing, or there are too many.
             LogUnavailableError: the database does not answer.
         """
-        token, text = mint(strategy=strategy, accounts=accounts, scopes=scopes)
-        row = (token.token_id, token.digest, token.strategy, list(token.accounts), list(token.scopes), TOKENS_MAX)
+        token, text = mint(strategy=strategy, accounts=accounts, scopes=scopes, symbols=symbols, limits=limits)
+        row = (
+            token.token_id,
+            token.digest,
+            token.strategy,
+            list(token.accounts),
+            list(token.scopes),
+            list(token.symbols),
+            Jsonb(msgspec.to_builtins(token.limits)),
+            TOKENS_MAX,
+        )
         if not self._change(_INSERT, row):
             raise InvalidTokenError(f"{TOKENS_MAX} tokens are valid already", next_step="revoke some: oms token revoke")
         return token, text
@@ -179,10 +239,11 @@ class PostgresTokens:
 
 
 def _token(row: Sequence[object]) -> Token:
-    token_id, kept, strategy, accounts, scopes, created_at, revoked_at = row
+    token_id, kept, strategy, accounts, scopes, symbols, limits, created_at, revoked_at = row
     assert isinstance(kept, bytes)
     assert isinstance(accounts, list)
     assert isinstance(scopes, list)
+    assert isinstance(symbols, list)
     assert isinstance(created_at, datetime)
     assert revoked_at is None or isinstance(revoked_at, datetime)
     return Token(
@@ -191,6 +252,8 @@ def _token(row: Sequence[object]) -> Token:
         strategy=StrategyId(str(strategy)),
         accounts=tuple(AccountId(account) for account in accounts),
         scopes=tuple(Scope(scope) for scope in scopes),
+        symbols=tuple(Symbol(symbol) for symbol in symbols),
+        limits=msgspec.convert(limits, TokenLimits),
         created_at=created_at,
         revoked_at=revoked_at,
     )

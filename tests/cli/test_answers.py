@@ -147,11 +147,14 @@ def test_projections_say_how_far_behind_they_are(oms: Oms, traded: str) -> None:
 
 
 def test_a_token_is_shown_once_listed_without_its_secret_and_ends_when_revoked(oms: Oms, traded: str) -> None:
-    made = oms("token", "create", "--strategy", "s", "--account", "main", "--scope", "read", "--json").json
+    bounds = ("--symbol", "BTC/USDT", "--limit", "order_notional_max=500", "--limit", "orders_per_second=5")
+    made = oms("token", "create", "--strategy", "s", "--account", "main", "--scope", "read", *bounds, "--json").json
     assert set(made) == {"id", "token"}
     listed = oms("token", "list", "--json")
     assert made["token"].rsplit("_", 1)[1] not in listed.out
     assert [(token["id"], token["revoked_at"]) for token in listed.json] == [(made["id"], None)]
+    assert listed.json[0]["symbols"] == ["BTC/USDT"]
+    assert listed.json[0]["limits"] == {"order_notional_max": "500", "orders_per_second": 5}
     assert oms("token", "revoke", made["id"], "--json").json == {"id": made["id"], "revoked": True}
     again = oms("token", "revoke", made["id"], "--json")
     assert (again.code, again.error["code"]) == (1, "invalid_token")

@@ -22,6 +22,7 @@ from oms.decide import BalancesReport, Decider
 from oms.engine import Engine
 from oms.errors import CursorError, LogUnavailableError
 from oms.evidence import kept
+from oms.gateway.allowance import UNLIMITED, TokenLimits
 from oms.gateway.http import Server, build, serve
 from oms.gateway.settings import Settings
 from oms.gateway.tokens import Scope, Token, mint
@@ -79,7 +80,7 @@ class FoldedReads:
         *,
         accounts: Sequence[AccountId],
         strategy: StrategyId | None = None,
-        symbol: Symbol | None = None,
+        symbols: Sequence[Symbol] | None = None,
         open_only: bool = False,
         limit: int,
         cursor: str | None = None,
@@ -88,7 +89,9 @@ class FoldedReads:
         chosen = [
             row
             for row in sorted(rows, key=lambda row: -row.opened)
-            if strategy in {None, row.strategy} and symbol in {None, row.symbol} and (row.open or not open_only)
+            if strategy in {None, row.strategy}
+            and (symbols is None or row.symbol in symbols)
+            and (row.open or not open_only)
         ]
         return self._page(chosen, "opened", limit, cursor)
 
@@ -97,7 +100,7 @@ class FoldedReads:
         *,
         accounts: Sequence[AccountId],
         strategy: StrategyId | None = None,
-        symbol: Symbol | None = None,
+        symbols: Sequence[Symbol] | None = None,
         client_order_id: ClientOrderId | None = None,
         limit: int,
         cursor: str | None = None,
@@ -107,7 +110,7 @@ class FoldedReads:
             row
             for row in sorted(rows, key=lambda row: -row.position)
             if strategy in {None, row.strategy}
-            and symbol in {None, row.symbol}
+            and (symbols is None or row.symbol in symbols)
             and client_order_id in {None, row.client_order_id}
         ]
         return self._page(chosen, "position", limit, cursor)
@@ -143,10 +146,20 @@ class KnownTokens:
         self.down = False
 
     def create(
-        self, strategy: str = "maker", *, accounts: Sequence[str] = ("main",), scopes: Sequence[Scope] = TRADER
+        self,
+        strategy: str = "maker",
+        *,
+        accounts: Sequence[str] = ("main",),
+        scopes: Sequence[Scope] = TRADER,
+        symbols: Sequence[str] = (),
+        limits: TokenLimits = UNLIMITED,
     ) -> str:
         token, text = mint(
-            strategy=StrategyId(strategy), accounts=[AccountId(account) for account in accounts], scopes=scopes
+            strategy=StrategyId(strategy),
+            accounts=[AccountId(account) for account in accounts],
+            scopes=scopes,
+            symbols=[Symbol(symbol) for symbol in symbols],
+            limits=limits,
         )
         self.kept[token.token_id] = token
         return text

@@ -79,7 +79,7 @@ async def test_orders_are_asked_by_account_strategy_symbol_and_whether_they_are_
     assert await shop.names() == ["c3", "c2", "c1"]
     assert await shop.names(strategy="taker") == ["c3", "c2"]
     assert await shop.names(strategy="taker", open_only=True) == ["c3"]
-    assert await shop.names(symbol="ETH/USDT") == []
+    assert await shop.names(symbols=["ETH/USDT"]) == []
     assert await shop.names(accounts=["other"]) == []
     assert await shop.names(accounts=[]) == []
     assert await shop.names(accounts=["other", "main"], symbol="BTC/USDT", limit=1) == ["c3"]

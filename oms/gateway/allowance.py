@@ -1,0 +1,87 @@
+"""What one token may do at most: limits of its own, beside the account's, checked before anything is decided."""
+
+from collections import deque
+from decimal import Decimal
+from typing import Final
+
+from msgspec import Struct
+
+from oms.errors import CommandRefusedError, OmsError
+from oms.instrument import Instrument
+from oms.order.messages import PlaceOrder
+from oms.ports import Clock
+from oms.values import RATIO, plain
+
+PER_SECOND_MAX: Final = 100_000
+TOKENS_KEPT: Final = 10_000  # whose last second is remembered; the one that was silent longest is forgotten
+
+
+class TokenLimits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Limits of one token; None is no limit. `order_notional_max` in quote units, for one order."""
+
+    order_notional_max: Decimal | None = None
+    orders_per_second: int | None = None
+
+
+UNLIMITED: Final = TokenLimits()
+
+
+class OrderNotionalError(CommandRefusedError):
+    """The order is worth more than the token may place at once, or does not say what it is worth."""
+
+    code = "order_notional_max"
+    next_step = "place less at once, or have a token made with a higher limit"
+
+
+class RateLimitedError(OmsError):
+    """The token has placed as many orders in the last second as it may."""
+
+    code = "rate_limited"
+    retryable = True
+    next_step = "send again with the same client_order_id after a second"
+
+
+def check_worth(order: PlaceOrder, limits: TokenLimits, market: Instrument | None) -> None:
+    """Raise OrderNotionalError if `order` is worth more than it may be.
+
+    An order that states no worth (a market order by quantity) is refused too: nobody knows the price it will get.
+    """
+    if limits.order_notional_max is None:
+        return
+    most = plain(limits.order_notional_max)
+    if order.notional is not None:
+        worth = order.notional
+    elif order.price is not None and order.quantity is not None:
+        size = Decimal(1) if market is None else market.contract_size
+        worth = RATIO.multiply(RATIO.multiply(order.price, order.quantity), size)
+    else:
+        raise OrderNotionalError(
+            f"an order without a price or a notional may be worth anything, and this token may place {most} at once",
+            next_step="give it a price: an immediate-or-cancel limit order does what a market order does",
+        )
+    if worth > limits.order_notional_max:
+        raise OrderNotionalError(f"the order is worth {plain(worth)}, and this token may place {most} at once")
+
+
+class Pace:
+    """Counts what each token placed in the last second."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._placed: dict[str, deque[float]] = {}
+
+    def take(self, token_id: str, limits: TokenLimits) -> None:
+        """Count one order. Raises RateLimitedError if it is one too many; then it is not counted."""
+        most = limits.orders_per_second
+        if most is None:
+            return
+        now = self._clock.monotonic()
+        placed = self._placed.pop(token_id, None)
+        if placed is None or placed.maxlen != most:
+            placed = deque(placed or (), maxlen=most)
+        self._placed[token_id] = placed  # the last one now
+        if len(self._placed) > TOKENS_KEPT:
+            del self._placed[next(iter(self._placed))]
+        if len(placed) == most and now - placed[0] < 1.0:
+            raise RateLimitedError(f"this token may place {most} orders a second")
+        placed.append(now)

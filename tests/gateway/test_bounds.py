@@ -1,0 +1,156 @@
+"""What a token is bound to beside its strategy: markets, and limits of its own."""
+
+import asyncio
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from oms.gateway.allowance import RateLimitedError, TokenLimits
+from oms.gateway.tokens import InvalidTokenError, PostgresTokens, Scope, mint, read_limits
+from oms.order.messages import SubmitAccepted
+from oms.reports import TradeReport
+from oms.values import AccountId, ExecId, StrategyId, Symbol, VenueOrderId
+from tests.gateway.house import TRADER, House
+
+BTC, ETH = "BTC/USDT", "ETH/USDT"
+
+
+def small(**limits: Any) -> TokenLimits:
+    return TokenLimits(**limits)
+
+
+async def filled(house: House, name: str, symbol: str, token: str) -> None:
+    placed = await house.place(client_order_id=name, symbol=symbol, token=token)
+    assert placed.status == 202, placed
+    trade = TradeReport(exec_id=ExecId(name), symbol=Symbol(symbol), price=Decimal(60000), quantity=Decimal("0.01"))
+    await house.report(name, SubmitAccepted(venue_order_id=VenueOrderId(name)), trade)
+
+
+async def test_a_token_trades_and_sees_its_own_markets_alone(house: House) -> None:
+    wide, narrow = house.token, house.tokens.create("maker", symbols=[BTC])
+    await filled(house, "b1", BTC, narrow)
+    await filled(house, "e1", ETH, wide)
+
+    refused = await house.place(client_order_id="e2", symbol=ETH, token=narrow)
+    assert (refused.status, refused.json["code"], refused.json["outcome"]) == (403, "forbidden", "none")
+    for path, seen in (
+        ("/v1/orders", ["b1"]),
+        ("/v1/fills", ["b1"]),
+        ("/v1/positions", [BTC]),
+        ("/v1/instruments", [BTC]),
+    ):
+        items = (await house.call("GET", path, token=narrow)).json["items"]
+        assert [item.get("client_order_id", item["symbol"]) for item in items] == seen
+    for path in ("/v1/orders/e1", "/v1/orders/e1/timeline"):
+        assert (await house.call("GET", path, token=narrow)).status == 404
+    for path in ("/v1/orders?symbol=ETH/USDT", "/v1/fills?symbol=ETH/USDT"):
+        assert (await house.call("GET", path, token=narrow)).status == 403
+    streams = {event["data"]["stream"] for event in (await house.call("GET", "/v1/events", token=narrow)).json["items"]}
+    assert streams == {"account/main", "order/main/b1", "position/main/BTC/USDT/net"}
+
+
+async def test_cancel_all_reaches_the_tokens_own_markets_alone(house: House) -> None:
+    narrow = house.tokens.create("maker", symbols=[BTC])
+    for name, symbol in (("b1", BTC), ("e1", ETH)):
+        await house.place(client_order_id=name, symbol=symbol)
+        await house.report(name, SubmitAccepted(venue_order_id=VenueOrderId(name)))
+    assert (await house.call("DELETE", "/v1/orders/e1", token=narrow, headers={"Idempotency-Key": "k"})).status == 404
+    items = (await house.call("POST", "/v1/cancel-all", {}, token=narrow)).json["items"]
+    assert [item["client_order_id"] for item in items] == ["b1"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "status"),
+    [
+        ({"quantity": "0.01", "price": "60000"}, 202),  # 600
+        ({"quantity": "0.01", "price": "60001"}, 422),
+        ({"type": "market", "quantity": None, "price": None, "notional": "600"}, 202),
+        ({"type": "market", "quantity": None, "price": None, "notional": "600.01"}, 422),
+        ({"type": "market", "side": "sell", "price": None}, 422),  # it may be worth anything
+    ],
+)
+async def test_a_token_places_no_more_at_once_than_its_limit(
+    house: House, changes: dict[str, object], status: int
+) -> None:
+    token = house.tokens.create(limits=small(order_notional_max=Decimal(600)))
+    before = await house.log.head()
+    answer = await house.place(token=token, **changes)
+    assert answer.status == status
+    if status == 422:
+        assert (answer.json["code"], answer.json["outcome"]) == ("order_notional_max", "none")
+        assert await house.log.head() == before
+        assert (await house.place(**changes)).status == 202  # another token of the same strategy may
+
+
+async def test_a_token_places_no_faster_than_its_limit(house: House) -> None:
+    token = house.tokens.create(limits=small(orders_per_second=3))
+    answers = [await house.place(client_order_id=f"o{number}", token=token) for number in range(4)]
+    assert [answer.status for answer in answers] == [202, 202, 202, 429]
+    refused = answers[-1]
+    assert (refused.json["code"], refused.json["retryable"], refused.json["outcome"]) == ("rate_limited", True, "none")
+    assert refused.headers["Retry-After"] == "1"
+    assert (await house.place(client_order_id="mine")).status == 202  # nobody else waits for it
+    assert (await house.call("POST", "/v1/cancel-all", {}, token=token)).status == 200  # nor does a cancel
+    await asyncio.sleep(1.0)
+    assert (await house.place(client_order_id="o3", token=token)).status == 202
+
+
+async def test_each_order_of_a_batch_counts(house: House) -> None:
+    token = house.tokens.create(limits=small(orders_per_second=2))
+    orders = [{"client_order_id": f"o{n}", "symbol": BTC, "side": "buy", "type": "limit", "quantity": "0.01",
+               "price": "60000"} for n in range(3)]  # fmt: skip
+    items = (await house.call("POST", "/v1/orders/batch", {"orders": orders}, token=token)).json["items"]
+    assert [item["status"] for item in items] == [202, 202, 429]
+    assert items[2]["problem"]["code"] == RateLimitedError.code
+
+
+async def test_bounds_live_in_postgres(database: str) -> None:
+    store = PostgresTokens(database)
+    limits = small(order_notional_max=Decimal("1000.50"), orders_per_second=5)
+    token, _ = store.create(
+        strategy=StrategyId("s"),
+        accounts=[AccountId("main")],
+        scopes=TRADER,
+        symbols=[Symbol(BTC), Symbol("BTC/USDT:USDT")],
+        limits=limits,
+    )
+    (kept,) = await store.valid()
+    assert (kept.token_id, kept.symbols, kept.limits) == (token.token_id, (BTC, "BTC/USDT:USDT"), limits)
+
+
+def test_limits_are_read_by_name() -> None:
+    assert read_limits(["order_notional_max=10.5", "orders_per_second=2"]) == small(
+        order_notional_max=Decimal("10.5"), orders_per_second=2
+    )
+    assert read_limits([]) == TokenLimits()
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [["orders=1"], ["order_notional_max"], ["order_notional_max=x"], ["orders_per_second=1.5"],
+     ["orders_per_second=1", "orders_per_second=2"]],
+)  # fmt: skip
+def test_a_limit_that_cannot_be_meant_is_refused(texts: list[str]) -> None:
+    with pytest.raises(InvalidTokenError):
+        read_limits(texts)
+
+
+@pytest.mark.parametrize(
+    ("symbols", "limits"),
+    [
+        (["BTCUSDT"], TokenLimits()),
+        ([], small(order_notional_max=Decimal(0))),
+        ([], small(order_notional_max=Decimal("NaN"))),
+        ([], small(orders_per_second=0)),
+    ],
+)
+def test_a_token_with_bounds_that_mean_nothing_is_not_made(symbols: list[str], limits: TokenLimits) -> None:
+    with pytest.raises(InvalidTokenError):
+        mint(
+            strategy=StrategyId("s"),
+            accounts=[AccountId("a")],
+            scopes=[Scope.READ],
+            symbols=[Symbol(symbol) for symbol in symbols],
+            limits=limits,
+        )
