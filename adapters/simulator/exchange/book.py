@@ -3,14 +3,28 @@
 from bisect import bisect_left
 from collections.abc import Iterator
 from decimal import Decimal
+from typing import Generic, Protocol, TypeVar
 
-from adapters.simulator.exchange.orders import Order
 from oms.values import EXACT, ZERO, Side
 
 Level = tuple[Decimal, Decimal]  # price, size
 
 
-class Ladder:
+class Resting(Protocol):
+    """What a book has to know of an order: spot's and a contract's alike."""
+
+    order_id: str
+    side: Side
+    price: Decimal
+
+    @property
+    def leaves(self) -> Decimal: ...
+
+
+R = TypeVar("R", bound=Resting)
+
+
+class Ladder(Generic[R]):
     """One side. Prices are ranked so that the best is always last: reaching and removing it costs nothing.
 
     A level is a dict by order id: it keeps the order of arrival, and a cancel finds its order at once.
@@ -19,9 +33,9 @@ class Ladder:
     def __init__(self, side: Side) -> None:
         self._side = side
         self._ranks: list[Decimal] = []
-        self._levels: dict[Decimal, dict[str, Order]] = {}
+        self._levels: dict[Decimal, dict[str, R]] = {}
 
-    def add(self, order: Order) -> None:
+    def add(self, order: R) -> None:
         rank = self._rank(order.price)
         level = self._levels.get(rank)
         if level is None:
@@ -29,7 +43,7 @@ class Ladder:
             level = self._levels[rank] = {}
         level[order.order_id] = order
 
-    def remove(self, order: Order) -> None:
+    def remove(self, order: R) -> None:
         rank = self._rank(order.price)
         level = self._levels[rank]
         del level[order.order_id]
@@ -37,17 +51,20 @@ class Ladder:
             del self._levels[rank]
             del self._ranks[bisect_left(self._ranks, rank)]
 
-    def best(self) -> Order | None:
+    def best(self) -> R | None:
         """Return the order that trades next: best price, then first come."""
         if not self._ranks:
             return None
         return next(iter(self._levels[self._ranks[-1]].values()))
 
+    def __contains__(self, order: R) -> bool:
+        return order.order_id in self._levels.get(self._rank(order.price), {})
+
     def depth(self, limit: int) -> tuple[Level, ...]:
         """Return up to `limit` levels, best first."""
         return tuple(self._level(rank) for rank in reversed(self._ranks[-limit:]))
 
-    def __iter__(self) -> Iterator[Order]:
+    def __iter__(self) -> Iterator[R]:
         for rank in reversed(self._ranks):
             yield from self._levels[rank].values()
 
@@ -62,25 +79,25 @@ class Ladder:
         return price if self._side is Side.BUY else price.copy_negate()
 
 
-class Book:
+class Book(Generic[R]):
     """Both sides; `version` rises with every change, so that a feed knows when to look again."""
 
     def __init__(self) -> None:
-        self.bids = Ladder(Side.BUY)
-        self.asks = Ladder(Side.SELL)
+        self.bids: Ladder[R] = Ladder(Side.BUY)
+        self.asks: Ladder[R] = Ladder(Side.SELL)
         self.version = 0
 
-    def own(self, side: Side) -> Ladder:
+    def own(self, side: Side) -> Ladder[R]:
         return self.bids if side is Side.BUY else self.asks
 
-    def against(self, side: Side) -> Ladder:
+    def against(self, side: Side) -> Ladder[R]:
         return self.asks if side is Side.BUY else self.bids
 
-    def add(self, order: Order) -> None:
+    def add(self, order: R) -> None:
         self.own(order.side).add(order)
         self.version += 1
 
-    def remove(self, order: Order) -> None:
+    def remove(self, order: R) -> None:
         self.own(order.side).remove(order)
         self.version += 1
 

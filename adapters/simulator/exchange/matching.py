@@ -70,7 +70,7 @@ class Exchange:
         self.accounts: dict[str, Account] = {}
         self.fees: dict[str, Decimal] = {}
         self.rules = rules or Rules()
-        self._books = {symbol: Book() for symbol in sorted(self.markets)}
+        self._books: dict[str, Book[Order]] = {symbol: Book() for symbol in sorted(self.markets)}
         self._emit = emit
         self._portion = portion
         self._id = 0
@@ -102,7 +102,7 @@ class Exchange:
         self.accounts[name] = account
         return account
 
-    def book(self, symbol: str) -> Book:
+    def book(self, symbol: str) -> Book[Order]:
         return self._books[symbol]
 
     # -------------------------------------------------------------------------------------------- orders
@@ -194,12 +194,12 @@ class Exchange:
             self._end(order, CancelSource.SYSTEM, now_ms)
 
     @staticmethod
-    def _counterpart(order: Order, book: Book) -> Order | None:
+    def _counterpart(order: Order, book: Book[Order]) -> Order | None:
         if order.type is not OrderType.MARKET and not book.crosses(order.side, order.price):
             return None
         return book.against(order.side).best()
 
-    def _part(self, taker: Order, maker: Order, book: Book, now_ms: int) -> None:
+    def _part(self, taker: Order, maker: Order, book: Book[Order], now_ms: int) -> None:
         """Keep an account from trading with itself, as the taker's mode says."""
         if taker.stp is not SelfTrade.CANCEL_TAKER:
             book.remove(maker)
