@@ -82,7 +82,7 @@ async def test_orders_are_asked_by_account_strategy_symbol_and_whether_they_are_
     assert await shop.names(symbols=["ETH/USDT"]) == []
     assert await shop.names(accounts=["other"]) == []
     assert await shop.names(accounts=[]) == []
-    assert await shop.names(accounts=["other", "main"], symbol="BTC/USDT", limit=1) == ["c3"]
+    assert await shop.names(accounts=["other", "main"], symbols=["BTC/USDT"], limit=1) == ["c3"]
     assert await shop.names(open_first=True) == ["c3", "c1", "c2"]
 
 
