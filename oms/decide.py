@@ -4,13 +4,14 @@ An order's fill moves its position leg too, so the events of both stand in one c
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Final
 
 from msgspec import Struct
 
 from oms.account import state as accounts
 from oms.account.events import AccountEvent, WriterStarted
 from oms.account.state import HaltTrading, ResumeTrading
-from oms.book import Book, Event, State, account_stream, order_stream, position_stream
+from oms.book import Book, Event, account_stream, order_stream, position_stream
 from oms.errors import InvalidOrderError, UnknownSymbolError
 from oms.instrument import Instrument
 from oms.order import decisions as orders
@@ -24,10 +25,12 @@ from oms.position.state import FLAT, Fill
 from oms.reconcile import totals
 from oms.reports import BalanceReport, OrderReport
 from oms.risk import Facts, Limits
+from oms.sums import State
 from oms.values import AccountId, Provenance, Side, Symbol, currencies, signed
 from oms.venue import Capabilities
 
 Fact = tuple[str, Event, State]  # stream, event, the state it led to
+MOVING: Final = frozenset({OrderFilled, TradeBusted, CommissionReported})  # what of an order moves its position leg
 
 
 class BalancesReport(Struct, frozen=True, kw_only=True, gc=False):
@@ -85,26 +88,24 @@ class Decider:
         Raises:
             CommandRefusedError: the domain says no; the book is as it was.
         """
+        facts: list[Fact] = []
+        state: State | None = None
         match said.message:
+            case tuple() as reports:
+                for stream, report in reports:
+                    state = self._report(book, stream, report, facts)
             case PlaceOrder() as command:
                 stream = order_stream(self.account, command.client_order_id)
                 events = orders.place(command, book.orders.get(stream), self._facts(command, book), self.limits)
-                return self._order(book, stream, events)
+                state = _order(book, stream, events, facts)
             case CancelOrder() as command:
                 stream = order_stream(self.account, command.client_order_id)
-                return self._order(book, stream, orders.cancel(command, book.orders.get(stream)))
+                state = _order(book, stream, orders.cancel(command, book.orders.get(stream)), facts)
             case HaltTrading() as command:
-                return _account(book, accounts.halt(command, book.account))
+                state = _account(book, accounts.halt(command, book.account), facts)
             case ResumeTrading() as command:
-                return _account(book, accounts.resume(command, book.account))
-            case reports:
-                facts: list[Fact] = []
-                state: State | None = None
-                for stream, report in reports:
-                    decided = self._report(book, stream, report)
-                    facts.extend(decided.facts)
-                    state = decided.state
-                return Decided(facts, state)
+                state = _account(book, accounts.resume(command, book.account), facts)
+        return Decided(facts, state)
 
     def _facts(self, command: PlaceOrder, book: Book) -> Facts:
         try:
@@ -119,19 +120,19 @@ class Decider:
             open_orders=len(book.open),
         )
 
-    def _report(self, book: Book, stream: str, report: Report) -> Decided:
+    def _report(self, book: Book, stream: str, report: Report, facts: list[Fact]) -> State | None:
         match report:
             case BalancesReport():
-                return _account(book, accounts.adjust(book.totals, totals(report.balances), report.reason))
+                return _account(book, accounts.adjust(book.totals, totals(report.balances), report.reason), facts)
             case WriterStarted():
-                return _account(book, (report,))
-            case _:
-                return self._order(book, stream, self._news(book, stream, report))
+                return _account(book, (report,), facts)
+            case news:
+                order = book.orders.get(stream)
+                events = orders.record(news, order) if order is not None else self._unknown(news)
+                return _order(book, stream, events, facts)
 
-    def _news(self, book: Book, stream: str, news: OrderNews) -> tuple[OrderEvent, ...]:
-        order = book.orders.get(stream)
-        if order is not None:
-            return orders.record(news, order)
+    def _unknown(self, news: OrderNews) -> tuple[OrderEvent, ...]:
+        """Return what is learned of an order that this log does not hold."""
         if not isinstance(news, OrderReport):
             return ()  # a trade or an answer about an order that nobody has shown yet: the next poll brings the order
         try:
@@ -139,28 +140,26 @@ class Decider:
         except InvalidOrderError:
             return ()
 
-    def _order(self, book: Book, stream: str, events: Sequence[OrderEvent]) -> Decided:
-        facts: list[Fact] = []
-        for event in events:
-            order = book.apply(stream, event)
-            assert isinstance(order, Order)
-            facts.append((stream, event, order))
-            moved = _moved(book, order, event)
-            if moved is not None:
-                leg, change = moved
-                facts.append((leg, change, book.apply(leg, change)))
-        return Decided(facts, book.orders.get(stream))
+
+def _order(book: Book, stream: str, events: Sequence[OrderEvent], facts: list[Fact]) -> Order | None:
+    """Fold `events` and what they move, put both into `facts`, and return the order that they lead to."""
+    for event in events:
+        order = book.order(stream, event)
+        facts.append((stream, event, order))
+        if type(event) in MOVING:
+            leg, change = _moved(book, order, event)
+            facts.append((leg, change, book.leg(leg, change)))
+    return book.orders.get(stream)
 
 
-def _account(book: Book, events: Sequence[AccountEvent]) -> Decided:
+def _account(book: Book, events: Sequence[AccountEvent], facts: list[Fact]) -> State:
     stream = account_stream(book.name)
-    return Decided([(stream, event, book.apply(stream, event)) for event in events], book.account)
+    facts.extend((stream, event, book.apply(stream, event)) for event in events)
+    return book.account
 
 
-def _moved(book: Book, order: Order, event: OrderEvent) -> tuple[str, PositionEvent] | None:
-    """Return how an order's event moves its position leg, if it does."""
-    if not isinstance(event, OrderFilled | TradeBusted | CommissionReported):
-        return None
+def _moved(book: Book, order: Order, event: OrderEvent) -> tuple[str, PositionEvent]:
+    """Return how an order's event moves its position leg."""
     request = order.request
     leg = position_stream(request.account, request.symbol, request.position_leg)
     match event:
@@ -174,6 +173,8 @@ def _moved(book: Book, order: Order, event: OrderEvent) -> tuple[str, PositionEv
                 commission=event.commission,
                 commission_currency=event.commission_currency,
             )
+        case _:
+            raise AssertionError(f"{type(event).__name__} is not MOVING")
 
 
 def _fill(order: Order, trade: OrderFilled | TradeBusted) -> Fill:

@@ -18,7 +18,7 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from oms.account.events import WriterStarted
-from oms.book import CLOSED_KEPT, Book, Journal, State, account_stream, order_stream
+from oms.book import CLOSED_KEPT, Book, Journal, account_stream, order_stream
 from oms.decide import Addressed, Command, Decided, Decider, Fact, Said
 from oms.errors import (
     CommandRefusedError,
@@ -50,7 +50,8 @@ from oms.ports import (
     VenueMessage,
 )
 from oms.recovery import read_order, recover
-from oms.store.codec import encode, encode_meta, topic_of
+from oms.store.codec import encode_meta, new_event
+from oms.sums import State
 from oms.values import AccountId, Provenance
 
 INTAKE_MAX: Final = 20_000  # messages decided or waiting, and not yet durable
@@ -302,9 +303,11 @@ class Engine:
     def _take(self, said: Said) -> asyncio.Future[Receipt]:
         entry = _Entry(said, asyncio.get_running_loop().create_future())
         self._waiting += 1
-        self._idle.clear()
+        if self._waiting == 1:
+            self._idle.clear()
         self._decide(entry)
-        self._wake.set()
+        if not self._wake.is_set():
+            self._wake.set()
         return entry.reply
 
     def _decide(self, entry: _Entry) -> None:
@@ -321,22 +324,25 @@ class Engine:
             return
         self.written_ns = self._clock.now_ns()
         self.opened_ns = self.opened_ns or self.written_ns
-        batch.name = batch.name or self._ids.next()
+        if not batch.name:
+            batch.name = self._ids.next()
         name = f"{batch.name}{len(batch.entries):04x}"
         meta = encode_meta(
             Meta(
                 id=name,
                 recorded_ns=self.written_ns,
-                cause=said.cause or name,
+                cause=said.cause or "",
                 actor=said.actor,
                 epoch=self.epoch,
                 source=said.source,
                 occurred_ns=said.occurred_ns,
             )
         )
+        events = batch.events
         for stream, event, state in decided.facts:
-            batch.events.append(NewEvent(stream, state.version, topic_of(event), encode(meta, event)))
-        batch.messages.extend(said.evidence)
+            events.append(new_event(stream, state.version, meta, event))
+        if said.evidence:
+            batch.messages.extend(said.evidence)
         if len(batch.events) >= BATCH_EVENTS:
             self._close_batch()
 

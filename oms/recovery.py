@@ -29,7 +29,7 @@ async def recover(account: AccountId, log: EventLog, *, closed_kept: int) -> Rec
         LogUnavailableError: the log cannot be read.
         CorruptStreamError: the log contradicts itself.
     """
-    book, position = Book(account, closed_kept=closed_kept, counting=False), 0
+    book, position = Book(account, closed_kept=closed_kept), 0
     first: StoredEvent | None = None
     last: StoredEvent | None = None
     own = (f"order/{account}/", f"position/{account}/")
@@ -47,7 +47,6 @@ async def recover(account: AccountId, log: EventLog, *, closed_kept: int) -> Rec
             first, last = first or stored, stored
         position = page[-1].position
         book.trim()
-    book.count()
     return Recovered(
         book=book,
         position=position,

@@ -96,15 +96,14 @@ class Accounts:
     def restore(self, history: Sequence[Recorded]) -> None:
         """Take one order back into memory: `history` is its stream, from its first event to where the books stand.
 
-        It is folded as ever, and the sums are put back as they were: they hold it already.
+        It is folded as ever, and the sums stay as they are: they hold it already.
         """
         stream = history[0].stream
         book = self.book(account_of(stream))
-        totals, held = dict(book.totals), dict(book.held)
         self._stories.pop(stream, None)
         for told in history:
             self.apply(told)
-        book.totals, book.held = totals, held
+        book.recall(stream, book.orders[stream])
 
     def apply(self, told: Recorded) -> Fact:
         """Fold one event.

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from oms.account.events import BalanceAdjusted
-from oms.book import traded
 from oms.position.events import CommissionBooked, FillBooked, FillReversed
-from oms.values import ZERO, AccountId, Currency, currencies
+from oms.sums import NO_FUNDS, Funds, traded
+from oms.values import AccountId, Currency, currencies
 from projections.accounts import Accounts, Fact
 from projections.rows import BalanceRow
 from projections.table import Table
@@ -35,23 +35,21 @@ class Balances:
     def recall(self, rows: Sequence[BalanceRow], accounts: Accounts) -> None:
         """Put the sums back into the books."""
         for row in rows:
-            book = accounts.book(row.account)
-            book.totals[row.currency] = row.total
-            book.held[row.currency] = row.held
+            accounts.book(row.account).recall_funds(row.currency, Funds(total=row.total, held=row.held))
             self._rows[row.account, row.currency] = row
 
     def fold(self, fact: Fact) -> None:
         for currency in _concerned(fact):
             key = fact.account, currency
             before = self._rows.get(key)
-            total, held = fact.book.totals.get(currency, ZERO), fact.book.held.get(currency, ZERO)
-            if (total, held) != (ZERO, ZERO) if before is None else (total, held) != (before.total, before.held):
+            funds = fact.book.funds(currency)
+            if funds != (NO_FUNDS if before is None else Funds(total=before.total, held=before.held)):
                 self._rows[key] = BalanceRow(
                     account=fact.account,
                     currency=currency,
-                    total=total,
-                    held=held,
-                    available=fact.book.available(currency),
+                    total=funds.total,
+                    held=funds.held,
+                    available=funds.available,
                     updated_ns=fact.recorded.meta.recorded_ns,
                     position=fact.recorded.position,
                 )

@@ -46,13 +46,14 @@ class Positions:
     def recall(self, rows: Sequence[PositionRow], accounts: Accounts) -> None:
         """Put the legs back into the books."""
         for row in rows:
-            accounts.book(row.account).positions[position_stream(row.account, row.symbol, row.leg)] = Position(
+            leg = Position(
                 version=row.version,
                 quantity=row.quantity,
                 open_cost=row.open_cost,
                 realized=row.realized,
                 commissions=row.commissions,
             )
+            accounts.book(row.account).recall(position_stream(row.account, row.symbol, row.leg), leg)
 
     def fold(self, fact: Fact) -> None:
         told = fact.recorded

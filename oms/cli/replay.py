@@ -128,15 +128,13 @@ def _folded(url: str, upto: int, output: Output, clock: Clock) -> tuple[Mapping[
                 account = AccountId(stream.split("/", 2)[1])
                 book = books.get(account)
                 if book is None:
-                    book = books[account] = Book(account, counting=False)  # once at the end is enough
+                    book = books[account] = Book(account)
                 if version > 1 and stream[0] == "o" and stream not in book.orders:
                     _bring_back(connection, book, stream, version)
                 book.apply(stream, decode(topic, state))
             for book in books.values():
                 book.trim()
             bar.advance(len(page))
-    for book in books.values():
-        book.count()
     return books, clock.monotonic() - started
 
 

@@ -199,11 +199,6 @@ class Order(Struct, frozen=True, kw_only=True, gc=False):
     flagged: bool = False  # the venue contradicted itself or us: a person should look
 
     @property
-    def target(self) -> Decimal | None:
-        """The quantity at which nothing is left: what was asked, or what the venue called final; None if unknown."""
-        return self.venue_cum if self.done else self.request.quantity
-
-    @property
     def leaves_quantity(self) -> Decimal:
         """FIX 151: still working, zero when closed or when the order is by notional (see `leaves_notional`)."""
         if self.life in CLOSED or self.request.quantity is None:
@@ -223,7 +218,7 @@ class Order(Struct, frozen=True, kw_only=True, gc=False):
     @property
     def unsettled(self) -> bool:
         """Whether the venue is to be asked about it: it is in doubt, trades are missing, or a cancel is pending."""
-        return self.trades_missing or self.life is Life.IN_DOUBT or bool(self.cancels)
+        return self.life is Life.IN_DOUBT or bool(self.cancels) or self.trades_missing
 
 
 def status(order: Order) -> OrderStatus:
@@ -278,7 +273,7 @@ def evolve(order: Order | None, event: OrderEvent) -> Order:
     version = order.version + 1
     match event:
         case OrderFilled():
-            return _finished(_filled(order, event, life, version))
+            return _filled(order, event, life, version)
         case ProgressReported():
             venue_cum = max(order.venue_cum, event.cum_quantity)
             return _finished(replace(order, venue_cum=venue_cum, done=order.done or event.done, version=version))
@@ -349,26 +344,31 @@ def _opened(event: OrderEvent) -> Order:
 
 
 def _filled(order: Order, event: OrderFilled, life: Life, version: int) -> Order:
-    trade = Trade(event.exec_id, event.quantity, event.price, event.commission, event.commission_currency)
-    cum_quantity = EXACT.add(order.cum_quantity, event.quantity)
-    asked = order.request.quantity
-    return replace(
+    quantity, price, asked = event.quantity, event.price, order.request.quantity
+    cum_quantity = EXACT.add(order.cum_quantity, quantity)
+    after = replace(
         order,
         life=life,
-        trades=(*order.trades, trade),
+        trades=(*order.trades, Trade(event.exec_id, quantity, price, event.commission, event.commission_currency)),
         cum_quantity=cum_quantity,
-        cum_cost=EXACT.add(order.cum_cost, EXACT.multiply(event.quantity, event.price)),
-        uncharged=order.uncharged + (event.commission is None),
+        cum_cost=EXACT.add(order.cum_cost, EXACT.multiply(quantity, price)),
         venue_cum=max(order.venue_cum, cum_quantity),
-        flagged=order.flagged or order.life in {Life.NEW, Life.DENIED} or (asked is not None and cum_quantity > asked),
         version=version,
     )
+    if event.commission is None:
+        after = replace(after, uncharged=order.uncharged + 1)
+    if order.life is Life.NEW or order.life is Life.DENIED or (asked is not None and cum_quantity > asked):
+        after = replace(after, flagged=True)
+    return _finished(after)
 
 
 def _finished(order: Order) -> Order:
-    """The one rule outside the table: where nothing is left to trade, the order is FILLED, whatever it was before."""
-    target = order.target
-    if target is None or not target or order.cum_quantity < target or order.life is Life.FILLED:
+    """The one rule outside the table: where nothing is left to trade, the order is FILLED, whatever it was before.
+
+    Nothing is left at what was asked, or at what the venue called final; an order by notional has the latter alone.
+    """
+    target = order.venue_cum if order.done else order.request.quantity
+    if not target or order.cum_quantity < target or order.life is Life.FILLED:
         return order
     return replace(order, life=Life.FILLED, cancels=(), reason=None)
 

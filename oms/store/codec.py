@@ -11,11 +11,12 @@ from typing import Any, Final, Generic, TypeVar, get_args
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from oms.account.events import AccountEvent
 from oms.errors import CorruptStreamError
 from oms.order.events import OrderEvent
-from oms.ports import Meta
+from oms.ports import Meta, NewEvent
 from oms.position.events import PositionEvent
 
 Event = OrderEvent | PositionEvent | AccountEvent
@@ -38,13 +39,12 @@ class Codec(Generic[_E]):
     """Encodes and decodes the events of one union of tagged Structs."""
 
     def __init__(self, kinds: Iterable[type[_E]], upcasts: Mapping[str, Upcast]) -> None:
-        self._encoder = msgspec.json.Encoder()
+        self._encode = msgspec.json.Encoder().encode
         self._kinds = {_topic(kind): kind for kind in kinds}
         self._decoders = {topic: msgspec.json.Decoder(kind) for topic, kind in self._kinds.items()}
-        self._topics = {kind: topic for topic, kind in self._kinds.items()}
         # The topic has a column of its own: its tag, always the first field, is cut off the body.
-        self._cuts = {
-            kind: len(self._encoder.encode({_tag_field(kind): topic})) - 1 for kind, topic in self._topics.items()
+        self._shapes = {
+            kind: (topic, len(self._encode({_tag_field(kind): topic})) - 1) for topic, kind in self._kinds.items()
         }
         self._upcasts = upcasts
 
@@ -55,11 +55,16 @@ class Codec(Generic[_E]):
 
     def topic_of(self, event: _E) -> str:
         """Return the topic that `event` is stored under."""
-        return self._topics[type(event)]
+        return self._shapes[type(event)][0]
+
+    def new_event(self, stream: str, version: int, meta: bytes, event: _E) -> NewEvent:
+        """Return `event` on its way into the log, its body as `encode` makes it."""
+        topic, cut = self._shapes[type(event)]
+        return NewEvent(stream, version, topic, meta + self._encode(event)[cut:])
 
     def encode(self, meta: bytes, event: _E) -> bytes:
         """Return the body of `event`; `meta` is what `encode_meta` made, the same for all events of one message."""
-        return meta + self._encoder.encode(event)[self._cuts[type(event)] :]
+        return meta + self._encode(event)[self._shapes[type(event)][1] :]
 
     def decode(self, topic: str, state: bytes) -> _E:
         """Return the event in a stored body, brought up to date if its topic is an old one.
@@ -104,6 +109,7 @@ def members(*unions: UnionType) -> tuple[type[Any], ...]:
 
 CODEC: Final[Codec[Event]] = Codec(members(OrderEvent, PositionEvent, AccountEvent), UPCASTS)
 topic_of: Final = CODEC.topic_of
+new_event: Final = CODEC.new_event
 encode: Final = CODEC.encode
 decode: Final = CODEC.decode
 
@@ -123,6 +129,7 @@ def decode_meta(state: bytes) -> Meta:
         CorruptStreamError: the body does not hold it.
     """
     try:
-        return _meta_decoder.decode(state)
+        meta = _meta_decoder.decode(state)
     except msgspec.MsgspecError as error:
         raise CorruptStreamError(f"a stored body has no readable meta: {error}") from error
+    return meta if meta.cause else replace(meta, cause=meta.id)

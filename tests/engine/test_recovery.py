@@ -63,8 +63,8 @@ def test_an_open_order_in_the_log_that_memory_does_not_hold_makes_memory_anew() 
         memory = desk.engine.book
         memory.orders.clear()
         memory.open.clear()
-        memory.held.clear()
-        memory._holds.clear()
+        memory._sums.held.clear()
+        memory._sums._holds.clear()
         memory.cut()
         assert missed[2]
 
