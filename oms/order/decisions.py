@@ -23,6 +23,7 @@ from oms.order.events import (
     OrderExpired,
     OrderFilled,
     OrderRequested,
+    OrderVanished,
     OutcomeUnknown,
     ProgressReported,
     ReportContradicted,
@@ -31,6 +32,7 @@ from oms.order.events import (
     VenueAccepted,
     VenueCanceled,
     VenueRefused,
+    VenueSearched,
 )
 from oms.order.messages import (
     AbsenceReport,
@@ -53,7 +55,9 @@ from oms.values import ZERO, AccountId, ClientOrderId, OrderType, PositionLeg, S
 from oms.venue import Capabilities
 
 ATTEMPTS_MAX: Final = 3  # sends of one order, all under its one id, before a transient refusal is final
-UNHEARD: Final = frozenset({Life.SENDING, Life.IN_DOUBT, Life.REJECTED})  # lives in which "the venue has it" is news
+UNHEARD: Final = frozenset(
+    {Life.SENDING, Life.IN_DOUBT, Life.REJECTED, Life.VANISHED}
+)  # lives in which "the venue has it" is news
 EXTERNAL_PREFIX: Final = "external"
 
 
@@ -111,7 +115,7 @@ def record(news: OrderNews, order: Order) -> tuple[OrderEvent, ...]:
             again = order.life is Life.SENDING and order.attempts < ATTEMPTS_MAX
             return (SendStarted(attempt=order.attempts + 1),) if again else ()
         case AbsenceReport():
-            return (AbsenceProven(evidence=news.evidence),) if order.life is Life.IN_DOUBT else ()
+            return _absent(news, order)
         case CancelTaken():
             return (CancelAccepted(request_id=news.request_id),) if news.request_id in order.cancels else ()
         case CancelRejected():
@@ -251,6 +255,20 @@ def _refused(news: SubmitRefused, order: Order) -> tuple[OrderEvent, ...]:
             return ()
         case life:
             return _contradicted(order, news, f"a refusal of an order that is {life.name}")
+
+
+def _absent(news: AbsenceReport, order: Order) -> tuple[OrderEvent, ...]:
+    """Return the end of an order of which the venue shows no trace: it never arrived, or it came and went."""
+    if news.version not in {None, order.version}:
+        return ()
+    searched = (VenueSearched(marks=news.marks),) if news.marks else ()
+    match order.life:
+        case Life.IN_DOUBT if news.remembered:
+            return (*searched, AbsenceProven(evidence=news.evidence))
+        case Life.IN_DOUBT | Life.WORKING if not news.remembered:
+            return (*searched, OrderVanished(evidence=news.evidence))
+        case _:
+            return ()
 
 
 def _shown(report: OrderReport, order: Order) -> tuple[OrderEvent, ...]:

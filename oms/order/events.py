@@ -102,6 +102,36 @@ class AbsenceProven(_Event, frozen=True, tag="absence-proven/1"):
     evidence: tuple[str, ...]
 
 
+class Mark(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """How far one answer of the venue reaches: `message_id` names it, `what` was asked (order, open_orders, trades,
+    order_history), for which window (UTC ms; None: no window). `complete`: below its row cap and every row read.
+    """
+
+    message_id: str
+    what: str
+    since_ms: int | None = None
+    until_ms: int | None = None
+    complete: bool = True
+    memory_ms: int | None = None  # this long it remembers an order that ended without a fill; None: for ever
+
+
+class VenueSearched(_Event, frozen=True, tag="venue-searched/1"):
+    """The venue was asked everywhere for a trace of the order and showed none; `marks` say how far each answer reaches.
+
+    What follows from it is the next event. A question that could not be asked leaves no mark, and nothing follows.
+    """
+
+    marks: tuple[Mark, ...]
+
+
+class OrderVanished(_Event, frozen=True, tag="order-vanished/1"):
+    """The order is over, and nobody can say any more how: the venue shows it nowhere, and its memory of unfilled orders
+    does not reach back to when it may have ended. Nothing of it traded that is not booked. `evidence` as above.
+    """
+
+    evidence: tuple[str, ...]
+
+
 class OrderFilled(_Event, frozen=True, tag="order-filled/1"):
     """One trade (FIX 31, 32). `commission` is a cost when positive; None until the venue says it."""
 
@@ -198,7 +228,9 @@ OrderEvent = (
     | VenueAccepted
     | VenueRefused
     | OutcomeUnknown
+    | VenueSearched
     | AbsenceProven
+    | OrderVanished
     | OrderFilled
     | CommissionReported
     | TradeBusted

@@ -9,6 +9,7 @@ from decimal import Decimal
 
 from msgspec import Struct
 
+from oms.order.events import Mark
 from oms.reports import OrderReport, TradeReport
 from oms.values import (
     AccountId,
@@ -77,9 +78,16 @@ class SubmitRepeated(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class AbsenceReport(Struct, frozen=True, kw_only=True, gc=False):
-    """Every place the venue would show the order was asked in time, and none has it; `evidence` names the answers."""
+    """Every place the venue would show the order was asked, and none has it; `evidence` names the answers.
+
+    `remembered`: the venue would still know it, had it ever arrived. Else it may have come and gone. `version` is that
+    of the order that was asked for: if the order has moved since, the search says nothing about it.
+    """
 
     evidence: tuple[str, ...]
+    marks: tuple[Mark, ...] = ()
+    remembered: bool = True
+    version: int | None = None
 
 
 class CancelTaken(Struct, frozen=True, kw_only=True, gc=False):

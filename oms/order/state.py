@@ -29,6 +29,7 @@ from oms.order.events import (
     OrderExpired,
     OrderFilled,
     OrderRequested,
+    OrderVanished,
     OutcomeUnknown,
     ProgressReported,
     ReportContradicted,
@@ -37,6 +38,7 @@ from oms.order.events import (
     VenueAccepted,
     VenueCanceled,
     VenueRefused,
+    VenueSearched,
 )
 from oms.values import (
     EXACT,
@@ -66,11 +68,12 @@ class Life(StrEnum):  # text, whose hash costs nothing where a table is walked f
     CANCELED = "canceled"
     EXPIRED = "expired"
     REJECTED = "rejected"
+    VANISHED = "vanished"  # over by a proof of absence, not by the venue's word; people read: canceled
 
 
-CLOSED: Final = frozenset({Life.DENIED, Life.FILLED, Life.CANCELED, Life.EXPIRED, Life.REJECTED})
+CLOSED: Final = frozenset({Life.DENIED, Life.FILLED, Life.CANCELED, Life.EXPIRED, Life.REJECTED, Life.VANISHED})
 
-_STAYS: Final = (CommissionReported, CancelAccepted, CancelRefused, CancelUnknown, ReportContradicted)
+_STAYS: Final = (CommissionReported, CancelAccepted, CancelRefused, CancelUnknown, ReportContradicted, VenueSearched)
 
 
 def _row(life: Life, moves: Mapping[type[OrderEvent], Life]) -> Mapping[type[OrderEvent], Life]:
@@ -109,6 +112,7 @@ TRANSITIONS: Final[Mapping[Life, Mapping[type[OrderEvent], Life]]] = {
             VenueAccepted: Life.WORKING,
             VenueRefused: Life.REJECTED,
             AbsenceProven: Life.REJECTED,
+            OrderVanished: Life.VANISHED,
             OrderFilled: Life.WORKING,
             VenueCanceled: Life.CANCELED,
             OrderExpired: Life.EXPIRED,
@@ -120,6 +124,7 @@ TRANSITIONS: Final[Mapping[Life, Mapping[type[OrderEvent], Life]]] = {
         {
             VenueAccepted: Life.WORKING,  # the ack behind the fill only adds the venue's id
             VenueRefused: Life.REJECTED,  # accepted by the gateway, refused by the matching engine (BitMart `failed`)
+            OrderVanished: Life.VANISHED,
             OrderFilled: Life.WORKING,
             TradeBusted: Life.WORKING,
             ProgressReported: Life.WORKING,
@@ -161,6 +166,16 @@ TRANSITIONS: Final[Mapping[Life, Mapping[type[OrderEvent], Life]]] = {
             VenueAccepted: Life.WORKING,  # called dead, and there it is
             OrderFilled: Life.WORKING,
             TradeBusted: Life.REJECTED,
+            VenueCanceled: Life.CANCELED,
+            OrderExpired: Life.EXPIRED,
+        },
+    ),
+    Life.VANISHED: _row(
+        Life.VANISHED,
+        {
+            VenueAccepted: Life.WORKING,  # it was somewhere after all
+            OrderFilled: Life.WORKING,
+            TradeBusted: Life.VANISHED,
             VenueCanceled: Life.CANCELED,
             OrderExpired: Life.EXPIRED,
         },
@@ -228,6 +243,8 @@ def status(order: Order) -> OrderStatus:
             return OrderStatus.PENDING_CANCEL
         case Life.WORKING:
             return OrderStatus.PARTIALLY_FILLED if order.cum_quantity else OrderStatus.OPEN
+        case Life.VANISHED:
+            return OrderStatus.CANCELED
         case life:
             return OrderStatus(life.value)
 
@@ -293,7 +310,7 @@ def evolve(order: Order | None, event: OrderEvent) -> Order:
             return _ended(order, event, life, version)
         case CancelRefused():
             return replace(order, cancels=_without(order.cancels, event.request_id), version=version)
-        case CancelAccepted() | CancelUnknown():
+        case CancelAccepted() | CancelUnknown() | VenueSearched():
             return replace(order, version=version)
         case VenueRefused():
             return replace(order, life=life, reason=event.reason, cancels=(), version=version)
@@ -301,6 +318,8 @@ def evolve(order: Order | None, event: OrderEvent) -> Order:
             return replace(order, life=life, reason=event.reason, valid_until_ns=event.valid_until_ns, version=version)
         case AbsenceProven():
             return replace(order, life=life, reason="never arrived", cancels=(), version=version)
+        case OrderVanished():
+            return replace(order, life=life, reason="proof: absence", cancels=(), version=version)
         case OrderDenied():
             return replace(order, life=life, reason=f"{event.limit}: {event.detail}", version=version)
         case CommissionReported():

@@ -26,7 +26,7 @@ from oms.order.messages import (
     SubmitRepeated,
     SubmitUnknown,
 )
-from oms.order.state import hold, status
+from oms.order.state import Life, hold, status
 from oms.reports import VenueOrderStatus
 from oms.risk import Facts, Limits
 from oms.values import (
@@ -313,3 +313,30 @@ def test_money_under_an_order_that_was_denied_is_booked_and_flagged() -> None:
 
 def test_nothing_of_the_facts_is_needed_for_a_retry() -> None:
     assert decisions.place(asking(), given(*sent()).order, RICH, Limits(open_orders_max=0)) == ()
+
+
+def test_s16_beyond_the_venues_memory_an_order_without_a_trace_is_over_and_never_called_rejected() -> None:
+    doubt = events.OutcomeUnknown(reason="timeout", valid_until_ns=60)
+    mark = events.Mark(message_id="m1", what="order", memory_ms=1_200_000)
+    search = AbsenceReport(evidence=("m1", "m2", "m3"), marks=(mark,), remembered=False)
+    end = (events.VenueSearched(marks=(mark,)), events.OrderVanished(evidence=("m1", "m2", "m3")))
+    for history in ((*sent(), doubt), (*sent(), ACCEPTED)):
+        story = given(*history).when(search).then(*end)
+        assert story.order is not None
+        assert (status(story.order), story.order.reason) == (OrderStatus.CANCELED, "proof: absence")
+
+
+def test_s13_an_order_that_vanished_and_is_shown_again_lives_again() -> None:
+    gone = events.OrderVanished(evidence=("m1",))
+    given(*sent(), ACCEPTED, gone).when(shown(VenueOrderStatus.NEW)).then(ACCEPTED)
+
+
+def test_s12_a_late_fill_of_a_vanished_order_is_booked_and_the_order_is_asked_for_again() -> None:
+    gone = events.OrderVanished(evidence=("m1",))
+    story = given(*sent(), ACCEPTED, gone).when(trade("t1", "1", venue_order_id=None))
+    assert story.order is not None
+    assert story.order.life is Life.WORKING
+
+
+def test_a_search_says_nothing_of_an_order_that_moved_meanwhile() -> None:
+    given(*sent(), ACCEPTED).when(AbsenceReport(evidence=("m1",), remembered=False, version=2)).then()

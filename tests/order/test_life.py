@@ -11,29 +11,31 @@ from oms.order.state import CLOSED, TRANSITIONS, Life, Order, evolve
 from oms.values import AccountId, ClientOrderId, ExecId, OrderType, Side, StrategyId, Symbol
 
 # Letters of the life an event leads to: S sending, I in doubt, W working, F filled, C canceled, E expired, R rejected,
-# D denied, N new; a dot where the event would be corrupt history.
+# V vanished, D denied, N new; a dot where the event would be corrupt history.
 GRID = """
-                    NEW  DENIED  SENDING  IN_DOUBT  WORKING  FILLED  CANCELED  EXPIRED  REJECTED
-OrderDenied          D     .        .        .         .       .        .         .        .
-SendStarted          S     .        S        .         .       .        .         .        .
-VenueAccepted        .     .        W        W         W       F        C         E        W
-VenueRefused         .     .        R        R         R       .        .         .        .
-OutcomeUnknown       .     .        I        I         .       .        .         .        .
-AbsenceProven        .     .        .        R         .       .        .         .        .
-OrderFilled          W     W        W        W         W       F        C         E        W
-CommissionReported   N     D        S        I         W       F        C         E        R
-TradeBusted          .     .        .        .         W       W        C         E        R
-ProgressReported     .     .        .        .         W       F        C         E        .
-VenueCanceled        .     .        C        C         C       .        .         .        C
-OrderExpired         .     .        E        E         E       .        .         .        E
-CancelRequested      N     .        S        I         W       .        .         .        .
-CancelAccepted       N     D        S        I         W       F        C         E        R
-CancelRefused        N     D        S        I         W       F        C         E        R
-CancelUnknown        N     D        S        I         W       F        C         E        R
-ReportContradicted   N     D        S        I         W       F        C         E        R
+                    NEW  DENIED  SENDING  IN_DOUBT  WORKING  FILLED  CANCELED  EXPIRED  REJECTED  VANISHED
+OrderDenied          D     .        .        .         .       .        .         .        .         .
+SendStarted          S     .        S        .         .       .        .         .        .         .
+VenueAccepted        .     .        W        W         W       F        C         E        W         W
+VenueRefused         .     .        R        R         R       .        .         .        .         .
+OutcomeUnknown       .     .        I        I         .       .        .         .        .         .
+AbsenceProven        .     .        .        R         .       .        .         .        .         .
+VenueSearched        N     D        S        I         W       F        C         E        R         V
+OrderVanished        .     .        .        V         V       .        .         .        .         .
+OrderFilled          W     W        W        W         W       F        C         E        W         W
+CommissionReported   N     D        S        I         W       F        C         E        R         V
+TradeBusted          .     .        .        .         W       W        C         E        R         V
+ProgressReported     .     .        .        .         W       F        C         E        .         .
+VenueCanceled        .     .        C        C         C       .        .         .        C         C
+OrderExpired         .     .        E        E         E       .        .         .        E         E
+CancelRequested      N     .        S        I         W       .        .         .        .         .
+CancelAccepted       N     D        S        I         W       F        C         E        R         V
+CancelRefused        N     D        S        I         W       F        C         E        R         V
+CancelUnknown        N     D        S        I         W       F        C         E        R         V
+ReportContradicted   N     D        S        I         W       F        C         E        R         V
 """
 LETTERS = {"N": Life.NEW, "D": Life.DENIED, "S": Life.SENDING, "I": Life.IN_DOUBT, "W": Life.WORKING}
-LETTERS |= {"F": Life.FILLED, "C": Life.CANCELED, "E": Life.EXPIRED, "R": Life.REJECTED}
+LETTERS |= {"F": Life.FILLED, "C": Life.CANCELED, "E": Life.EXPIRED, "R": Life.REJECTED, "V": Life.VANISHED}
 
 ONE, TEN = Decimal(1), Decimal(10)
 EXAMPLES: dict[str, OrderEvent] = {
@@ -43,6 +45,8 @@ EXAMPLES: dict[str, OrderEvent] = {
     "VenueRefused": events.VenueRefused(reason="invalid_order"),
     "OutcomeUnknown": events.OutcomeUnknown(reason="timeout", valid_until_ns=1),
     "AbsenceProven": events.AbsenceProven(evidence=("m1", "m2", "m3")),
+    "VenueSearched": events.VenueSearched(marks=(events.Mark(message_id="m1", what="order"),)),
+    "OrderVanished": events.OrderVanished(evidence=("m1", "m2", "m3")),
     "OrderFilled": events.OrderFilled(exec_id=ExecId("t1"), quantity=ONE, price=TEN),
     "CommissionReported": events.CommissionReported(exec_id=ExecId("t1"), commission=ONE, commission_currency="USDT"),  # type: ignore[arg-type]
     "TradeBusted": events.TradeBusted(exec_id=ExecId("t1"), quantity=ONE, price=TEN),
@@ -112,4 +116,6 @@ def test_an_order_is_opened_once() -> None:
 
 
 def test_what_is_closed_holds_nothing() -> None:
-    assert {life for life in Life if life.name in ["DENIED", "FILLED", "CANCELED", "EXPIRED", "REJECTED"]} == CLOSED
+    assert {
+        life for life in Life if life.name in ["DENIED", "FILLED", "CANCELED", "EXPIRED", "REJECTED", "VANISHED"]
+    } == CLOSED
