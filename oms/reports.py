@@ -17,6 +17,7 @@ from oms.values import (
     PositionEffect,
     PositionLeg,
     PositionMode,
+    PriceSource,
     Side,
     Symbol,
     VenueOrderId,
@@ -74,7 +75,9 @@ class OrderReport(_Report, frozen=True, kw_only=True, tag="order"):
     average_price: Decimal | None = None
     leverage: Decimal | None = None
     margin_mode: str | None = None
-    cancel_reason: str | None = None  # who ended it, if the venue says: user, system, stp
+    cancel_reason: str | None = None  # who ended it, if the venue says: user, system, stp, liquidation, adl
+    trigger_price: Decimal | None = None  # it waits for this price
+    triggered_by: VenueOrderId | None = None  # the conditional order that sent this one when its price came
     raw_status: str | None = None
     created_ms: int | None = None
     updated_ms: int | None = None
@@ -102,7 +105,7 @@ class TradeReport(_Report, frozen=True, kw_only=True, tag="trade"):
 
 
 class PositionReport(_Report, frozen=True, kw_only=True, tag="position"):
-    """One leg as the venue shows it; `quantity` in contracts, signed only where the venue signs it."""
+    """One leg as the venue shows it; `quantity` in contracts, negative for a net position that is short."""
 
     symbol: Symbol
     leg: PositionLeg | None = None
@@ -165,6 +168,7 @@ class CandleReport(_Report, frozen=True, kw_only=True, tag="candle"):
 
     symbol: Symbol | None
     interval: str | None = None
+    of: PriceSource = PriceSource.LAST  # whether trades made it, or the mark price
     open_ms: int
     open: Decimal
     high: Decimal
@@ -174,34 +178,38 @@ class CandleReport(_Report, frozen=True, kw_only=True, tag="candle"):
 
 
 class PublicTradeReport(_Report, frozen=True, kw_only=True, tag="public_trade"):
-    """One trade of the market, anybody's."""
+    """One trade of the market, anybody's. `in_base`: perpetuals' contracts are counted in base units here."""
 
     symbol: Symbol
     price: Decimal
     quantity: Decimal
     side: Side | None = None  # the taker's
     trade_id: str | None = None
+    in_base: bool = False
     at_ms: int | None = None
 
 
 class BookReport(_Report, frozen=True, kw_only=True, tag="book"):
-    """Levels are (price, quantity), best first. An update with quantity zero deletes the level."""
+    """Levels are (price, quantity), best first. An update with quantity zero deletes the level. None: this report says
+    nothing of that side.
+    """
 
     symbol: Symbol
-    bids: tuple[tuple[Decimal, Decimal], ...]
-    asks: tuple[tuple[Decimal, Decimal], ...]
+    bids: tuple[tuple[Decimal, Decimal], ...] | None = None
+    asks: tuple[tuple[Decimal, Decimal], ...] | None = None
     update: bool = False  # False: the whole book
     version: int | None = None
     at_ms: int | None = None
 
 
 class TickerReport(_Report, frozen=True, kw_only=True, tag="ticker"):
-    """Best prices and the last trade."""
+    """Best prices, the last trade, and on perpetuals the mark price."""
 
     symbol: Symbol
     bid: Decimal | None = None
     ask: Decimal | None = None
     last: Decimal | None = None
+    mark: Decimal | None = None
     at_ms: int | None = None
 
 

@@ -19,7 +19,8 @@ SUCCESS: Final = 1000
 HTTP_OK: Final = 200
 EMPTY: Final = (b"", b"null", b'""', b"{}", b"[]")
 PLEASANTRIES: Final = ("ok", "success")  # the texts that success has come with
-MALFORMED: Final = (msgspec.MsgspecError, ValueError, RecursionError)  # whatever decoding foreign bytes raises
+# Whatever foreign bytes make decoding and translating raise; arithmetic, where a sum of theirs cannot be exact.
+MALFORMED: Final = (msgspec.MsgspecError, ValueError, ArithmeticError, RecursionError)
 
 
 class Envelope(Struct):

@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from adapters.bitmart.decode import Kind, NotBuiltError, decode
+from adapters.bitmart.decode import Kind, decode
 from adapters.bitmart.spot import codec
 from oms.reports import Report, Unreadable
 
@@ -66,9 +66,3 @@ def test_a_path_may_carry_its_query(path: str) -> None:
 def test_a_shape_that_nobody_knows_is_nothing_or_refused_but_never_guessed(data: bytes) -> None:
     reports = decode("spot", "rest", None, b'{"code":1000,"message":"OK","data":%b}' % data)
     assert [report for report in reports if type(report).__name__ != "Refusal"] == []
-
-
-def test_futures_are_said_not_to_be_read_yet() -> None:
-    with pytest.raises(NotBuiltError, match="futures") as caught:
-        decode("futures", "rest", "/contract/private/order", b"{}")
-    assert caught.value.advice

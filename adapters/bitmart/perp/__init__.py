@@ -1,0 +1,1 @@
+"""BitMart USDT perpetuals (futures V2)."""
