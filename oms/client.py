@@ -21,10 +21,9 @@ import msgspec
 from yarl import URL
 
 from oms.errors import OmsError, Outcome
-from oms.gateway.commands import Items
+from oms.gateway.commands import Halts, Items
 from oms.gateway.problems import Problem
 from oms.gateway.views import (
-    AccountView,
     Balances,
     BalanceView,
     Fills,
@@ -192,13 +191,19 @@ class Client:
         scope = {"account": account, "strategy": strategy, "symbol": symbol, "reason": reason}
         return await self._call(Items, "POST", "/v1/cancel-all", body=_given(scope), key=self._ids.next())
 
-    async def halt(self, reason: str, *, account: str | None = None) -> AccountView:
-        """Stop everything that opens on an account; cancels pass."""
-        return await self._call(AccountView, "POST", "/v1/halt", body=_given({"reason": reason, "account": account}))
+    async def halt(
+        self, reason: str, *, account: str | None = None, strategy: str | None = None, symbol: str | None = None
+    ) -> Halts:
+        """Stop everything that opens in the scope, by default everything there is; cancels pass."""
+        body = {"reason": reason, "account": account, "strategy": strategy, "symbol": symbol}
+        return await self._call(Halts, "POST", "/v1/halt", body=_given(body))
 
-    async def resume(self, reason: str, *, account: str | None = None) -> AccountView:
-        """End the halt of an account."""
-        return await self._call(AccountView, "POST", "/v1/resume", body=_given({"reason": reason, "account": account}))
+    async def resume(
+        self, reason: str, *, account: str | None = None, strategy: str | None = None, symbol: str | None = None
+    ) -> Halts:
+        """End the halt of that very scope."""
+        body = {"reason": reason, "account": account, "strategy": strategy, "symbol": symbol}
+        return await self._call(Halts, "POST", "/v1/resume", body=_given(body))
 
     # ------------------------------------------------------------------------------------------------ questions
 
@@ -432,13 +437,13 @@ class SyncClient:
         """As `Client.cancel_all`."""
         return self._run(self._client.cancel_all(**scope))
 
-    def halt(self, reason: str, *, account: str | None = None) -> AccountView:
+    def halt(self, reason: str, **scope: Any) -> Halts:  # noqa: ANN401  # as Client.halt
         """Stop everything that opens, as `Client.halt`."""
-        return self._run(self._client.halt(reason, account=account))
+        return self._run(self._client.halt(reason, **scope))
 
-    def resume(self, reason: str, *, account: str | None = None) -> AccountView:
+    def resume(self, reason: str, **scope: Any) -> Halts:  # noqa: ANN401  # as Client.resume
         """End a halt, as `Client.resume`."""
-        return self._run(self._client.resume(reason, account=account))
+        return self._run(self._client.resume(reason, **scope))
 
     def order(self, client_order_id: str, **query: Any) -> OrderAnswer:  # noqa: ANN401  # as Client.order
         """Return one order, as `Client.order`."""

@@ -116,7 +116,7 @@ class Decider:
             instrument=self.instruments.get(command.symbol),
             capabilities=self.capabilities(command.symbol),
             available=book.available(base if command.side is Side.SELL else quote),
-            halted=book.account.halted,
+            halted=_halted(book.account, command),
             open_orders=len(book.open),
         )
 
@@ -150,6 +150,11 @@ def _order(book: Book, stream: str, events: Sequence[OrderEvent], facts: list[Fa
             leg, change = _moved(book, order, event)
             facts.append((leg, change, book.leg(leg, change)))
     return book.orders.get(stream)
+
+
+def _halted(account: accounts.Account, command: PlaceOrder) -> str | None:
+    halt = account.halt_of(command.strategy, command.symbol)
+    return None if halt is None else f"{halt.reason} (halt {halt.halt_id})"
 
 
 def _account(book: Book, events: Sequence[AccountEvent], facts: list[Fact]) -> State:

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 from msgspec import Struct
 
-from oms.values import AccountId, Currency
+from oms.values import AccountId, Currency, StrategyId, Symbol
 
 
 class _Event(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False, tag_field="type"):
@@ -31,16 +31,24 @@ class BalanceAdjusted(_Event, frozen=True, tag="balance-adjusted/1"):
     reason: str
 
 
-class TradingHalted(_Event, frozen=True, tag="trading-halted/1"):
-    """Nothing that opens goes out any more; cancels pass."""
+class TradingHalted(_Event, frozen=True, tag="trading-halted/2"):
+    """Nothing that opens goes out any more, of `strategy` and in `symbol` where they are named; cancels pass.
+
+    `halt_id` is what every denial names that this halt causes. Version 1 knew only halts of the whole account.
+    """
 
     reason: str
+    halt_id: str
+    strategy: StrategyId | None = None
+    symbol: Symbol | None = None
 
 
-class TradingResumed(_Event, frozen=True, tag="trading-resumed/1"):
-    """Somebody ended the halt, and said why."""
+class TradingResumed(_Event, frozen=True, tag="trading-resumed/2"):
+    """Somebody ended the halt of that scope, and said why; version 1 knew only halts of the whole account."""
 
     reason: str
+    strategy: StrategyId | None = None
+    symbol: Symbol | None = None
 
 
 AccountEvent = WriterStarted | BalanceAdjusted | TradingHalted | TradingResumed

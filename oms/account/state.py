@@ -2,12 +2,33 @@
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from types import MappingProxyType
+from typing import Final
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from oms.account.events import AccountEvent, BalanceAdjusted, TradingHalted, TradingResumed, WriterStarted
-from oms.values import EXACT, NO_AMOUNTS, ZERO, AccountId, Currency
+from oms.errors import CommandRefusedError
+from oms.values import EXACT, NO_AMOUNTS, ZERO, AccountId, Currency, StrategyId, Symbol
+
+HALTS_MAX: Final = 1_000  # scopes of one account that are halted at once
+
+HaltScope = tuple[StrategyId | None, Symbol | None]  # None: every one
+
+
+class Halt(Struct, frozen=True, gc=False):
+    """Why nothing that opens goes out, and the id that denials name."""
+
+    reason: str
+    halt_id: str
+
+
+class TooManyHaltsError(CommandRefusedError):
+    """More scopes are halted than anybody keeps in view."""
+
+    code = "too_many_halts"
+    next_step = "resume some, or halt the whole account"
 
 
 class Account(Struct, frozen=True, kw_only=True, gc=False):
@@ -19,34 +40,54 @@ class Account(Struct, frozen=True, kw_only=True, gc=False):
 
     version: int = 0
     adjustments: Mapping[Currency, Decimal] = NO_AMOUNTS
-    halted: str | None = None  # why, while trading is halted
+    halts: Mapping[HaltScope, Halt] = MappingProxyType({})
+
+    def halt_of(self, strategy: StrategyId, symbol: Symbol) -> Halt | None:
+        """Return the halt that stops a strategy in a market, the widest one first; None if it may trade."""
+        if not self.halts:
+            return None
+        scopes = ((None, None), (strategy, None), (None, symbol), (strategy, symbol))
+        return next((self.halts[scope] for scope in scopes if scope in self.halts), None)
 
 
 NOBODY = Account()
 
 
 class HaltTrading(Struct, frozen=True, kw_only=True, gc=False):
-    """Stop everything that opens; cancels pass."""
+    """Stop everything that opens, of a strategy and in a market where they are named; cancels pass."""
 
     account: AccountId
     reason: str
+    halt_id: str
+    strategy: StrategyId | None = None
+    symbol: Symbol | None = None
 
 
 class ResumeTrading(Struct, frozen=True, kw_only=True, gc=False):
-    """End the halt."""
+    """End the halt of that very scope; wider and narrower ones stay."""
 
     account: AccountId
     reason: str
+    strategy: StrategyId | None = None
+    symbol: Symbol | None = None
 
 
 def halt(command: HaltTrading, account: Account) -> tuple[AccountEvent, ...]:
-    """Return the halt; none if one is on already."""
-    return () if account.halted is not None else (TradingHalted(reason=command.reason),)
+    """Return the halt; none if that scope is halted already. Raises TooManyHaltsError."""
+    strategy, symbol = command.strategy, command.symbol
+    if (strategy, symbol) in account.halts:
+        return ()
+    if len(account.halts) >= HALTS_MAX:
+        raise TooManyHaltsError(f"{HALTS_MAX} scopes of {command.account} are halted already")
+    return (TradingHalted(reason=command.reason, halt_id=command.halt_id, strategy=strategy, symbol=symbol),)
 
 
 def resume(command: ResumeTrading, account: Account) -> tuple[AccountEvent, ...]:
-    """Return the end of the halt; none if none is on."""
-    return () if account.halted is None else (TradingResumed(reason=command.reason),)
+    """Return the end of the halt; none if that scope is not halted."""
+    strategy, symbol = command.strategy, command.symbol
+    if (strategy, symbol) not in account.halts:
+        return ()
+    return (TradingResumed(reason=command.reason, strategy=strategy, symbol=symbol),)
 
 
 def adjust(
@@ -71,7 +112,9 @@ def evolve(account: Account, event: AccountEvent) -> Account:
         case BalanceAdjusted():
             added = EXACT.add(account.adjustments.get(event.currency, ZERO), event.change)
             return replace(account, version=version, adjustments={**account.adjustments, event.currency: added})
-        case TradingHalted():
-            return replace(account, version=version, halted=event.reason)
-        case TradingResumed():
-            return replace(account, version=version, halted=None)
+        case TradingHalted(strategy=strategy, symbol=symbol):
+            halts = {**account.halts, (strategy, symbol): Halt(event.reason, event.halt_id)}
+            return replace(account, version=version, halts=halts)
+        case TradingResumed(strategy=strategy, symbol=symbol):
+            halts = {scope: each for scope, each in account.halts.items() if scope != (strategy, symbol)}
+            return replace(account, version=version, halts=halts)

@@ -9,12 +9,13 @@ from typing import Annotated, Final, TypeVar
 import typer
 
 from oms.cli.config import ConfigFile, configured
-from oms.cli.output import AsJson, Output
+from oms.cli.output import REFUSED, AsJson, Output
 from oms.cli.reads import AccountName, StrategyName, SymbolName
 from oms.cli.running import gateway_url
 from oms.cli.tokens import operator_token
 from oms.client import Client, connect
 from oms.config import Config
+from oms.gateway.commands import Halts
 from oms.gateway.views import OrderAnswer, encode
 from oms.values import OrderType, Side, TimeInForce, plain
 
@@ -109,26 +110,53 @@ def halt(
     *,
     reason: Annotated[str, typer.Option(help="Why; it stands in the log.")],
     account: AccountName = None,
+    strategy: StrategyName = None,
+    symbol: SymbolName = None,
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Stop everything that opens on an account; cancels pass."""
-    output = Output(as_json=as_json)
-    answer = _ask(configured(config), lambda client: client.halt(reason, account=account))
-    output.write(encode(answer)) if as_json else output.say(f"{answer.account} is halted: {answer.halted}")
+    """Stop everything that opens, of a strategy, in a market, on an account, or everywhere; cancels pass."""
+    _halted(
+        Output(as_json=as_json),
+        _ask(
+            configured(config),
+            lambda client: client.halt(reason, account=account, strategy=strategy, symbol=symbol),
+        ),
+    )
 
 
 def resume(
     *,
     reason: Annotated[str, typer.Option(help="Why; it stands in the log.")],
     account: AccountName = None,
+    strategy: StrategyName = None,
+    symbol: SymbolName = None,
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """End the halt of an account."""
-    output = Output(as_json=as_json)
-    answer = _ask(configured(config), lambda client: client.resume(reason, account=account))
-    output.write(encode(answer)) if as_json else output.say(f"{answer.account} trades again")
+    """End the halt of that very scope."""
+    _halted(
+        Output(as_json=as_json),
+        _ask(
+            configured(config),
+            lambda client: client.resume(reason, account=account, strategy=strategy, symbol=symbol),
+        ),
+    )
+
+
+def _halted(output: Output, answer: Halts) -> None:
+    if output.as_json:
+        output.write(encode(answer))
+    for item in answer.items:
+        if item.problem is not None:
+            output.say(f"{item.account}: {item.problem.detail}")
+        elif not item.halts:
+            output.say(f"{item.account} trades")
+        for each in item.halts:
+            scope = ", ".join(name for name in (each.strategy, each.symbol) if name) or "everything"
+            output.say(f"{item.account} is halted, {scope}: {each.reason} (halt {each.halt_id})")
+    if any(item.problem is not None for item in answer.items):
+        raise typer.Exit(REFUSED)
 
 
 def _ask(config: Config, ask: Callable[[Client], Awaitable[_T]]) -> _T:

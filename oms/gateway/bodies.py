@@ -86,10 +86,12 @@ class CancelAllBody(_Body, frozen=True, kw_only=True):
 
 
 class HaltBody(_Body, frozen=True, kw_only=True):
-    """Why trading on an account is halted or resumed."""
+    """Why trading is halted or resumed, and whose and where: what is not named is every one there is."""
 
     reason: str
     account: str | None = None
+    strategy: str | None = None
+    symbol: str | None = None
 
 
 class _Query(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

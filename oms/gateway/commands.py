@@ -1,7 +1,7 @@
 """Commands as strategies give them, over HTTP or a stream alike. Whoever calls has checked the scope."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from msgspec import Struct
@@ -24,11 +24,11 @@ from oms.gateway.bodies import (
 )
 from oms.gateway.metrics import Metrics
 from oms.gateway.problems import ForbiddenError, InvalidBodyError, Problem, denial, problem_of
-from oms.gateway.views import AccountView, OrderAnswer, View, order_answer, order_view
+from oms.gateway.views import HaltView, OrderAnswer, View, order_answer, order_view
 from oms.order.messages import CancelOrder
 from oms.order.state import Life, Order
 from oms.ports import Clock, Ids
-from oms.values import ClientOrderId
+from oms.values import AccountId, ClientOrderId, StrategyId, Symbol
 
 OK: Final = 200
 ACCEPTED: Final = 202
@@ -57,6 +57,22 @@ class Items(View, frozen=True, kw_only=True):
 
     position: int
     items: Sequence[Item]
+
+
+class HaltItem(View, frozen=True, kw_only=True):
+    """One account after a halt or a resume: every halt that is on, or the problem."""
+
+    account: str
+    status: int
+    halts: Sequence[HaltView] = ()
+    problem: Problem | None = None
+
+
+class Halts(View, frozen=True, kw_only=True):
+    """What became of a halt or a resume on each account."""
+
+    position: int
+    items: Sequence[HaltItem]
 
 
 class Commands:
@@ -149,16 +165,26 @@ class Commands:
         return self._several(items)
 
     async def halt(self, caller: Caller, body: HaltBody) -> Reply:
-        """Stop everything that opens on an account; cancels pass."""
-        engine = self._risk(caller, body)
-        command = HaltTrading(account=engine.account, reason=checked_text(body.reason, "reason"))
-        return self._halted(await engine.execute(command, actor=caller.strategy, cause=self._ids.next()), engine)
+        """Stop everything that opens in the scope, on every account the token sees if none is named; cancels pass."""
+        reason, halt_id = checked_text(body.reason, "reason"), self._ids.next()
+        strategy, symbol = _scope(body)
+        return await self._each(
+            caller,
+            body.account,
+            lambda account: HaltTrading(
+                account=account, reason=reason, halt_id=halt_id, strategy=strategy, symbol=symbol
+            ),
+        )
 
     async def resume(self, caller: Caller, body: HaltBody) -> Reply:
-        """End the halt of an account."""
-        engine = self._risk(caller, body)
-        command = ResumeTrading(account=engine.account, reason=checked_text(body.reason, "reason"))
-        return self._halted(await engine.execute(command, actor=caller.strategy, cause=self._ids.next()), engine)
+        """End the halt of that very scope, on every account the token sees if none is named."""
+        reason = checked_text(body.reason, "reason")
+        strategy, symbol = _scope(body)
+        return await self._each(
+            caller,
+            body.account,
+            lambda account: ResumeTrading(account=account, reason=reason, strategy=strategy, symbol=symbol),
+        )
 
     # ------------------------------------------------------------------------------------------------ inside
 
@@ -173,8 +199,21 @@ class Commands:
         self._pace.take(caller.token_id, caller.limits)
         return engine.offer(command, actor=caller.strategy, cause=self._ids.next())
 
-    def _risk(self, caller: Caller, body: HaltBody) -> Engine:
-        return self._accounts.one(caller, body.account)
+    async def _each(
+        self, caller: Caller, account: str | None, command: Callable[[AccountId], HaltTrading | ResumeTrading]
+    ) -> Reply:
+        """Give the command to each account, at once, so that none trades on while another one's log is slow."""
+        cause = self._ids.next()
+        engines = self._accounts.visible(caller, account)
+        offers: list[asyncio.Future[Receipt] | OmsError] = []
+        for engine in engines:
+            try:
+                offers.append(engine.offer(command(engine.account), actor=caller.strategy, cause=cause))
+            except OmsError as error:
+                offers.append(error)
+        items = [await _halted(engine, offer) for engine, offer in zip(engines, offers, strict=True)]
+        position = self._accounts.position
+        return Reply(OK, position, Halts(position=position, items=items))
 
     def _reply(self, command: str, receipt: Receipt) -> Reply:
         """Return what is answered about an order: what became of it, or which limit denied it."""
@@ -204,8 +243,24 @@ class Commands:
         position = self._accounts.position
         return Reply(OK, position, Items(position=position, items=items))
 
-    def _halted(self, receipt: Receipt, engine: Engine) -> Reply:
-        account = receipt.state
-        assert isinstance(account, Account)
-        view = AccountView(position=receipt.position, account=engine.account, halted=account.halted)
-        return Reply(OK, receipt.position, view)
+
+def _scope(body: HaltBody) -> tuple[StrategyId | None, Symbol | None]:
+    """Return whose trading is meant, and where. Raises InvalidBodyError."""
+    strategy = None if body.strategy is None else StrategyId(checked_text(body.strategy, "strategy"))
+    return strategy, None if body.symbol is None else Symbol(checked_text(body.symbol, "symbol"))
+
+
+async def _halted(engine: Engine, offer: asyncio.Future[Receipt] | OmsError) -> HaltItem:
+    try:
+        if isinstance(offer, OmsError):
+            raise offer
+        account = (await offer).state
+    except OmsError as error:
+        problem = problem_of(error)
+        return HaltItem(account=engine.account, status=problem.status, problem=problem)
+    assert isinstance(account, Account)
+    halts = [
+        HaltView(halt_id=halt.halt_id, reason=halt.reason, strategy=strategy, symbol=symbol)
+        for (strategy, symbol), halt in account.halts.items()
+    ]
+    return HaltItem(account=engine.account, status=OK, halts=halts)

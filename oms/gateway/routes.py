@@ -18,12 +18,11 @@ from oms.gateway.bodies import (
     PlaceBody,
     ReadQuery,
 )
-from oms.gateway.commands import Commands, Items, Reply
+from oms.gateway.commands import Commands, Halts, Items, Reply
 from oms.gateway.problems import UnsupportedError
 from oms.gateway.questions import Questions
 from oms.gateway.tokens import Scope
 from oms.gateway.views import (
-    AccountView,
     Balances,
     Events,
     Fills,
@@ -163,20 +162,20 @@ ROUTES: Final = (
     Route(
         method="POST",
         path="/v1/halt",
-        summary="Stop everything that opens on an account; cancels pass.",
+        summary="Stop everything that opens, of a strategy or in a market or on all accounts; cancels pass.",
         scope=Scope.RISK_WRITE,
         answer=lambda door, ask: door.commands.halt(ask.caller, ask.body),
         body=HaltBody,
-        shows=AccountView,
+        shows=Halts,
     ),
     Route(
         method="POST",
         path="/v1/resume",
-        summary="End the halt of an account.",
+        summary="End the halt of that very scope.",
         scope=Scope.RISK_WRITE,
         answer=lambda door, ask: door.commands.resume(ask.caller, ask.body),
         body=HaltBody,
-        shows=AccountView,
+        shows=Halts,
     ),
     Route(
         method="GET",

@@ -171,12 +171,13 @@ class Instruments(View, frozen=True, kw_only=True):
     items: Sequence[InstrumentView]
 
 
-class AccountView(View, frozen=True, kw_only=True):
-    """One account after a halt or a resume; `halted` says why trading is halted, absent if it is not."""
+class HaltView(View, frozen=True, kw_only=True):
+    """One halt: `strategy` and `symbol` where it is of them alone; denials name its `halt_id`."""
 
-    position: int
-    account: str
-    halted: str | None = None
+    halt_id: str
+    reason: str
+    strategy: str | None = None
+    symbol: str | None = None
 
 
 class Frame(View, frozen=True, kw_only=True):

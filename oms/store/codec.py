@@ -32,7 +32,13 @@ class Upcast(Struct, frozen=True):
     change: Callable[[Body], Body]
 
 
-UPCASTS: Final[Mapping[str, Upcast]] = MappingProxyType({})  # no shape has a successor yet
+UPCASTS: Final[Mapping[str, Upcast]] = MappingProxyType(
+    {
+        # A halt had no id but its event's, and was of the whole account.
+        "trading-halted/1": Upcast("trading-halted/2", lambda body: {**body, "halt_id": body["id"]}),
+        "trading-resumed/1": Upcast("trading-resumed/2", lambda body: body),
+    }
+)
 
 
 class Codec(Generic[_E]):

@@ -3,11 +3,21 @@
 from collections.abc import Sequence
 from decimal import Decimal
 
+import pytest
 from hypothesis import given as forall
 from hypothesis import strategies as st
 
 from oms.account.events import BalanceAdjusted, TradingHalted, TradingResumed
-from oms.account.state import NOBODY, HaltTrading, ResumeTrading, adjust, evolve, halt, resume
+from oms.account.state import (
+    NOBODY,
+    HaltTrading,
+    ResumeTrading,
+    TooManyHaltsError,
+    adjust,
+    evolve,
+    halt,
+    resume,
+)
 from oms.book import Book, account_stream
 from oms.decide import Decider, Fact, Said
 from oms.errors import CommandRefusedError
@@ -15,7 +25,7 @@ from oms.order.messages import CancelOrder, SubmitAccepted, SubmitUnknown
 from oms.order.state import CLOSED, hold
 from oms.reports import VenueOrderStatus
 from oms.risk import Limits
-from oms.values import AccountId, ClientOrderId, Currency, Provenance, Side, Symbol, VenueOrderId
+from oms.values import AccountId, ClientOrderId, Currency, Provenance, Side, StrategyId, Symbol, VenueOrderId
 from tests.order.story import BTC_USDT, SPOT, asking, shown, trade
 
 MAIN = AccountId("main")
@@ -75,12 +85,45 @@ def test_the_venues_balances_are_taken_over_with_the_reason() -> None:
 
 
 def test_a_halt_is_put_on_once_and_taken_off_once() -> None:
-    stop, go = HaltTrading(account=MAIN, reason="drill"), ResumeTrading(account=MAIN, reason="over")
-    assert halt(stop, NOBODY) == (TradingHalted(reason="drill"),)
-    halted = evolve(NOBODY, TradingHalted(reason="drill"))
+    stop, go = HaltTrading(account=MAIN, reason="drill", halt_id="h1"), ResumeTrading(account=MAIN, reason="over")
+    on = TradingHalted(reason="drill", halt_id="h1")
+    assert halt(stop, NOBODY) == (on,)
+    halted = evolve(NOBODY, on)
     assert halt(stop, halted) == ()
     assert resume(go, halted) == (TradingResumed(reason="over"),)
     assert resume(go, NOBODY) == ()
+    assert evolve(halted, TradingResumed(reason="over")).halts == {}
+
+
+HALTED = """
+                 maker BTC   maker ETH   taker BTC   taker ETH
+everything           1           1           1           1
+maker                1           1           .           .
+BTC                  1           .           1           .
+maker BTC            1           .           .           .     """
+
+
+def test_a_halt_stops_whom_it_names_where_it_says() -> None:
+    head, *rows = HALTED.strip("\n").splitlines()
+    pairs = list(zip(head.split()[::2], head.split()[1::2], strict=True))
+    for row in rows:
+        *scope, a, b, c, d = row.split()
+        strategy = StrategyId("maker") if "maker" in scope else None
+        symbol = Symbol("BTC") if "BTC" in scope else None
+        on = TradingHalted(reason="drill", halt_id="h1", strategy=strategy, symbol=symbol)
+        halted = evolve(NOBODY, on)
+        stopped = [halted.halt_of(StrategyId(who), Symbol(where)) is not None for who, where in pairs]
+        assert stopped == [cell == "1" for cell in (a, b, c, d)], row
+        other = ResumeTrading(account=MAIN, reason="over", strategy=StrategyId("nobody"))
+        assert resume(other, halted) == ()  # another scope's end is not this one's
+
+
+def test_a_thousand_scopes_are_enough() -> None:
+    halted = NOBODY
+    for n in range(1000):
+        halted = evolve(halted, TradingHalted(reason="r", halt_id=str(n), strategy=StrategyId(str(n))))
+    with pytest.raises(TooManyHaltsError):
+        halt(HaltTrading(account=MAIN, reason="drill", halt_id="h1"), halted)
 
 
 def test_closed_orders_leave_memory_unless_something_is_missing() -> None:
@@ -117,7 +160,7 @@ messages = st.lists(
         ),
         st.builds(lambda n: (f"c{n}", SubmitAccepted(venue_order_id=VenueOrderId("v1"))), st.integers(1, 3)),
         st.builds(lambda n: (f"c{n}", SubmitUnknown(reason="x", valid_until_ns=1)), st.integers(1, 3)),
-        st.just(HaltTrading(account=MAIN, reason="x")),
+        st.just(HaltTrading(account=MAIN, reason="x", halt_id="h1")),
         st.just(ResumeTrading(account=MAIN, reason="x")),
     ),
     max_size=12,

@@ -272,10 +272,11 @@ def test_s18_a_halt_denies_what_opens_and_lets_cancels_pass() -> None:
         await desk.start(watching=False)
         await desk.place()
         await asyncio.sleep(1)
-        halting = desk.engine.execute(HaltTrading(account=MAIN, reason="drill"), actor="operator")
+        halting = desk.engine.execute(HaltTrading(account=MAIN, reason="drill", halt_id="h1"), actor="operator")
         queued = [desk.place(f"q{n}", quantity=Decimal("0.1")) for n in range(5)]
         _, *denied = await asyncio.gather(halting, *queued)
         assert all(isinstance(each.state, Order) and each.state.life is Life.DENIED for each in denied)
+        assert {each.state.reason for each in denied} == {"trading_halted: drill (halt h1)"}
         await desk.cancel()
         await asyncio.sleep(1)
         assert len(desk.venue.submitted) == 1

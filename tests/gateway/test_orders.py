@@ -5,9 +5,9 @@ from decimal import Decimal
 
 from oms.gateway.tokens import Scope
 from oms.order.messages import SubmitAccepted
-from oms.reports import VenueOrderStatus
+from oms.reports import OrderReport, VenueOrderStatus
 from oms.store.codec import decode_meta
-from oms.values import Provenance, VenueOrderId
+from oms.values import Provenance, Side, Symbol, VenueOrderId
 from tests.gateway.house import House, order
 from tests.order.story import shown, trade
 
@@ -148,8 +148,18 @@ async def test_one_malformed_order_refuses_a_batch_before_any_is_taken(house: Ho
     assert await house.log.head() == before
 
 
-async def test_cancel_all_cancels_a_strategys_own_orders_and_no_others(house: House) -> None:
+async def test_s19_cancel_all_cancels_a_strategys_own_orders_and_no_others(house: House) -> None:
     taker = house.tokens.create("taker")
+    by_hand = OrderReport(
+        symbol=Symbol("BTC/USDT"),
+        status=VenueOrderStatus.NEW,
+        venue_order_id=VenueOrderId("v9"),
+        side=Side.BUY,
+        order_type="limit",
+        quantity=Decimal(1),
+        price=Decimal(50_000),
+    )
+    await house.report("v9", by_hand, source=Provenance.POLL)
     await house.place(client_order_id="m1")
     await house.place(client_order_id="m2", symbol="ETH/USDT", price="3000")
     await house.place(client_order_id="t1", token=taker)
@@ -158,6 +168,10 @@ async def test_cancel_all_cancels_a_strategys_own_orders_and_no_others(house: Ho
     answer = await house.call("POST", "/v1/cancel-all")
     assert sorted(item["client_order_id"] for item in answer.json["items"]) == ["m1", "m2"]
     assert (await house.call("GET", "/v1/orders/t1", token=taker)).json["status"] == "sending"
+    operator = house.tokens.create("operator", scopes=(Scope.ADMIN,))
+    assert (await house.call("GET", "/v1/orders/v9", token=operator)).json["status"] == "open"
+    cancels = [event.stream for event in await house.events() if event.topic.startswith("cancel-requested/")]
+    assert cancels == ["order/main/m1", "order/main/m2"]
 
 
 async def test_orders_are_listed_page_by_page_though_new_ones_arrive(house: House) -> None:
@@ -262,12 +276,39 @@ async def test_a_request_named_like_a_message_does_not_open_it(house: House) -> 
     assert story["items"][-1]["messages"] == []
 
 
-async def test_halted_trading_denies_orders_until_it_is_resumed(house: House) -> None:
+async def test_s18_halted_trading_denies_orders_with_the_halts_id_until_it_is_resumed(house: House) -> None:
     guard = house.tokens.create("guard", scopes=(Scope.RISK_WRITE,))
     halted = await house.call("POST", "/v1/halt", {"reason": "storm"}, token=guard)
-    assert (halted.status, halted.json["halted"]) == (200, "storm")
+    assert halted.status == 200
+    (item,) = halted.json["items"]
+    (halt,) = item["halts"]
+    assert (item["account"], halt["reason"]) == ("main", "storm")
     denied = await house.place()
     assert (denied.status, denied.json["code"], denied.json["outcome"]) == (422, "trading_halted", "recorded")
+    assert denied.json["detail"].endswith(f"storm (halt {halt['halt_id']})")
+    assert any(halt["halt_id"].encode() in event.state for event in await house.events() if event.stream[0] == "a")
     resumed = await house.call("POST", "/v1/resume", {"reason": "calm"}, token=guard)
-    assert "halted" not in resumed.json
+    assert resumed.json["items"] == [{"account": "main", "status": 200, "halts": []}]
     assert (await house.place(client_order_id="c2")).status == 202
+
+
+async def test_a_halt_may_be_of_one_strategy_or_one_market(house: House) -> None:
+    guard, taker = house.tokens.create("guard", scopes=(Scope.RISK_WRITE,)), house.tokens.create("taker")
+    await house.call("POST", "/v1/halt", {"reason": "r", "strategy": "maker"}, token=guard)
+    await house.call("POST", "/v1/halt", {"reason": "r", "symbol": "ETH/USDT"}, token=guard)
+    assert (await house.place(client_order_id="a1")).status == 422
+    assert (await house.place(client_order_id="a2", token=taker)).status == 202
+    assert (await house.place(client_order_id="a3", token=taker, symbol="ETH/USDT")).status == 422
+    (item,) = (await house.call("POST", "/v1/resume", {"reason": "r", "strategy": "maker"}, token=guard)).json["items"]
+    assert [halt.get("symbol") for halt in item["halts"]] == ["ETH/USDT"]
+    assert (await house.place(client_order_id="a4")).status == 202
+
+
+async def test_a_halt_that_names_no_account_is_of_every_account_the_token_sees() -> None:
+    async with House.opened(accounts=("main", "other", "third")) as house:
+        guard = house.tokens.create("guard", accounts=("main", "other"), scopes=(Scope.RISK_WRITE,))
+        items = (await house.call("POST", "/v1/halt", {"reason": "storm"}, token=guard)).json["items"]
+        assert [(item["account"], len(item["halts"])) for item in items] == [("main", 1), ("other", 1)]
+        trader = house.tokens.create("maker", accounts=("main", "other", "third"))
+        for account, status in (("main", 422), ("other", 422), ("third", 202)):
+            assert (await house.place(account=account, token=trader)).status == status
