@@ -15,6 +15,7 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import Meta, Struct, field
 
+from oms.breaks.state import Policy
 from oms.errors import OmsError
 from oms.gateway.settings import Settings
 from oms.risk import Limits
@@ -111,6 +112,7 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     simulator: Simulated = field(default_factory=Simulated)
     vault: VaultSettings = field(default_factory=VaultSettings)
     limits: Limits = field(default_factory=Limits)
+    breaks: Policy = field(default_factory=Policy)
     start: Start = field(default_factory=Start)
     stop: Stop = field(default_factory=Stop)
 

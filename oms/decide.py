@@ -9,9 +9,13 @@ from typing import Final
 from msgspec import Struct
 
 from oms.account import state as accounts
-from oms.account.events import AccountEvent, WriterStarted
+from oms.account.events import AccountEvent, BalanceAdjusted, TradesCovered, WriterStarted
 from oms.account.state import HaltTrading, ResumeTrading
 from oms.book import Book, Event, account_stream, order_stream, position_stream
+from oms.breaks import decisions as disagreements
+from oms.breaks.decisions import DisagreementsReport, ExplainBreak, ResolveBreak
+from oms.breaks.events import BreakKind
+from oms.breaks.state import DEFAULT_POLICY, Policy, blocking
 from oms.errors import InvalidOrderError, UnknownSymbolError
 from oms.instrument import Instrument
 from oms.order import decisions as orders
@@ -26,7 +30,7 @@ from oms.reconcile import totals
 from oms.reports import BalanceReport, OrderReport
 from oms.risk import Facts, Limits
 from oms.sums import State
-from oms.values import AccountId, Provenance, Side, Symbol, currencies, signed
+from oms.values import EXACT, ZERO, AccountId, Currency, Provenance, Side, Symbol, currencies, signed
 from oms.venue import Capabilities
 
 Fact = tuple[str, Event, State]  # stream, event, the state it led to
@@ -40,8 +44,8 @@ class BalancesReport(Struct, frozen=True, kw_only=True, gc=False):
     reason: str
 
 
-Command = PlaceOrder | CancelOrder | HaltTrading | ResumeTrading
-Report = OrderNews | BalancesReport | WriterStarted
+Command = PlaceOrder | CancelOrder | HaltTrading | ResumeTrading | ExplainBreak | ResolveBreak
+Report = OrderNews | BalancesReport | WriterStarted | TradesCovered | DisagreementsReport
 Addressed = tuple[str, Report]  # the stream it is about, and what is said of it
 
 
@@ -76,11 +80,13 @@ class Decider:
         instruments: Mapping[Symbol, Instrument],
         capabilities: Callable[[Symbol], Capabilities],
         limits: Limits,
+        policy: Policy = DEFAULT_POLICY,
     ) -> None:
         self.account = account
         self.instruments = instruments
         self.capabilities = capabilities
         self.limits = limits
+        self.policy = policy
 
     def decide(self, said: Said, book: Book) -> Decided:
         """Decide `said` against `book`, fold the outcome into it and return it.
@@ -105,6 +111,10 @@ class Decider:
                 state = _account(book, accounts.halt(command, book.account), facts)
             case ResumeTrading() as command:
                 state = _account(book, accounts.resume(command, book.account), facts)
+            case ExplainBreak() as command:
+                state = _account(book, disagreements.explain(command, book.account.breaks), facts)
+            case ResolveBreak() as command:
+                state = _account(book, _resolve(command, book), facts)
         return Decided(facts, state)
 
     def _facts(self, command: PlaceOrder, book: Book) -> Facts:
@@ -116,9 +126,14 @@ class Decider:
             instrument=self.instruments.get(command.symbol),
             capabilities=self.capabilities(command.symbol),
             available=book.available(base if command.side is Side.SELL else quote),
-            halted=_halted(book.account, command),
+            halted=_halted(book.account, command) or self._blocked(book, command.symbol),
             open_orders=len(book.open),
         )
+
+    def _blocked(self, book: Book, symbol: Symbol) -> str | None:
+        """Return why a break keeps orders on `symbol` from opening, if one does."""
+        found = blocking(book.account.breaks, self.policy, symbol)
+        return None if found is None else f"break {found.break_id}: {found.ours} here, {found.theirs} at the venue"
 
     def _report(self, book: Book, stream: str, report: Report, facts: list[Fact]) -> State | None:
         match report:
@@ -126,6 +141,10 @@ class Decider:
                 return _account(book, accounts.adjust(book.totals, totals(report.balances), report.reason), facts)
             case WriterStarted():
                 return _account(book, (report,), facts)
+            case TradesCovered():
+                return _account(book, accounts.cover(report, book.account), facts)
+            case DisagreementsReport():
+                return _account(book, disagreements.report(report, book.account.breaks), facts)
             case news:
                 order = book.orders.get(stream)
                 events = orders.record(news, order) if order is not None else self._unknown(news)
@@ -155,6 +174,18 @@ def _order(book: Book, stream: str, events: Sequence[OrderEvent], facts: list[Fa
 def _halted(account: accounts.Account, command: PlaceOrder) -> str | None:
     halt = account.halt_of(command.strategy, command.symbol)
     return None if halt is None else f"{halt.reason} (halt {halt.halt_id})"
+
+
+def _resolve(command: ResolveBreak, book: Book) -> Sequence[AccountEvent]:
+    """Return the end of a break; where it was about a balance, the venue's figure becomes ours."""
+    resolved = disagreements.resolve(command, book.account.breaks)
+    ended = book.account.breaks.open[command.break_id]
+    if ended.kind is not BreakKind.BALANCE or ended.difference is None:
+        return resolved
+    currency = Currency(ended.subject.rpartition("/")[2])
+    total = EXACT.add(book.totals.get(currency, ZERO), ended.difference)
+    reason = f"break: {command.reason}"
+    return (*resolved, BalanceAdjusted(currency=currency, change=ended.difference, total=total, reason=reason))
 
 
 def _account(book: Book, events: Sequence[AccountEvent], facts: list[Fact]) -> State:

@@ -71,6 +71,13 @@ class UnknownOrderError(CommandRefusedError):
     next_step = "check the client_order_id"
 
 
+class UnknownBreakError(CommandRefusedError):
+    """No break of that name is open."""
+
+    code = "unknown_break"
+    next_step = "GET /v1/breaks, or oms breaks, lists those that are"
+
+
 class OrderClosedError(CommandRefusedError):
     """A cancel or an amend reaches an order that can no longer change."""
 

@@ -286,6 +286,7 @@ async def _writer(
         instruments={market.symbol: market for market in markets},
         capabilities=venue.capabilities,
         limits=config.limits,
+        policy=config.breaks,
     )
     clock, ids, spawn = world.clock, world.ids, world.spawn
     engine = Engine(name, decider=decider, log=log_, clock=clock, ids=ids, spawn=spawn)

@@ -22,6 +22,7 @@ PURE = (
     "order",
     "position",
     "account",
+    "breaks",
 )
 
 

@@ -4,6 +4,7 @@ from decimal import Decimal
 
 from msgspec import Struct
 
+from oms.breaks.events import BreakChanged, BreakExplained, BreakOpened, BreakResolved
 from oms.values import AccountId, Currency, StrategyId, Symbol
 
 
@@ -51,4 +52,23 @@ class TradingResumed(_Event, frozen=True, tag="trading-resumed/2"):
     symbol: Symbol | None = None
 
 
-AccountEvent = WriterStarted | BalanceAdjusted | TradingHalted | TradingResumed
+class TradesCovered(_Event, frozen=True, tag="trades-covered/1"):
+    """Every trade of the account up to `until_ms` (UTC) is in the log: the venue was asked, and its lists were whole.
+
+    Whoever comes back after a gap asks from here on. Written seldom: what overlaps is told apart by ids.
+    """
+
+    until_ms: int
+
+
+AccountEvent = (
+    WriterStarted
+    | BalanceAdjusted
+    | TradingHalted
+    | TradingResumed
+    | TradesCovered
+    | BreakOpened
+    | BreakChanged
+    | BreakExplained
+    | BreakResolved
+)

@@ -8,7 +8,17 @@ from typing import Final
 from msgspec import Struct
 from msgspec.structs import replace
 
-from oms.account.events import AccountEvent, BalanceAdjusted, TradingHalted, TradingResumed, WriterStarted
+from oms.account.events import (
+    AccountEvent,
+    BalanceAdjusted,
+    TradesCovered,
+    TradingHalted,
+    TradingResumed,
+    WriterStarted,
+)
+from oms.breaks import state as disagreements
+from oms.breaks.events import BreakChanged, BreakExplained, BreakKind, BreakOpened, BreakResolved
+from oms.breaks.state import NO_BREAKS, Breaks
 from oms.errors import CommandRefusedError
 from oms.values import EXACT, NO_AMOUNTS, ZERO, AccountId, Currency, StrategyId, Symbol
 
@@ -41,6 +51,8 @@ class Account(Struct, frozen=True, kw_only=True, gc=False):
     version: int = 0
     adjustments: Mapping[Currency, Decimal] = NO_AMOUNTS
     halts: Mapping[HaltScope, Halt] = MappingProxyType({})
+    covered_ms: int = 0  # every trade until then (UTC) is in the log, or a person said that it need not be
+    breaks: Breaks = NO_BREAKS
 
     def halt_of(self, strategy: StrategyId, symbol: Symbol) -> Halt | None:
         """Return the halt that stops a strategy in a market, the widest one first; None if it may trade."""
@@ -103,6 +115,11 @@ def adjust(
     return adjustments
 
 
+def cover(report: TradesCovered, account: Account) -> tuple[AccountEvent, ...]:
+    """Return how far trades are known; none if that was known already."""
+    return (report,) if report.until_ms > account.covered_ms else ()
+
+
 def evolve(account: Account, event: AccountEvent) -> Account:
     """Return the account after `event`. Moves data, decides nothing."""
     version = account.version + 1
@@ -118,3 +135,21 @@ def evolve(account: Account, event: AccountEvent) -> Account:
         case TradingResumed(strategy=strategy, symbol=symbol):
             halts = {scope: each for scope, each in account.halts.items() if scope != (strategy, symbol)}
             return replace(account, version=version, halts=halts)
+        case TradesCovered():
+            return replace(account, version=version, covered_ms=max(account.covered_ms, event.until_ms))
+        case BreakOpened() | BreakChanged() | BreakExplained():
+            return replace(account, version=version, breaks=disagreements.evolve(account.breaks, event))
+        case BreakResolved():
+            return _resolved(account, event, version)
+
+
+def _resolved(account: Account, event: BreakResolved, version: int) -> Account:
+    """A history that somebody accepted as it is counts as covered."""
+    ended = disagreements.known(account.breaks, event.break_id)
+    until_ms = ended.until_ms if ended.kind is BreakKind.HISTORY else None
+    return replace(
+        account,
+        version=version,
+        covered_ms=max(account.covered_ms, until_ms or 0),
+        breaks=disagreements.evolve(account.breaks, event),
+    )

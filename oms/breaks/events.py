@@ -1,0 +1,84 @@
+"""What can happen to a break. The tags are stored names: never reuse one, never edit one.
+
+The events stand in the account's own stream: a break may stop the account from opening orders, so what the gate reads
+and what closed it have one order, and one version.
+"""
+
+from decimal import Decimal
+from enum import StrEnum
+
+from msgspec import Struct
+
+from oms.values import Symbol
+
+
+class BreakKind(StrEnum):
+    """What disagrees."""
+
+    BALANCE = "balance"  # the venue's total of a currency
+    POSITION = "position"  # the venue's quantity of a leg
+    ORDER = "order"  # the venue contradicted our history of an order, or said what nobody can read
+    PRICE = "price"  # the venue works an order at another price than was sent
+    HISTORY = "history"  # trades may exist that no question can reach
+    COVERAGE = "coverage"  # a list of open orders was cut: orders that are not ours may be missing
+    MODE = "mode"  # one-way or hedged, otherwise than we trade
+    LEVERAGE = "leverage"  # what backs a position, otherwise than was set
+
+
+class Resolution(StrEnum):
+    """How a break ended."""
+
+    AGREED = "agreed"  # the figures came together by themselves
+    ACCEPTED = "accepted"  # a person took the venue's word, or ours, and said why
+
+
+class _Event(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False, tag_field="type"):
+    """Absent values are None and left out of the body."""
+
+
+class BreakOpened(_Event, frozen=True, tag="break-opened/1"):
+    """We say `ours`, the venue says `theirs`, and nothing under way explains it.
+
+    `break_id` is made from what disagrees, so the same disagreement is the same break on every machine and at every
+    look. `difference` (theirs less ours, in the figures' own unit) where they are amounts. `evidence` names the answers
+    (venue_messages ids) that it was read in. `until_ms` (UTC): what a history is incomplete up to.
+    """
+
+    break_id: str
+    kind: BreakKind
+    subject: str  # what it is about: spot/USDT, BTC/USDT:USDT/long, a client order id
+    ours: str
+    theirs: str
+    difference: Decimal | None = None
+    symbol: Symbol | None = None  # where it is about one market; None: about the account
+    evidence: tuple[str, ...] = ()
+    until_ms: int | None = None
+
+
+class BreakChanged(_Event, frozen=True, tag="break-changed/1"):
+    """It goes on, with other figures."""
+
+    break_id: str
+    ours: str
+    theirs: str
+    difference: Decimal | None = None
+    evidence: tuple[str, ...] = ()
+    until_ms: int | None = None
+
+
+class BreakExplained(_Event, frozen=True, tag="break-explained/1"):
+    """Somebody said what it comes from. It stays open until the figures agree, or until it is resolved."""
+
+    break_id: str
+    reason: str
+
+
+class BreakResolved(_Event, frozen=True, tag="break-resolved/1"):
+    """It is over. One that was accepted does not open again with the same figures."""
+
+    break_id: str
+    resolution: Resolution
+    reason: str
+
+
+BreakEvent = BreakOpened | BreakChanged | BreakExplained | BreakResolved

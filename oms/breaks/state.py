@@ -1,0 +1,133 @@
+"""The breaks of one account as the log tells them, and which of them keep it from opening orders."""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from types import MappingProxyType
+from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from oms.breaks.events import (
+    BreakChanged,
+    BreakEvent,
+    BreakExplained,
+    BreakKind,
+    BreakOpened,
+    BreakResolved,
+    Resolution,
+)
+from oms.errors import CorruptStreamError
+from oms.values import Symbol
+
+ACCEPTED_MAX: Final = 1_000  # breaks that were accepted and are remembered, so that they do not open again
+
+
+class Break(Struct, frozen=True, kw_only=True, gc=False):
+    """One open break; the figures are the latest."""
+
+    break_id: str
+    kind: BreakKind
+    subject: str
+    ours: str
+    theirs: str
+    difference: Decimal | None = None
+    symbol: Symbol | None = None
+    explanation: str | None = None
+    until_ms: int | None = None
+
+
+class Breaks(Struct, frozen=True, kw_only=True, gc=False):
+    """By id: what is open, and the figures (ours, theirs; where there is one, the difference alone) of what was
+    accepted.
+    """
+
+    open: Mapping[str, Break] = MappingProxyType({})
+    accepted: Mapping[str, str] = MappingProxyType({})
+
+
+NO_BREAKS: Final = Breaks()
+
+
+class Policy(Struct, frozen=True, kw_only=True):
+    """Which breaks keep orders from being opened: those of the kinds named (separated by commas), and those that differ
+    by more than `block_above`, in the unit of the figures. About one market they block that one, else the account.
+    """
+
+    block_kinds: str = "position,history,mode"
+    block_above: Decimal | None = None
+
+
+DEFAULT_POLICY: Final = Policy()
+
+
+def blocking(breaks: Breaks, policy: Policy, symbol: Symbol) -> Break | None:
+    """Return the first open break that keeps an order on `symbol` from opening, or None."""
+    if not breaks.open:
+        return None
+    kinds = {kind.strip() for kind in policy.block_kinds.split(",")}
+    for each in breaks.open.values():
+        beyond = (
+            policy.block_above is not None and each.difference is not None and abs(each.difference) > policy.block_above
+        )
+        if (each.kind.value in kinds or beyond) and each.symbol in {None, symbol}:
+            return each
+    return None
+
+
+def figures(difference: Decimal | None, ours: str, theirs: str) -> str:
+    """Return what makes two sightings of one break the same: amounts move with every trade, their difference does not.
+
+    A difference that only is spelled otherwise is the same.
+    """
+    return f"{ours}|{theirs}" if difference is None else str(difference.normalize())
+
+
+def known(breaks: Breaks, break_id: str) -> Break:
+    """Return an open break. Raises CorruptStreamError: there is none, and our own writing was wrong."""
+    found = breaks.open.get(break_id)
+    if found is None:
+        raise CorruptStreamError(f"break {break_id} goes on, and is not open")
+    return found
+
+
+def evolve(breaks: Breaks, event: BreakEvent) -> Breaks:
+    """Return the breaks after `event`. Moves data, decides nothing. Raises CorruptStreamError."""
+    match event:
+        case BreakOpened():
+            opened = Break(
+                break_id=event.break_id,
+                kind=event.kind,
+                subject=event.subject,
+                ours=event.ours,
+                theirs=event.theirs,
+                difference=event.difference,
+                symbol=event.symbol,
+                until_ms=event.until_ms,
+            )
+            return replace(breaks, open={**breaks.open, event.break_id: opened})
+        case BreakChanged():
+            changed = replace(
+                known(breaks, event.break_id),
+                ours=event.ours,
+                theirs=event.theirs,
+                difference=event.difference,
+                until_ms=event.until_ms,
+            )
+            return replace(breaks, open={**breaks.open, event.break_id: changed})
+        case BreakExplained():
+            explained = replace(known(breaks, event.break_id), explanation=event.reason)
+            return replace(breaks, open={**breaks.open, event.break_id: explained})
+        case BreakResolved():
+            return _resolved(breaks, event)
+
+
+def _resolved(breaks: Breaks, event: BreakResolved) -> Breaks:
+    ended = known(breaks, event.break_id)
+    remaining = {name: each for name, each in breaks.open.items() if name != event.break_id}
+    if event.resolution is not Resolution.ACCEPTED:
+        return replace(breaks, open=remaining)
+    kept = [(name, figure) for name, figure in breaks.accepted.items() if name != event.break_id]
+    accepted = dict(kept[-(ACCEPTED_MAX - 1) :])
+    accepted[event.break_id] = figures(ended.difference, ended.ours, ended.theirs)
+    return replace(breaks, open=remaining, accepted=accepted)
