@@ -164,7 +164,9 @@ class Refusal(_Report, frozen=True, kw_only=True, tag="refusal", rename={"klass"
 
 
 class CandleReport(_Report, frozen=True, kw_only=True, tag="candle"):
-    """One bar; `open_ms` is the start of its interval. `symbol` is None where the payload does not say it."""
+    """One bar; `open_ms` is the start of its interval. `symbol` is None where the payload does not say it. `closed`
+    once nothing can change it any more; a payload alone never says that.
+    """
 
     symbol: Symbol | None
     interval: str | None = None
@@ -175,6 +177,7 @@ class CandleReport(_Report, frozen=True, kw_only=True, tag="candle"):
     low: Decimal
     close: Decimal
     volume: Decimal
+    closed: bool = False
 
 
 class PublicTradeReport(_Report, frozen=True, kw_only=True, tag="public_trade"):

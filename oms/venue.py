@@ -106,13 +106,25 @@ class Evidence(Struct, frozen=True, kw_only=True):
     received_ns: int | None = None
 
 
+class Window(Struct, frozen=True):
+    """A stretch of the venue's time, both ends included, in ms."""
+
+    since_ms: int
+    until_ms: int
+
+
 class Answer(Struct, frozen=True, kw_only=True):
-    """What the venue said, decoded, with the bytes it came in."""
+    """What the venue said, decoded, with the bytes it came in.
+
+    `proven`, of a query over a window of time: the parts of it of which every row is here, in order, none touching
+    another. A query that is `complete` has proven the whole of it.
+    """
 
     reports: tuple[Report, ...]
     evidence: Evidence
     source: Provenance = Provenance.RESPONSE
     complete: bool = True  # False: a row cap or a time window may have cut the list
+    proven: tuple[Window, ...] = ()
 
 
 class NoAnswerError(VenueUnreachableError):
@@ -152,6 +164,7 @@ class Capabilities(Struct, frozen=True, kw_only=True):
     visibility_delay: float  # an accepted order may be unknown to queries this long
     unfilled_memory: float  # an order that ended without a fill can be looked up this long
     history_window: float  # how far back order and trade lists see without being asked for more
+    lost: frozenset[str] = frozenset()  # calls the venue has retired under us: submit, cancel, order, trades, …
 
 
 class Venue(Protocol):

@@ -4,29 +4,52 @@ A command is settled by an acceptance or by a refusal that proves that it had no
 found, never by not having been able to ask. Whatever settles nothing is NoAnswerError.
 """
 
-from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Final
 
 import msgspec
 
-from adapters.bitmart.refusals import CLOCK, DUPLICATE_ID
+from adapters.bitmart.refusals import CLOCK, DUPLICATE_ID, RETIRED, UNKNOWN_PATH
 from adapters.bitmart.rest import Rest
 from oms.reports import Ack, OrderReport, Refusal, RefusalClass, Report, TradeReport, Unreadable
 from oms.values import ClientOrderId, Provenance, VenueOrderId
-from oms.venue import Answer, Evidence, NoAnswerError, OrderRef
+from oms.venue import Answer, Evidence, NoAnswerError, OrderRef, Window
 
 Reports = tuple[Report, ...]
-Window = tuple[int, int]
+Bounds = tuple[int, int]
 
 CALLS_MAX: Final = 64  # of one bisection
+GONE: Final = (RETIRED, UNKNOWN_PATH)  # the venue has switched the call off
+NO_NAMES: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 class Reading:
-    """Reads the answers of one host with its codec; `answer` takes path, body and status."""
+    """Reads the answers of one host with its codec; `answer` takes path, body and status.
 
-    def __init__(self, rest: Rest, answer: Callable[[str, bytes, int | None], Reports]) -> None:
+    `lost` says which calls the venue has retired under us (PROTOCOL 9.51), in the words of `names` by path.
+    """
+
+    def __init__(
+        self,
+        rest: Rest,
+        answer: Callable[[str, bytes, int | None], Reports],
+        names: Mapping[str, str] = NO_NAMES,
+    ) -> None:
+        self.lost: frozenset[str] = frozenset()
         self._rest = rest
         self._answer = answer
+        self._names = names
+
+    def read(self, path: str, evidence: Evidence) -> Reports:
+        """Return what an answer says, a refusal too, and learn from it: a stamp that was off, a path that is gone."""
+        reports = self._answer(path, evidence.response, evidence.status)
+        found = refusal(reports)
+        if found and found.reason == CLOCK:
+            self._rest.server_clock.doubt()
+        if found and found.reason in GONE and path in self._names:
+            self.lost |= {self._names[path]}
+        return reports
 
     def settled(self, path: str, evidence: Evidence) -> Reports:
         """Return what a command's answer settles.
@@ -34,10 +57,10 @@ class Reading:
         Raises:
             NoAnswerError: nothing. A duplicate id passes, as the proof that an attempt arrived.
         """
-        reports = self._answer(path, evidence.response, evidence.status)
-        refusal = self._refusal(reports)
-        if refusal and refusal.klass is RefusalClass.UNKNOWN and refusal.reason != DUPLICATE_ID:
-            raise NoAnswerError(cause(evidence, refusal), evidence)
+        reports = self.read(path, evidence)
+        found = refusal(reports)
+        if found and found.klass is RefusalClass.UNKNOWN and found.reason != DUPLICATE_ID:
+            raise NoAnswerError(cause(evidence, found), evidence)
         return reports
 
     def listed(self, path: str, evidence: Evidence, *, tolerated: Collection[str] = ()) -> Reports:
@@ -47,35 +70,32 @@ class Reading:
             NoAnswerError: it was refused for any other reason than the `tolerated` ones: an empty list, or an order
                 that was not found, must never come from not having been able to ask.
         """
-        reports = self._answer(path, evidence.response, evidence.status)
-        refusal = self._refusal(reports)
-        if refusal and refusal.reason not in tolerated:
-            raise NoAnswerError(cause(evidence, refusal), evidence)
+        reports = self.read(path, evidence)
+        found = refusal(reports)
+        if found and found.reason not in tolerated:
+            raise NoAnswerError(cause(evidence, found), evidence)
         return reports
-
-    def _refusal(self, reports: Reports) -> Refusal | None:
-        found = next((report for report in reports if isinstance(report, Refusal)), None)
-        if found and found.reason == CLOCK:
-            self._rest.server_clock.doubt()
-        return found
 
 
 async def bisected(
     ask: Callable[[int, int], Awaitable[Evidence]],
     read: Callable[[Evidence], Reports],
-    windows: Sequence[Window],
+    windows: Sequence[Bounds],
     *,
     rows_max: int,
     narrowest_refused: int,
+    unit_ms: int = 1,
 ) -> Answer:
     """Return every row of the `windows`, halving each as long as it is answered with `rows_max` rows, or refused while
-    wider than `narrowest_refused`. Bounds are in the unit that `ask` takes.
+    wider than `narrowest_refused`. Bounds are in the unit that `ask` takes, of `unit_ms`, and the windows in order.
 
-    Seams overlap, as no source says whether bounds are inclusive; repeats are dropped by id.
+    Seams overlap, as no source says whether bounds are inclusive; repeats are dropped by id. The answer says what is
+    proven to be whole.
     """
     waiting = list(reversed(windows))
     asked: list[Evidence] = []
     found: dict[str, Report] = {}
+    proven: list[Window] = []
     complete = True
     while waiting:
         if len(asked) == CALLS_MAX:
@@ -91,9 +111,26 @@ async def bisected(
             middle = (start + end) // 2
             waiting += [(middle, end), (start, middle)]
             continue
-        complete = complete and not turned_down and whole(reports, rows_max)
+        if not turned_down and whole(reports, rows_max):
+            _prove(proven, Window(start * unit_ms, end * unit_ms))
+        else:
+            complete = False
         found |= {key(report): report for report in reports if not isinstance(report, Refusal)}
-    return Answer(reports=tuple(found.values()), evidence=joined(asked), source=Provenance.POLL, complete=complete)
+    return Answer(
+        reports=tuple(found.values()),
+        evidence=joined(asked),
+        source=Provenance.POLL,
+        complete=complete,
+        proven=tuple(proven),
+    )
+
+
+def _prove(proven: list[Window], part: Window) -> None:
+    """Add `part`, which begins where or after the last one ended."""
+    if proven and proven[-1].until_ms >= part.since_ms:
+        proven[-1] = Window(proven[-1].since_ms, part.until_ms)
+    else:
+        proven.append(part)
 
 
 def named(reports: Reports, client_order_id: str, venue_order_id: str | None) -> Reports:
@@ -110,10 +147,10 @@ def _with_ids(report: Report, client_order_id: ClientOrderId, venue_order_id: st
     return report
 
 
-def cause(evidence: Evidence, refusal: Refusal) -> str:
+def cause(evidence: Evidence, found: Refusal) -> str:
     """Say in one line what a refusal was."""
-    said = " ".join(word for word in (refusal.code, refusal.text) if word)
-    return f"{evidence.channel}: {refusal.klass} {refusal.reason}, HTTP {evidence.status}: {said}"
+    said = " ".join(word for word in (found.code, found.text) if word)
+    return f"{evidence.channel}: {found.klass} {found.reason}, HTTP {evidence.status}: {said}"
 
 
 def same(report: OrderReport, order: OrderRef) -> bool:
@@ -130,6 +167,11 @@ def readable(reports: Iterable[Report]) -> bool:
 def whole(reports: Reports, rows_max: int) -> bool:
     """Return whether a list is all there is: below the venue's cap, and every row understood."""
     return len(reports) < rows_max and readable(reports)
+
+
+def refusal(reports: Iterable[Report]) -> Refusal | None:
+    """Return the refusal among them, if there is one."""
+    return next((report for report in reports if isinstance(report, Refusal)), None)
 
 
 def refused(reports: Iterable[Report]) -> bool:

@@ -5,13 +5,16 @@ the n-th call waits until the one n before it is a window old. Calls wait in the
 who would wait longer is turned away at once, before anything is sent. Sleeping is the loop's; time is the Clock's.
 
 Submits and cancels have buckets of their own at the venue. What they share is ours: the calls in flight. A part of
-those is kept for cancels, so that a venue that answers slowly cannot fill them with submits.
+those is kept for cancels, so that a venue that answers slowly cannot fill them with submits. And what is ours is who
+gives way: once the venue said 429 to anything, new orders are turned away at once for as long as that bucket rests,
+while cancels and queries of other buckets go on. After 418 nothing goes at all.
 """
 
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from enum import Enum
 from types import MappingProxyType
 from typing import Final
 
@@ -26,6 +29,21 @@ class Rate(Struct, frozen=True):
     calls: int
     seconds: float
 
+    def shared(self, callers: int) -> "Rate":
+        """Return the part of it that each of `callers` may use without asking the others."""
+        if self.calls >= callers:
+            return Rate(self.calls // callers, self.seconds)
+        return Rate(1, self.seconds * callers / self.calls)
+
+
+class Purpose(Enum):
+    """What a call is for: who gives way to whom."""
+
+    OPENING = "opening"  # a new order: the first to stop
+    ASKING = "asking"
+    LOOKING = "looking"  # at what is public: counted by address, and no sign of how the account is doing
+    CANCELING = "canceling"  # also a heartbeat: places are kept for it
+
 
 # PROTOCOL 3.2, the endpoints we call.
 SPOT_RATES: Final[Mapping[str, Rate]] = MappingProxyType(
@@ -34,14 +52,26 @@ SPOT_RATES: Final[Mapping[str, Rate]] = MappingProxyType(
         "/spot/v1/symbols/details": Rate(12, 2),
         "/spot/v1/wallet": Rate(12, 2),
         "/spot/v1/user_fee": Rate(2, 2),
+        "/spot/v1/trade_fee": Rate(2, 2),
+        "/spot/quotation/v3/klines": Rate(10, 2),
         "/spot/v2/submit_order": Rate(40, 2),
+        "/spot/v4/batch_orders": Rate(40, 2),
         "/spot/v3/cancel_order": Rate(40, 2),
+        "/spot/v4/cancel_orders": Rate(40, 2),
+        "/spot/v4/cancel_all": Rate(1, 3),
         "/spot/v4/query/order": Rate(50, 2),
         "/spot/v4/query/client-order": Rate(50, 2),
         "/spot/v4/query/open-orders": Rate(12, 2),
         "/spot/v4/query/history-orders": Rate(12, 2),
         "/spot/v4/query/trades": Rate(12, 2),
         "/spot/v4/query/order-trades": Rate(12, 2),
+        "/spot/v4/algo/submit_order": Rate(10, 2),
+        "/spot/v4/algo/cancel_order": Rate(10, 2),
+        "/spot/v4/algo/cancel_all": Rate(5, 2),
+        "/spot/v4/query/algo/order": Rate(40, 2),
+        "/spot/v4/query/algo/client-order": Rate(40, 2),
+        "/spot/v4/query/algo/open-orders": Rate(20, 2),
+        "/spot/v4/query/algo/history-orders": Rate(20, 2),
     },
 )
 # PROTOCOL 3.3, the endpoints we call.
@@ -108,24 +138,32 @@ class _Bucket:
 
 
 class Limiter:
-    """Admits calls to one host. `rates` by path; a path that is not listed gets the tightest."""
+    """Admits calls to one host.
 
-    def __init__(self, clock: Clock, rates: Mapping[str, Rate]) -> None:
+    Args:
+        clock: tells the time.
+        rates: by path; a path that is not listed gets the tightest.
+        callers: how many processes use the same address or account; each keeps to its part of every rate.
+    """
+
+    def __init__(self, clock: Clock, rates: Mapping[str, Rate], *, callers: int = 1) -> None:
         self._clock = clock
-        self._buckets = {path: _Bucket(rate) for path, rate in rates.items()}
-        self._unlisted = _Bucket(UNLISTED)
+        self._buckets = {path: _Bucket(rate.shared(callers)) for path, rate in rates.items()}
+        self._unlisted = _Bucket(UNLISTED.shared(callers))
         self._stopped_until = 0.0
+        self._shedding_until = 0.0
         self._slots = asyncio.Semaphore(IN_FLIGHT)
         self._cancel_slots = asyncio.Semaphore(IN_FLIGHT_FOR_CANCELS)
 
     @asynccontextmanager
-    async def turn(self, path: str, *, cancel: bool = False) -> AsyncIterator[None]:
+    async def turn(self, path: str, purpose: Purpose = Purpose.ASKING) -> AsyncIterator[None]:
         """Hold a place among the calls in flight while the body runs, from the moment `path` may be called.
 
         Raises:
-            TurnedAwayError: that moment is more than WAIT_MAX away.
+            TurnedAwayError: that moment is more than WAIT_MAX away, or new orders give way to the rest.
         """
-        slots = self._cancel_slots if cancel else self._slots
+        self._give_way(path, purpose)
+        slots = self._cancel_slots if purpose is Purpose.CANCELING else self._slots
         try:
             async with asyncio.timeout(WAIT_MAX):
                 await slots.acquire()
@@ -133,16 +171,19 @@ class Limiter:
             raise TurnedAwayError(f"{path}: as many calls in flight as there may be") from error
         try:
             await self._wait(path)
+            self._give_way(path, purpose)  # the venue may have said so while we waited
             yield
         finally:
             slots.release()
 
-    def answered(self, path: str, status: int, headers: Mapping[str, str]) -> None:
+    def answered(self, path: str, status: int, headers: Mapping[str, str], purpose: Purpose = Purpose.ASKING) -> None:
         """Learn from an answer: its status, and the venue's own count."""
         bucket, now = self._bucket(path), self._clock.monotonic()
         if status in (TOO_MANY, BANNED):
             bucket.strikes = min(bucket.strikes + 1, STRIKES_MAX)
             bucket.frozen_until = now + min(bucket.window * 2 ** (bucket.strikes - 1), FREEZE_MAX)
+            if purpose is not Purpose.LOOKING:
+                self._shedding_until = max(self._shedding_until, bucket.frozen_until)
             if status == BANNED:
                 self._stopped_until = now + BAN_SECONDS
             return
@@ -150,6 +191,11 @@ class Limiter:
         used, limit = headers.get(USED_HEADER, ""), headers.get(LIMIT_HEADER, "")
         if used.isdecimal() and limit.isdecimal() and int(used) >= int(limit) > 0:
             bucket.frozen_until = max(bucket.frozen_until, now + bucket.window)
+
+    def _give_way(self, path: str, purpose: Purpose) -> None:
+        rest = self._shedding_until - self._clock.monotonic()
+        if purpose is Purpose.OPENING and rest > 0:
+            raise TurnedAwayError(f"{path}: the venue is busy, no new orders for {rest:.1f} s")
 
     async def _wait(self, path: str) -> None:
         bucket, now = self._bucket(path), self._clock.monotonic()

@@ -26,10 +26,12 @@ ORDER_NOT_FOUND: Final = "order_not_found"
 ORDER_CLOSED: Final = "order_closed"  # filled or canceled already, the venue does not say which
 CLOCK: Final = "clock"
 OUT_OF_RANGE: Final = "time_range"
+UNKNOWN_PATH: Final = "unknown_path"
+RETIRED: Final = "retired"
 
 _GROUPS: Final[tuple[tuple[Verdict, tuple[int, ...]], ...]] = (
     # PROTOCOL 4.3: the gateway and the key
-    ((CERTAIN, "unknown_path"), (30000,)),
+    ((CERTAIN, UNKNOWN_PATH), (30000,)),
     ((AUTH, "key"), (30001, 30002, 30003, 30011)),
     ((AUTH, "signature"), (30004, 30005)),
     ((AUTH, CLOCK), (30006, 30007, 30008)),
@@ -39,7 +41,7 @@ _GROUPS: Final[tuple[tuple[Verdict, tuple[int, ...]], ...]] = (
     ((UNKNOWN, "unavailable"), (30014,)),  # "probably never executed, but not provable"
     ((TRANSIENT, "maintenance"), (30016,)),
     ((CERTAIN, "invalid_request"), (30018,)),
-    ((CERTAIN, "retired"), (30030, 30031)),
+    ((CERTAIN, RETIRED), (30030, 30031)),
     # PROTOCOL 4.4: spot and margin
     ((CERTAIN, "invalid_request"), (50000, *range(50013, 50020), 50024, 50028, 50033, 50039)),
     ((CERTAIN, "bad_symbol"), (50001, 50023, 50040, 51008)),

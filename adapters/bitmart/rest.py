@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from msgspec import Struct
 
 from adapters.bitmart.envelope import payload
-from adapters.bitmart.limits import Limiter, Rate, TurnedAwayError
+from adapters.bitmart.limits import Limiter, Purpose, Rate, TurnedAwayError
 from adapters.bitmart.scalars import Wire, whole
 from adapters.bitmart.sign import Credentials, keyed, signed
 from oms.ports import Clock, Link, LinkAnswer, LinkError, Spawn
@@ -58,13 +58,13 @@ class Rest:
 
     async def public(self, path: str, *, seconds: float = CALL_SECONDS) -> Evidence:
         """GET without a key."""
-        return await self._call("GET", path, b"", {}, seconds=seconds)
+        return await self._call("GET", path, b"", {}, purpose=Purpose.LOOKING, seconds=seconds)
 
     async def keyed(self, path: str, query: Mapping[str, str | int] = NO_QUERY) -> Evidence:
         """GET with the key alone. The evidence's request is the query."""
         return await self._call("GET", path, urlencode(query).encode(), keyed(self._credentials))
 
-    async def signed(self, path: str, body: bytes, *, cancel: bool = False) -> Evidence:
+    async def signed(self, path: str, body: bytes, purpose: Purpose = Purpose.ASKING) -> Evidence:
         """POST `body`, signed with the venue's time at the moment it leaves.
 
         Raises:
@@ -72,7 +72,7 @@ class Rest:
                 `keyed`.
         """
         await self.server_clock.ready()
-        return await self._call("POST", path, body, None, cancel=cancel)
+        return await self._call("POST", path, body, None, purpose=purpose)
 
     async def _call(
         self,
@@ -81,7 +81,7 @@ class Rest:
         body: bytes,
         headers: Mapping[str, str] | None,
         *,
-        cancel: bool = False,
+        purpose: Purpose = Purpose.ASKING,
         seconds: float = CALL_SECONDS,
     ) -> Evidence:
         """Make the call once its turn has come; `headers` None: sign it at that moment. A GET's `body` is its query."""
@@ -89,7 +89,7 @@ class Rest:
         url = self._url + (f"{path}?{body.decode()}" if method == "GET" and body else path)
         sent_ns: int | None = None
         try:
-            async with self.limiter.turn(path, cancel=cancel):
+            async with self.limiter.turn(path, purpose):
                 if headers is None:
                     headers = signed(self._credentials, self.server_clock.now_ms(), body)
                 sent_ns = self._clock.now_ns()
@@ -99,7 +99,7 @@ class Rest:
         except LinkError as error:
             nothing = Evidence(channel=channel, request=body, sent_ns=sent_ns, received_ns=self._clock.now_ns())
             raise NoAnswerError(f"{channel}: {error}", nothing, sent=error.sent) from error
-        self.limiter.answered(path, answer.status, answer.headers)
+        self.limiter.answered(path, answer.status, answer.headers, purpose)
         return self._evidence(channel, body, answer, sent_ns)
 
     def _evidence(self, channel: str, body: bytes, answer: LinkAnswer, sent_ns: int) -> Evidence:

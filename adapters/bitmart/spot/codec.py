@@ -14,7 +14,7 @@ from msgspec import UNSET
 from adapters.bitmart.elements import CAUSE_MAX, Reader, Reports, answered, element, elements, unreadable
 from adapters.bitmart.envelope import MALFORMED
 from adapters.bitmart.refusals import ORDER_CLOSED
-from adapters.bitmart.scalars import Wire, decoder, millis, text, whole
+from adapters.bitmart.scalars import Wire, decoder, identity, millis, text, whole
 from adapters.bitmart.spot import messages as wire
 from adapters.bitmart.spot import translate
 from oms.reports import Ack, BalanceReport, Control, Refusal, RefusalClass, Report, Unreadable
@@ -23,6 +23,7 @@ from oms.values import VenueOrderId
 INFLATED_MAX: Final = 8 << 20  # bytes; the whole market's tickers are a tenth of it
 RAW_DEFLATE: Final = -15  # zlib's name for a stream without header
 PONG: Final = b"pong"
+BATCH_FAILED: Final = "batch"  # the inner envelope of a batch says no: of which element, nobody knows
 
 
 # ------------------------------------------------------------------------------------------------ REST
@@ -38,8 +39,10 @@ def _submitted(message: wire.Submitted) -> Reports:
 def _batch(message: wire.Batch) -> Reports:
     """Read the inner envelope. No id says which element it is of: only a query by client id does (PROTOCOL 5.5)."""
     if whole(message.code, "code") != 0:
-        return (Refusal(klass=RefusalClass.UNKNOWN, reason="batch", code=text(message.code), text=text(message.msg)),)
-    return tuple(Ack(venue_order_id=VenueOrderId(str(found))) for found in _batch_orders.decode(message.data).orderIds)
+        code, words = text(message.code), text(message.msg)
+        return (Refusal(klass=RefusalClass.UNKNOWN, reason=BATCH_FAILED, code=code, text=words),)
+    found = (identity(one) for one in _batch_orders.decode(message.data).orderIds)
+    return tuple(Ack(venue_order_id=VenueOrderId(order_id)) for order_id in found if order_id is not None)
 
 
 _batch_orders: Final = decoder(wire.BatchOrders)
@@ -48,6 +51,12 @@ _batch_orders: Final = decoder(wire.BatchOrders)
 def _canceled(message: wire.CancelResult | bool) -> Reports:  # noqa: FBT001 -- the venue's own shape: true or {"result": true}
     done = message if isinstance(message, bool) else message.result
     return (Ack(),) if done else (Refusal(klass=RefusalClass.CERTAIN, reason=ORDER_CLOSED, text="result: false"),)
+
+
+def _canceled_algo(message: wire.MaybeResult | bool | None) -> Reports:  # noqa: FBT001 -- whatever it answers
+    """Read the cancel of an algo order, whose answer no source shows: only a plain "no" is one."""
+    refused = message is False or (isinstance(message, wire.MaybeResult) and not message.result)
+    return _canceled(message=not refused)
 
 
 def _canceled_list(message: wire.CanceledList) -> Reports:
@@ -80,7 +89,10 @@ def _instruments(message: wire.Symbols) -> Reports:
 
 
 SUBMIT_ORDER: Final = "/spot/v2/submit_order"
+BATCH_ORDERS: Final = "/spot/v4/batch_orders"
 CANCEL_ORDER: Final = "/spot/v3/cancel_order"
+CANCEL_ORDERS: Final = "/spot/v4/cancel_orders"
+CANCEL_ALL: Final = "/spot/v4/cancel_all"
 QUERY_ORDER: Final = "/spot/v4/query/order"
 QUERY_CLIENT_ORDER: Final = "/spot/v4/query/client-order"
 QUERY_OPEN_ORDERS: Final = "/spot/v4/query/open-orders"
@@ -90,6 +102,15 @@ QUERY_ORDER_TRADES: Final = "/spot/v4/query/order-trades"
 WALLET: Final = "/spot/v1/wallet"
 SYMBOLS_DETAILS: Final = "/spot/v1/symbols/details"
 USER_FEE: Final = "/spot/v1/user_fee"
+TRADE_FEE: Final = "/spot/v1/trade_fee"
+ALGO_SUBMIT: Final = "/spot/v4/algo/submit_order"
+ALGO_CANCEL: Final = "/spot/v4/algo/cancel_order"
+ALGO_CANCEL_ALL: Final = "/spot/v4/algo/cancel_all"
+QUERY_ALGO_ORDER: Final = "/spot/v4/query/algo/order"
+QUERY_ALGO_CLIENT_ORDER: Final = "/spot/v4/query/algo/client-order"
+QUERY_ALGO_OPEN_ORDERS: Final = "/spot/v4/query/algo/open-orders"
+QUERY_ALGO_HISTORY_ORDERS: Final = "/spot/v4/query/algo/history-orders"
+KLINES: Final = "/spot/quotation/v3/klines"
 
 _one_order: Final = element(wire.Order, translate.order)
 _orders: Final = elements(_one_order)
@@ -100,11 +121,15 @@ _submit: Final = element(wire.Submitted, _submitted)
 OBJECTS: Final[Mapping[str, Reader]] = {
     SUBMIT_ORDER: _submit,
     "/spot/v1/margin/submit_order": _submit,
-    "/spot/v4/batch_orders": element(wire.Batch, _batch),
+    BATCH_ORDERS: element(wire.Batch, _batch),
     CANCEL_ORDER: element(wire.CancelResult | bool, _canceled),  # type: ignore[arg-type] # a union is a type to msgspec
-    "/spot/v4/cancel_orders": element(wire.CanceledList, _canceled_list),
+    CANCEL_ORDERS: element(wire.CanceledList, _canceled_list),
     QUERY_ORDER: _one_order,
     QUERY_CLIENT_ORDER: _one_order,
+    ALGO_SUBMIT: _submit,
+    ALGO_CANCEL: element(wire.MaybeResult | bool | None, _canceled_algo),  # type: ignore[arg-type] # likewise
+    QUERY_ALGO_ORDER: _one_order,
+    QUERY_ALGO_CLIENT_ORDER: _one_order,
     WALLET: element(wire.Wallet, _wallet),
     "/account/v1/wallet": element(wire.Wallet, _wallet),
     "/account/sub-account/main/v1/wallet": element(wire.Wallet, _wallet),
@@ -116,16 +141,19 @@ OBJECTS: Final[Mapping[str, Reader]] = {
 LISTS: Final[Mapping[str, Reader]] = {
     QUERY_OPEN_ORDERS: _orders,
     QUERY_HISTORY_ORDERS: _orders,
+    QUERY_ALGO_OPEN_ORDERS: _orders,
+    QUERY_ALGO_HISTORY_ORDERS: _orders,
     QUERY_TRADES: _trades,
     QUERY_ORDER_TRADES: _trades,
     "/spot/quotation/v3/tickers": elements(element(wire.TickerRow, translate.ticker)),
-    "/spot/quotation/v3/klines": _candles,
+    KLINES: _candles,
     "/spot/quotation/v3/lite-klines": _candles,
     "/spot/quotation/v3/trades": elements(element(wire.PublicTradeRow, translate.public_trade)),
 }
 ACCEPTED: Final = frozenset(  # the venue took it, and that is all it says
     {
-        "/spot/v4/cancel_all",
+        CANCEL_ALL,
+        ALGO_CANCEL_ALL,
         "/account/sub-account/main/v1/main-to-sub",
         "/account/sub-account/main/v1/sub-to-main",
         "/account/sub-account/main/v1/sub-to-sub",

@@ -1,5 +1,6 @@
 """How BitMart spot's private stream is spelt (PROTOCOL 2.6, 3.5, 4.8, 7.4)."""
 
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -8,7 +9,9 @@ from adapters.bitmart.connection import Dialect
 from adapters.bitmart.sign import STREAM_LOGIN, Credentials, sign
 from adapters.bitmart.spot import codec
 
-TOPICS: Final = ("spot/user/orders:ALL_SYMBOLS", "spot/user/balance:BALANCE_UPDATE")
+BALANCES: Final = "spot/user/balance:BALANCE_UPDATE"
+TOPICS: Final = ("spot/user/orders:ALL_SYMBOLS", BALANCES)
+TOPICS_MAX: Final = 20  # of one frame
 
 
 def login(credentials: Credentials, timestamp_ms: int) -> str:
@@ -21,6 +24,20 @@ def login(credentials: Credentials, timestamp_ms: int) -> str:
 def subscribe(topics: tuple[str, ...]) -> str:
     """Return the frame that subscribes to `topics`, at most 20 of them."""
     return msgspec.json.encode({"op": "subscribe", "args": topics}).decode()
+
+
+def of_symbols(venue_symbols: Sequence[str]) -> Dialect:
+    """Return the dialect of a stream of balances and of the orders of some symbols; of all, if none are named.
+
+    Raises:
+        ValueError: there are more than one frame subscribes to; then listen to all.
+    """
+    if not venue_symbols:
+        return SPOT
+    if len(venue_symbols) >= TOPICS_MAX:
+        raise ValueError(f"{len(venue_symbols)} symbols are too many for a stream of their own: listen to all")
+    topics = (*(f"spot/user/order:{symbol}" for symbol in venue_symbols), BALANCES)
+    return msgspec.structs.replace(SPOT, topics=topics)
 
 
 SPOT: Final = Dialect(

@@ -61,6 +61,12 @@ class CancelResult(Struct):
     result: bool
 
 
+class MaybeResult(Struct):
+    """An answer that may say that it did nothing."""
+
+    result: bool = True
+
+
 class CanceledList(Struct):
     """What `/spot/v4/cancel_orders` did, one id each."""
 
@@ -129,6 +135,15 @@ class UserFee(Struct):
 
     taker_fee_rate_A: Wire
     maker_fee_rate_A: Wire
+
+
+class TradeFee(Struct):
+    """`/spot/v1/trade_fee`, of one pair; the sides may differ."""
+
+    buy_taker_fee_rate: Wire
+    sell_taker_fee_rate: Wire
+    buy_maker_fee_rate: Wire
+    sell_maker_fee_rate: Wire
 
 
 # ------------------------------------------------------------------------------------------------ market, REST

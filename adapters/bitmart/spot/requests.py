@@ -6,6 +6,8 @@ v1 to v3 snake case with `stpMode` as the exception, v4 camel case.
 
 # ruff: noqa: N815 -- the venue mixes camel and snake case, and so must whoever writes to it
 
+from collections.abc import Sequence
+from enum import StrEnum
 from typing import Final
 
 import msgspec
@@ -13,13 +15,32 @@ from msgspec import Struct
 
 from adapters.bitmart.spot.translate import venue_symbol
 from oms.errors import InvalidOrderError
-from oms.values import OrderType, Side, Symbol, TimeInForce, plain
+from oms.values import OrderType, PriceSource, Side, Symbol, TimeInForce, plain
 from oms.venue import NewOrder, OrderRef
 
 RECV_WINDOW_MS: Final = 5000
+WINDOW_MAX_MS: Final = 60_000
 ROWS_MAX: Final = 200
-STP_NONE: Final = "none"  # explicit: the sources disagree about the default (PROTOCOL 10.1)
+BATCH_MAX: Final = 10  # elements of one batch, of submits or of cancels
 SPOT: Final = "spot"
+
+
+class SelfTrade(StrEnum):
+    """What happens when an account meets itself; the taker's mode decides (PROTOCOL 5.4). Always sent, as the sources
+    disagree about the default (10.1).
+    """
+
+    NONE = "none"
+    CANCEL_MAKER = "cancel_maker"
+    CANCEL_TAKER = "cancel_taker"
+    CANCEL_BOTH = "cancel_both"
+
+
+class AlgoKind(StrEnum):
+    """The two kinds of waiting orders (PROTOCOL 5.11): one that opens or closes, and one that only takes out."""
+
+    TRIGGER = "trigger"
+    TP_SL = "tp/sl"
 
 
 class SubmitOrder(Struct, omit_defaults=True):
@@ -35,12 +56,72 @@ class SubmitOrder(Struct, omit_defaults=True):
     stpMode: str | None = None
 
 
+class BatchOrder(Struct, omit_defaults=True):
+    """One element of a batch: a submit in v4's camel case. The id is the only way to tell the elements apart."""
+
+    side: str
+    type: str
+    clientOrderId: str
+    size: str | None = None
+    price: str | None = None
+    notional: str | None = None
+    stpMode: str | None = None
+
+
+class BatchOrders(Struct):
+    """`/spot/v4/batch_orders`, of one symbol. `recvWindow` is a JSON integer, in ms: a request that arrives later than
+    that is refused whole (PROTOCOL 2.4).
+    """
+
+    symbol: str
+    orderParams: list[BatchOrder]
+    recvWindow: int
+
+
 class CancelOrder(Struct, omit_defaults=True):
     """`/spot/v3/cancel_order`: exactly one of the two ids."""
 
     symbol: str
     order_id: str | None = None
     client_order_id: str | None = None
+
+
+class CancelOrders(Struct, omit_defaults=True):
+    """`/spot/v4/cancel_orders`, of one symbol: exactly one of the two lists."""
+
+    symbol: str
+    orderIds: list[str] | None = None
+    clientOrderIds: list[str] | None = None
+    recvWindow: int | None = None
+
+
+class CancelAll(Struct, omit_defaults=True):
+    """`/spot/v4/cancel_all`: without a field, everything the account has."""
+
+    symbol: str | None = None
+    side: str | None = None
+
+
+class SubmitAlgo(Struct, omit_defaults=True):
+    """`/spot/v4/algo/submit_order`: snake case, although v4 (PROTOCOL 5.0, 5.11)."""
+
+    symbol: str
+    side: str
+    type: str
+    trigger_price: str
+    trigger_type: str
+    client_order_id: str
+    price: str | None = None
+    size: str | None = None
+    notional: str | None = None
+
+
+class CancelAlgo(Struct):
+    """`/spot/v4/algo/cancel_order`: by the venue's id alone."""
+
+    symbol: str
+    order_id: str
+    type: str
 
 
 class QueryClientOrder(Struct):
@@ -68,13 +149,70 @@ class QueryList(Struct, omit_defaults=True):
     recvWindow: int | None = None
 
 
-def submit(order: NewOrder) -> bytes:
+# ------------------------------------------------------------------------------------------------ submits
+
+
+def submit(order: NewOrder, self_trade: SelfTrade = SelfTrade.NONE) -> bytes:
     """Return the body of a submit.
 
     Raises:
         InvalidOrderError: the venue has no such order, or the order contradicts itself.
         UnknownSymbolError: it is not for a spot market.
     """
+    kind, size, price, notional = _terms(order)
+    body = SubmitOrder(
+        symbol=venue_symbol(order.symbol),
+        side=order.side.value,
+        type=kind,
+        size=size,
+        price=price,
+        notional=notional,
+        client_order_id=order.client_order_id,
+        stpMode=self_trade.value,
+    )
+    return msgspec.json.encode(body)
+
+
+def batch(
+    orders: Sequence[NewOrder], *, window_ms: int = RECV_WINDOW_MS, self_trade: SelfTrade = SelfTrade.NONE
+) -> bytes:
+    """Return the body of a batch that the venue refuses once it is older than `window_ms`.
+
+    Raises:
+        InvalidOrderError: one of the orders is none the venue has, or they are not of one symbol.
+        UnknownSymbolError: it is not for a spot market.
+        ValueError: too many or no orders, or a window the venue does not take.
+    """
+    if not 1 <= len(orders) <= BATCH_MAX:
+        raise ValueError(f"a batch of {len(orders)} orders")
+    if not 0 < window_ms <= WINDOW_MAX_MS:
+        raise ValueError(f"a window of {window_ms} ms")
+    symbol = orders[0].symbol
+    if any(order.symbol != symbol for order in orders):
+        raise InvalidOrderError("a batch is of one symbol")
+    body = BatchOrders(
+        symbol=venue_symbol(symbol),
+        orderParams=[_element(order, self_trade) for order in orders],
+        recvWindow=window_ms,
+    )
+    return msgspec.json.encode(body)
+
+
+def _element(order: NewOrder, self_trade: SelfTrade) -> BatchOrder:
+    kind, size, price, notional = _terms(order)
+    return BatchOrder(
+        side=order.side.value,
+        type=kind,
+        clientOrderId=order.client_order_id,
+        size=size,
+        price=price,
+        notional=notional,
+        stpMode=self_trade.value,
+    )
+
+
+def _terms(order: NewOrder) -> tuple[str, str | None, str | None, str | None]:
+    """Return the venue's type, and size, price and notional as they are spelled; None where the type has none."""
     kind = _kind(order)
     by_notional = order.type is OrderType.MARKET and order.side is Side.BUY
     size, price, notional = order.quantity, order.price, order.notional
@@ -83,22 +221,17 @@ def submit(order: NewOrder) -> bytes:
         raise InvalidOrderError(f"{order.client_order_id}: a spot {order.type} {order.side} is sized by {asked} alone")
     if (price is None) is (order.type is OrderType.LIMIT):
         raise InvalidOrderError(f"{order.client_order_id}: a limit order has a price, a market order has none")
-    body = SubmitOrder(
-        symbol=venue_symbol(order.symbol),
-        side=order.side.value,
-        type=kind,
-        size=None if size is None else plain(size),
-        price=None if price is None else plain(price),
-        notional=None if notional is None else plain(notional),
-        client_order_id=order.client_order_id,
-        stpMode=STP_NONE,
+    return (
+        kind,
+        None if size is None else plain(size),
+        None if price is None else plain(price),
+        None if notional is None else plain(notional),
     )
-    return msgspec.json.encode(body)
 
 
 def _kind(order: NewOrder) -> str:
-    if order.reduce_only:
-        raise InvalidOrderError(f"{order.client_order_id}: spot knows no reduce-only orders")
+    if order.reduce_only and (order.trigger is None or order.side is Side.BUY):
+        raise InvalidOrderError(f"{order.client_order_id}: of spot orders only a triggered sell can be reduce-only")
     match order.type, order.time_in_force, order.post_only:
         case OrderType.LIMIT, TimeInForce.GTC, False:
             return "limit"
@@ -115,6 +248,39 @@ def _kind(order: NewOrder) -> str:
             )
 
 
+def algo(order: NewOrder) -> bytes:
+    """Return the body of an order that waits for its trigger, as a limit or a market order.
+
+    From which side the price has to come is not said on this wire: the venue takes it from where the market is. A
+    reduce-only one is a take-profit or a stop-loss.
+
+    Raises:
+        InvalidOrderError: the venue has no such order, or the order contradicts itself.
+        UnknownSymbolError: it is not for a spot market.
+    """
+    trigger = order.trigger
+    kind, size, price, notional = _terms(order)
+    if trigger is None or trigger.callback_rate is not None or trigger.by is not PriceSource.LAST:
+        raise InvalidOrderError(f"{order.client_order_id}: a spot trigger watches the last price and does not trail")
+    if kind not in ("limit", "market"):
+        raise InvalidOrderError(f"{order.client_order_id}: what a spot trigger releases is no {kind} order")
+    body = SubmitAlgo(
+        symbol=venue_symbol(order.symbol),
+        side=order.side.value,
+        type=(AlgoKind.TP_SL if order.reduce_only else AlgoKind.TRIGGER).value,
+        trigger_price=plain(trigger.price),
+        trigger_type=kind,
+        client_order_id=order.client_order_id,
+        price=price,
+        size=size,
+        notional=notional,
+    )
+    return msgspec.json.encode(body)
+
+
+# ------------------------------------------------------------------------------------------------ cancels
+
+
 def cancel(order: OrderRef) -> bytes:
     """Return the body of a cancel: by the venue's id if it is known, else by ours.
 
@@ -129,6 +295,45 @@ def cancel(order: OrderRef) -> bytes:
     raise ValueError("a cancel without an id")
 
 
+def cancel_many(orders: Sequence[OrderRef]) -> bytes:
+    """Return the body of a cancel of up to ten orders of one symbol: by the venue's ids if all are known, else by ours.
+
+    Raises:
+        ValueError: too many or none of them, of more than one symbol, or one without an id (PROTOCOL 9.4).
+    """
+    if not 1 <= len(orders) <= BATCH_MAX or any(order.symbol != orders[0].symbol for order in orders):
+        raise ValueError(f"a cancel of {len(orders)} orders, or of more than one symbol")
+    symbol = venue_symbol(orders[0].symbol)
+    theirs = [order.venue_order_id for order in orders if order.venue_order_id]
+    if len(theirs) == len(orders):
+        return msgspec.json.encode(CancelOrders(symbol=symbol, orderIds=[*theirs], recvWindow=RECV_WINDOW_MS))
+    ours = [order.client_order_id for order in orders if order.client_order_id]
+    if len(ours) == len(orders):
+        return msgspec.json.encode(CancelOrders(symbol=symbol, clientOrderIds=[*ours], recvWindow=RECV_WINDOW_MS))
+    raise ValueError("a cancel without an id")
+
+
+def cancel_all(symbol: Symbol | None, side: Side | None) -> bytes:
+    """Return the body that cancels every order of the account, or those of a symbol or side."""
+    body = CancelAll(symbol=None if symbol is None else venue_symbol(symbol), side=None if side is None else side.value)
+    return msgspec.json.encode(body)
+
+
+# ------------------------------------------------------------------------------------------------ queries
+
+
+def cancel_algo(order: OrderRef, kind: AlgoKind) -> bytes:
+    """Return the body that cancels an order that waits for its trigger.
+
+    Raises:
+        ValueError: its venue id is not known; this call takes no other (PROTOCOL 9.4).
+    """
+    if not order.venue_order_id:
+        raise ValueError("a cancel without an id")
+    body = CancelAlgo(symbol=venue_symbol(order.symbol), order_id=order.venue_order_id, type=kind.value)
+    return msgspec.json.encode(body)
+
+
 def query_client_order(client_order_id: str) -> bytes:
     """Return the body of a look-up by our id."""
     return msgspec.json.encode(QueryClientOrder(clientOrderId=client_order_id))
@@ -139,13 +344,18 @@ def query_order(venue_order_id: str) -> bytes:
     return msgspec.json.encode(QueryOrder(orderId=venue_order_id))
 
 
-def query_list(start_ms: int | None = None, end_ms: int | None = None, symbol: Symbol | None = None) -> bytes:
+def query_list(
+    start_ms: int | None = None,
+    end_ms: int | None = None,
+    symbol: Symbol | None = None,
+    mode: str | None = SPOT,
+) -> bytes:
     """Return the body of a list of orders or trades, of one market or all; without bounds the venue shows its last
     seven days.
     """
     body = QueryList(
         symbol=None if symbol is None else venue_symbol(symbol),
-        orderMode=SPOT,
+        orderMode=mode,
         startTime=start_ms,
         endTime=end_ms,
         limit=ROWS_MAX,

@@ -1,34 +1,51 @@
 """BitMart spot as an `oms.venue.Venue`: one account, over the ports alone."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from decimal import Decimal
-from typing import Final
+from functools import partial
+from typing import Final, TypeVar
 
+import msgspec
 from msgspec import Struct
 
-from adapters.bitmart.answers import Reading, bisected, cause, named, readable, refused, same, whole
+from adapters.bitmart.answers import Reports, bisected, cause, joined, named, readable, refused, same, whole
 from adapters.bitmart.envelope import payload
-from adapters.bitmart.limits import SPOT_RATES
+from adapters.bitmart.limits import SPOT_RATES, Purpose
 from adapters.bitmart.refusals import ORDER_NOT_FOUND, OUT_OF_RANGE
 from adapters.bitmart.rest import Rest
 from adapters.bitmart.scalars import required
 from adapters.bitmart.sign import Credentials
 from adapters.bitmart.spot import codec, requests
 from adapters.bitmart.spot import messages as wire
-from adapters.bitmart.spot.dialect import SPOT
+from adapters.bitmart.spot.batches import Batches
+from adapters.bitmart.spot.calls import Calls
+from adapters.bitmart.spot.dialect import of_symbols
+from adapters.bitmart.spot.requests import SelfTrade
+from adapters.bitmart.spot.translate import venue_symbol
+from adapters.bitmart.spot.triggers import Triggers, waits
 from adapters.bitmart.stream import PrivateStream
 from oms.instrument import Instrument
 from oms.ports import Clock, Ids, Link, Spawn
-from oms.reports import InstrumentReport, OrderReport, Refusal, Report
+from oms.reports import InstrumentReport, OrderReport, Refusal
 from oms.values import (
     MarginMode,
     OrderType,
     PositionMode,
     Provenance,
+    Side,
     Symbol,
     TimeInForce,
 )
-from oms.venue import Amendment, Answer, Capabilities, Evidence, NewOrder, NoAnswerError, NotOfferedError, OrderRef
+from oms.venue import (
+    Amendment,
+    Answer,
+    Capabilities,
+    Evidence,
+    NewOrder,
+    NoAnswerError,
+    NotOfferedError,
+    OrderRef,
+)
 
 CAPABILITIES: Final = Capabilities(
     name="bitmart spot",
@@ -44,6 +61,10 @@ CAPABILITIES: Final = Capabilities(
 
 MS_PER_DAY: Final = 86_400_000
 OPEN_ORDERS_SINCE_MS: Final = 365 * MS_PER_DAY  # further back than any live order; unasked, the venue shows 7 days
+FEES_MAX: Final = 20  # pairs whose own fees are asked for, a call each at one a second
+
+
+F = TypeVar("F")
 
 
 class Endpoints(Struct, frozen=True):
@@ -53,22 +74,51 @@ class Endpoints(Struct, frozen=True):
     ws: str = "wss://ws-manager-compress.bitmart.com"
 
 
+class Options(Struct, frozen=True, kw_only=True):
+    """What the owner of an account may choose.
+
+    `submit_window_ms` None: orders go by `/spot/v2/submit_order`, whose refusals are certain and which the venue may
+    execute up to a minute late. A number: each goes by `/spot/v4/batch_orders` as a batch of one, which the venue
+    refuses once it is older than that; what a refused element looks like there is unverified, so that a refusal by
+    the exchange leaves the order in doubt until it is looked up (`docs/decisions.md`).
+    `fees_of` names the pairs whose own fees are asked for; the rest carries those of class A.
+    """
+
+    self_trade: SelfTrade = SelfTrade.NONE
+    submit_window_ms: int | None = None
+    fees_of: tuple[Symbol, ...] = ()
+
+
 class BitmartSpot:
     """One BitMart account's spot market. Commands are sent once and never repeated; what proves nothing is
     NoAnswerError.
     """
 
     def __init__(
-        self, credentials: Credentials, endpoints: Endpoints, *, link: Link, clock: Clock, ids: Ids, spawn: Spawn
+        self,
+        credentials: Credentials,
+        endpoints: Endpoints,
+        *,
+        link: Link,
+        clock: Clock,
+        ids: Ids,
+        spawn: Spawn,
+        options: Options | None = None,
     ) -> None:
         self._link = link
-        self._clock = clock
+        self._options = options or Options()
         self._rest = Rest(
             credentials=credentials, url=endpoints.rest, rates=SPOT_RATES, link=link, clock=clock, spawn=spawn
         )
-        self._reading = Reading(self._rest, codec.answer)
-        self._stream = PrivateStream(
-            SPOT,
+        self._calls = Calls(self._rest)
+        self._triggers = Triggers(self._calls)
+        self._batches = Batches(
+            self._calls,
+            self_trade=self._options.self_trade,
+            window_ms=self._options.submit_window_ms or requests.RECV_WINDOW_MS,
+        )
+        self._listen = partial(
+            PrivateStream,
             credentials=credentials,
             url=endpoints.ws.rstrip("/") + "/user?protocol=1.1",
             link=link,
@@ -83,7 +133,9 @@ class BitmartSpot:
         return CAPABILITIES.name
 
     def capabilities(self, symbol: Symbol) -> Capabilities:  # noqa: ARG002  # every spot market can do the same
-        return CAPABILITIES
+        window_ms = self._options.submit_window_ms
+        validity = CAPABILITIES.submit_validity if window_ms is None else window_ms / 1000
+        return msgspec.structs.replace(CAPABILITIES, submit_validity=validity, lost=self._calls.lost)
 
     @property
     def skew_ms(self) -> float:
@@ -93,18 +145,61 @@ class BitmartSpot:
     # -------------------------------------------------------------------------------------------- commands
 
     async def submit(self, order: NewOrder) -> Answer:
-        evidence = await self._rest.signed(codec.SUBMIT_ORDER, requests.submit(order))
-        reports = self._reading.settled(codec.SUBMIT_ORDER, evidence)
+        if order.trigger is not None:
+            evidence, reports = await self._triggers.submit(order)
+        elif self._options.submit_window_ms is not None:
+            evidence, reports = await self._batches.submit_one(order)
+        else:
+            body = requests.submit(order, self._options.self_trade)
+            evidence, reports = await self._calls.command(codec.SUBMIT_ORDER, body, Purpose.OPENING)
         return Answer(reports=named(reports, order.client_order_id, None), evidence=evidence)
 
+    async def submit_many(self, orders: Sequence[NewOrder]) -> Answer:
+        """Send new orders once, ten of one symbol in a call: an Ack or a Refusal for each, in the order given; a
+        Refusal of class UNKNOWN leaves its order in doubt. For plain orders; one with a trigger goes alone.
+        """
+        return await self._batches.submit_many(orders)
+
     async def cancel(self, order: OrderRef) -> Answer:
-        evidence = await self._rest.signed(codec.CANCEL_ORDER, requests.cancel(order), cancel=True)
-        reports = self._reading.settled(codec.CANCEL_ORDER, evidence)
+        if order.conditional:
+            return await self._cancel_waiting(order)
+        evidence, reports = await self._calls.command(codec.CANCEL_ORDER, requests.cancel(order), Purpose.CANCELING)
         return Answer(reports=named(reports, order.client_order_id, order.venue_order_id), evidence=evidence)
+
+    async def _cancel_waiting(self, order: OrderRef) -> Answer:
+        """Cancel one that waits for its trigger; if it does not any more, what it has become."""
+        if order.venue_order_id is None:
+            _, reports = await self._triggers.order(order)
+            found = next((report for report in reports if isinstance(report, OrderReport)), None)
+            if found is None or not waits(reports):
+                return await self.cancel(msgspec.structs.replace(order, conditional=False))
+            order = msgspec.structs.replace(order, venue_order_id=found.venue_order_id)
+        evidence, reports = await self._triggers.cancel(order)
+        return Answer(reports=named(reports, order.client_order_id, order.venue_order_id), evidence=evidence)
+
+    async def cancel_many(self, orders: Sequence[OrderRef]) -> Answer:
+        """Ask for cancels once, ten of one symbol in a call: an Ack or a Refusal for each, in the order given."""
+        return await self._batches.cancel_many(orders)
+
+    async def cancel_all(self, symbol: Symbol | None = None, side: Side | None = None) -> Answer:
+        """Ask for the cancel of everything, or of a symbol's or a side's orders: one Ack, since the venue names none of
+        them. Which are gone is to be read. Once in three seconds; whether it reaches waiting orders is unverified.
+        """
+        return await self._batches.cancel_all(symbol, side)
 
     # -------------------------------------------------------------------------------------------- queries
 
     async def order(self, order: OrderRef) -> Answer:
+        if not order.conditional:
+            return await self._order(order)
+        evidence, reports = await self._triggers.order(order)
+        answer = Answer(reports=reports, evidence=evidence, source=Provenance.POLL)
+        if waits(reports):
+            return answer
+        fired = await self._order(order)  # or canceled, or never there: an order that has fired tells more
+        return answer if refused(fired.reports) else fired
+
+    async def _order(self, order: OrderRef) -> Answer:
         answer = await self._look_up(
             codec.QUERY_CLIENT_ORDER, requests.query_client_order(order.client_order_id), order
         )
@@ -114,8 +209,7 @@ class BitmartSpot:
         return await self._look_up(codec.QUERY_ORDER, requests.query_order(order.venue_order_id), order)
 
     async def _look_up(self, path: str, body: bytes, order: OrderRef) -> Answer:
-        evidence = await self._rest.signed(path, body)
-        reports = self._found(path, evidence)
+        evidence, reports = await self._calls.query(path, body, tolerated=(ORDER_NOT_FOUND,))
         (report,) = reports
         if isinstance(report, OrderReport) and not same(report, order):
             raise NoAnswerError(f"POST {path} answered with another order, {report.venue_order_id}", evidence)
@@ -130,61 +224,106 @@ class BitmartSpot:
             if not isinstance(report, OrderReport) or report.venue_order_id is None:
                 return found
             venue_order_id = report.venue_order_id
-        evidence = await self._rest.signed(codec.QUERY_ORDER_TRADES, requests.query_order(venue_order_id))
-        reports = self._found(codec.QUERY_ORDER_TRADES, evidence)
-        complete = whole(reports, requests.ROWS_MAX)
-        return Answer(reports=reports, evidence=evidence, source=Provenance.POLL, complete=complete)
+        body = requests.query_order(venue_order_id)
+        evidence, reports = await self._calls.query(codec.QUERY_ORDER_TRADES, body, tolerated=(ORDER_NOT_FOUND,))
+        return Answer(
+            reports=reports, evidence=evidence, source=Provenance.POLL, complete=whole(reports, requests.ROWS_MAX)
+        )
 
     async def open_orders(self) -> Answer:
-        since_ms = self._rest.server_clock.now_ms() - OPEN_ORDERS_SINCE_MS
-        evidence = await self._rest.signed(codec.QUERY_OPEN_ORDERS, requests.query_list(since_ms))
-        reports = self._reading.listed(codec.QUERY_OPEN_ORDERS, evidence, tolerated=(OUT_OF_RANGE,))
-        turned_down = refused(reports)
-        if turned_down:  # too far back for the venue: what it shows unasked, and say that it is not all
-            evidence = await self._rest.signed(codec.QUERY_OPEN_ORDERS, requests.query_list())
-            reports = self._reading.listed(codec.QUERY_OPEN_ORDERS, evidence)
-        complete = not turned_down and whole(reports, requests.ROWS_MAX)
-        return Answer(reports=reports, evidence=evidence, source=Provenance.POLL, complete=complete)
+        """Every open order, those that wait for a trigger too; not complete where those could not be asked for."""
+        resting = await self._resting()
+        if self._triggers.retired:
+            return resting
+        try:
+            evidence, reports = await self._triggers.waiting()
+        except NoAnswerError:
+            return msgspec.structs.replace(resting, complete=resting.complete and self._triggers.retired)
+        return Answer(
+            reports=(*resting.reports, *reports),
+            evidence=joined([resting.evidence, evidence]),
+            source=Provenance.POLL,
+            complete=resting.complete and whole(reports, requests.ROWS_MAX),
+            proven=resting.proven,
+        )
+
+    async def _resting(self) -> Answer:
+        now_ms = self._rest.server_clock.now_ms()
+
+        def body(since_ms: int, until_ms: int) -> bytes:
+            return requests.query_list(since_ms, None if until_ms == now_ms else until_ms)  # none: to this very moment
+
+        answer = await bisected(
+            lambda since_ms, until_ms: self._rest.signed(codec.QUERY_OPEN_ORDERS, body(since_ms, until_ms)),
+            lambda evidence: self._read_list(codec.QUERY_OPEN_ORDERS, evidence),
+            [(now_ms - OPEN_ORDERS_SINCE_MS, now_ms)],
+            rows_max=requests.ROWS_MAX,
+            narrowest_refused=OPEN_ORDERS_SINCE_MS,
+        )
+        if answer.complete or answer.reports:
+            return answer
+        # Too far back for the venue: what it shows unasked, and say that it is not all.
+        evidence, reports = await self._calls.query(codec.QUERY_OPEN_ORDERS, requests.query_list())
+        return Answer(reports=reports, evidence=evidence, source=Provenance.POLL, complete=False)
 
     async def trades(self, *, since_ms: int, until_ms: int) -> Answer:
-        return await self._bisected(codec.QUERY_TRADES, since_ms, until_ms)
+        return await self._windowed(codec.QUERY_TRADES, since_ms, until_ms)
 
     async def order_history(self, symbol: Symbol, *, since_ms: int, until_ms: int) -> Answer:
-        return await self._bisected(codec.QUERY_HISTORY_ORDERS, since_ms, until_ms, symbol)
+        return await self._windowed(codec.QUERY_HISTORY_ORDERS, since_ms, until_ms, symbol)
 
-    async def _bisected(self, path: str, since_ms: int, until_ms: int, symbol: Symbol | None = None) -> Answer:
+    async def _windowed(self, path: str, since_ms: int, until_ms: int, symbol: Symbol | None = None) -> Answer:
         return await bisected(
             lambda start_ms, end_ms: self._rest.signed(path, requests.query_list(start_ms, end_ms, symbol)),
-            lambda evidence: self._reading.listed(path, evidence, tolerated=(OUT_OF_RANGE,)),
+            lambda evidence: self._read_list(path, evidence),
             [(since_ms, until_ms)],
             rows_max=requests.ROWS_MAX,
             narrowest_refused=MS_PER_DAY,
         )
 
+    def _read_list(self, path: str, evidence: Evidence) -> Reports:
+        return self._calls.reading.listed(path, evidence, tolerated=(OUT_OF_RANGE,))
+
     async def balances(self) -> Answer:
         evidence = await self._rest.keyed(codec.WALLET)
-        reports = self._reading.listed(codec.WALLET, evidence)
+        reports = self._calls.reading.listed(codec.WALLET, evidence)
         return Answer(reports=reports, evidence=evidence, source=Provenance.POLL, complete=readable(reports))
 
     async def instruments(self) -> tuple[Instrument, ...]:
-        """The markets this account may see. All carry the rates of fee class A: asking for each pair's own would take
-        a call each at 1/s, and nobody says which pair is in which class. Trades say what a fill really cost.
+        """The markets this account may see. Those of `Options.fees_of` carry their own fees; the rest carries the rates
+        of class A, as asking for each pair takes a call at 1/s and nobody says which pair is in which class. Trades say
+        what a fill really cost.
         """
         catalogue = await self._rest.public(codec.SYMBOLS_DETAILS)
-        markets = self._reading.listed(codec.SYMBOLS_DETAILS, catalogue)
-        asked = await self._rest.keyed(codec.USER_FEE)
-        fees = payload(wire.UserFee, asked.response, asked.status)
-        if isinstance(fees, Refusal):
-            raise NoAnswerError(cause(asked, fees), asked)
-        try:
-            maker, taker = required(fees.maker_fee_rate_A, "maker fee"), required(fees.taker_fee_rate_A, "taker fee")
-        except ValueError as error:
-            raise NoAnswerError(f"{asked.channel}: {error}", asked) from error
-        return tuple(_instrument(market, maker, taker) for market in markets if isinstance(market, InstrumentReport))
+        markets = self._calls.reading.listed(codec.SYMBOLS_DETAILS, catalogue)
+        usual = await self._usual_fees()
+        own = {symbol: await self.fees(symbol) for symbol in self._options.fees_of[:FEES_MAX]}
+        return tuple(
+            _instrument(market, *own.get(market.symbol, usual))
+            for market in markets
+            if isinstance(market, InstrumentReport)
+        )
 
-    def _found(self, path: str, evidence: Evidence) -> tuple[Report, ...]:
-        """Return what a look-up found, or the Refusal that says that there is no such order."""
-        return self._reading.listed(path, evidence, tolerated=(ORDER_NOT_FOUND,))
+    async def fees(self, symbol: Symbol) -> tuple[Decimal, Decimal]:
+        """Return what the account pays on one pair, as (maker, taker); of buys and sells the higher."""
+        evidence = await self._rest.keyed(codec.TRADE_FEE, {"symbol": venue_symbol(symbol)})
+        fees = self._paid(codec.TRADE_FEE, wire.TradeFee, evidence)
+        return (
+            max(_rate(fees.buy_maker_fee_rate, evidence), _rate(fees.sell_maker_fee_rate, evidence)),
+            max(_rate(fees.buy_taker_fee_rate, evidence), _rate(fees.sell_taker_fee_rate, evidence)),
+        )
+
+    async def _usual_fees(self) -> tuple[Decimal, Decimal]:
+        evidence = await self._rest.keyed(codec.USER_FEE)
+        fees = self._paid(codec.USER_FEE, wire.UserFee, evidence)
+        return _rate(fees.maker_fee_rate_A, evidence), _rate(fees.taker_fee_rate_A, evidence)
+
+    def _paid(self, path: str, kind: type[F], evidence: Evidence) -> F:
+        self._calls.reading.listed(path, evidence)  # for what a refusal teaches
+        fees = payload(kind, evidence.response, evidence.status)
+        if isinstance(fees, Refusal):
+            raise NoAnswerError(cause(evidence, fees), evidence)
+        return fees
 
     # -------------------------------------------------------------------------------------------- not on spot
 
@@ -210,11 +349,19 @@ class BitmartSpot:
 
     # -------------------------------------------------------------------------------------------- stream and end
 
-    def stream(self) -> AsyncIterator[Answer]:
-        return self._stream.answers()
+    def stream(self, symbols: Sequence[Symbol] = ()) -> AsyncIterator[Answer]:
+        """The private stream of orders and balances: of `symbols`, or of all there are."""
+        return self._listen(of_symbols([venue_symbol(symbol) for symbol in symbols])).answers()
 
     async def close(self) -> None:
         await self._link.close()
+
+
+def _rate(value: object, evidence: Evidence) -> Decimal:
+    try:
+        return required(value, "fee")
+    except ValueError as error:
+        raise NoAnswerError(f"{evidence.channel}: {error}", evidence) from error
 
 
 def _instrument(market: InstrumentReport, maker: Decimal, taker: Decimal) -> Instrument:

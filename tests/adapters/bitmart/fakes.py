@@ -11,7 +11,8 @@ from urllib.parse import urlsplit
 import msgspec
 
 from adapters.bitmart.sign import Credentials
-from adapters.bitmart.spot.venue import BitmartSpot, Endpoints
+from adapters.bitmart.spot import codec
+from adapters.bitmart.spot.venue import BitmartSpot, Endpoints, Options
 from oms.ports import LinkAnswer, LinkError, Task
 from oms.values import ClientOrderId, OrderType, Side, Symbol, VenueOrderId
 from oms.venue import NewOrder, OrderRef
@@ -163,6 +164,7 @@ class FakeLink:
     def __init__(self) -> None:
         self.calls: list[Call] = []
         self.answers: dict[str, Answerer] = {"/system/time": self._time}
+        self.on(codec.QUERY_ALGO_OPEN_ORDERS, ok([]))
         self.latency = 0.05
         self.sockets: list[FakeSocket] = []
         self.connected_at: list[float] = []
@@ -238,6 +240,8 @@ LOST = LinkError("timed out", sent=True)
 UNREACHABLE = LinkError("connection refused", sent=False)
 
 
-def bitmart(link: FakeLink, clock: LoopClock | None = None) -> BitmartSpot:
+def bitmart(link: FakeLink, clock: LoopClock | None = None, options: Options | None = None) -> BitmartSpot:
     """A venue over `link`."""
-    return BitmartSpot(CREDENTIALS, ENDPOINTS, link=link, clock=clock or LoopClock(), ids=PlainIds(), spawn=spawn)
+    return BitmartSpot(
+        CREDENTIALS, ENDPOINTS, link=link, clock=clock or LoopClock(), ids=PlainIds(), spawn=spawn, options=options
+    )

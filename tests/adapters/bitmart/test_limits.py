@@ -140,15 +140,74 @@ async def test_a_cancel_finds_a_place_while_a_slow_venue_holds_every_submit() ->
 @virtual
 async def test_a_frozen_endpoint_is_not_called(answer: object) -> None:
     link = FakeLink()
-    link.on(codec.SUBMIT_ORDER, answer)  # type: ignore[arg-type]
+    link.on(codec.CANCEL_ORDER, answer)  # type: ignore[arg-type]
     venue = bitmart(link)
     for _ in range(3):
-        await venue.submit(ORDER)
-    first, second, third = (call.at for call in link.of(codec.SUBMIT_ORDER))
+        await venue.cancel(KNOWN)
+    first, second, third = (call.at for call in link.of(codec.CANCEL_ORDER))
     assert [second - first, third - second] == pytest.approx([2.25, 4.45])
     with pytest.raises(NoAnswerError) as turned_away:  # the next turn is further away than anyone waits
-        await venue.submit(ORDER)
+        await venue.cancel(KNOWN)
     assert not turned_away.value.sent
+
+
+@pytest.mark.parametrize("throttled", [codec.SUBMIT_ORDER, codec.CANCEL_ORDER, codec.QUERY_TRADES])
+@virtual
+async def test_s55_after_a_429_new_orders_stop_first_and_cancels_pass(throttled: str) -> None:
+    link = FakeLink()
+    link.on(codec.SUBMIT_ORDER, ok({"order_id": "1"}))
+    link.on(codec.CANCEL_ORDER, ok({"result": True}))
+    link.on(codec.CANCEL_ORDERS, ok({"successIds": ["77"], "failIds": []}))
+    link.on(codec.QUERY_TRADES, ok([]))
+    link.on(throttled, refused(429, 30013))
+    venue = bitmart(link)
+    if throttled == codec.SUBMIT_ORDER:
+        await venue.submit(ORDER)
+    elif throttled == codec.CANCEL_ORDER:
+        await venue.cancel(KNOWN)
+    else:
+        with pytest.raises(NoAnswerError):
+            await venue.trades(since_ms=0, until_ms=1)
+    before = asyncio.get_running_loop().time()
+    with pytest.raises(NoAnswerError, match="no new orders") as shed:
+        await venue.submit(ORDER)
+    assert not shed.value.sent, "it is known that nothing left"
+    await venue.cancel_many([KNOWN])
+    assert asyncio.get_running_loop().time() - before == pytest.approx(0.05), "nobody waited for anybody"
+    await asyncio.sleep(2.2)
+    link.on(codec.SUBMIT_ORDER, ok({"order_id": "1"}))
+    await venue.submit(ORDER)
+
+
+@virtual
+async def test_a_429_of_public_data_says_nothing_of_the_account() -> None:
+    link = FakeLink()
+    link.on(codec.SYMBOLS_DETAILS, refused(429, 30013))
+    link.on(codec.SUBMIT_ORDER, ok({"order_id": "1"}))
+    venue = bitmart(link)
+    with pytest.raises(NoAnswerError):
+        await venue.instruments()
+    await venue.submit(ORDER)
+
+
+@virtual
+async def test_s55_four_processes_that_share_an_address_keep_the_limit_without_talking() -> None:
+    limiters = [Limiter(LoopClock(), {PATH: Rate(12, 2), "/slow": Rate(1, 3)}, callers=4) for _ in range(4)]
+    left: dict[str, list[float]] = {PATH: [], "/slow": []}
+
+    async def call(limiter: Limiter, path: str) -> None:
+        try:
+            async with limiter.turn(path):
+                left[path].append(asyncio.get_running_loop().time())
+        except TurnedAwayError:
+            pass
+
+    for _ in range(4):
+        await asyncio.gather(*(call(limiter, path) for limiter in limiters for path in left for _ in range(20)))
+    for path, (most, seconds) in {PATH: (12, 2), "/slow": (4, 12)}.items():
+        assert left[path]
+        for start in left[path]:
+            assert sum(start <= other < start + seconds for other in left[path]) <= most
 
 
 def test_every_path_we_call_has_a_limit() -> None:
