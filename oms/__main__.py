@@ -26,8 +26,11 @@ from oms.values import AccountId
 from oms.vault import Keys
 from oms.venue import Venue
 from projections.compare import compare
+from projections.past import Past
 from projections.queries import Queries
 from projections.runner import Runner
+
+AS_OF_EVENTS_MAX: Final = 500_000  # that a running OMS folds for one question about the past: some seconds
 
 
 class NoAccountError(OmsError):
@@ -129,6 +132,7 @@ class Following(Struct, frozen=True):
 
     runner: Runner
     reads: Queries
+    past: Past
 
     async def catch_up(self, position: int, seconds: float) -> bool:
         """Wait until `position` shows in every table; whether it did."""
@@ -142,7 +146,7 @@ async def projections(url: str, log: PostgresLog, world: World) -> AsyncIterator
     async with Queries(url) as reads:
         runner.start()
         try:
-            yield Following(runner, reads)
+            yield Following(runner, reads, Past(log, events_max=AS_OF_EVENTS_MAX))
         finally:
             runner.stop()
 
@@ -153,6 +157,7 @@ PARTS: Final = Parts(
     simulator=simulator,
     projections=projections,
     reads=Queries,
+    past=Past,
     compare=compare,
     decode=bitmart.decode,
 )

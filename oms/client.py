@@ -10,7 +10,7 @@ it, the same request goes out under the same id, and one order comes of it.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from decimal import Decimal
 from types import TracebackType
@@ -208,15 +208,23 @@ class Client:
     # ------------------------------------------------------------------------------------------------ questions
 
     async def order(
-        self, client_order_id: str, *, account: str | None = None, min_position: int | None = None
+        self,
+        client_order_id: str,
+        *,
+        account: str | None = None,
+        min_position: int | None = None,
+        as_of: str | int | None = None,
     ) -> OrderAnswer:
         """Return one order."""
-        query = {"account": account, "min_position": min_position}
+        query = {"account": account, "min_position": min_position, "as_of": as_of}
         return await self._call(OrderAnswer, "GET", f"/v1/orders/{client_order_id}", query=query)
 
-    async def timeline(self, client_order_id: str, *, account: str | None = None) -> Timeline:
+    async def timeline(
+        self, client_order_id: str, *, account: str | None = None, as_of: str | int | None = None
+    ) -> Timeline:
         """Return the whole story of one order."""
-        return await self._call(Timeline, "GET", f"/v1/orders/{client_order_id}/timeline", query={"account": account})
+        query = {"account": account, "as_of": as_of}
+        return await self._call(Timeline, "GET", f"/v1/orders/{client_order_id}/timeline", query=query)
 
     async def orders(
         self,
@@ -227,6 +235,7 @@ class Client:
         strategy: str | None = None,
         limit: int | None = None,
         min_position: int | None = None,
+        as_of: str | int | None = None,
         cursor: str | None = None,
     ) -> Orders:
         """Return a page of orders, the latest first; `next_cursor` of it asks for the next."""
@@ -237,6 +246,7 @@ class Client:
             "strategy": strategy,
             "limit": limit,
             "min_position": min_position,
+            "as_of": as_of,
             "cursor": cursor,
         }
         return await self._call(Orders, "GET", "/v1/orders", query=query)
@@ -249,6 +259,7 @@ class Client:
         client_order_id: str | None = None,
         limit: int | None = None,
         min_position: int | None = None,
+        as_of: str | int | None = None,
         cursor: str | None = None,
     ) -> Fills:
         """Return a page of fills, the latest first; `next_cursor` of it asks for the next."""
@@ -258,18 +269,23 @@ class Client:
             "client_order_id": client_order_id,
             "limit": limit,
             "min_position": min_position,
+            "as_of": as_of,
             "cursor": cursor,
         }
         return await self._call(Fills, "GET", "/v1/fills", query=query)
 
-    async def positions(self, *, account: str | None = None, min_position: int | None = None) -> Sequence[PositionView]:
+    async def positions(
+        self, *, account: str | None = None, min_position: int | None = None, as_of: str | int | None = None
+    ) -> Sequence[PositionView]:
         """Return the position legs of the token's accounts."""
-        query = {"account": account, "min_position": min_position}
+        query = {"account": account, "min_position": min_position, "as_of": as_of}
         return (await self._call(Positions, "GET", "/v1/positions", query=query)).items
 
-    async def balances(self, *, account: str | None = None, min_position: int | None = None) -> Sequence[BalanceView]:
+    async def balances(
+        self, *, account: str | None = None, min_position: int | None = None, as_of: str | int | None = None
+    ) -> Sequence[BalanceView]:
         """Return the balances of the token's accounts."""
-        query = {"account": account, "min_position": min_position}
+        query = {"account": account, "min_position": min_position, "as_of": as_of}
         return (await self._call(Balances, "GET", "/v1/balances", query=query)).items
 
     async def instruments(self, *, account: str | None = None) -> Sequence[InstrumentView]:
@@ -402,96 +418,6 @@ def _decode(kind: type[_V], answer: bytes | str) -> _V:
         raise UnexpectedAnswerError(f"the answer is no {kind.__name__}: {error}") from error
 
 
-class SyncClient:
-    """The sync twin: the same calls, each run to its end on a loop of its own in the calling thread.
-
-    Between calls nothing runs; a stream that is read too slowly is closed by the OMS and resumed with the next event.
-    """
-
-    def __init__(self, client: Client) -> None:
-        self._client = client
-        self._runner = asyncio.Runner()
-
-    def __enter__(self) -> Self:
-        self._run(self._client.__aenter__())
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._run(self._client.__aexit__(kind, error, trace))
-        self._runner.close()
-
-    def _run(self, work: Coroutine[Any, Any, _V]) -> _V:
-        return self._runner.run(work)
-
-    def place(self, **order: Any) -> OrderAnswer:  # noqa: ANN401  # the fields of Client.place
-        """Place an order, as `Client.place`."""
-        return self._run(self._client.place(**order))
-
-    def cancel(self, order: OrderView | str, **more: Any) -> OrderAnswer:  # noqa: ANN401  # as Client.cancel
-        """Ask for an order's end, as `Client.cancel`."""
-        return self._run(self._client.cancel(order, **more))
-
-    def cancel_all(self, **scope: Any) -> Items:  # noqa: ANN401  # as Client.cancel_all
-        """As `Client.cancel_all`."""
-        return self._run(self._client.cancel_all(**scope))
-
-    def halt(self, reason: str, **scope: Any) -> Halts:  # noqa: ANN401  # as Client.halt
-        """Stop everything that opens, as `Client.halt`."""
-        return self._run(self._client.halt(reason, **scope))
-
-    def resume(self, reason: str, **scope: Any) -> Halts:  # noqa: ANN401  # as Client.resume
-        """End a halt, as `Client.resume`."""
-        return self._run(self._client.resume(reason, **scope))
-
-    def order(self, client_order_id: str, **query: Any) -> OrderAnswer:  # noqa: ANN401  # as Client.order
-        """Return one order, as `Client.order`."""
-        return self._run(self._client.order(client_order_id, **query))
-
-    def timeline(self, client_order_id: str, *, account: str | None = None) -> Timeline:
-        """Return an order's story, as `Client.timeline`."""
-        return self._run(self._client.timeline(client_order_id, account=account))
-
-    def orders(self, **query: Any) -> Orders:  # noqa: ANN401  # as Client.orders
-        """Return a page of orders, as `Client.orders`."""
-        return self._run(self._client.orders(**query))
-
-    def fills(self, **query: Any) -> Fills:  # noqa: ANN401  # as Client.fills
-        """Return a page of fills, as `Client.fills`."""
-        return self._run(self._client.fills(**query))
-
-    def positions(self, **query: Any) -> Sequence[PositionView]:  # noqa: ANN401  # as Client.positions
-        """Return the position legs, as `Client.positions`."""
-        return self._run(self._client.positions(**query))
-
-    def balances(self, **query: Any) -> Sequence[BalanceView]:  # noqa: ANN401  # as Client.balances
-        """Return the balances, as `Client.balances`."""
-        return self._run(self._client.balances(**query))
-
-    def instruments(self, *, account: str | None = None) -> Sequence[InstrumentView]:
-        """Return the markets, as `Client.instruments`."""
-        return self._run(self._client.instruments(account=account))
-
-    def events(self, *, since: int | None = None, channels: Sequence[str] = ("events",)) -> Iterator[Frame]:
-        """Yield events, as `Client.events`."""
-        source = self._client.events(since=since, channels=channels)
-
-        async def following() -> Frame:
-            return await anext(source)
-
-        try:
-            while True:
-                yield self._run(following())
-        finally:
-            self._run(source.aclose())
-
-
 def connect(url: str, *, token: str, timeout: float = 10.0) -> Client:
     """Return a client of the gateway at `url`, to be opened with ``async with``."""
     return Client(url, token=token, timeout=timeout)
-
-
-def connect_sync(url: str, *, token: str, timeout: float = 10.0) -> SyncClient:
-    """Return a sync client of the gateway at `url`, to be opened with ``with``."""
-    return SyncClient(Client(url, token=token, timeout=timeout))

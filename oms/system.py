@@ -26,7 +26,7 @@ from oms.engine import Engine
 from oms.errors import FencedError, LogUnavailableError, OmsError
 from oms.gateway.guard import require_safe_bind
 from oms.gateway.http import CannotListenError, PortTakenError, build, serve
-from oms.gateway.reads import Reads
+from oms.gateway.reads import Past, Reads
 from oms.gateway.tokens import PostgresTokens
 from oms.instrument import Instrument
 from oms.ports import Clock, Ids, Spawn
@@ -98,6 +98,8 @@ class Projections(Protocol):
 
     @property
     def reads(self) -> Reads: ...
+    @property
+    def past(self) -> Past: ...
 
     async def catch_up(self, position: int, seconds: float) -> bool:
         """Wait until `position` shows in every table; whether it did."""
@@ -221,6 +223,7 @@ def _application(system: System) -> web.Application:
     return build(
         engines={name: account.engine for name, account in system.accounts.items()},
         reads=system.projections.reads,
+        past=system.projections.past,
         log=system.log,
         tokens=PostgresTokens(system.url),
         clock=system.world.clock,

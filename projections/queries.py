@@ -162,7 +162,7 @@ class Queries:
         async with self._snapshot() as (rows, position):
             found = await _select(rows, table, [*conditions, *after], ending, limit + 1)
         more = len(found) > limit
-        return Listing(position, found[:limit], _cursor(found[limit - 1], order) if more else None)
+        return Listing(position, found[:limit], cursor_of(found[limit - 1], order) if more else None)
 
     async def _all(self, table: Table[R], conditions: Sequence[_Condition]) -> Listing[R]:
         ending = SQL("ORDER BY {}").format(_joined(map(Identifier, table.key)))
@@ -215,17 +215,24 @@ def _of(
 
 def _behind(order: Sequence[str], cursor: str) -> _Condition:
     """Return the condition that a row comes after the one that `cursor` was made from. Raises CursorError."""
+    values = read_cursor(order, cursor)
+    places = SQL(", ").join(SQL("%s") * len(values))
+    return SQL("({}) < ({})").format(_joined(map(Identifier, order)), places), values
+
+
+def read_cursor(order: Sequence[str], cursor: str) -> Sequence[bool | int]:
+    """Return the place in a list by `order` that `cursor` stands for. Raises CursorError."""
     try:
         values = _decoder.decode(urlsafe_b64decode(cursor.encode()))
     except (msgspec.MsgspecError, ValueError) as error:
         raise CursorError("the cursor cannot be read") from error
     if [type(value) for value in values] != [bool if name == "open" else int for name in order]:
         raise CursorError("the cursor belongs to another list")
-    places = SQL(", ").join(SQL("%s") * len(values))
-    return SQL("({}) < ({})").format(_joined(map(Identifier, order)), places), values
+    return values
 
 
-def _cursor(row: Struct, order: Sequence[str]) -> str:
+def cursor_of(row: Struct, order: Sequence[str]) -> str:
+    """Return what asks for the rows behind `row` in a list by `order`."""
     return urlsafe_b64encode(msgspec.json.encode([getattr(row, name) for name in order])).decode()
 
 

@@ -7,7 +7,7 @@ from typing import Literal, Protocol
 from msgspec import Struct
 
 from oms.config import Config, Secret
-from oms.gateway.reads import Reads
+from oms.gateway.reads import Past, Reads
 from oms.ports import EventLog
 from oms.reports import Report
 from oms.system import Fresh, OpenProjections, Tell, VenueName, World
@@ -78,6 +78,12 @@ class CheckKey(Protocol):
     def __call__(self, config: Config, world: World, fields: Mapping[str, Secret]) -> Awaitable[KeyReport]: ...
 
 
+class OpenPast(Protocol):
+    """Folds the log to wherever it is asked about; `progress` is told how many events each page had."""
+
+    def __call__(self, log: EventLog, *, progress: Callable[[int], None]) -> Past: ...
+
+
 class Verdict(Protocol):
     """What a comparison of the projections with the log found; no differences if all is equal."""
 
@@ -108,5 +114,6 @@ class Parts(Struct, frozen=True, kw_only=True):
     simulator: ServeSimulator
     projections: OpenProjections
     reads: Callable[[str], AbstractAsyncContextManager[Reads]]  # over the database of that connection string
+    past: OpenPast
     compare: Compare
     decode: Decode

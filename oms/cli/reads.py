@@ -10,6 +10,8 @@ from typing import Annotated, Any, Final, TypeVar
 import typer
 from msgspec import Struct
 
+from oms.asof import position_of
+from oms.cli.bar import bar
 from oms.cli.config import ConfigFile, configured
 from oms.cli.database import accounts_of, recorded
 from oms.cli.output import AsJson, Output
@@ -17,6 +19,7 @@ from oms.cli.parts import Parts
 from oms.gateway.reads import Listing, Reads
 from oms.gateway.views import BalanceView, FillView, OrderView, PositionView, View, encode, shown
 from oms.store.audit import head
+from oms.store.log import PostgresLog
 from oms.values import AccountId, ClientOrderId, StrategyId, Symbol
 
 LIMIT: Final = 100
@@ -27,6 +30,7 @@ AccountName = Annotated[str | None, typer.Option("--account", help="One account;
 Limit = Annotated[int, typer.Option(min=1, max=LIMIT_MAX, help="Rows at most.")]
 SymbolName = Annotated[str | None, typer.Option("--symbol", help="One market, such as BTC/USDT.")]
 StrategyName = Annotated[str | None, typer.Option("--strategy")]
+AsOf = Annotated[str | None, typer.Option("--as-of", help="How it was: a position of the log, or a time.")]
 CursorText = Annotated[str | None, typer.Option("--cursor", help="Go on where an earlier answer ended.")]
 
 _V = TypeVar("_V", bound=View)
@@ -56,6 +60,7 @@ def orders(
     strategy: StrategyName = None,
     limit: Limit = LIMIT,
     cursor: CursorText = None,
+    as_of: AsOf = None,
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> None:
@@ -73,7 +78,7 @@ def orders(
         ),
         ("client_order_id", "account", "strategy", "symbol", "side", "type", "quantity", "price", "status",
          "cum_quantity"),
-        config=config, account=account, as_json=as_json, empty="no orders",
+        config=config, account=account, as_of=as_of, as_json=as_json, empty="no orders",
     )  # fmt: skip
 
 
@@ -86,6 +91,7 @@ def fills(
     strategy: StrategyName = None,
     limit: Limit = LIMIT,
     cursor: CursorText = None,
+    as_of: AsOf = None,
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> None:
@@ -103,12 +109,17 @@ def fills(
         ),
         ("at", "exec_id", "client_order_id", "symbol", "side", "quantity", "price", "commission",
          "commission_currency", "liquidity"),
-        config=config, account=account, as_json=as_json, empty="no fills",
+        config=config, account=account, as_of=as_of, as_json=as_json, empty="no fills",
     )  # fmt: skip
 
 
 def positions(
-    context: typer.Context, *, account: AccountName = None, config: ConfigFile = None, as_json: AsJson = False
+    context: typer.Context,
+    *,
+    account: AccountName = None,
+    as_of: AsOf = None,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
 ) -> None:
     """List position legs."""
     _list(
@@ -116,12 +127,17 @@ def positions(
         PositionView,
         lambda reads, accounts: reads.positions(accounts=accounts),
         ("account", "symbol", "position_leg", "quantity", "average_price", "open_cost", "realized"),
-        config=config, account=account, as_json=as_json, empty="no positions",
+        config=config, account=account, as_of=as_of, as_json=as_json, empty="no positions",
     )  # fmt: skip
 
 
 def balances(
-    context: typer.Context, *, account: AccountName = None, config: ConfigFile = None, as_json: AsJson = False
+    context: typer.Context,
+    *,
+    account: AccountName = None,
+    as_of: AsOf = None,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
 ) -> None:
     """List what each account owns, holds and may spend."""
     _list(
@@ -129,7 +145,7 @@ def balances(
         BalanceView,
         lambda reads, accounts: reads.balances(accounts=accounts),
         ("account", "currency", "total", "held", "available"),
-        config=config, account=account, as_json=as_json, empty="no balances",
+        config=config, account=account, as_of=as_of, as_json=as_json, empty="no balances",
     )  # fmt: skip
 
 
@@ -141,6 +157,7 @@ def _list(
     *,
     config: Any,  # noqa: ANN401 - a path or None, as ConfigFile says
     account: str | None,
+    as_of: str | None,
     as_json: bool,
     empty: str,
 ) -> None:
@@ -148,7 +165,10 @@ def _list(
     output = Output(as_json=as_json)
     with recorded(configured(config)) as url:
         accounts = accounts_of(url) if account is None else [AccountId(account)]
-        listing, behind = asyncio.run(_ask(parts, url, lambda reads: ask(reads, accounts)))
+        if as_of is None:
+            listing, behind = asyncio.run(_ask(parts, url, lambda reads: ask(reads, accounts)))
+        else:
+            listing, behind = asyncio.run(_ask_past(parts, url, as_of, output, lambda reads: ask(reads, accounts))), 0
     rows = [shown(view, row) for row in listing.rows]
     if as_json:
         output.write(encode(Answer(listing.position, rows, listing.next_cursor, behind)))
@@ -167,3 +187,16 @@ async def _ask(parts: Parts, url: str, ask: Callable[[Reads], Awaitable[Listing]
         await reads.wait_for(top, CATCH_UP_SECONDS)
         listing = await ask(reads)
     return listing, max(top - listing.position, 0)
+
+
+async def _ask_past(
+    parts: Parts, url: str, as_of: str, output: Output, ask: Callable[[Reads], Awaitable[Listing]]
+) -> Listing:
+    """Fold the log from nothing to that moment, and ask what came of it. Raises AsOfError."""
+    log = PostgresLog(url)
+    try:
+        position = await position_of(log, as_of)
+        with bar(output, position, "fold") as folded:
+            return await ask(parts.past(log, progress=folded.advance).at(position))
+    finally:
+        await log.close()

@@ -4,16 +4,17 @@ No venue is asked and no socket but the database's is opened: what comes out fol
 """
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import closing
 from typing import Annotated, Any, Final
 
 import psycopg
 import typer
 from msgspec import Struct
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from oms.asof import position_of
 from oms.book import Book
+from oms.cli.bar import bar
 from oms.cli.config import ConfigFile, configured
 from oms.cli.database import recorded
 from oms.cli.output import REFUSED, AsJson, Output
@@ -68,13 +69,17 @@ def replay(
     to: Annotated[
         int | None, typer.Option(min=0, help="Stop at this position; the projections stand elsewhere.")
     ] = None,
+    as_of: Annotated[str | None, typer.Option("--as-of", help="Stop at this position or time.")] = None,
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> None:
     """Fold the log from nothing; compare with the seals and the projections. Exit 1 if anything differs."""
     output = Output(as_json=as_json)
+    if to is not None and as_of is not None:
+        raise typer.BadParameter("--to and --as-of both say where to stop")
     with recorded(configured(config)) as url:
-        found = replayed(context.obj, url, output, to=to)
+        upto = asyncio.run(_position(url, as_of)) if as_of is not None else to
+        found = replayed(context.obj, url, output, to=upto)
     report(found, output)
     if not found.sound:
         raise typer.Exit(REFUSED)
@@ -122,7 +127,7 @@ def _folded(url: str, upto: int, output: Output, clock: Clock) -> tuple[Mapping[
     """Return every account's book as of position `upto`, and how many seconds that took."""
     books: dict[AccountId, Book] = {}
     started = clock.monotonic()
-    with _bar(output, upto) as bar, closing(connect(url, role="oms_reader")) as connection:
+    with bar(output, upto, "replay") as folded, closing(connect(url, role="oms_reader")) as connection:
         for page in scan(url, upto=upto):
             for _, stream, version, topic, state in page:
                 account = AccountId(stream.split("/", 2)[1])
@@ -134,7 +139,7 @@ def _folded(url: str, upto: int, output: Output, clock: Clock) -> tuple[Mapping[
                 book.apply(stream, decode(topic, state))
             for book in books.values():
                 book.trim()
-            bar.advance(len(page))
+            folded.advance(len(page))
     return books, clock.monotonic() - started
 
 
@@ -146,26 +151,12 @@ def _bring_back(connection: psycopg.Connection[Any], book: Book, stream: str, ve
         book.restore(stream, order)
 
 
-class _Bar:
-    """A progress bar on stderr, for terminals."""
-
-    def __init__(self, progress: Progress | None, total: int) -> None:
-        self._progress = progress
-        self._task = None if progress is None else progress.add_task("replay", total=total)
-
-    def advance(self, events: int) -> None:
-        if self._progress is not None and self._task is not None:
-            self._progress.advance(self._task, events)
-
-
-@contextmanager
-def _bar(output: Output, total: int) -> Iterator[_Bar]:
-    if not output.err.is_terminal:
-        yield _Bar(None, total)
-        return
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=output.err, transient=True) as progress:
-        yield _Bar(progress, total)
+async def _position(url: str, as_of: str) -> int:
+    log = PostgresLog(url)
+    try:
+        return await position_of(log, as_of)
+    finally:
+        await log.close()
 
 
 async def _compared(parts: Parts, url: str) -> Verdict:

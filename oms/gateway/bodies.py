@@ -109,9 +109,13 @@ class NameQuery(_Query, frozen=True, kw_only=True):
 
 
 class ReadQuery(_Query, frozen=True, kw_only=True):
-    """`min_position` waits until the answer reflects that position: read your own write."""
+    """`min_position` waits until the answer reflects that position: read your own write.
+
+    `as_of`, a position or a time, asks how it was then.
+    """
 
     min_position: int = 0
+    as_of: str | None = None
     account: str | None = None
 
 

@@ -29,7 +29,7 @@ from oms.gateway.problems import (
     problem_of,
 )
 from oms.gateway.questions import Questions
-from oms.gateway.reads import Reads
+from oms.gateway.reads import Past, Reads
 from oms.gateway.routes import ROUTES, Ask, Door, Route
 from oms.gateway.settings import BODY_MAX, Settings
 from oms.gateway.sight import Sight
@@ -64,6 +64,7 @@ def build(
     *,
     engines: Mapping[AccountId, Engine],
     reads: Reads,
+    past: Past,
     log: MessageLog,
     tokens: TokenStore,
     clock: Clock,
@@ -75,7 +76,7 @@ def build(
     """Return the application that serves `engines`. `promises` are checked by GET /health/ready beside our own."""
     accounts, metrics, sight = Accounts(engines), Metrics(list(engines.values())), Sight(log)
     authority, commands = Authority(tokens, clock), Commands(accounts, ids, metrics, clock)
-    questions = Questions(accounts, reads=reads, log=log, sight=sight, wait_seconds=settings.wait_seconds)
+    questions = Questions(accounts, reads=reads, past=past, log=log, sight=sight, wait_seconds=settings.wait_seconds)
     streams = Streams(
         authority=authority,
         commands=commands,

@@ -5,6 +5,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from oms.asof import AsOfError
 from oms.errors import (
     CommandRefusedError,
     CursorError,
@@ -178,6 +179,7 @@ STATUSES: Final[Mapping[type[OmsError], int]] = {
     InvalidQueryError: 422,
     RateLimitedError: 429,
     CursorError: 422,
+    AsOfError: 422,
     BodyTooLargeError: 413,
     IdempotencyKeyError: 400,
     TokenInQueryError: 400,

@@ -5,11 +5,12 @@ from typing import Final
 
 import msgspec
 
+from oms.asof import position_of
 from oms.book import order_stream
 from oms.gateway.auth import Accounts, Caller, unknown_order
 from oms.gateway.bodies import EventsQuery, FillsQuery, NameQuery, OrdersQuery, ReadQuery
 from oms.gateway.problems import InvalidQueryError, PositionNotReachedError
-from oms.gateway.reads import Reads
+from oms.gateway.reads import Past, Reads
 from oms.gateway.sight import Sight, frame
 from oms.gateway.timeline import MessageLog, timeline
 from oms.gateway.tokens import Scope
@@ -44,9 +45,19 @@ _frames: Final = msgspec.json.Decoder(Frame)
 class Questions:
     """Everything a strategy can ask to know."""
 
-    def __init__(self, accounts: Accounts, *, reads: Reads, log: MessageLog, sight: Sight, wait_seconds: float) -> None:
+    def __init__(
+        self,
+        accounts: Accounts,
+        *,
+        reads: Reads,
+        past: Past,
+        log: MessageLog,
+        sight: Sight,
+        wait_seconds: float,
+    ) -> None:
         self._accounts = accounts
         self._reads = reads
+        self._past = past
         self._log = log
         self._sight = sight
         self._wait_seconds = wait_seconds
@@ -56,8 +67,8 @@ class Questions:
     async def orders(self, caller: Caller, query: OrdersQuery) -> Orders:
         """Return orders, the latest first."""
         accounts, strategy = self._scope(caller, query.account), caller.named_strategy(query.strategy)
-        await self._reads_reach(query.min_position)
-        listing = await self._reads.orders(
+        reads = await self._asked(query)
+        listing = await reads.orders(
             accounts=accounts,
             strategy=strategy,
             symbols=caller.named_symbols(query.symbol),
@@ -71,8 +82,8 @@ class Questions:
     async def fills(self, caller: Caller, query: FillsQuery) -> Fills:
         """Return fills, the latest first."""
         accounts, strategy = self._scope(caller, query.account), caller.named_strategy(query.strategy)
-        await self._reads_reach(query.min_position)
-        listing = await self._reads.fills(
+        reads = await self._asked(query)
+        listing = await reads.fills(
             accounts=accounts,
             strategy=strategy,
             symbols=caller.named_symbols(query.symbol),
@@ -86,16 +97,16 @@ class Questions:
     async def positions(self, caller: Caller, query: ReadQuery) -> Positions:
         """Return the position legs of the accounts: they are the account's, whichever strategies moved them."""
         accounts = self._scope(caller, query.account)
-        await self._reads_reach(query.min_position)
-        listing = await self._reads.positions(accounts=accounts)
+        reads = await self._asked(query)
+        listing = await reads.positions(accounts=accounts)
         items = [shown(PositionView, row) for row in listing.rows]
         return Positions(position=listing.position, items=[item for item in items if caller.trades(item.symbol)])
 
     async def balances(self, caller: Caller, query: ReadQuery) -> Balances:
         """Return the balances of the accounts."""
         accounts = self._scope(caller, query.account)
-        await self._reads_reach(query.min_position)
-        listing = await self._reads.balances(accounts=accounts)
+        reads = await self._asked(query)
+        listing = await reads.balances(accounts=accounts)
         return Balances(position=listing.position, items=[shown(BalanceView, row) for row in listing.rows])
 
     async def instruments(self, caller: Caller, query: NameQuery) -> Instruments:
@@ -113,8 +124,8 @@ class Questions:
     async def order(self, caller: Caller, client_order_id: str, query: ReadQuery) -> OrderAnswer:
         """Return one order, folded from the log: as fresh as can be."""
         account = self._accounts.one(caller, query.account).account
-        position = await self._log_reach(query.min_position)
-        history = await self._history(caller, account, client_order_id)
+        position, upto = await self._log_asked(query)
+        history = await self._history(caller, account, client_order_id, upto)
         return order_answer(
             _folded(history),
             max(position, history[-1].position),
@@ -125,19 +136,19 @@ class Questions:
     async def timeline(self, caller: Caller, client_order_id: str, query: ReadQuery) -> Timeline:
         """Return the whole story of one order."""
         account = self._accounts.one(caller, query.account).account
-        position = await self._log_reach(query.min_position)
-        history = await self._history(caller, account, client_order_id)
+        position, upto = await self._log_asked(query)
+        history = await self._history(caller, account, client_order_id, upto)
         all_bytes = caller.may(Scope.AUDIT_READ)
         return await timeline(self._log, _folded(history), history, position, all_bytes=all_bytes)
 
     async def events(self, caller: Caller, query: EventsQuery) -> Events:
         """Return what the caller may see of the log, in order."""
-        await self._log_reach(query.min_position)
+        _, upto = await self._log_asked(query)
         since = query.since if query.cursor is None else _position(query.cursor)
         accounts = set(self._scope(caller, query.account))
         items: list[StoredEvent] = []
         for _ in range(PAGES_MAX):
-            page = await self._log.page(after=since, limit=PAGE)
+            page = await self._log.page(after=since, limit=PAGE if upto is None else min(PAGE, max(upto - since, 0)))
             seen = await self._sight.seen(caller, page)
             items.extend(event for event in seen if event.stream.split("/", 2)[1] in accounts)
             since = page[-1].position if page else since
@@ -154,16 +165,36 @@ class Questions:
     def _scope(self, caller: Caller, account: str | None) -> Sequence[AccountId]:
         return [engine.account for engine in self._accounts.visible(caller, account)]
 
-    async def _history(self, caller: Caller, account: AccountId, client_order_id: str) -> Sequence[StoredEvent]:
+    async def _history(
+        self, caller: Caller, account: AccountId, client_order_id: str, upto: int | None
+    ) -> Sequence[StoredEvent]:
         history = await self._log.read(order_stream(account, ClientOrderId(client_order_id)))
+        if upto is not None:
+            history = [event for event in history if event.position <= upto]
         if not history or not caller.owns(_folded(history)):
             raise unknown_order(client_order_id)
         return history
 
-    async def _reads_reach(self, wanted: int) -> None:
-        """Wait until the read models are at `wanted`. Raises PositionNotReachedError."""
+    async def _asked(self, query: ReadQuery) -> Reads:
+        """Return the read models as they are, once they are at `min_position`, or as they were.
+
+        Raises:
+            PositionNotReachedError: they do not come that far in time.
+            AsOfError: that is no moment of this log.
+        """
+        if query.as_of is not None:
+            return self._past.at(await position_of(self._log, query.as_of))
+        wanted = query.min_position
         if wanted and not await self._reads.wait_for(wanted, self._wait_seconds):
             raise PositionNotReachedError(f"the read models have not reached position {wanted} yet")
+        return self._reads
+
+    async def _log_asked(self, query: ReadQuery) -> tuple[int, int | None]:
+        """Return the position that the answer reflects, and where the log is to be cut off (None: nowhere)."""
+        if query.as_of is not None:
+            upto = await position_of(self._log, query.as_of)
+            return upto, upto
+        return await self._log_reach(query.min_position), None
 
     async def _log_reach(self, wanted: int) -> int:
         """Wait until the log is at `wanted`; return a position that it has reached. Raises PositionNotReachedError."""

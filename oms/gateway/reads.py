@@ -20,6 +20,14 @@ class Listing(Protocol):
     def next_cursor(self) -> str | None: ...
 
 
+class Past(Protocol):
+    """The read models as they were."""
+
+    def at(self, position: int) -> "Reads":
+        """Return them as of `position`, which is within the log. Asked too far back they raise OmsError."""
+        ...
+
+
 class Reads(Protocol):
     """The read models. Every answer is of one moment. All raise LogUnavailableError, and CursorError for a cursor."""
 

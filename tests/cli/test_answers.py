@@ -200,3 +200,22 @@ def test_the_configuration_shows_values_origins_and_no_password(oms: Oms) -> Non
     assert said.json["database.url"] == {"value": "***", "origin": "environment OMS_DATABASE_URL"}
     assert said.json["gateway.port"] == {"value": 8700, "origin": "default"}
     assert "hunter2" not in oms("config", "show").out
+
+
+def test_lists_tell_how_it_was(oms: Oms, traded: str) -> None:
+    (then,) = oms("orders", "--as-of", "5", "--json").json["items"]
+    assert (then["status"], then["cum_quantity"]) == ("open", "0")
+    assert oms("positions", "--as-of", "5", "--json").json == {"position": 5, "items": []}
+    balances = {row["currency"]: row["total"] for row in oms("balances", "--as-of", "5", "--json").json["items"]}
+    assert balances == {"USDT": "1000"}
+    assert oms("balances", "--as-of", "7", "--json").json["items"] == oms("balances", "--json").json["items"]
+    assert oms("fills", "--as-of", "2000-01-01T00:00:00Z", "--json").json["items"] == []
+    assert len(oms("fills", "--as-of", "2100-01-01T00:00:00Z", "--json").json["items"]) == 1
+    refused = oms("orders", "--as-of", "8", "--json")
+    assert (refused.code, refused.error["code"]) == (1, "invalid_as_of")
+
+
+def test_a_replay_stops_at_a_time(oms: Oms, traded: str) -> None:
+    assert oms("replay", "--as-of", "2100-01-01T00:00:00Z", "--json").json["events"] == 7
+    assert oms("replay", "--as-of", "2000-01-01T00:00:00Z", "--json").json["events"] == 0
+    assert oms("replay", "--as-of", "3", "--to", "3", "--json").code == 2

@@ -11,7 +11,8 @@ import pytest
 
 import oms
 from oms.cli.truth import Ours, Truth, differences
-from oms.client import ClientError, RefusedError, SyncClient, UnreachableError
+from oms.client import ClientError, RefusedError, UnreachableError
+from oms.client_sync import SyncClient
 
 pytestmark = [pytest.mark.postgres, pytest.mark.timeout(180)]
 

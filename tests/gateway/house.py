@@ -35,6 +35,7 @@ from oms.store.memory import MemoryLog
 from oms.values import AccountId, ClientOrderId, Currency, Provenance, StrategyId, Symbol
 from oms.venue import Evidence
 from projections.fold import Twin
+from projections.past import Past
 from tests.order.story import BTC_USDT, SPOT
 
 MAIN = AccountId("main")
@@ -237,6 +238,7 @@ class House:
         application = build(
             engines=self.engines,
             reads=self.reads,
+            past=Past(self.log, events_max=200),
             log=self.log,
             tokens=self.tokens,
             clock=self.clock,

@@ -94,7 +94,7 @@ async def test_a_body_over_64_kib_is_refused(house: House, size: int) -> None:
 @pytest.mark.parametrize(
     ("query", "says"),
     [
-        ("as_of=5", "unknown field `as_of`"),
+        ("asof=5", "unknown field `asof`"),
         ("limit=0", "limit is from 1"),
         ("limit=501", "limit is from 1"),
         ("limit=x", "$.limit"),

@@ -83,7 +83,7 @@ async def test_the_description_is_made_of_what_serves(house: House) -> None:
     amount = described["components"]["schemas"]["PlaceBody"]["properties"]["quantity"]["anyOf"][0]
     assert amount["type"] == "string"
     parameters = {p["name"] for p in described["paths"]["/v1/orders"]["get"]["parameters"]}
-    assert parameters == {"open", "account", "symbol", "strategy", "limit", "cursor", "min_position"}
+    assert parameters == {"open", "account", "symbol", "strategy", "limit", "cursor", "min_position", "as_of"}
     assert described["components"]["schemas"]["PlaceBody"]["additionalProperties"] is False
 
 

@@ -1,0 +1,156 @@
+"""The read models as they were: rows folded from the log alone, up to any position, asked as the tables are asked."""
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Final
+
+from oms.asof import TooFarBackError
+from oms.ports import EventLog
+from oms.values import AccountId, ClientOrderId, StrategyId, Symbol
+from projections.fold import Twin
+from projections.queries import LIMIT_MAX, Listing, cursor_of, read_cursor
+from projections.rows import BalanceRow, FillRow, OrderRow, PositionRow
+
+PAGE: Final = 2_000  # events read at once
+SLICE: Final = 100  # events folded before others on the loop get their turn: a millisecond
+
+
+class Past:
+    """Folds the log to wherever it is asked about. The last fold is kept: a question about a later moment goes on.
+
+    One question folds at a time, at most `events_max` events; `progress` is told of every page.
+    """
+
+    def __init__(
+        self,
+        log: EventLog,
+        *,
+        events_max: int | None = None,
+        progress: Callable[[int], None] = lambda _: None,
+    ) -> None:
+        self._log = log
+        self._events_max = events_max
+        self._progress = progress
+        self._twin = Twin()
+        self._turn = asyncio.Lock()
+
+    def at(self, position: int) -> "Then":
+        """Return the read models as of `position`; nothing is read before they are asked."""
+        return Then(self, position)
+
+    async def chosen(self, position: int, table: str, choose: Callable[[Any], bool]) -> list[Any]:
+        """Return the rows of `table` as of `position` that `choose` picks.
+
+        Raises:
+            TooFarBackError: that is more than may be folded.
+            LogUnavailableError: the log cannot be read.
+        """
+        async with self._turn:
+            if position < self._twin.position:
+                self._twin = Twin()
+            ahead = position - self._twin.position
+            if self._events_max is not None and ahead > self._events_max:
+                raise TooFarBackError(f"{ahead} events would be folded, and {self._events_max} are the most")
+            await self._fold(position)
+            return [row for row in self._twin.rows()[table].values() if choose(row)]
+
+    async def _fold(self, position: int) -> None:
+        twin, self._twin = self._twin, Twin()  # a fold that is broken off half-way is not gone on with
+        while twin.position < position:
+            page = await self._log.page(after=twin.position, limit=min(PAGE, position - twin.position))
+            assert page, "the position was within the log"
+            for start in range(0, len(page), SLICE):
+                twin.apply(page[start : start + SLICE])
+                await asyncio.sleep(0)
+            self._progress(len(page))
+        self._twin = twin
+
+
+class Then:
+    """The read models at one position; answers as `projections.queries.Queries` does."""
+
+    def __init__(self, past: Past, position: int) -> None:
+        self._past = past
+        self._position = position
+
+    async def position(self) -> int:
+        """Return the position, which never moves."""
+        return self._position
+
+    async def wait_for(self, position: int, seconds: float) -> bool:  # noqa: ARG002 - nothing is waited for
+        """Return whether the position is not beyond this one."""
+        return position <= self._position
+
+    async def orders(
+        self,
+        *,
+        accounts: Sequence[AccountId] | None = None,
+        strategy: StrategyId | None = None,
+        symbols: Sequence[Symbol] | None = None,
+        open_only: bool = False,
+        limit: int = 100,
+        cursor: str | None = None,
+    ) -> Listing[OrderRow]:
+        """Return orders, the latest placed first. Raises CursorError."""
+
+        def choose(row: OrderRow) -> bool:
+            return _of(row, accounts, strategy, symbols) and (row.open or not open_only)
+
+        rows = await self._past.chosen(self._position, "orders", choose)
+        return _page(self._position, rows, "opened", limit, cursor)
+
+    async def fills(
+        self,
+        *,
+        accounts: Sequence[AccountId] | None = None,
+        strategy: StrategyId | None = None,
+        symbols: Sequence[Symbol] | None = None,
+        client_order_id: ClientOrderId | None = None,
+        limit: int = 100,
+        cursor: str | None = None,
+    ) -> Listing[FillRow]:
+        """Return fills, the latest booked first. Raises CursorError."""
+
+        def choose(row: FillRow) -> bool:
+            return _of(row, accounts, strategy, symbols) and client_order_id in {None, row.client_order_id}
+
+        rows = await self._past.chosen(self._position, "fills", choose)
+        return _page(self._position, rows, "position", limit, cursor)
+
+    async def positions(self, *, accounts: Sequence[AccountId] | None = None) -> Listing[PositionRow]:
+        """Return every leg, also the flat ones, in order of account and symbol."""
+        rows = await self._past.chosen(
+            self._position, "positions", lambda row: accounts is None or row.account in accounts
+        )
+        return Listing(self._position, sorted(rows, key=lambda row: (row.account, row.symbol, row.leg)))
+
+    async def balances(self, *, accounts: Sequence[AccountId] | None = None) -> Listing[BalanceRow]:
+        """Return every balance in order of account and currency."""
+        rows = await self._past.chosen(
+            self._position, "balances", lambda row: accounts is None or row.account in accounts
+        )
+        return Listing(self._position, sorted(rows, key=lambda row: (row.account, row.currency)))
+
+
+def _of(
+    row: OrderRow | FillRow,
+    accounts: Sequence[AccountId] | None,
+    strategy: StrategyId | None,
+    symbols: Sequence[Symbol] | None,
+) -> bool:
+    return (
+        (accounts is None or row.account in accounts)
+        and strategy in {None, row.strategy}
+        and (symbols is None or row.symbol in symbols)
+    )
+
+
+def _page(position: int, rows: Iterable[Any], name: str, limit: int, cursor: str | None) -> Listing[Any]:
+    """Return the rows behind `cursor`, those with the highest `name` first."""
+    limit = max(1, min(limit, LIMIT_MAX))
+    below = None if cursor is None else read_cursor((name,), cursor)[0]
+    found = sorted(
+        (row for row in rows if below is None or getattr(row, name) < below), key=lambda row: -getattr(row, name)
+    )
+    more = len(found) > limit
+    return Listing(position, found[:limit], cursor_of(found[limit - 1], (name,)) if more else None)
