@@ -8,7 +8,7 @@ from msgspec import Struct
 from adapters.simulator.exchange.futures.accounts import Account, Setting
 from adapters.simulator.exchange.futures.contracts import Contract
 from adapters.simulator.exchange.futures.money import margin_of_one, on_grid
-from adapters.simulator.exchange.futures.orders import Mode, NewOrder, Order, OrderType, Refusal, RefusedError
+from adapters.simulator.exchange.futures.orders import Mode, NewOrder, Order, OrderType, Preset, Refusal, RefusedError
 from adapters.simulator.exchange.futures.state import State
 from oms.values import ZERO, PositionLeg, Side
 
@@ -38,7 +38,8 @@ def admit(new: NewOrder, contract: Contract, account: Account, state: State) -> 
         if new.take_profit is not None or new.stop_loss is not None:
             raise RefusedError(Refusal.PRESET_ON_CLOSE)
         return Terms(price, leg, _closing(new, account, leg), ZERO, ZERO)
-    setting = settle(account, contract, new.leverage, new)
+    check_presets(new.take_profit, new.stop_loss, contract)
+    setting = _setting(account, contract, new.leverage, new)
     opens = opening_part(account, new.symbol, new.side, new.size)
     terms = Terms(
         price,
@@ -69,7 +70,14 @@ def check_price(price: Decimal, contract: Contract) -> None:
         raise RefusedError(Refusal.PRICE_OFF_STEP)
 
 
-def settle(account: Account, contract: Contract, leverage: int | None, asked: NewOrder) -> Setting:
+def check_presets(take_profit: Preset | None, stop_loss: Preset | None, contract: Contract) -> None:
+    """Raise RefusedError for a preset whose price is none on this contract's grid."""
+    for preset in (take_profit, stop_loss):
+        if preset is not None:
+            check_price(preset.price, contract)
+
+
+def _setting(account: Account, contract: Contract, leverage: int | None, asked: NewOrder) -> Setting:
     """Return leverage and margin mode that hold for `asked`; refuse what conflicts with what is open."""
     present = account.setting(contract.symbol)
     setting = Setting(

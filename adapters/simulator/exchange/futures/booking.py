@@ -4,9 +4,18 @@ from decimal import Decimal
 
 from adapters.simulator.exchange.futures.accounts import FlowKind
 from adapters.simulator.exchange.futures.events import Action
-from adapters.simulator.exchange.futures.orders import CancelSource, Fill, Order, OrderState
+from adapters.simulator.exchange.futures.orders import (
+    CancelSource,
+    Fill,
+    Mode,
+    Order,
+    OrderState,
+    OrderType,
+    SelfTrade,
+)
+from adapters.simulator.exchange.futures.positions import Position
 from adapters.simulator.exchange.futures.state import State
-from oms.values import ZERO, Liquidity
+from oms.values import ZERO, Liquidity, Side
 
 
 def book(
@@ -96,6 +105,33 @@ def end(state: State, order: Order, source: CancelSource, now_ms: int) -> None:
         state.tell_wallet(account, contract.margin_coin, now_ms)
 
 
+def venue_order(
+    state: State, position: Position, kind: OrderType, *, size: Decimal, price: Decimal, now_ms: int
+) -> Order:
+    """Return an order by which the venue itself closes `size` contracts of a position, and tell of it."""
+    order = Order(
+        order_id=state.next_id(now_ms),
+        client_order_id="",
+        account=position.account,
+        symbol=position.symbol,
+        side=Side.SELL if position.direction is Side.BUY else Side.BUY,
+        reduce_only=True,
+        leg=position.leg,
+        type=kind,
+        mode=Mode.IOC,
+        stp=SelfTrade.CANCEL_MAKER,
+        price=price,
+        size=size,
+        leverage=position.leverage,
+        margin_mode=position.margin_mode,
+        created_ms=now_ms,
+        updated_ms=now_ms,
+    )
+    state.accounts[position.account].opened(order)
+    state.tell(Action.SUBMITTED, order)
+    return order
+
+
 def release(state: State, order: Order) -> None:
     """Set free what the order holds."""
     wallet = state.accounts[order.account].wallet(state.contracts[order.symbol].margin_coin)
@@ -111,7 +147,7 @@ _ENDED_BY = {
 
 
 def _rate(state: State, order: Order, role: Liquidity) -> Decimal:
-    if not order.traders:
+    if not order.sent:
         return ZERO
     account = state.accounts[order.account]
     return account.maker_fee if role is Liquidity.MAKER else account.taker_fee

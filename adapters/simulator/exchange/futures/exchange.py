@@ -4,7 +4,7 @@ Pure in the sense of the simulation: time comes in with each call, ids are count
 `emit` that was given. Money is conserved: what one account loses others win, or `fees` or `insurance`.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from decimal import Decimal, localcontext
 from typing import Final
 
@@ -12,25 +12,39 @@ from adapters.simulator.exchange.book import Book
 from adapters.simulator.exchange.futures.accounts import HISTORY_MAX, Account, FlowKind, Setting, Wallet
 from adapters.simulator.exchange.futures.admission import check_setting
 from adapters.simulator.exchange.futures.booking import end
-from adapters.simulator.exchange.futures.contracts import Contract
+from adapters.simulator.exchange.futures.contracts import Contract, Status
+from adapters.simulator.exchange.futures.ending import delist
 from adapters.simulator.exchange.futures.events import Event
+from adapters.simulator.exchange.futures.funding import check_rate, settle_due
+from adapters.simulator.exchange.futures.funding import settle as settle_funding
+from adapters.simulator.exchange.futures.liquidation import Liquidation
 from adapters.simulator.exchange.futures.matching import Matching
 from adapters.simulator.exchange.futures.orders import (
     CancelSource,
-    Fill,
     MarginMode,
     NewOrder,
     Order,
     OrderState,
+    OrderType,
+    PlanKind,
     PositionMode,
+    Preset,
+    PriceType,
     Refusal,
     RefusedError,
 )
+from adapters.simulator.exchange.futures.plans import NewPlan, Plan, PlanState
+from adapters.simulator.exchange.futures.positions import Position
 from adapters.simulator.exchange.futures.prices import Prices
 from adapters.simulator.exchange.futures.state import Rules, State
-from oms.values import EXACT, ZERO
+from adapters.simulator.exchange.futures.triggers import Triggers
+from adapters.simulator.exchange.futures.waiting import end_plan
+from oms.values import EXACT, ZERO, PositionLeg, Side
 
 DEFAULT_MAKER_FEE: Final = Decimal("0.0002")
+INSURANCE: Final[Mapping[str, Decimal]] = {"USDT": Decimal(100_000)}
+SWITCH_S_MIN: Final = 5  # the shortest time of a dead man's switch (PROTOCOL 6.4)
+ROUNDS_MAX: Final = 100  # of triggers and liquidations that one call may bring about; the next call goes on
 DEFAULT_TAKER_FEE: Final = Decimal("0.0006")  # both as sampled in PROTOCOL 6.7
 
 
@@ -43,6 +57,7 @@ class FuturesExchange:
         rules: see Rules.
         portion: may cut the size of the next match smaller, to split fills; gets (size, 1), returns a whole number
             that is positive and not above the size.
+        insurance: what the insurance fund begins with, by coin.
     """
 
     def __init__(
@@ -52,9 +67,14 @@ class FuturesExchange:
         *,
         rules: Rules | None = None,
         portion: Callable[[Decimal, Decimal], Decimal] | None = None,
+        insurance: Mapping[str, Decimal] = INSURANCE,
     ) -> None:
         self._state = State(contracts, emit, rules or Rules(), portion)
-        self._matching = Matching(self._state, self._carried)
+        self._state.insurance.update(insurance)
+        self._matching = Matching(self._state)
+        self._triggers = Triggers(self._state, self._matching)
+        self._liquidation = Liquidation(self._state, self._matching)
+        self._switches: dict[tuple[str, str], int] = {}  # (account, symbol) -> when everything is canceled
 
     @property
     def contracts(self) -> Mapping[str, Contract]:
@@ -122,6 +142,11 @@ class FuturesExchange:
         with localcontext(EXACT):
             return self._state.unrealised(self._state.accounts[account], coin)
 
+    def liquidation_price(self, position: Position) -> Decimal:
+        """Return the mark at which the position would be taken over, all else as it is; zero when flat or never."""
+        with localcontext(EXACT):
+            return self._liquidation.price(position) if position.size else ZERO
+
     def transfer(self, account: str, coin: str, amount: Decimal, now_ms: int) -> None:
         """Bring coins in, or with a negative amount out.
 
@@ -172,7 +197,9 @@ class FuturesExchange:
             RefusedError: it was not taken; nothing changed.
         """
         with localcontext(EXACT):
-            return self._matching.submit(new, now_ms)
+            order = self._matching.submit(new, now_ms)
+            self._follow(now_ms)
+        return order
 
     def amend(
         self,
@@ -189,7 +216,9 @@ class FuturesExchange:
             RefusedError: no such order, or it has ended, or the new terms are not to be had; nothing changed.
         """
         with localcontext(EXACT):
-            return self._matching.amend(self._live(account, order_id), price, size, now_ms)
+            order = self._matching.amend(self._live(account, order_id), price, size, now_ms)
+            self._follow(now_ms)
+        return order
 
     def cancel(self, account: str, order_id: str, now_ms: int, source: CancelSource = CancelSource.USER) -> Order:
         """Take a live order off the book and free what it held.
@@ -206,13 +235,197 @@ class FuturesExchange:
         self, account: str, symbol: str, now_ms: int, source: CancelSource = CancelSource.USER
     ) -> tuple[Order, ...]:
         """Cancel every live order of a contract; return them. A cancel without an id means this (PROTOCOL 9.4)."""
-        orders = tuple(self._state.accounts[account].live_orders(symbol))
+        owner = self._state.accounts[account]
+        orders = tuple(owner.live_orders(symbol))
         with localcontext(EXACT):
             for order in orders:
                 end(self._state, order, source, now_ms)
+        if self.rules.cancel_takes_plans:
+            self.cancel_plans(account, symbol, now_ms)
         return orders
 
+    def cancel_all_after(self, account: str, symbol: str, timeout_s: int, now_ms: int) -> int:
+        """Arm the dead man's switch: without another call everything of the contract is canceled in `timeout_s`
+        seconds. Zero disarms. Return when that is, in ms (zero: never).
+
+        Raises:
+            RefusedError: the time is too short, or the contract does not trade.
+        """
+        self._state.tradable(symbol)
+        if not timeout_s:
+            self._switches.pop((account, symbol), None)
+            return 0
+        if timeout_s < SWITCH_S_MIN:
+            raise RefusedError(Refusal.TIMEOUT_TOO_SHORT)
+        self._switches[account, symbol] = now_ms + timeout_s * 1000
+        return self._switches[account, symbol]
+
+    def close_all(
+        self, account: str, now_ms: int, *, symbol: str | None = None, leg: PositionLeg | None = None
+    ) -> tuple[Order, ...]:
+        """Close positions (of one contract, of one leg, or all) at the market; orders that were to close them end.
+
+        Return the orders that do it.
+        """
+        owner = self._state.accounts[account]
+        held = [one for one in owner.held_positions(symbol) if leg is None or one.leg is leg]
+        orders = []
+        with localcontext(EXACT):
+            for position in held:
+                self._matching.trim(owner, position.symbol, position.leg, now_ms, spare=position.size)
+                new = NewOrder(
+                    account=account,
+                    symbol=position.symbol,
+                    side=Side.SELL if position.direction is Side.BUY else Side.BUY,
+                    reduce_only=True,
+                    type=OrderType.MARKET,
+                    size=min(position.size, self.contracts[position.symbol].market_size_max),
+                )
+                orders.append(self._matching.submit(new, now_ms))
+            self._follow(now_ms)
+        return tuple(orders)
+
+    # -------------------------------------------------------------------------------------------- plans
+
+    def submit_plan(self, new: NewPlan, now_ms: int) -> Plan:
+        """Take a plan, take-profit, stop-loss or trailing order; it may trigger at once.
+
+        Raises:
+            RefusedError: it was not taken; nothing changed.
+        """
+        with localcontext(EXACT):
+            plan = self._triggers.submit(new, now_ms)
+            self._follow(now_ms)
+        return plan
+
+    def amend_plan(
+        self,
+        account: str,
+        plan_id: str,
+        now_ms: int,
+        *,
+        trigger_price: Decimal,
+        price: Decimal | None = None,
+        price_type: PriceType = PriceType.LAST,
+    ) -> Plan:
+        """Change what a waiting plan waits for, and the limit (None: market) of the order it will become.
+
+        Raises:
+            RefusedError: no such plan, or it waits no more, or a price is off the grid; nothing changed.
+        """
+        plan = self._waiting(account, plan_id)
+        with localcontext(EXACT):
+            self._triggers.amend(plan, now_ms, trigger_price=trigger_price, price=price, price_type=price_type)
+            self._follow(now_ms)
+        return plan
+
+    def set_presets(
+        self, account: str, order_id: str, now_ms: int, *, take_profit: Preset | None, stop_loss: Preset | None
+    ) -> None:
+        """Set the take-profit and stop-loss that a live opening order or a waiting plan carries.
+
+        Raises:
+            RefusedError: neither is there under the id, or it closes, or a price is off the grid; nothing changed.
+        """
+        owner = self._state.accounts[account]
+        carrier = owner.plans.get(order_id) or self._live(account, order_id)
+        with localcontext(EXACT):
+            self._triggers.set_presets(carrier, take_profit, stop_loss, now_ms)
+
+    def cancel_plan(self, account: str, plan_id: str, now_ms: int) -> Plan:
+        """Let a plan wait no longer. Raises RefusedError when it does not wait."""
+        plan = self._waiting(account, plan_id)
+        end_plan(self._state, plan, PlanState.CANCELED, now_ms)
+        return plan
+
+    def cancel_plans(
+        self, account: str, symbol: str, now_ms: int, kinds: Collection[PlanKind] = tuple(PlanKind)
+    ) -> tuple[Plan, ...]:
+        """Cancel every waiting plan of a contract, of some kinds or all; return them."""
+        plans = [
+            one for one in self._state.accounts[account].plans.values() if one.symbol == symbol and one.kind in kinds
+        ]
+        for plan in plans:
+            end_plan(self._state, plan, PlanState.CANCELED, now_ms)
+        return tuple(plans)
+
+    # -------------------------------------------------------------------------------------------- the venue's side
+
+    def step(self, now_ms: int) -> None:
+        """Let time pass: dead men's switches, funding at its hour, marks that drift with it."""
+        with localcontext(EXACT):
+            for (account, symbol), due_ms in tuple(self._switches.items()):
+                if now_ms >= due_ms:
+                    del self._switches[account, symbol]
+                    self.cancel_all(account, symbol, now_ms, CancelSource.SYSTEM)
+            settle_due(self._state, now_ms)
+            for symbol, prices in self._state.prices.items():
+                if prices.refresh(now_ms):
+                    self._state.touch(symbol)
+            self._follow(now_ms)
+
+    def set_index(self, symbol: str, price: Decimal | None, now_ms: int) -> None:
+        """Pin the index price, or with None let it follow the last trade again. Raises ValueError for no price."""
+        _check_pin(price)
+        self._state.prices[symbol].pinned_index = price
+        self._moved(symbol, now_ms)
+
+    def set_mark(self, symbol: str, price: Decimal | None, now_ms: int) -> None:
+        """Pin the mark price, or with None let it follow the index again. Raises ValueError for no price."""
+        _check_pin(price)
+        self._state.prices[symbol].pinned_mark = price
+        self._moved(symbol, now_ms)
+
+    def expect_funding(self, symbol: str, rate: Decimal, now_ms: int) -> None:
+        """Set the rate of the coming settlements. Raises ValueError beyond the cap."""
+        check_rate(rate)
+        self._state.prices[symbol].expected_rate = rate
+        self._moved(symbol, now_ms)
+
+    def settle_funding(self, symbol: str, now_ms: int, rate: Decimal | None = None) -> None:
+        """Settle funding now, at the expected rate or another one.
+
+        Raises:
+            ValueError: the rate is beyond the cap.
+        """
+        with localcontext(EXACT):
+            settle_funding(self._state, symbol, self.prices(symbol).expected_rate if rate is None else rate, now_ms)
+            self._follow(now_ms)
+
+    def set_status(self, symbol: str, status: Status, now_ms: int) -> None:
+        """Pause a contract, let it trade again, or delist it: then everything of it ends and is settled at the mark.
+
+        Raises:
+            ValueError: it is delisted already.
+        """
+        if self._state.status[symbol] is Status.DELISTED:
+            raise ValueError(f"{symbol} is delisted")
+        self._state.status[symbol] = status
+        if status is Status.DELISTED:
+            with localcontext(EXACT):
+                delist(self._state, symbol, now_ms)
+                self._follow(now_ms)
+
+    def status(self, symbol: str) -> Status:
+        return self._state.status[symbol]
+
     # -------------------------------------------------------------------------------------------- how
+
+    def _moved(self, symbol: str, now_ms: int) -> None:
+        with localcontext(EXACT):
+            self._state.touch(symbol)
+            self._follow(now_ms)
+
+    def _follow(self, now_ms: int) -> None:
+        """Do what follows from moved prices: triggers fire, positions are taken over, and prices move again."""
+        for _ in range(ROUNDS_MAX):
+            if not self._state.moved:
+                return
+            symbols, self._state.moved = self._state.moved, {}
+            for symbol in symbols:
+                self._state.prices[symbol].refresh(now_ms)
+                self._triggers.fire(symbol, now_ms)
+                self._liquidation.sweep(symbol, now_ms)
 
     def _live(self, account: str, order_id: str) -> Order:
         order = self._state.accounts[account].order(order_id)
@@ -223,5 +436,15 @@ class FuturesExchange:
             raise RefusedError(Refusal.ORDER_FILLED if filled else Refusal.ORDER_CANCELED)
         return order
 
-    def _carried(self, order: Order, fill: Fill) -> None:
-        """A fill of an order with a preset."""
+    def _waiting(self, account: str, plan_id: str) -> Plan:
+        plan = self._state.accounts[account].plan(plan_id)
+        if plan is None:
+            raise RefusedError(Refusal.PLAN_UNKNOWN)
+        if not plan.live:
+            raise RefusedError(Refusal.PLAN_ENDED)
+        return plan
+
+
+def _check_pin(price: Decimal | None) -> None:
+    if price is not None and not (price.is_finite() and price > ZERO):
+        raise ValueError(f"{price} is no price")

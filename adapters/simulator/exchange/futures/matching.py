@@ -1,6 +1,5 @@
 """Matches orders by price and time, and keeps each account's promises to close within what it holds."""
 
-from collections.abc import Callable
 from decimal import Decimal
 
 from msgspec import structs
@@ -29,15 +28,15 @@ from adapters.simulator.exchange.futures.orders import (
     SelfTrade,
 )
 from adapters.simulator.exchange.futures.state import State
+from adapters.simulator.exchange.futures.waiting import protect
 from oms.values import ZERO, Liquidity, PositionLeg, Side
 
 
 class Matching:
-    """Works on the books of `state`. `opened` is told of every fill of an order that carries a preset."""
+    """Works on the books of `state`."""
 
-    def __init__(self, state: State, opened: Callable[[Order, Fill], None]) -> None:
+    def __init__(self, state: State) -> None:
         self._state = state
-        self._opened = opened
 
     def submit(self, new: NewOrder, now_ms: int) -> Order:
         """Take an order and work it. Raises RefusedError: it was not taken; nothing changed."""
@@ -47,8 +46,10 @@ class Matching:
         terms = admit(new, contract, account, state)
         if new.client_order_id and state.rules.duplicate_check and account.knows(new.client_order_id):
             raise RefusedError(Refusal.DUPLICATE_CLIENT_ORDER_ID)
+        if terms.opens and terms.opens * terms.unit_hold > state.spendable(account, contract.margin_coin):
+            raise RefusedError(Refusal.BALANCE_NOT_ENOUGH)
         order = Order(
-            order_id="",
+            order_id=state.next_id(now_ms),
             client_order_id=new.client_order_id,
             account=new.account,
             symbol=new.symbol,
@@ -67,11 +68,11 @@ class Matching:
             take_profit=new.take_profit,
             stop_loss=new.stop_loss,
             plan_id=new.plan_id,
+            plan_kind=new.plan_kind,
         )
         self._freeze(order, account, terms.opens, terms.unit_hold)
         if not order.reduce_only:
             account.settings[new.symbol] = terms.setting
-        order.order_id = state.next_id(now_ms)
         account.opened(order)
         self._submitted(order, account, now_ms)
         if order.reduce_only:
@@ -116,12 +117,23 @@ class Matching:
             account.opened(order)
         self._freeze(order, account, opens, unit)
         self._submitted(order, account, now_ms)
+        if order.reduce_only:
+            self.trim(account, order.symbol, order.leg, now_ms)
         self._start(order, now_ms)
         return order
 
-    def trim(self, account: Account, symbol: str, leg: PositionLeg, now_ms: int, *, spare: Decimal = ZERO) -> None:
-        """Let no more wait to close than is held, less `spare`: the newest reduce-only orders end first, and one-way
-        orders that would open instead take margin, or end where there is none.
+    def trim(
+        self,
+        account: Account,
+        symbol: str,
+        leg: PositionLeg,
+        now_ms: int,
+        *,
+        spare: Decimal = ZERO,
+        source: CancelSource = CancelSource.SYSTEM,
+    ) -> None:
+        """Let no more wait to close than is held, less `spare`: first come, the reduce-only order that does not fit
+        any more ends; a one-way order that would open instead takes margin, or ends where there is none.
         """
         position = account.position(symbol, leg)
         if position is None or not account.watched:
@@ -132,7 +144,7 @@ class Matching:
             if order.side is side and order.leaves <= budget:
                 budget -= order.leaves
             else:
-                end(self._state, order, CancelSource.SYSTEM, now_ms)
+                end(self._state, order, source, now_ms)
         if leg is not PositionLeg.NET:
             return
         for order in [one for one in account.live_orders(symbol) if not one.reduce_only]:
@@ -147,14 +159,10 @@ class Matching:
     # -------------------------------------------------------------------------------------------- how
 
     def _freeze(self, order: Order, account: Account, opens: Decimal, unit: Decimal) -> None:
-        """Move the margin of `opens` contracts from available to frozen, or raise RefusedError."""
-        coin = self._state.contracts[order.symbol].margin_coin
-        needed = opens * unit
-        if needed and needed > self._state.spendable(account, coin):
-            raise RefusedError(Refusal.BALANCE_NOT_ENOUGH)
-        wallet = account.wallet(coin)
-        wallet.available -= needed
-        wallet.frozen += needed
+        """Move the margin of `opens` contracts from available to frozen."""
+        wallet = account.wallet(self._state.contracts[order.symbol].margin_coin)
+        wallet.available -= opens * unit
+        wallet.frozen += opens * unit
         order.opens, order.unit_hold = opens, unit
 
     def _open_more(self, order: Order, account: Account, opens: Decimal, now_ms: int) -> None:
@@ -247,7 +255,7 @@ class Matching:
         if fill.closed:
             self.trim(self._state.accounts[order.account], order.symbol, order.leg, now_ms)
         if fill.opened and (order.take_profit is not None or order.stop_loss is not None):
-            self._opened(order, fill)
+            protect(self._state, order, fill)
 
     def _part(self, taker: Order, maker: Order, now_ms: int) -> None:
         """Keep an account from trading with itself, as the taker's mode says."""

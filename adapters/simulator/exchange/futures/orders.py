@@ -76,6 +76,15 @@ class CancelSource(StrEnum):
     ADL = "adl"
 
 
+class PlanKind(StrEnum):
+    """PLAN opens or closes; TAKE_PROFIT and STOP_LOSS close what a position holds; TRAILING follows the price."""
+
+    PLAN = "plan"
+    TAKE_PROFIT = "take_profit"
+    STOP_LOSS = "stop_loss"
+    TRAILING = "trailing"
+
+
 class PriceType(StrEnum):
     """Which price a trigger watches."""
 
@@ -151,7 +160,8 @@ class NewOrder(Struct, frozen=True, kw_only=True):
     stp: SelfTrade = SelfTrade.CANCEL_MAKER
     take_profit: Preset | None = None
     stop_loss: Preset | None = None
-    plan_id: str = ""  # of the plan that fired
+    plan_id: str = ""  # of the plan that became this order
+    plan_kind: PlanKind | None = None
 
 
 class Order(Struct, kw_only=True):
@@ -182,6 +192,7 @@ class Order(Struct, kw_only=True):
     take_profit: Preset | None = None
     stop_loss: Preset | None = None
     plan_id: str = ""
+    plan_kind: PlanKind | None = None
 
     @property
     def held(self) -> Decimal:
@@ -193,7 +204,7 @@ class Order(Struct, kw_only=True):
         return EXACT.subtract(self.size, self.filled_size)
 
     @property
-    def traders(self) -> bool:
+    def sent(self) -> bool:
         """Whether somebody sent it, and not the venue by itself."""
         return self.type is OrderType.LIMIT or self.type is OrderType.MARKET
 

@@ -5,17 +5,8 @@ from enum import StrEnum
 
 from msgspec import Struct
 
-from adapters.simulator.exchange.futures.orders import MarginMode, Mode, OrderType, Preset, PriceType
+from adapters.simulator.exchange.futures.orders import MarginMode, Mode, OrderType, PlanKind, Preset, PriceType
 from oms.values import ZERO, PositionLeg, Side
-
-
-class PlanKind(StrEnum):
-    """PLAN opens or closes; TAKE_PROFIT and STOP_LOSS close what a position holds; TRAILING follows the price."""
-
-    PLAN = "plan"
-    TAKE_PROFIT = "take_profit"
-    STOP_LOSS = "stop_loss"
-    TRAILING = "trailing"
 
 
 class PriceWay(StrEnum):

@@ -19,6 +19,7 @@ from adapters.simulator.exchange.futures.events import (
     WalletChanged,
 )
 from adapters.simulator.exchange.futures.orders import Fill, Order, Refusal, RefusedError
+from adapters.simulator.exchange.futures.plans import Plan
 from adapters.simulator.exchange.futures.positions import Position
 from adapters.simulator.exchange.futures.prices import Prices
 from oms.values import ZERO, PositionLeg, Side
@@ -58,7 +59,10 @@ class State:
         self.rules = rules
         self.emit = emit
         self.portion = portion
-        self.moved = False  # a price has moved, or money has, since triggers and liquidations were looked at
+        self.waiting: dict[str, dict[str, Plan]] = {symbol: {} for symbol in self.contracts}
+        self.moved: dict[
+            str, None
+        ] = {}  # where a price moved, or money, since triggers and liquidations were looked at
         self._id = 0
 
     def tradable(self, symbol: str) -> Contract:
@@ -73,6 +77,10 @@ class State:
         if self.status[symbol] is Status.PAUSED:
             raise RefusedError(Refusal.CONTRACT_PAUSED)
         return contract
+
+    def touch(self, symbol: str) -> None:
+        """Have the contract's triggers and positions looked at, at the end of the call."""
+        self.moved[symbol] = None
 
     def next_id(self, now_ms: int) -> str:
         """Rising, and other than those of an exchange that ran here before, so that no log confuses the two."""
@@ -144,7 +152,7 @@ class State:
     def print(self, trade: Printed) -> None:
         """Publish a trade; the last price follows it, and with it whatever waits for a price."""
         self.prices[trade.symbol].last = trade.price
-        self.moved = True
+        self.touch(trade.symbol)
         self.emit(trade)
 
     def tell(self, action: Action, order: Order, fill: Fill | None = None) -> None:

@@ -45,7 +45,8 @@ class Pit:
     def __init__(self, mode: PositionMode = PositionMode.HEDGE, **rules: Any) -> None:
         self.now = NOW
         self.events: list[Event] = []
-        self.exchange = FuturesExchange([CONTRACT], self.events.append, rules=Rules(**rules))
+        fund = rules.pop("insurance", Decimal(100_000))
+        self.exchange = FuturesExchange([CONTRACT], self.events.append, rules=Rules(**rules), insurance={"USDT": fund})
         for name in WHO:
             self.exchange.open_account(name, {"USDT": Decimal(10_000)})
             self.exchange.set_position_mode(name, mode)
