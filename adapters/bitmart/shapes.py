@@ -1,6 +1,6 @@
 """What a REST payload is when nobody says where it came from: told by the fields that only its kind has."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -81,14 +81,19 @@ def perp_path(payload: bytes) -> str:
     match _data(payload):
         case {} as found if found == {}:
             return perp.CANCEL_ORDER  # an empty object says that a command was taken, and nothing else does
-        case {"list": [dict() as first, *_]}:
-            return _first(PERP_LISTED_FIELDS, first)
+        case {"list": list() as rows}:
+            return _first(PERP_LISTED_FIELDS, _fields(rows))
         case dict() as found:
             return _first(PERP_FIELDS, found)
-        case [dict() as first, *_]:
-            return _first(PERP_ROW_FIELDS, first)
+        case list() as rows:
+            return _first(PERP_ROW_FIELDS, _fields(rows))
         case _:
             return UNRECOGNISED
+
+
+def _fields(rows: list[Any]) -> set[str]:
+    """Return the fields of all rows: the first may be the malformed one."""
+    return {field for row in rows if isinstance(row, dict) for field in row}
 
 
 def _data(payload: bytes) -> Any:  # noqa: ANN401 -- whatever JSON holds
@@ -101,5 +106,5 @@ def _data(payload: bytes) -> Any:  # noqa: ANN401 -- whatever JSON holds
         return None
 
 
-def _first(paths: Mapping[str, str], row: dict[str, Any]) -> str:
-    return next((path for field, path in paths.items() if field in row), UNRECOGNISED)
+def _first(paths: Mapping[str, str], fields: Collection[str]) -> str:
+    return next((path for field, path in paths.items() if field in fields), UNRECOGNISED)

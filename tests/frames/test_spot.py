@@ -1,45 +1,14 @@
-"""Payloads of our own making, from the protocol's facts: what each means stands beside it, for every codec of spot.
+"""Spot's own payloads mean what stands beside them; see `cases`."""
 
-`tests/corpus` holds the adapter against recorded payloads, where they are at hand; this needs nothing but the checkout.
-A case is the payload (`payload`: JSON, `deflate`: as on the wire; or `text`), where it came from, and its reports as
-`oms decode` shows them.
-"""
-
-import zlib
-from pathlib import Path
-
-import msgspec
 import pytest
 
-from adapters.bitmart.decode import Kind, decode
+from adapters.bitmart.decode import decode
 from adapters.bitmart.spot import codec
-from oms.reports import Report, Unreadable
+from tests.frames import cases
+from tests.frames.cases import Case
 
-
-class Case(msgspec.Struct, frozen=True):
-    means: str
-    kind: Kind
-    reports: tuple[Report, ...]
-    path: str | None = None
-    payload: msgspec.Raw = msgspec.Raw()
-    text: str = ""
-    deflate: bool = False
-
-    def bytes(self) -> bytes:
-        plain = self.text.encode() or bytes(self.payload)
-        if not self.deflate:
-            return plain
-        packer = zlib.compressobj(wbits=-15)
-        return packer.compress(plain) + packer.flush()
-
-
-FILES = sorted((Path(__file__).parent / "spot").glob("*.json"))
-CASES = [
-    pytest.param(case, id=f"{path.stem}: {case.means}")
-    for path in FILES
-    for case in msgspec.json.decode(path.read_bytes(), type=tuple[Case, ...])
-]
-ALL: list[Case] = [case.values[0] for case in CASES]  # type: ignore[misc]
+CASES = cases.of("spot")
+ALL: list[Case] = [case.values[0] for case in CASES]
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -48,7 +17,7 @@ def test_a_payload_means(case: Case) -> None:
 
 
 def test_every_codec_has_a_payload_that_it_understands() -> None:
-    understood = [case for case in ALL if any(not isinstance(report, Unreadable) for report in case.reports)]
+    understood = [case for case in ALL if case.understood()]
     paths = {case.path for case in understood if case.kind == "rest"}
     assert set(codec.OBJECTS) | set(codec.LISTS) <= paths
     streamed = b" ".join(case.bytes() for case in understood if case.kind != "rest" and not case.deflate)
