@@ -1,7 +1,7 @@
 """The private stream's shell: connects, keeps alive, reconnects for ever. What the frames mean is `connection.py`'s."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Final
 
@@ -45,7 +45,7 @@ class PrivateStream:
         self._ids = ids
         self._spawn = spawn
 
-    async def answers(self) -> AsyncIterator[Answer]:
+    async def answers(self) -> AsyncGenerator[Answer, None]:
         """Yield what the venue pushes, for ever. After each Control("disconnected") comes a new Control("connected"),
         and nothing tells what was missed in between: ask.
         """

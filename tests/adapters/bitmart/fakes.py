@@ -6,7 +6,7 @@ import selectors
 from collections.abc import Callable, Coroutine, Mapping
 from decimal import Decimal
 from typing import Any, ParamSpec
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 
@@ -118,9 +118,11 @@ class Call(msgspec.Struct, frozen=True):
     headers: Mapping[str, str]
     body: bytes
     at: float
+    query: str = ""
+    host: str = ""
 
     def fields(self) -> Any:
-        return msgspec.json.decode(self.body)
+        return msgspec.json.decode(self.body) if self.body else dict(parse_qsl(self.query))
 
 
 class FakeSocket:
@@ -168,6 +170,7 @@ class FakeLink:
         self.latency = 0.05
         self.sockets: list[FakeSocket] = []
         self.connected_at: list[float] = []
+        self.connected_to: list[str] = []
         self.refuse_connect = 0
         self.on_connect: Callable[[FakeSocket], None] = lambda _: None
         self.closed = False
@@ -186,7 +189,9 @@ class FakeLink:
         return [call for call in self.calls if call.path == path]
 
     async def call(self, method: str, url: str, headers: Mapping[str, str], body: bytes, seconds: float) -> LinkAnswer:
-        call = Call(method, urlsplit(url).path, headers, body, asyncio.get_running_loop().time())
+        parts = urlsplit(url)
+        now = asyncio.get_running_loop().time()
+        call = Call(method, parts.path, headers, body, now, parts.query, parts.netloc)
         self.calls.append(call)
         answer = self.answers[call.path](call)
         if isinstance(answer, LinkError):
@@ -196,7 +201,9 @@ class FakeLink:
         return answer
 
     async def connect(self, url: str, seconds: float) -> FakeSocket:
-        assert url == "ws://venue.test/user?protocol=1.1"
+        assert urlsplit(url).path == "/user"
+        assert urlsplit(url).query == "protocol=1.1"
+        self.connected_to.append(urlsplit(url).netloc)
         self.connected_at.append(asyncio.get_running_loop().time())
         assert self.latency < seconds
         await asyncio.sleep(self.latency)

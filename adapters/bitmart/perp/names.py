@@ -1,0 +1,91 @@
+"""Whose order it is: the client order id behind the venue's ids that do not say it.
+
+Trades name no client id, and an order that a plan order of ours has sent comes with an id of its own and a client id
+that is the venue's (PROTOCOL 9.15). What is known here is a memory, not a truth: bounded, the oldest go first, and all
+of it can be had from the venue again (`orders.py` asks).
+"""
+
+from collections import OrderedDict
+from collections.abc import Iterable
+from enum import Enum
+from typing import Final
+
+from msgspec import Struct
+
+from oms.reports import OrderReport, Report
+from oms.values import ClientOrderId, Symbol, VenueOrderId
+
+NAMES_MAX: Final = 50_000
+
+
+class Kind(Enum):
+    """Under which calls an order lives."""
+
+    ORDER = "order"  # in the book, or ended
+    PLAN = "plan"  # waits for its price: plan orders, take-profits, stop-losses
+    TRAILING = "trailing"  # follows the price
+
+
+# The venue's words for what waits; REST and stream differ (PROTOCOL 8.3).
+KINDS: Final = {
+    "plan": Kind.PLAN,
+    "planorder": Kind.PLAN,
+    "plan_order": Kind.PLAN,
+    "take_profit": Kind.PLAN,
+    "stop_loss": Kind.PLAN,
+    "trailing": Kind.TRAILING,
+    "trailing_order": Kind.TRAILING,
+}
+
+
+class Name(Struct, frozen=True):
+    """What is known of one of the venue's ids. `client_order_id` is None for an order that is not ours."""
+
+    client_order_id: ClientOrderId | None
+    kind: Kind = Kind.ORDER
+    child: VenueOrderId | None = None  # the order that it sent when its price came
+
+
+class Names:
+    """The last `size` ids, by symbol, as an id is unique only within one."""
+
+    def __init__(self, size: int = NAMES_MAX) -> None:
+        self._names: OrderedDict[tuple[Symbol, VenueOrderId], Name] = OrderedDict()
+        self._size = size
+
+    def get(self, symbol: Symbol, venue_order_id: VenueOrderId | None) -> Name | None:
+        """Return what is known of an id."""
+        return None if venue_order_id is None else self._names.get((symbol, venue_order_id))
+
+    def put(self, symbol: Symbol, venue_order_id: VenueOrderId, name: Name) -> None:
+        """Know an id, and forget the oldest one for it if need be."""
+        key = (symbol, venue_order_id)
+        self._names[key] = name
+        self._names.move_to_end(key)
+        if len(self._names) > self._size:
+            self._names.popitem(last=False)
+
+    def learn(self, reports: Iterable[Report], *, kind: Kind | None = None) -> None:
+        """Know the orders that say themselves whose they are; `kind` where the list that shows them says what they are.
+
+        A list may leave out a name that we gave: what is known is kept.
+        """
+        for report in reports:
+            if not isinstance(report, OrderReport) or report.venue_order_id is None or report.triggered_by is not None:
+                continue
+            known = self.get(report.symbol, report.venue_order_id)
+            if known is None or report.client_order_id not in (None, known.client_order_id):
+                found = kind or KINDS.get(report.order_type or "", Kind.ORDER)
+                self.put(report.symbol, report.venue_order_id, Name(report.client_order_id, found))
+
+    def triggered(self, symbol: Symbol, plan: VenueOrderId, child: VenueOrderId) -> Name | None:
+        """Know that `plan` has sent `child`, which is the same order of ours; return the child's name, None while the
+        plan is not known.
+        """
+        parent = self.get(symbol, plan)
+        if parent is None:
+            return None
+        self.put(symbol, plan, Name(parent.client_order_id, parent.kind, child))
+        name = Name(parent.client_order_id)
+        self.put(symbol, child, name)
+        return name

@@ -1,0 +1,391 @@
+"""Finding orders and trades on BitMart futures, and saying whose they are (PROTOCOL 6.5, 6.6, 9.15, 9.47, 11).
+
+The venue looks an order up by its own id alone. By ours it is found, or proven absent, where it must have left a trace:
+among the open orders, in the history, among the trades. What one of these does not answer is a part that could not be
+asked, and so no proof; the error names it.
+"""
+
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Final
+
+import msgspec
+
+from adapters.bitmart.answers import Reading, Reports, bisected, joined, key, readable, same, whole
+from adapters.bitmart.perp import codec, queries
+from adapters.bitmart.perp.names import Kind, Name, Names
+from adapters.bitmart.perp.translate import PLAN
+from adapters.bitmart.refusals import ORDER_NOT_FOUND
+from adapters.bitmart.rest import Rest
+from oms.reports import OrderReport, Refusal, RefusalClass, Report, TradeReport, VenueOrderStatus
+from oms.values import ClientOrderId, Provenance, Symbol, VenueOrderId
+from oms.venue import Answer, Evidence, NoAnswerError, OrderRef
+
+VISIBLE_MS: Final = 10_000  # what was written less than that ago, a query may not show (PROTOCOL 9.1)
+LOOK_UPS_MAX: Final = 64  # orders asked for one by one, behind the trades of one answer
+SYMBOLS_MAX: Final = 512  # asked for one by one, where a list of all of them is cut
+ENDED: Final = (None, VenueOrderStatus.CANCELED, VenueOrderStatus.EXPIRED, VenueOrderStatus.REJECTED)
+NO_TRACE: Final = "no trace among open orders, in the history, or among the trades"
+
+Ask = Callable[[Symbol | None], Awaitable[tuple[Reports, Evidence]]]
+
+
+class Orders:
+    """The queries about orders and trades of one account."""
+
+    def __init__(self, rest: Rest, reading: Reading, names: Names) -> None:
+        self._rest = rest
+        self._reading = reading
+        self._names = names
+
+    # -------------------------------------------------------------------------------------------- one order
+
+    async def find(self, order: OrderRef) -> Answer:
+        """Return an order's state, or the Refusal that says that the venue has no such order.
+
+        Raises:
+            NoAnswerError: that could not be found out; so do all of these.
+        """
+        if self.kind(order) is not Kind.ORDER:
+            return await self._find_waiting(order)
+        if order.venue_order_id is None:
+            return await self._find_by_trace(order)
+        reports, evidence = await self._one(order.symbol, order.venue_order_id)
+        (report,) = reports
+        if isinstance(report, OrderReport):
+            report = await self._owned_order(report)
+            if not same(report, order):
+                raise NoAnswerError(f"{evidence.channel} answered with another order", evidence)
+        return Answer(reports=(report,), evidence=evidence, source=Provenance.POLL)
+
+    def kind(self, order: OrderRef) -> Kind:
+        """Return under which calls an order lives: as it was last seen, else as the caller has it."""
+        known = self._names.get(order.symbol, order.venue_order_id)
+        if known is not None:
+            return known.kind
+        return Kind.PLAN if order.conditional else Kind.ORDER
+
+    async def _find_by_trace(self, order: OrderRef) -> Answer:
+        """Look for an order that only our id names, wherever it must have left a trace."""
+        asked: list[Evidence] = []
+        failed: list[NoAnswerError] = []
+        for part, look in (
+            ("open orders", self._among_open),
+            ("order history", self._in_history),
+            ("trades", self._behind_trades),
+        ):
+            try:
+                found, evidence = await look(order)
+            except NoAnswerError as error:
+                failed.append(NoAnswerError(f"{part}: {error.cause}", error.evidence))
+                continue
+            asked.append(evidence)
+            if found is not None:
+                return Answer(reports=(found,), evidence=joined(asked), source=Provenance.POLL)
+        if failed:
+            missing = "; ".join(error.cause for error in failed)
+            raise NoAnswerError(f"{order.client_order_id} cannot be proven absent: {missing}", failed[0].evidence)
+        return Answer(reports=(_absent(order, NO_TRACE),), evidence=joined(asked), source=Provenance.POLL)
+
+    async def _among_open(self, order: OrderRef) -> tuple[OrderReport | None, Evidence]:
+        reports, evidence = await self._open(order.symbol)
+        found = await self._ours(reports, order)
+        if found is None and not whole(reports, queries.OPEN_MAX):
+            raise NoAnswerError("the list is cut, or a row of it unreadable", evidence)
+        return found, evidence
+
+    async def _in_history(self, order: OrderRef) -> tuple[OrderReport | None, Evidence]:
+        query = self._recent(order.symbol, client_order_id=order.client_order_id)
+        evidence = await self._rest.keyed(codec.ORDER_HISTORY, query)
+        reports = self._reading.listed(codec.ORDER_HISTORY, evidence)
+        found = await self._ours(reports, order)
+        if found is None and not whole(reports, queries.ROWS_MAX):
+            raise NoAnswerError("the list is cut, or a row of it unreadable", evidence)
+        return found, evidence
+
+    async def _behind_trades(self, order: OrderRef) -> tuple[OrderReport | None, Evidence]:
+        """Look for the order behind trades, which name it by the venue's id only."""
+        query = self._recent(order.symbol, client_order_id=order.client_order_id)
+        evidence = await self._rest.keyed(codec.TRADES, query)
+        reports = self._reading.listed(codec.TRADES, evidence)
+        traded = dict.fromkeys(r.venue_order_id for r in reports if isinstance(r, TradeReport) and r.venue_order_id)
+        unknown = [venue_order_id for venue_order_id in traded if self._names.get(order.symbol, venue_order_id) is None]
+        for venue_order_id in unknown[:LOOK_UPS_MAX]:
+            (report,), _ = await self._one(order.symbol, venue_order_id)
+            if isinstance(report, OrderReport) and (found := await self._ours((report,), order)):
+                return found, evidence
+        if len(unknown) > LOOK_UPS_MAX or not whole(reports, queries.ROWS_MAX):
+            raise NoAnswerError("more trades than can be looked through, or one unreadable", evidence)
+        return None, evidence
+
+    async def _find_waiting(self, order: OrderRef) -> Answer:
+        """Look for an order that waits for its price: as itself, else as what it has sent (PROTOCOL 9.15)."""
+        asked: list[Evidence] = []
+        for ask in (self._plans, self._open):
+            reports, evidence = await ask(order.symbol)
+            asked.append(evidence)
+            found = await self._ours(reports, order)
+            if found is not None:
+                return Answer(reports=(found,), evidence=joined(asked), source=Provenance.POLL)
+            if not whole(reports, queries.OPEN_MAX):
+                raise NoAnswerError(f"{evidence.channel}: the list is cut, or a row of it unreadable", evidence)
+            self._refuse_nameless(reports, order, evidence)
+        ended: OrderReport | None = None
+        for query in self._traces(order):
+            evidence = await self._rest.keyed(codec.ORDER_HISTORY, query)
+            asked.append(evidence)
+            reports = self._reading.listed(codec.ORDER_HISTORY, evidence)
+            found = await self._ours(reports, order)
+            if found is not None and (found.status not in ENDED or found.triggered_by is not None):
+                return Answer(reports=(found,), evidence=joined(asked), source=Provenance.POLL)
+            if found is None and not whole(reports, queries.ROWS_MAX):
+                raise NoAnswerError(f"{evidence.channel}: the list is cut, or a row of it unreadable", evidence)
+            ended = found or ended
+        report = _absent(order, "not waiting, and no order that it sent") if ended is None else self._over(ended, asked)
+        return Answer(reports=(report,), evidence=joined(asked), source=Provenance.POLL)
+
+    def _traces(self, order: OrderRef) -> tuple[queries.Query, ...]:
+        """Return the queries of the history that find an order that waited, and what it has sent."""
+        if order.venue_order_id is None:
+            return (self._recent(order.symbol, client_order_id=order.client_order_id),)
+        child = f"{PLAN}{order.venue_order_id}"
+        return (
+            self._recent(order.symbol, venue_order_id=order.venue_order_id),
+            self._recent(order.symbol, client_order_id=child),
+        )
+
+    def _over(self, ended: OrderReport, asked: Sequence[Evidence]) -> OrderReport:
+        """Return the end of an order that sent none: canceled, once what it might have sent would be visible."""
+        if self._recently(ended.updated_ms):
+            raise NoAnswerError(f"{ended.venue_order_id} no longer waits; what it sent may not show yet", joined(asked))
+        return msgspec.structs.replace(ended, status=VenueOrderStatus.CANCELED, raw_status=None)
+
+    def _refuse_nameless(self, reports: Reports, order: OrderRef, evidence: Evidence) -> None:
+        """Without the venue's id, an order that waits under no client id at all may be the one that is looked for: no
+        source promises that the venue keeps ours (PROTOCOL 6.5).
+        """
+        if order.venue_order_id is not None:
+            return
+        for report in reports:
+            if isinstance(report, OrderReport) and report.client_order_id is None and report.trigger_price is not None:
+                known = self._names.get(report.symbol, report.venue_order_id)
+                if known is None or known.client_order_id is None:
+                    raise NoAnswerError(f"{report.venue_order_id} waits without a name: it may be this one", evidence)
+
+    # -------------------------------------------------------------------------------------------- lists
+
+    async def open_orders(self, catalogue: Callable[[], Awaitable[Sequence[Symbol]]]) -> Answer:
+        """Return every open order and every order that waits. Where a list of all symbols is cut, each symbol of the
+        `catalogue` is asked for by itself (PROTOCOL 9.47).
+        """
+        asked: list[Evidence] = []
+        rows: dict[str, Report] = {}
+        complete = True
+        for ask in (self._open, self._plans):
+            reports, evidence = await ask(None)
+            asked.append(evidence)
+            parts = [reports]
+            if len(reports) >= queries.OPEN_MAX:
+                symbols = list(await catalogue())
+                complete = complete and len(symbols) <= SYMBOLS_MAX
+                for symbol in symbols[:SYMBOLS_MAX]:
+                    part, evidence = await ask(symbol)
+                    asked.append(evidence)
+                    complete = complete and len(part) < queries.OPEN_MAX
+                    parts.append(part)
+            rows |= {key(report): report for part in parts for report in part}
+        reports = await self.owned(tuple(rows.values()))
+        complete = complete and readable(reports)
+        return Answer(reports=reports, evidence=joined(asked), source=Provenance.POLL, complete=complete)
+
+    async def history(self, symbol: Symbol, since_ms: int, until_ms: int) -> Answer:
+        """Return the orders of one market that ended in the window."""
+        answer = await self._windows(codec.ORDER_HISTORY, since_ms, until_ms, symbol)
+        return await self._named(answer)
+
+    async def trades(self, since_ms: int, until_ms: int) -> Answer:
+        """Return the trades of the window, each with the name of its order."""
+        answer = await self._windows(codec.TRADES, since_ms, until_ms)
+        return await self._named(answer)
+
+    async def order_trades(self, order: OrderRef) -> Answer:
+        """Return one order's trades. Without the venue's id, or while it waits, the order is found first."""
+        venue_order_id, client_order_id = order.venue_order_id, order.client_order_id
+        if venue_order_id is None or self.kind(order) is not Kind.ORDER:
+            found = await self.find(order)
+            (report,) = found.reports
+            if not isinstance(report, OrderReport) or report.venue_order_id is None:
+                return found
+            venue_order_id = report.venue_order_id
+        until_ms = self._rest.server_clock.now_ms() + VISIBLE_MS
+        since_ms = until_ms - queries.SPAN_MAX_S * 1000
+        answer = await self._windows(codec.TRADES, since_ms, until_ms, order.symbol, venue_order_id=venue_order_id)
+        ours = tuple(
+            msgspec.structs.replace(r, client_order_id=client_order_id) if isinstance(r, TradeReport) else r
+            for r in answer.reports
+            if not isinstance(r, TradeReport) or r.venue_order_id == venue_order_id
+        )
+        return msgspec.structs.replace(answer, reports=ours)
+
+    async def _windows(
+        self,
+        path: str,
+        since_ms: int,
+        until_ms: int,
+        symbol: Symbol | None = None,
+        *,
+        venue_order_id: VenueOrderId | None = None,
+    ) -> Answer:
+        start_s, end_s = queries.seconds(since_ms, until_ms)
+        return await bisected(
+            lambda start, end: self._rest.keyed(
+                path, queries.query_window(start, end, symbol, venue_order_id=venue_order_id)
+            ),
+            lambda evidence: self._reading.listed(path, evidence),
+            queries.spans(start_s, end_s, queries.SPAN_MAX_S),
+            rows_max=queries.ROWS_MAX,
+            narrowest_refused=1,
+        )
+
+    def _recent(
+        self, symbol: Symbol, *, venue_order_id: VenueOrderId | None = None, client_order_id: str | None = None
+    ) -> queries.Query:
+        """Return a query of as far back as the venue looks at once: unasked, it shows seven days (PROTOCOL 9.47)."""
+        end_s = queries.seconds(0, self._rest.server_clock.now_ms() + VISIBLE_MS)[1]
+        return queries.query_window(
+            end_s - queries.SPAN_MAX_S,
+            end_s,
+            symbol,
+            venue_order_id=venue_order_id,
+            client_order_id=client_order_id,
+        )
+
+    async def _open(self, symbol: Symbol | None) -> tuple[Reports, Evidence]:
+        evidence = await self._rest.keyed(codec.OPEN_ORDERS, queries.query_open(symbol))
+        reports = self._reading.listed(codec.OPEN_ORDERS, evidence)
+        self._names.learn(reports)
+        return reports, evidence
+
+    async def _plans(self, symbol: Symbol | None) -> tuple[Reports, Evidence]:
+        evidence = await self._rest.keyed(codec.PLAN_ORDERS, queries.query_open(symbol))
+        reports = self._reading.listed(codec.PLAN_ORDERS, evidence)
+        self._names.learn(reports, kind=Kind.PLAN)
+        return reports, evidence
+
+    async def _one(self, symbol: Symbol, venue_order_id: VenueOrderId) -> tuple[Reports, Evidence]:
+        evidence = await self._rest.keyed(codec.ORDER, queries.query_order(symbol, venue_order_id))
+        return self._reading.listed(codec.ORDER, evidence, tolerated=(ORDER_NOT_FOUND,)), evidence
+
+    # -------------------------------------------------------------------------------------------- whose it is
+
+    async def owned(self, reports: Reports) -> Reports:
+        """Return the reports with our names where they belong: on trades, and on what orders of ours have sent."""
+        self._names.learn(reports)
+        if not any(isinstance(report, OrderReport | TradeReport) for report in reports):
+            return reports
+        return tuple([await self._owned(report) for report in reports])
+
+    async def pushed(self, reports: Reports) -> tuple[Reports, str]:
+        """Return what the stream said, owned, and why it is to be asked about if it is.
+
+        That an order which waited does so no longer says nothing of how: its price came, or it was canceled. Neither is
+        reported; asking tells, and what it has sent tells of itself.
+        """
+        owned = await self.owned(reports)
+        kept = tuple(report for report in owned if not self._unclear(report))
+        return kept, "" if len(kept) == len(owned) else "an order no longer waits for its price"
+
+    def _unclear(self, report: Report) -> bool:
+        if not isinstance(report, OrderReport) or report.status not in ENDED or report.cum_quantity:
+            return False
+        known = self._names.get(report.symbol, report.venue_order_id)
+        return known is not None and known.kind is not Kind.ORDER
+
+    async def _named(self, answer: Answer) -> Answer:
+        """Return a list's answer with our names. What would take too many look-ups is left out, and said to be missing:
+        the next time most of it is known.
+        """
+        self._names.learn(answer.reports)
+        unknown = dict.fromkeys(
+            (r.symbol, r.venue_order_id)
+            for r in answer.reports
+            if isinstance(r, TradeReport) and self._names.get(r.symbol, r.venue_order_id) is None
+        )
+        postponed = set(list(unknown)[LOOK_UPS_MAX:])
+        now = tuple(
+            r for r in answer.reports if not isinstance(r, TradeReport) or (r.symbol, r.venue_order_id) not in postponed
+        )
+        complete = answer.complete and not postponed
+        return msgspec.structs.replace(answer, reports=await self.owned(now), complete=complete)
+
+    async def _owned(self, report: Report) -> Report:
+        match report:
+            case OrderReport():
+                return await self._owned_order(report)
+            case TradeReport(venue_order_id=str() as venue_order_id):
+                name = await self._behind(report.symbol, venue_order_id)
+                return msgspec.structs.replace(report, client_order_id=name)
+            case _:
+                return report
+
+    async def _owned_order(self, report: OrderReport) -> OrderReport:
+        venue_order_id = report.venue_order_id
+        if report.triggered_by is not None and venue_order_id is not None:
+            name = await self._sent_by(report, report.triggered_by, venue_order_id)
+            return msgspec.structs.replace(report, client_order_id=name)
+        if report.client_order_id is None:  # a plan order may be shown without the name we gave it
+            known = self._names.get(report.symbol, venue_order_id)
+            return report if known is None else msgspec.structs.replace(report, client_order_id=known.client_order_id)
+        return report
+
+    async def _behind(self, symbol: Symbol, venue_order_id: VenueOrderId) -> ClientOrderId | None:
+        """Return our id of a trade's order, None where it has none or the venue no longer has the order."""
+        known = self._names.get(symbol, venue_order_id)
+        if known is None:
+            (report,), _ = await self._one(symbol, venue_order_id)
+            if not isinstance(report, OrderReport):
+                return None
+            self._names.learn((report,))
+            if report.triggered_by is not None:
+                return await self._sent_by(report, report.triggered_by, venue_order_id)
+            known = self._names.get(symbol, venue_order_id)
+        return None if known is None else known.client_order_id
+
+    async def _sent_by(self, sent: OrderReport, plan: VenueOrderId, child: VenueOrderId) -> ClientOrderId | None:
+        """Return our id of the order that `plan` has sent, which is the plan's; None for a plan that is not ours.
+
+        A plan that is not remembered still waits, or it is history. One that just fired may not show there yet.
+        """
+        symbol = sent.symbol
+        known = self._names.triggered(symbol, plan, child)
+        if known is None:
+            await self._plans(symbol)
+            evidence = await self._rest.keyed(codec.ORDER_HISTORY, self._recent(symbol, venue_order_id=plan))
+            self._names.learn(self._reading.listed(codec.ORDER_HISTORY, evidence))
+            known = self._names.triggered(symbol, plan, child)
+            if known is None and self._recently(sent.created_ms):
+                raise NoAnswerError(f"whose order sent {child} does not show yet", evidence)
+        name = known or Name(None)
+        self._names.put(symbol, child, name)
+        return name.client_order_id
+
+    def _recently(self, at_ms: int | None) -> bool:
+        return at_ms is None or self._rest.server_clock.now_ms() - at_ms < VISIBLE_MS
+
+    async def _ours(self, reports: Iterable[Report], order: OrderRef) -> OrderReport | None:
+        """Return the report of the order that is looked for: what it sent comes before itself."""
+        found: OrderReport | None = None
+        for report in reports:
+            if not isinstance(report, OrderReport):
+                continue
+            if order.venue_order_id is not None and report.triggered_by == order.venue_order_id:
+                assert report.venue_order_id is not None
+                self._names.triggered(order.symbol, order.venue_order_id, report.venue_order_id)
+                return msgspec.structs.replace(report, client_order_id=order.client_order_id)
+            mine = await self._owned_order(report)
+            if same(mine, order):
+                found = mine
+        return found
+
+
+def _absent(order: OrderRef, why: str) -> Refusal:
+    return Refusal(klass=RefusalClass.CERTAIN, reason=ORDER_NOT_FOUND, text=why, client_order_id=order.client_order_id)

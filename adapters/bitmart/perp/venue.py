@@ -1,0 +1,454 @@
+"""BitMart's USDT perpetuals as an `oms.venue.Venue`: one account's futures wallet, over the ports alone."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing
+from decimal import Decimal
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+from adapters.bitmart.answers import Reading, Reports, bisected, joined, named, readable, refused
+from adapters.bitmart.envelope import payload
+from adapters.bitmart.limits import FUTURES_RATES, SPOT_RATES
+from adapters.bitmart.perp import codec, queries, requests
+from adapters.bitmart.perp import messages as wire
+from adapters.bitmart.perp.dialect import PERP
+from adapters.bitmart.perp.names import Kind, Name, Names
+from adapters.bitmart.perp.orders import Orders
+from adapters.bitmart.refusals import ORDER_CLOSED, ORDER_NOT_FOUND
+from adapters.bitmart.rest import Rest, ServerClock
+from adapters.bitmart.scalars import Wire, millis, required
+from adapters.bitmart.sign import Credentials
+from adapters.bitmart.stream import PrivateStream
+from oms.errors import CommandRefusedError
+from oms.instrument import Instrument
+from oms.ports import Clock, Ids, Link, Spawn
+from oms.reports import (
+    Ack,
+    Control,
+    InstrumentReport,
+    LeverageReport,
+    PositionModeReport,
+    PositionReport,
+    Refusal,
+    RefusalClass,
+)
+from oms.values import (
+    ClientOrderId,
+    Currency,
+    MarginMode,
+    OrderType,
+    PositionMode,
+    Provenance,
+    Symbol,
+    TimeInForce,
+    Wallet,
+)
+from oms.venue import Amendment, Answer, Capabilities, Evidence, NewOrder, NoAnswerError, OrderRef
+
+CAPABILITIES: Final = Capabilities(
+    name="bitmart perpetuals",
+    order_types=frozenset({OrderType.LIMIT, OrderType.MARKET}),
+    times_in_force=frozenset({TimeInForce.GTC, TimeInForce.IOC, TimeInForce.FOK}),
+    post_only=True,
+    market_buy_by_notional=False,
+    reduce_only=True,
+    hedge_mode=True,
+    amend=True,
+    triggers=True,
+    trailing=True,
+    protections=True,
+    leverage=True,
+    dead_man=True,
+    looks_up_by_client_id=False,  # only the venue's; one client tries ours there, UNVERIFIED (PROTOCOL 6.6)
+    submit_validity=60.0,  # a stamp is good for a minute (2.4, 9.22)
+    visibility_delay=10.0,  # "not found means nothing for at least several seconds" (9.1)
+    unfilled_memory=20 * 60.0,  # known of spot (9.7); no source says that futures remember longer
+    history_window=7 * 86_400.0,  # what lists show without being asked for more (6.6)
+)
+
+QUOTE: Final = Currency("USDT")
+# The rates of the public fee page of 2026-08 (PROTOCOL 6.7, 10.29), for an account whose own cannot be read.
+MAKER_FEE: Final = Decimal("0.0004")
+TAKER_FEE: Final = Decimal("0.0006")
+LEDGER_SPAN_MS: Final = queries.SPAN_MAX_S * 1000
+UNSUPPORTED: Final = "unsupported"
+
+
+class Endpoints(Struct, frozen=True):
+    """Where BitMart futures is. `ws` ends before ``/user``; `time` is the spot host, which alone is known to say the
+    time (PROTOCOL 1).
+    """
+
+    rest: str = "https://api-cloud-v2.bitmart.com"
+    ws: str = "wss://openapi-ws-v2.bitmart.com"
+    time: str = "https://api-cloud.bitmart.com"
+
+
+class Delisting(Struct):
+    """When a contract of the catalogue goes, in seconds; 0 for those that stay."""
+
+    symbol: str
+    delist_time: Wire = None
+
+
+class Delistings(Struct):
+    """`data` of `details`, for what `InstrumentReport` does not say."""
+
+    symbols: list[Delisting]
+
+
+class BitmartPerp:
+    """One BitMart account's linear perpetuals. Commands are sent once and never repeated; what proves nothing is
+    NoAnswerError. An order that the venue has no words for is refused here, and nothing leaves.
+    """
+
+    def __init__(
+        self,
+        credentials: Credentials,
+        endpoints: Endpoints,
+        *,
+        link: Link,
+        clock: Clock,
+        ids: Ids,
+        spawn: Spawn,
+        server_clock: ServerClock | None = None,
+    ) -> None:
+        self._link = link
+        time = (
+            server_clock
+            or Rest(
+                credentials=credentials, url=endpoints.time, rates=SPOT_RATES, link=link, clock=clock, spawn=spawn
+            ).server_clock
+        )
+        self._rest = Rest(
+            credentials=credentials,
+            url=endpoints.rest,
+            rates=FUTURES_RATES,
+            link=link,
+            clock=clock,
+            spawn=spawn,
+            server_clock=time,
+        )
+        self._reading = Reading(self._rest, self._read)
+        self._names = Names()
+        self._orders = Orders(self._rest, self._reading, self._names)
+        self._mode: PositionMode | None = None  # as last read; None: before the next order
+        self._catalogue: tuple[Symbol, ...] = ()
+        self._stream = PrivateStream(
+            PERP,
+            credentials=credentials,
+            url=endpoints.ws.rstrip("/") + "/user?protocol=1.1",
+            link=link,
+            clock=clock,
+            server_clock=time,
+            ids=ids,
+            spawn=spawn,
+        )
+
+    @property
+    def name(self) -> str:
+        return CAPABILITIES.name
+
+    def capabilities(self, symbol: Symbol) -> Capabilities:  # noqa: ARG002  # every perpetual can do the same
+        return CAPABILITIES
+
+    def _read(self, path: str, body: bytes, status: int | None) -> Reports:
+        return codec.answer(path, body, status, mode=self._mode)
+
+    # -------------------------------------------------------------------------------------------- commands
+
+    async def submit(self, order: NewOrder) -> Answer:
+        try:
+            mode = await self._known_mode()
+            path, body, kind = await self._built(order, mode)
+        except CommandRefusedError as error:
+            return _refused_here(codec.SUBMIT_ORDER, order.client_order_id, "invalid_order", str(error))
+        except NoAnswerError as error:  # of a question that had to come first: the order itself has not left
+            raise NoAnswerError(error.cause, error.evidence, sent=False) from error
+        evidence = await self._rest.signed(path, body)
+        reports = named(self._reading.settled(path, evidence), order.client_order_id, None)
+        for report in reports:
+            if isinstance(report, Ack) and report.venue_order_id is not None:
+                self._names.put(order.symbol, report.venue_order_id, Name(order.client_order_id, kind))
+        if refused(reports):
+            self._mode = None  # whatever the reason given: in the other mode the same order is another (PROTOCOL 9.17)
+        return Answer(reports=reports, evidence=evidence)
+
+    async def _built(self, order: NewOrder, mode: PositionMode) -> tuple[str, bytes, Kind]:
+        trigger = order.trigger
+        if trigger is None:
+            return codec.SUBMIT_ORDER, requests.submit(order, mode), Kind.ORDER
+        if trigger.callback_rate is None and requests.closes_on_trigger(order, mode):
+            return codec.SUBMIT_TP_SL_ORDER, requests.submit_tp_sl(order, trigger, mode), Kind.PLAN
+        if order.leverage is None or order.margin_mode is None:
+            order = await self._backed(order)
+        if trigger.callback_rate is not None:
+            return codec.SUBMIT_TRAIL_ORDER, requests.submit_trail(order, trigger, mode), Kind.TRAILING
+        return codec.SUBMIT_PLAN_ORDER, requests.submit_plan(order, trigger, mode), Kind.PLAN
+
+    async def _backed(self, order: NewOrder) -> NewOrder:
+        """Return an order with what is set for its symbol, where it does not say by what it is to be backed."""
+        shown, _ = await self._leverage(order.symbol)
+        if shown is None:
+            return order
+        return msgspec.structs.replace(
+            order,
+            leverage=order.leverage if order.leverage is not None else shown.leverage,
+            margin_mode=order.margin_mode or shown.margin_mode,
+        )
+
+    async def cancel(self, order: OrderRef) -> Answer:
+        kind = self._orders.kind(order)
+        known = self._names.get(order.symbol, order.venue_order_id)
+        match kind:
+            case Kind.ORDER:
+                return await self._canceled(codec.CANCEL_ORDER, requests.cancel(order), order)
+            case Kind.TRAILING:
+                return await self._canceled(codec.CANCEL_TRAIL_ORDER, requests.cancel_trail(order), order)
+            case Kind.PLAN:
+                answer = await self._canceled(codec.CANCEL_PLAN_ORDER, requests.cancel(order), order)
+                (report,) = answer.reports
+                gone = isinstance(report, Refusal) and report.reason in (ORDER_NOT_FOUND, ORDER_CLOSED)
+                if gone and known is None and order.venue_order_id is not None:  # a trailing one, for all we know
+                    return await self._canceled(codec.CANCEL_TRAIL_ORDER, requests.cancel_trail(order), order)
+                return answer
+
+    async def _canceled(self, path: str, body: bytes, order: OrderRef) -> Answer:
+        evidence = await self._rest.signed(path, body, cancel=True)
+        reports = self._reading.settled(path, evidence)
+        return Answer(reports=named(reports, order.client_order_id, order.venue_order_id), evidence=evidence)
+
+    async def amend(self, change: Amendment) -> Answer:
+        """Change a working order. Whether the venue takes `size` for the order's total or for what is left, and whether
+        the order keeps its id and its place, is UNVERIFIED (PROTOCOL 13.7): the total is sent, the returned id counts.
+        """
+        order = change.order
+        if self._orders.kind(order) is not Kind.ORDER:
+            return _refused_here(
+                codec.MODIFY_LIMIT_ORDER, order.client_order_id, UNSUPPORTED, "an order that waits cannot be changed"
+            )
+        try:
+            body = requests.modify(change)
+        except CommandRefusedError as error:
+            return _refused_here(codec.MODIFY_LIMIT_ORDER, order.client_order_id, "invalid_order", str(error))
+        evidence = await self._rest.signed(codec.MODIFY_LIMIT_ORDER, body)
+        reports = self._reading.settled(codec.MODIFY_LIMIT_ORDER, evidence)
+        reports = named(reports, order.client_order_id, order.venue_order_id)
+        for report in reports:
+            if isinstance(report, Ack) and report.venue_order_id is not None:
+                self._names.put(order.symbol, report.venue_order_id, Name(order.client_order_id))
+        return Answer(reports=reports, evidence=evidence)
+
+    async def dead_man(self, symbol: Symbol, seconds: int) -> Answer:
+        """Arm the switch of one symbol. Whether it covers orders that wait for a price is UNVERIFIED (PROTOCOL 6.4)."""
+        body = requests.cancel_all_after(symbol, seconds)
+        evidence = await self._rest.signed(codec.CANCEL_ALL_AFTER, body, cancel=True)
+        return Answer(reports=self._reading.settled(codec.CANCEL_ALL_AFTER, evidence), evidence=evidence)
+
+    # -------------------------------------------------------------------------------------------- settings
+
+    async def set_leverage(self, symbol: Symbol, leverage: Decimal, margin_mode: MarginMode) -> Answer:
+        try:
+            body = requests.submit_leverage(symbol, leverage, margin_mode)
+        except CommandRefusedError as error:
+            return _refused_here(codec.SUBMIT_LEVERAGE, None, "leverage", str(error))
+        evidence = await self._rest.signed(codec.SUBMIT_LEVERAGE, body)
+        reports = self._reading.settled(codec.SUBMIT_LEVERAGE, evidence)
+        if refused(reports):
+            return Answer(reports=reports, evidence=evidence)
+        shown, read = await self._leverage(symbol)
+        said = next((report for report in reports if isinstance(report, LeverageReport)), None)
+        report = shown or said  # a flat position may show no leverage; then the venue's answer is all it says
+        if report is None:
+            raise NoAnswerError(f"{symbol}: no leverage could be read back", joined([evidence, read]))
+        return Answer(reports=(report,), evidence=joined([evidence, read]), source=Provenance.POLL)
+
+    async def _leverage(self, symbol: Symbol) -> tuple[LeverageReport | None, Evidence]:
+        """Return what the positions of a symbol, flat ones too, show to be set; None if they show nothing."""
+        evidence = await self._rest.keyed(codec.POSITION_V2, {"symbol": requests.linear(symbol)})
+        for report in self._reading.listed(codec.POSITION_V2, evidence):
+            match report:
+                case PositionReport(leverage=Decimal() as leverage, margin_mode=str() as margin_mode):
+                    return LeverageReport(
+                        symbol=symbol, leverage=leverage, margin_mode=MarginMode(margin_mode)
+                    ), evidence
+                case _:
+                    continue
+        return None, evidence
+
+    async def set_position_mode(self, mode: PositionMode) -> Answer:
+        """Switch the account, and believe the venue only when it is read back (PROTOCOL 9.17)."""
+        self._mode = None
+        try:
+            evidence = await self._rest.signed(codec.SET_POSITION_MODE, requests.set_position_mode(mode))
+            reports = self._reading.settled(codec.SET_POSITION_MODE, evidence)
+        except NoAnswerError:  # what is read back may settle it: the wanted mode is there, whoever brought it about
+            report, read = await self._read_mode()
+            if report.mode is not mode:
+                raise
+            return Answer(reports=(report,), evidence=read, source=Provenance.POLL)
+        if refused(reports):
+            return Answer(reports=reports, evidence=evidence)
+        report, read = await self._read_mode()
+        return Answer(reports=(report,), evidence=joined([evidence, read]), source=Provenance.POLL)
+
+    async def _known_mode(self) -> PositionMode:
+        if self._mode is None:
+            await self._read_mode()
+        assert self._mode is not None
+        return self._mode
+
+    async def _read_mode(self) -> tuple[PositionModeReport, Evidence]:
+        evidence = await self._rest.keyed(codec.GET_POSITION_MODE)
+        for report in self._reading.listed(codec.GET_POSITION_MODE, evidence):
+            if isinstance(report, PositionModeReport):
+                self._mode = report.mode
+                return report, evidence
+        raise NoAnswerError(f"{evidence.channel}: no position mode", evidence)
+
+    # -------------------------------------------------------------------------------------------- queries
+
+    async def order(self, order: OrderRef) -> Answer:
+        """Look one order up. Without the venue's id its absence is proven where it would have left a trace: open
+        orders, history, trades; what of these could not be asked is named by the NoAnswerError.
+        """
+        return await self._orders.find(order)
+
+    async def open_orders(self) -> Answer:
+        return await self._orders.open_orders(self._symbols)
+
+    async def trades(self, *, since_ms: int, until_ms: int) -> Answer:
+        return await self._orders.trades(since_ms, until_ms)
+
+    async def order_trades(self, order: OrderRef) -> Answer:
+        return await self._orders.order_trades(order)
+
+    async def order_history(self, symbol: Symbol, *, since_ms: int, until_ms: int) -> Answer:
+        return await self._orders.history(symbol, since_ms, until_ms)
+
+    async def balances(self) -> Answer:
+        evidence = await self._rest.keyed(codec.ASSETS)
+        reports = self._reading.listed(codec.ASSETS, evidence)
+        return Answer(reports=reports, evidence=evidence, source=Provenance.POLL, complete=readable(reports))
+
+    async def positions(self) -> Answer:
+        mode, asked = await self._read_mode()
+        evidence = await self._rest.keyed(codec.POSITION_V2)
+        reports = self._reading.listed(codec.POSITION_V2, evidence)
+        return Answer(
+            reports=(mode, *reports),
+            evidence=joined([asked, evidence]),
+            source=Provenance.POLL,
+            complete=readable(reports),
+        )
+
+    async def ledger(self, *, since_ms: int, until_ms: int) -> Answer:
+        """Everything that moved money in the window, what trades moved among it: the only source of funding."""
+        return await bisected(
+            lambda start, end: self._rest.keyed(codec.TRANSACTIONS, queries.query_ledger(start, end)),
+            lambda evidence: self._reading.listed(codec.TRANSACTIONS, evidence),
+            queries.spans(since_ms, until_ms, LEDGER_SPAN_MS),
+            rows_max=queries.PAGE_MAX,
+            narrowest_refused=1,
+        )
+
+    async def instruments(self) -> tuple[Instrument, ...]:
+        """The linear perpetuals quoted in USDT; the catalogue holds coin-margined, dated and USDC ones too, and
+        contracts that are listed as trading past the moment they were taken off (PROTOCOL 6.0, 9.42, 9.48).
+
+        All carry the account's rates of one contract: each contract's own would take a call each at 1/s. Trades say
+        what a fill really cost.
+        """
+        evidence = await self._rest.public(codec.DETAILS)
+        markets = [
+            report
+            for report in self._reading.listed(codec.DETAILS, evidence)
+            if isinstance(report, InstrumentReport) and not report.inverse and report.settle == report.quote == QUOTE
+        ]
+        gone = self._gone(evidence)
+        found = [
+            msgspec.structs.replace(market, tradable=market.tradable and market.venue_symbol not in gone)
+            for market in markets
+        ]
+        self._catalogue = tuple(market.symbol for market in found if market.tradable)
+        first = next((market for market in found if market.tradable), None)
+        maker, taker = (MAKER_FEE, TAKER_FEE) if first is None else await self._fees(first.venue_symbol)
+        return tuple(_instrument(market, maker, taker) for market in found)
+
+    def _gone(self, catalogue: Evidence) -> frozenset[str]:
+        """Return the contracts whose end has come, by the venue's names."""
+        listed = payload(Delistings, catalogue.response, catalogue.status)
+        if isinstance(listed, Refusal):
+            raise NoAnswerError(f"{catalogue.channel}: {listed.text}", catalogue)
+        now_s = self._rest.server_clock.now_ms() // 1000
+        gone = set()
+        for row in listed.symbols:
+            try:
+                ends_s = millis(row.delist_time)  # an instant like any other, but in seconds
+            except ValueError:
+                ends_s = 0  # not to be read: not to be traded
+            if ends_s is not None and ends_s <= now_s:
+                gone.add(row.symbol)
+        return frozenset(gone)
+
+    async def _fees(self, venue_symbol: str) -> tuple[Decimal, Decimal]:
+        asked = await self._rest.keyed(codec.TRADE_FEE_RATE, {"symbol": venue_symbol})
+        rate = payload(wire.FeeRate, asked.response, asked.status)
+        if isinstance(rate, Refusal):
+            return MAKER_FEE, TAKER_FEE
+        try:
+            return required(rate.maker_fee_rate, "maker fee"), required(rate.taker_fee_rate, "taker fee")
+        except ValueError:
+            return MAKER_FEE, TAKER_FEE
+
+    async def _symbols(self) -> Sequence[Symbol]:
+        if not self._catalogue:
+            await self.instruments()
+        return self._catalogue
+
+    # -------------------------------------------------------------------------------------------- stream and end
+
+    async def stream(self) -> AsyncIterator[Answer]:
+        """The private stream, with our names on what orders of ours have sent. Where a push leaves something to be
+        asked, a gap is told, so that whoever listens asks.
+        """
+        async with aclosing(self._stream.answers()) as answers:
+            async for answer in answers:
+                try:
+                    reports, unclear = await self._orders.pushed(answer.reports)
+                except NoAnswerError as error:
+                    reports, unclear = (), error.cause
+                gap = (Control(event="disconnected", text=unclear), Control(event="connected")) if unclear else ()
+                yield msgspec.structs.replace(answer, reports=(*reports, *gap))
+
+    async def close(self) -> None:
+        await self._link.close()
+
+
+def _refused_here(path: str, client_order_id: ClientOrderId | None, reason: str, text: str) -> Answer:
+    """Return the refusal of what was never sent: the venue has no words for it."""
+    refusal = Refusal(klass=RefusalClass.CERTAIN, reason=reason, text=text, client_order_id=client_order_id)
+    return Answer(reports=(refusal,), evidence=Evidence(channel=f"POST {path}, not sent"))
+
+
+def _instrument(market: InstrumentReport, maker: Decimal, taker: Decimal) -> Instrument:
+    return Instrument(
+        symbol=market.symbol,
+        venue_symbol=market.venue_symbol,
+        base=market.base,
+        quote=market.quote,
+        settle=market.settle,
+        wallet=Wallet.FUTURES,
+        contract_size=market.contract_size or Decimal(1),
+        price_step=market.price_step,
+        quantity_step=market.quantity_step,
+        quantity_min=market.quantity_min,
+        quantity_max=market.quantity_max,
+        notional_min=market.notional_min,
+        leverage_max=market.leverage_max,
+        maker_fee=maker,
+        taker_fee=taker,
+        tradable=market.tradable,
+    )
