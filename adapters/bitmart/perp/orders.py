@@ -244,6 +244,7 @@ class Orders:
             queries.spans(start_s, end_s, queries.SPAN_MAX_S),
             rows_max=queries.ROWS_MAX,
             narrowest_refused=1,
+            unit_ms=1000,
         )
 
     def _recent(
@@ -314,8 +315,10 @@ class Orders:
         now = tuple(
             r for r in answer.reports if not isinstance(r, TradeReport) or (r.symbol, r.venue_order_id) not in postponed
         )
-        complete = answer.complete and not postponed
-        return msgspec.structs.replace(answer, reports=await self.owned(now), complete=complete)
+        owned = await self.owned(now)
+        if postponed:
+            return msgspec.structs.replace(answer, reports=owned, complete=False, proven=())
+        return msgspec.structs.replace(answer, reports=owned)
 
     async def _owned(self, report: Report) -> Report:
         match report:

@@ -1,8 +1,9 @@
 """BitMart's USDT perpetuals as an `oms.venue.Venue`: one account's futures wallet, over the ports alone."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Final
 
 import msgspec
@@ -10,7 +11,7 @@ from msgspec import Struct
 
 from adapters.bitmart.answers import Reading, Reports, bisected, joined, named, readable, refused
 from adapters.bitmart.envelope import payload
-from adapters.bitmart.limits import FUTURES_RATES, SPOT_RATES
+from adapters.bitmart.limits import FUTURES_RATES, SPOT_RATES, Purpose
 from adapters.bitmart.perp import codec, queries, requests
 from adapters.bitmart.perp import messages as wire
 from adapters.bitmart.perp.dialect import PERP
@@ -68,6 +69,28 @@ CAPABILITIES: Final = Capabilities(
     history_window=7 * 86_400.0,  # what lists show without being asked for more (6.6)
 )
 
+# What is lost once the venue has switched a path off (PROTOCOL 9.51), in the words of `Capabilities.lost`.
+CAPABILITY_OF: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        codec.SUBMIT_ORDER: "submit",
+        codec.CANCEL_ORDER: "cancel",
+        codec.SUBMIT_PLAN_ORDER: "triggers",
+        codec.CANCEL_PLAN_ORDER: "cancel_triggers",
+        codec.PLAN_ORDERS: "open_triggers",
+        codec.MODIFY_LIMIT_ORDER: "amend",
+        codec.ORDER: "order",
+        codec.OPEN_ORDERS: "open_orders",
+        codec.TRADES: "trades",
+        codec.ORDER_HISTORY: "order_history",
+        codec.DETAILS: "instruments",
+        codec.ASSETS: "balances",
+        codec.POSITION_V2: "positions",
+        codec.TRANSACTIONS: "ledger",
+        codec.SUBMIT_LEVERAGE: "set_leverage",
+        codec.SET_POSITION_MODE: "set_position_mode",
+        codec.CANCEL_ALL_AFTER: "dead_man",
+    },
+)
 QUOTE: Final = Currency("USDT")
 # The rates of the public fee page of 2026-08 (PROTOCOL 6.7, 10.29), for an account whose own cannot be read.
 MAKER_FEE: Final = Decimal("0.0004")
@@ -131,7 +154,7 @@ class BitmartPerp:
             spawn=spawn,
             server_clock=time,
         )
-        self._reading = Reading(self._rest, self._read)
+        self._reading = Reading(self._rest, self._read, CAPABILITY_OF)
         self._names = Names()
         self._orders = Orders(self._rest, self._reading, self._names)
         self._mode: PositionMode | None = None  # as last read; None: before the next order
@@ -152,7 +175,7 @@ class BitmartPerp:
         return CAPABILITIES.name
 
     def capabilities(self, symbol: Symbol) -> Capabilities:  # noqa: ARG002  # every perpetual can do the same
-        return CAPABILITIES
+        return msgspec.structs.replace(CAPABILITIES, lost=self._reading.lost)
 
     def _read(self, path: str, body: bytes, status: int | None) -> Reports:
         return codec.answer(path, body, status, mode=self._mode)
@@ -167,7 +190,7 @@ class BitmartPerp:
             return _refused_here(codec.SUBMIT_ORDER, order.client_order_id, "invalid_order", str(error))
         except NoAnswerError as error:  # of a question that had to come first: the order itself has not left
             raise NoAnswerError(error.cause, error.evidence, sent=False) from error
-        evidence = await self._rest.signed(path, body)
+        evidence = await self._rest.signed(path, body, Purpose.OPENING)
         reports = named(self._reading.settled(path, evidence), order.client_order_id, None)
         for report in reports:
             if isinstance(report, Ack) and report.venue_order_id is not None:
@@ -216,7 +239,7 @@ class BitmartPerp:
                 return answer
 
     async def _canceled(self, path: str, body: bytes, order: OrderRef) -> Answer:
-        evidence = await self._rest.signed(path, body, cancel=True)
+        evidence = await self._rest.signed(path, body, Purpose.CANCELING)
         reports = self._reading.settled(path, evidence)
         return Answer(reports=named(reports, order.client_order_id, order.venue_order_id), evidence=evidence)
 
@@ -244,7 +267,7 @@ class BitmartPerp:
     async def dead_man(self, symbol: Symbol, seconds: int) -> Answer:
         """Arm the switch of one symbol. Whether it covers orders that wait for a price is UNVERIFIED (PROTOCOL 6.4)."""
         body = requests.cancel_all_after(symbol, seconds)
-        evidence = await self._rest.signed(codec.CANCEL_ALL_AFTER, body, cancel=True)
+        evidence = await self._rest.signed(codec.CANCEL_ALL_AFTER, body, Purpose.CANCELING)
         return Answer(reports=self._reading.settled(codec.CANCEL_ALL_AFTER, evidence), evidence=evidence)
 
     # -------------------------------------------------------------------------------------------- settings
