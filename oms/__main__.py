@@ -28,6 +28,7 @@ from oms.venue import Venue
 from projections.compare import compare
 from projections.past import Past
 from projections.queries import Queries
+from projections.rebuild import rebuild
 from projections.runner import Runner
 
 AS_OF_EVENTS_MAX: Final = 500_000  # that a running OMS folds for one question about the past: some seconds
@@ -159,6 +160,7 @@ PARTS: Final = Parts(
     reads=Queries,
     past=Past,
     compare=compare,
+    rebuild=rebuild,
     decode=bitmart.decode,
 )
 

@@ -52,7 +52,8 @@ class _Page(Struct, frozen=True):
 class Runner:
     """Keeps one set of projectors, all at one position, in step with the log.
 
-    Their tables and checkpoints may be pointed elsewhere (`into`), to build beside the live ones.
+    Their tables and checkpoints may be pointed elsewhere (`into`), to build beside the live ones; `last` is a position
+    behind which nothing is folded.
     """
 
     def __init__(
@@ -63,6 +64,7 @@ class Runner:
         clock: Clock,
         spawn: Spawn,
         into: Sequence[Projector[Any]] = (),
+        last: int | None = None,
         live_rows: int = LIVE_ROWS,
         closed_kept: int = CLOSED_KEPT,
     ) -> None:
@@ -73,6 +75,7 @@ class Runner:
         self._clock = clock
         self._spawn = spawn
         self._projectors = into or projectors()
+        self._last = last
         self._names = [projector.table.name for projector in self._projectors]
         self._live_rows = live_rows
         self._closed_kept = closed_kept
@@ -176,6 +179,8 @@ class Runner:
 
     async def _ahead(self, fold: Fold, rows: int, *, wait: bool) -> int:
         """Fold the next page; return the number of its events, 0 if the log did not grow."""
+        if self._last is not None:
+            rows = min(rows, self._last - fold.position)
         page = await self._log.page(after=fold.position, limit=rows)
         if wait and not page:
             await self._log.changed(after=fold.position, seconds=WAIT_SECONDS)

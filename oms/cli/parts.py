@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from oms.config import Config, Secret
 from oms.gateway.reads import Past, Reads
-from oms.ports import EventLog
+from oms.ports import Clock, EventLog, Spawn
 from oms.reports import Report
 from oms.system import Fresh, OpenProjections, Tell, VenueName, World
 from oms.values import AccountId
@@ -95,6 +95,53 @@ class Verdict(Protocol):
     def differences(self) -> Sequence[object]: ...
 
 
+class TableDifference(Protocol):
+    """What one table said otherwise than the log."""
+
+    @property
+    def table(self) -> str: ...
+    @property
+    def rows(self) -> int: ...
+    @property
+    def missing(self) -> int: ...
+    @property
+    def extra(self) -> int: ...
+    @property
+    def changed(self) -> int: ...
+    @property
+    def examples(self) -> Sequence[Sequence[str]]: ...
+
+
+class Rebuilt(Protocol):
+    """What a rebuild did; a Struct, which is printed whole."""
+
+    @property
+    def position(self) -> int: ...
+    @property
+    def seconds(self) -> float: ...
+    @property
+    def tables(self) -> Sequence[TableDifference]: ...
+
+
+class Rebuild(Protocol):
+    """Builds the read models beside the live ones, compares, and swaps the one of that `name` (None: all).
+
+    Raises:
+        OmsError: nothing was changed.
+    """
+
+    def __call__(
+        self,
+        log: EventLog,
+        url: str,
+        *,
+        name: str | None,
+        clock: Clock,
+        spawn: Spawn,
+        progress: Callable[[int, int], None],
+    ) -> Awaitable[Rebuilt]: ...
+
+
 class Compare(Protocol):
     """Folds the log from nothing to where the projections stand, and compares every row.
 
@@ -116,4 +163,5 @@ class Parts(Struct, frozen=True, kw_only=True):
     reads: Callable[[str], AbstractAsyncContextManager[Reads]]  # over the database of that connection string
     past: OpenPast
     compare: Compare
+    rebuild: Rebuild
     decode: Decode

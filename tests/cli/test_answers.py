@@ -219,3 +219,20 @@ def test_a_replay_stops_at_a_time(oms: Oms, traded: str) -> None:
     assert oms("replay", "--as-of", "2100-01-01T00:00:00Z", "--json").json["events"] == 7
     assert oms("replay", "--as-of", "2000-01-01T00:00:00Z", "--json").json["events"] == 0
     assert oms("replay", "--as-of", "3", "--to", "3", "--json").code == 2
+
+
+def test_read_models_are_rebuilt_and_the_differing_rows_told(oms: Oms, traded: str) -> None:
+    with psycopg.connect(traded, autocommit=True) as connection:
+        connection.execute("UPDATE balances SET total = total + 1, available = available + 1 WHERE currency = 'BTC'")
+    assert oms("replay", "--json").json["equal"] is False
+    rebuilt = oms("projections", "rebuild", "--json").json
+    assert rebuilt["position"] == 7
+    assert {table["table"]: table["changed"] for table in rebuilt["tables"]} == {
+        "orders": 0,
+        "fills": 0,
+        "positions": 0,
+        "balances": 1,
+    }
+    assert oms("replay", "--json").json["equal"] is True
+    assert "all as before" in oms("projections", "rebuild", "balances").out
+    assert oms("projections", "rebuild", "nothing", "--json").error["code"] == "no_such_projection"
