@@ -89,6 +89,11 @@ class Traders:
         if self.active:
             self._quote(street, now_ms)
 
+    def mid(self, base: str, quote: str) -> Decimal | None:
+        """Return where the makers see the market of two coins; None when there is no such market."""
+        street = self._streets.get(f"{base}_{quote}")
+        return None if street is None else EXACT.multiply(street.tick, Decimal(street.mid))
+
     # -------------------------------------------------------------------------------------------- how
 
     def _wander(self, street: _Street) -> None:

@@ -105,6 +105,11 @@ class FuturesExchange:
         """Return last, index and mark price and the funding of a contract, as they stand."""
         return self._state.prices[symbol]
 
+    def open_interest(self, symbol: str) -> Decimal:
+        """Return how many contracts are held: there is a short one for each long one."""
+        positions = (one for account in self.accounts.values() for one in account.held_positions(symbol))
+        return sum((one.size for one in positions if one.direction is Side.BUY), ZERO)
+
     # -------------------------------------------------------------------------------------------- accounts
 
     def open_account(
@@ -304,25 +309,31 @@ class FuturesExchange:
         plan_id: str,
         now_ms: int,
         *,
-        trigger_price: Decimal,
+        trigger_price: Decimal | None = None,
         price: Decimal | None = None,
-        price_type: PriceType = PriceType.LAST,
+        price_type: PriceType | None = None,
     ) -> Plan:
-        """Change what a waiting plan waits for, and the limit (None: market) of the order it will become.
+        """Change what a waiting plan waits for (None: as it is), and the limit (None: market) of what it will become.
 
         Raises:
             RefusedError: no such plan, or it waits no more, or a price is off the grid; nothing changed.
         """
         plan = self._waiting(account, plan_id)
         with localcontext(EXACT):
-            self._triggers.amend(plan, now_ms, trigger_price=trigger_price, price=price, price_type=price_type)
+            self._triggers.amend(
+                plan,
+                now_ms,
+                trigger_price=plan.trigger_price if trigger_price is None else trigger_price,
+                price=price,
+                price_type=price_type or plan.price_type,
+            )
             self._follow(now_ms)
         return plan
 
     def set_presets(
         self, account: str, order_id: str, now_ms: int, *, take_profit: Preset | None, stop_loss: Preset | None
-    ) -> None:
-        """Set the take-profit and stop-loss that a live opening order or a waiting plan carries.
+    ) -> Order | Plan:
+        """Set the take-profit and stop-loss that a live opening order or a waiting plan carries; return that.
 
         Raises:
             RefusedError: neither is there under the id, or it closes, or a price is off the grid; nothing changed.
@@ -331,6 +342,7 @@ class FuturesExchange:
         carrier = owner.plans.get(order_id) or self._live(account, order_id)
         with localcontext(EXACT):
             self._triggers.set_presets(carrier, take_profit, stop_loss, now_ms)
+        return carrier
 
     def cancel_plan(self, account: str, plan_id: str, now_ms: int) -> Plan:
         """Let a plan wait no longer. Raises RefusedError when it does not wait."""
@@ -392,6 +404,28 @@ class FuturesExchange:
             settle_funding(self._state, symbol, self.prices(symbol).expected_rate if rate is None else rate, now_ms)
             self._follow(now_ms)
 
+    def liquidate(self, account: str, symbol: str, leg: PositionLeg, now_ms: int) -> None:
+        """Take a position over, as if the mark had reached it; a cross one with all it stands and falls with.
+
+        Raises:
+            RefusedError: nothing is held there.
+        """
+        position = self._held(account, symbol, leg)
+        with localcontext(EXACT):
+            self._liquidation.take_over(position, now_ms)
+            self._follow(now_ms)
+
+    def deleverage(self, account: str, symbol: str, leg: PositionLeg, now_ms: int) -> None:
+        """Close a position at the mark against those that lose most on the other side, as if they were taken over.
+
+        Raises:
+            RefusedError: nothing is held there.
+        """
+        position = self._held(account, symbol, leg)
+        with localcontext(EXACT):
+            self._liquidation.deleverage(position, now_ms)
+            self._follow(now_ms)
+
     def set_status(self, symbol: str, status: Status, now_ms: int) -> None:
         """Pause a contract, let it trade again, or delist it: then everything of it ends and is settled at the mark.
 
@@ -435,6 +469,12 @@ class FuturesExchange:
             filled = order.state is OrderState.FILLED
             raise RefusedError(Refusal.ORDER_FILLED if filled else Refusal.ORDER_CANCELED)
         return order
+
+    def _held(self, account: str, symbol: str, leg: PositionLeg) -> Position:
+        position = self._state.accounts[account].position(symbol, leg)
+        if position is None or not position.size:
+            raise RefusedError(Refusal.POSITION_MISSING)
+        return position
 
     def _waiting(self, account: str, plan_id: str) -> Plan:
         plan = self._state.accounts[account].plan(plan_id)

@@ -48,16 +48,38 @@ class Liquidation:
             elif not cross and account.wallet(coin).available < ZERO:
                 self._forgive(account, coin, now_ms)
 
+    def take_over(self, position: Position, now_ms: int) -> None:
+        """Take over a position, and with a cross one all it stands and falls with."""
+        account = self._state.accounts[position.account]
+        self._take_over(self._together(position, account), account, now_ms)
+
+    def deleverage(self, position: Position, now_ms: int) -> None:
+        """Close a position at the mark against the other side, the worst off first."""
+        contract, mark = self._state.contracts[position.symbol], self._state.prices[position.symbol].mark
+        price = on_grid(mark, contract.price_step)
+        losers = self._winners(position)[::-1]
+        for other in sorted(losers, key=lambda one: one.account == position.account):
+            size = min(position.size, other.size)
+            if not size:
+                break
+            active = venue_order(self._state, other, OrderType.ADL, size=size, price=price, now_ms=now_ms)
+            self._pair(active, position, size, now_ms)
+            self._trim(other, now_ms)
+        self._state.touch(position.symbol)
+
     def price(self, position: Position) -> Decimal:
         """Return the mark at which the position would be taken over, all else as it is; zero when there is none."""
         state = self._state
         contract, mark = state.contracts[position.symbol], state.prices[position.symbol].mark
         account = state.accounts[position.account]
-        isolated = position.margin_mode is MarginMode.ISOLATED
-        excess = self.excess((position,) if isolated else self.group(account, contract.margin_coin), account)
+        excess = self.excess(self._together(position, account), account)
         away = RATIO.divide(excess, position.size * contract.contract_size)
         price = mark - away if position.direction is Side.BUY else mark + away
         return max(on_grid(price, contract.price_step), ZERO)
+
+    def _together(self, position: Position, account: Account) -> tuple[Position, ...]:
+        isolated = position.margin_mode is MarginMode.ISOLATED
+        return (position,) if isolated else self.group(account, self._state.contracts[position.symbol].margin_coin)
 
     def group(self, account: Account, coin: str) -> tuple[Position, ...]:
         """Return the cross positions of a coin: they stand and fall together."""
@@ -190,18 +212,26 @@ class Liquidation:
         order = venue_order(state, position, OrderType.ADL, size=position.size, price=price, now_ms=now_ms)
         realised = ZERO
         for other in self._winners(position):
-            size = min(order.leaves, other.size)
-            owner = state.accounts[other.account]
-            passive = venue_order(state, other, OrderType.ADL, size=size, price=price, now_ms=now_ms)
-            book(state, passive, size, price, role=Liquidity.MAKER, action=Action.PASSIVE_ADL, now_ms=now_ms)
-            self._matching.trim(owner, other.symbol, other.leg, now_ms, source=CancelSource.ADL)
-            realised += book(
-                state, order, size, price, role=Liquidity.TAKER, action=Action.ACTIVE_ADL, now_ms=now_ms
-            ).realised
+            realised += self._pair(order, other, min(order.leaves, other.size), now_ms)
             if not order.live:
                 break
         state.touch(position.symbol)
         return realised
+
+    def _pair(self, active: Order, winner: Position, size: Decimal, now_ms: int) -> Decimal:
+        """Close `size` of a winner's position against the side that was taken over; return that side's profit."""
+        passive = venue_order(self._state, winner, OrderType.ADL, size=size, price=active.price, now_ms=now_ms)
+        for order, role, action in (
+            (passive, Liquidity.MAKER, Action.PASSIVE_ADL),
+            (active, Liquidity.TAKER, Action.ACTIVE_ADL),
+        ):
+            fill = book(self._state, order, size, active.price, role=role, action=action, now_ms=now_ms)
+        self._trim(winner, now_ms)
+        return fill.realised
+
+    def _trim(self, position: Position, now_ms: int) -> None:
+        account = self._state.accounts[position.account]
+        self._matching.trim(account, position.symbol, position.leg, now_ms, source=CancelSource.ADL)
 
     def _winners(self, position: Position) -> list[Position]:
         """Return the positions on the other side, the one with the most leveraged profit first; the account's own other

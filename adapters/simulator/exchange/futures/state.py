@@ -24,8 +24,7 @@ from adapters.simulator.exchange.futures.positions import Position
 from adapters.simulator.exchange.futures.prices import Prices
 from oms.values import ZERO, PositionLeg, Side
 
-IDS_PER_MS: Final = 100_000  # an id is the millisecond and five more digits, as on spot
-IDS_FROM: Final = 50_000  # the upper half of them: no id of a contract's order is one of a spot order
+IDS_PER_MS: Final = 1_000  # an id is a JSON number on this host's wire: 16 digits are below 2^53
 
 
 class Rules(Struct):
@@ -84,8 +83,8 @@ class State:
 
     def next_id(self, now_ms: int) -> str:
         """Rising, and other than those of an exchange that ran here before, so that no log confuses the two."""
-        self._id = max(self._id + 1, now_ms * IDS_PER_MS + IDS_FROM)
-        return f"{self._id:018d}"
+        self._id = max(self._id + 1, now_ms * IDS_PER_MS)
+        return f"{self._id:016d}"
 
     def position(self, account: Account, symbol: str, leg: PositionLeg, side: Side) -> Position:
         """Return the leg's position; a flat one takes the account's setting and, a NET one, the side."""
