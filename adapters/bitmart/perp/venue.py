@@ -1,6 +1,6 @@
 """BitMart's USDT perpetuals as an `oms.venue.Venue`: one account's futures wallet, over the ports alone."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from decimal import Decimal
 from types import MappingProxyType
@@ -433,7 +433,7 @@ class BitmartPerp:
 
     # -------------------------------------------------------------------------------------------- stream and end
 
-    async def stream(self) -> AsyncIterator[Answer]:
+    async def stream(self) -> AsyncGenerator[Answer, None]:
         """The private stream, with our names on what orders of ours have sent. Where a push leaves something to be
         asked, a gap is told, so that whoever listens asks.
         """

@@ -1,6 +1,6 @@
 """BitMart spot as an `oms.venue.Venue`: one account, over the ports alone."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from decimal import Decimal
 from functools import partial
 from typing import Final, TypeVar
@@ -12,7 +12,7 @@ from adapters.bitmart.answers import Reports, bisected, cause, joined, named, re
 from adapters.bitmart.envelope import payload
 from adapters.bitmart.limits import SPOT_RATES, Purpose
 from adapters.bitmart.refusals import ORDER_NOT_FOUND, OUT_OF_RANGE
-from adapters.bitmart.rest import Rest
+from adapters.bitmart.rest import Rest, ServerClock
 from adapters.bitmart.scalars import required
 from adapters.bitmart.sign import Credentials
 from adapters.bitmart.spot import codec, requests
@@ -136,6 +136,11 @@ class BitmartSpot:
         window_ms = self._options.submit_window_ms
         validity = CAPABILITIES.submit_validity if window_ms is None else window_ms / 1000
         return msgspec.structs.replace(CAPABILITIES, submit_validity=validity, lost=self._calls.lost)
+
+    @property
+    def server_clock(self) -> ServerClock:
+        """The venue's time, which no other host of BitMart's is known to say (PROTOCOL 1)."""
+        return self._rest.server_clock
 
     @property
     def skew_ms(self) -> float:
@@ -349,7 +354,7 @@ class BitmartSpot:
 
     # -------------------------------------------------------------------------------------------- stream and end
 
-    def stream(self, symbols: Sequence[Symbol] = ()) -> AsyncIterator[Answer]:
+    def stream(self, symbols: Sequence[Symbol] = ()) -> AsyncGenerator[Answer, None]:
         """The private stream of orders and balances: of `symbols`, or of all there are."""
         return self._listen(of_symbols([venue_symbol(symbol) for symbol in symbols])).answers()
 

@@ -128,7 +128,8 @@ class Call(msgspec.Struct, frozen=True):
 class FakeSocket:
     """One stream: the test pushes frames in and reads what was sent."""
 
-    def __init__(self) -> None:
+    def __init__(self, host: str = "") -> None:
+        self.host = host
         self.sent: list[str] = []
         self.closed = False
         self._frames: asyncio.Queue[str | bytes | None] = asyncio.Queue()
@@ -170,7 +171,6 @@ class FakeLink:
         self.latency = 0.05
         self.sockets: list[FakeSocket] = []
         self.connected_at: list[float] = []
-        self.connected_to: list[str] = []
         self.refuse_connect = 0
         self.on_connect: Callable[[FakeSocket], None] = lambda _: None
         self.closed = False
@@ -203,14 +203,13 @@ class FakeLink:
     async def connect(self, url: str, seconds: float) -> FakeSocket:
         assert urlsplit(url).path == "/user"
         assert urlsplit(url).query == "protocol=1.1"
-        self.connected_to.append(urlsplit(url).netloc)
         self.connected_at.append(asyncio.get_running_loop().time())
         assert self.latency < seconds
         await asyncio.sleep(self.latency)
         if self.refuse_connect:
             self.refuse_connect -= 1
             raise LinkError("connection refused", sent=False)
-        socket = FakeSocket()
+        socket = FakeSocket(urlsplit(url).netloc)
         self.sockets.append(socket)
         self.on_connect(socket)
         return socket

@@ -1,0 +1,203 @@
+"""BitMart whole as an `oms.venue.Venue`: one account, its spot market and its perpetuals, two hosts and one key.
+
+A symbol says which of the two it belongs to: ``BTC/USDT`` is spot, ``BTC/USDT:USDT`` a perpetual. A question about
+everything is put to both. When one of them cannot be asked, the other's answer is not complete; and where an answer has
+no way to say so, because what is not in it counts as nothing, there is no answer.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import aclosing
+from decimal import Decimal
+from functools import partial
+from typing import Final
+
+from msgspec import Struct
+
+from adapters.bitmart.answers import joined
+from adapters.bitmart.perp import venue as perp
+from adapters.bitmart.sign import Credentials
+from adapters.bitmart.spot import venue as spot
+from oms.instrument import Instrument
+from oms.ports import Clock, Ids, Link, Spawn
+from oms.values import MarginMode, PositionMode, Symbol
+from oms.venue import Amendment, Answer, Capabilities, NewOrder, NoAnswerError, OrderRef, Window
+
+WAITING_MAX: Final = 256  # answers of both streams that nobody has taken yet; then the streams wait, unread
+
+
+class Endpoints(Struct, frozen=True, kw_only=True):
+    """Where BitMart is; the WebSocket addresses end before ``/user``."""
+
+    spot: str = "https://api-cloud.bitmart.com"
+    futures: str = "https://api-cloud-v2.bitmart.com"
+    spot_ws: str = "wss://ws-manager-compress.bitmart.com"
+    futures_ws: str = "wss://openapi-ws-v2.bitmart.com"
+
+
+class Bitmart:
+    """One BitMart account, spot and perpetuals. Which of the two answers is the symbol's business, or both do."""
+
+    def __init__(
+        self, credentials: Credentials, endpoints: Endpoints, *, link: Link, clock: Clock, ids: Ids, spawn: Spawn
+    ) -> None:
+        self._link = link
+        self._spawn = spawn
+        self._spot = spot.BitmartSpot(
+            credentials,
+            spot.Endpoints(endpoints.spot, endpoints.spot_ws),
+            link=link,
+            clock=clock,
+            ids=ids,
+            spawn=spawn,
+        )
+        self._perp = perp.BitmartPerp(
+            credentials,
+            perp.Endpoints(endpoints.futures, endpoints.futures_ws, endpoints.spot),
+            link=link,
+            clock=clock,
+            ids=ids,
+            spawn=spawn,
+            server_clock=self._spot.server_clock,
+        )
+
+    @property
+    def name(self) -> str:
+        return "bitmart"
+
+    @property
+    def skew_ms(self) -> float:
+        """How far the venue's clock was ahead of ours when last measured, in ms; both hosts go by it."""
+        return self._spot.skew_ms
+
+    def _of(self, symbol: Symbol) -> spot.BitmartSpot | perp.BitmartPerp:
+        return self._perp if ":" in symbol else self._spot
+
+    def capabilities(self, symbol: Symbol) -> Capabilities:
+        return self._of(symbol).capabilities(symbol)
+
+    # -------------------------------------------------------------------------------------------- by symbol
+
+    async def submit(self, order: NewOrder) -> Answer:
+        return await self._of(order.symbol).submit(order)
+
+    async def cancel(self, order: OrderRef) -> Answer:
+        return await self._of(order.symbol).cancel(order)
+
+    async def amend(self, change: Amendment) -> Answer:
+        return await self._of(change.order.symbol).amend(change)
+
+    async def order(self, order: OrderRef) -> Answer:
+        return await self._of(order.symbol).order(order)
+
+    async def order_trades(self, order: OrderRef) -> Answer:
+        return await self._of(order.symbol).order_trades(order)
+
+    async def order_history(self, symbol: Symbol, *, since_ms: int, until_ms: int) -> Answer:
+        return await self._of(symbol).order_history(symbol, since_ms=since_ms, until_ms=until_ms)
+
+    async def set_leverage(self, symbol: Symbol, leverage: Decimal, margin_mode: MarginMode) -> Answer:
+        return await self._of(symbol).set_leverage(symbol, leverage, margin_mode)
+
+    async def dead_man(self, symbol: Symbol, seconds: int) -> Answer:
+        return await self._of(symbol).dead_man(symbol, seconds)
+
+    # -------------------------------------------------------------------------------------------- of perpetuals alone
+
+    async def positions(self) -> Answer:
+        return await self._perp.positions()
+
+    async def ledger(self, *, since_ms: int, until_ms: int) -> Answer:
+        """What moved money and is no trade; on spot nothing does that the venue tells of."""
+        return await self._perp.ledger(since_ms=since_ms, until_ms=until_ms)
+
+    async def set_position_mode(self, mode: PositionMode) -> Answer:
+        return await self._perp.set_position_mode(mode)
+
+    # -------------------------------------------------------------------------------------------- of both
+
+    async def instruments(self) -> tuple[Instrument, ...]:
+        return (*await self._spot.instruments(), *await self._perp.instruments())
+
+    async def open_orders(self) -> Answer:
+        return await _either(self._spot.open_orders, self._perp.open_orders)
+
+    async def trades(self, *, since_ms: int, until_ms: int) -> Answer:
+        return await _either(
+            partial(self._spot.trades, since_ms=since_ms, until_ms=until_ms),
+            partial(self._perp.trades, since_ms=since_ms, until_ms=until_ms),
+        )
+
+    async def balances(self) -> Answer:
+        """Both wallets. What is not listed is zero: so if one cannot be read there is no answer."""
+        return _together([await self._spot.balances(), await self._perp.balances()])
+
+    # -------------------------------------------------------------------------------------------- stream and end
+
+    async def stream(self) -> AsyncGenerator[Answer, None]:
+        """Both private streams, each with its own Control reports around its own gaps. In the order in which they are
+        heard: the venue orders nothing between its hosts.
+        """
+        heard: asyncio.Queue[Answer] = asyncio.Queue(WAITING_MAX)
+        listeners = [
+            self._spawn(_listen(stream, heard), name=f"bitmart {market} stream")
+            for market, stream in (("spot", self._spot.stream()), ("futures", self._perp.stream()))
+        ]
+        try:
+            while True:
+                yield await heard.get()
+        finally:
+            for listener in listeners:
+                listener.cancel()
+
+    async def close(self) -> None:
+        await self._link.close()
+
+
+async def _listen(stream: AsyncGenerator[Answer, None], heard: asyncio.Queue[Answer]) -> None:
+    async with aclosing(stream) as answers:
+        async for answer in answers:
+            await heard.put(answer)
+
+
+async def _either(*parts: Callable[[], Awaitable[Answer]]) -> Answer:
+    """Return what the two know between them, complete only if both could be asked.
+
+    Raises:
+        NoAnswerError: neither could.
+    """
+    answers: list[Answer] = []
+    failures: list[NoAnswerError] = []
+    for ask in parts:
+        try:
+            answers.append(await ask())
+        except NoAnswerError as error:
+            failures.append(error)
+    if not answers:
+        raise failures[0]
+    return _together(answers, failures)
+
+
+def _together(answers: Sequence[Answer], failures: Sequence[NoAnswerError] = ()) -> Answer:
+    evidence = [*(answer.evidence for answer in answers), *(failure.evidence for failure in failures)]
+    return Answer(
+        reports=tuple(report for answer in answers for report in answer.reports),
+        evidence=joined(evidence),
+        source=answers[0].source,
+        complete=not failures and all(answer.complete for answer in answers),
+        proven=() if failures else _common([answer.proven for answer in answers]),
+    )
+
+
+def _common(parts: Sequence[Sequence[Window]]) -> tuple[Window, ...]:
+    """Return what every one of `parts` has proven."""
+    first, *others = parts
+    common = list(first)
+    for other in others:
+        overlaps = (
+            Window(max(ours.since_ms, theirs.since_ms), min(ours.until_ms, theirs.until_ms))
+            for ours in common
+            for theirs in other
+        )
+        common = [overlap for overlap in overlaps if overlap.since_ms <= overlap.until_ms]
+    return tuple(common)

@@ -1,0 +1,281 @@
+"""Spot and perpetuals as one account: what goes where, and what a silent half costs."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from typing import Any
+
+import pytest
+
+from adapters.bitmart.perp import codec as perp
+from adapters.bitmart.spot import codec as spot
+from adapters.bitmart.venue import Bitmart, Endpoints
+from oms.ports import LinkAnswer
+from oms.reports import Control
+from oms.values import MarginMode, PositionMode, Wallet
+from oms.venue import Amendment, NoAnswerError, NotOfferedError, Venue, Window
+from tests.adapters.bitmart import fakes
+from tests.adapters.bitmart.fakes import CREDENTIALS, LOST, FakeLink, LoopClock, PlainIds, ok, page, refused, virtual
+from tests.adapters.bitmart.perp import desk
+from tests.adapters.bitmart.perp.desk import fill, held, row
+from tests.adapters.bitmart.perp.test_stream import behaves as futures_behaves
+from tests.adapters.bitmart.perp.test_venue import contract
+from tests.adapters.bitmart.test_stream import behaves as spot_behaves
+from tests.adapters.bitmart.test_venue import row as spot_row
+
+ENDPOINTS = Endpoints(
+    spot="http://spot.test", futures="http://futures.test", spot_ws="ws://spot.test", futures_ws="ws://futures.test"
+)
+WALLET = {"wallet": [{"id": "USDT", "available": "1000", "frozen": "0"}]}
+ASSETS = [
+    {"currency": "USDT", "available_balance": "7", "frozen_balance": "0", "position_deposit": "0"}
+    | {"equity": "7", "unrealized": "0"}
+]
+SPOT_MARKET = {
+    "symbol": "BTC_USDT",
+    "base_currency": "BTC",
+    "quote_currency": "USDT",
+    "quote_increment": "0.00001",
+    "base_min_size": "0.00001",
+    "price_max_precision": 2,
+    "trade_status": "trading",
+}
+
+
+class Account:
+    """Both halves of an account, over one link."""
+
+    def __init__(self) -> None:
+        self.link = FakeLink()
+        answers: dict[str, LinkAnswer] = {
+            spot.SUBMIT_ORDER: ok({"order_id": "11"}),
+            spot.CANCEL_ORDER: ok({"result": True}),
+            spot.QUERY_CLIENT_ORDER: ok(spot_row()),
+            spot.QUERY_OPEN_ORDERS: ok([spot_row()]),
+            spot.QUERY_ALGO_OPEN_ORDERS: ok([]),
+            spot.QUERY_HISTORY_ORDERS: ok([]),
+            spot.QUERY_TRADES: ok([]),
+            spot.WALLET: ok(WALLET),
+            spot.SYMBOLS_DETAILS: ok({"symbols": [SPOT_MARKET]}),
+            spot.USER_FEE: ok({"taker_fee_rate_A": "0.001", "maker_fee_rate_A": "0.001"}),
+            perp.SUBMIT_ORDER: ok({"order_id": 77}),
+            perp.CANCEL_ORDER: ok({}),
+            perp.MODIFY_LIMIT_ORDER: ok({"order_id": 77}),
+            perp.CANCEL_ALL_AFTER: ok({"result": True}),
+            perp.SUBMIT_LEVERAGE: ok({"symbol": "BTCUSDT", "leverage": "5", "open_type": "cross"}),
+            perp.SET_POSITION_MODE: ok({"position_mode": "hedge_mode"}),
+            perp.GET_POSITION_MODE: ok({"position_mode": "one_way_mode"}),
+            perp.ORDER: ok(row()),
+            perp.OPEN_ORDERS: ok([row("78", "oms2")]),
+            perp.PLAN_ORDERS: ok([]),
+            perp.ORDER_HISTORY: ok([]),
+            perp.TRADES: ok([]),
+            perp.POSITION_V2: ok([held()]),
+            perp.ASSETS: ok(ASSETS),
+            perp.TRANSACTIONS: ok([]),
+            perp.DETAILS: ok({"symbols": [contract()]}),
+            perp.TRADE_FEE_RATE: ok({"symbol": "BTCUSDT", "taker_fee_rate": "0.0006", "maker_fee_rate": "0.0002"}),
+        }
+        for path, answer in answers.items():
+            self.link.on(path, answer)
+        self.venue = Bitmart(
+            CREDENTIALS, ENDPOINTS, link=self.link, clock=LoopClock(), ids=PlainIds(), spawn=fakes.spawn
+        )
+
+    def hosts(self) -> set[str]:
+        """Who was asked since the last time, but for the time."""
+        asked = {call.host for call in self.link.calls if call.path != "/system/time"}
+        self.link.calls.clear()
+        return asked
+
+
+@virtual
+async def test_a_symbol_says_which_half_answers() -> None:
+    account = Account()
+    venue: Venue = account.venue
+    for half, host in ((fakes, {"spot.test"}), (desk, {"futures.test"})):
+        asked: list[Any] = [
+            await venue.submit(half.ORDER),
+            await venue.cancel(half.KNOWN),
+            await venue.order(half.KNOWN),
+            await venue.order_history(half.BTC, since_ms=0, until_ms=1000),
+        ]
+        assert account.hosts() == host
+        assert all(answer.evidence for answer in asked)
+    assert venue.capabilities(fakes.BTC).name == "bitmart spot"
+    assert venue.capabilities(desk.BTC).name == "bitmart perpetuals"
+    assert venue.name == "bitmart"
+
+
+@virtual
+async def test_what_only_perpetuals_have_goes_to_them_and_is_not_offered_on_spot() -> None:
+    account = Account()
+    venue = account.venue
+    await venue.amend(Amendment(order=desk.KNOWN, price=desk.ORDER.price))
+    await venue.set_leverage(desk.BTC, desk.Decimal(5), MarginMode.CROSS)
+    await venue.dead_man(desk.BTC, 10)
+    await venue.set_position_mode(PositionMode.HEDGE)
+    await venue.positions()
+    await venue.ledger(since_ms=0, until_ms=1000)
+    assert account.hosts() == {"futures.test"}
+    with pytest.raises(NotOfferedError):
+        await venue.dead_man(fakes.BTC, 10)
+    with pytest.raises(NotOfferedError):
+        await venue.set_leverage(fakes.BTC, desk.Decimal(5), MarginMode.CROSS)
+    with pytest.raises(NotOfferedError):
+        await venue.amend(Amendment(order=fakes.KNOWN, price=desk.ORDER.price))
+
+
+@virtual
+async def test_a_question_about_everything_is_answered_by_both() -> None:
+    account = Account()
+    account.link.on(spot.QUERY_TRADES, ok([]))
+    account.link.on(perp.TRADES, ok([fill(1, desk.NOW_MS, "78")]))
+    opened = await account.venue.open_orders()
+    assert {(r.symbol, r.client_order_id) for r in opened.reports} == {(fakes.BTC, "oms1"), (desk.BTC, "oms2")}  # type: ignore[union-attr]
+    assert opened.complete
+    traded = await account.venue.trades(since_ms=desk.NOW_MS - 1500, until_ms=desk.NOW_MS + 500)
+    assert [r.client_order_id for r in traded.reports] == ["oms2"]  # type: ignore[union-attr]
+    assert traded.complete
+    assert traded.proven == (Window(desk.NOW_MS - 1500, desk.NOW_MS + 500),), "what both have proven"
+    balances = await account.venue.balances()
+    assert {(r.wallet, str(r.available)) for r in balances.reports} == {(Wallet.SPOT, "1000"), (Wallet.FUTURES, "7")}  # type: ignore[union-attr]
+    assert account.hosts() == {"spot.test", "futures.test"}
+    assert [each.symbol for each in await account.venue.instruments()] == [fakes.BTC, desk.BTC]
+
+
+@pytest.mark.parametrize("answer", [LOST, page(502), refused(429, 30013), refused(200, 30019)])
+@pytest.mark.parametrize(
+    ("orders", "trades", "left"),
+    [(spot.QUERY_OPEN_ORDERS, spot.QUERY_TRADES, desk.BTC), (perp.OPEN_ORDERS, perp.TRADES, fakes.BTC)],
+)
+@virtual
+async def test_a_half_that_cannot_be_asked_never_lets_the_other_look_complete(
+    answer: LinkAnswer, orders: str, trades: str, left: str
+) -> None:
+    account = Account()
+    account.link.on(orders, answer)
+    account.link.on(trades, answer)
+    opened = await account.venue.open_orders()
+    assert {r.symbol for r in opened.reports} == {left}  # type: ignore[union-attr]
+    assert not opened.complete
+    traded = await account.venue.trades(since_ms=0, until_ms=1000)
+    assert not traded.complete
+    assert traded.proven == ()
+
+
+@pytest.mark.parametrize("path", [spot.WALLET, perp.ASSETS])
+@pytest.mark.parametrize("answer", [LOST, page(502), refused(200, 30019)])
+@virtual
+async def test_where_what_is_missing_counts_as_nothing_there_is_no_answer(path: str, answer: LinkAnswer) -> None:
+    account = Account()
+    account.link.on(path, answer)
+    with pytest.raises(NoAnswerError):
+        await account.venue.balances()
+
+
+@pytest.mark.parametrize("path", [spot.SYMBOLS_DETAILS, perp.DETAILS])
+@virtual
+async def test_a_catalogue_without_a_half_is_none(path: str) -> None:
+    account = Account()
+    account.link.on(path, LOST)
+    with pytest.raises(NoAnswerError):
+        await account.venue.instruments()
+
+
+@virtual
+async def test_two_silent_halves_are_no_answer() -> None:
+    account = Account()
+    account.link.on(spot.QUERY_OPEN_ORDERS, LOST)
+    account.link.on(perp.OPEN_ORDERS, LOST)
+    with pytest.raises(NoAnswerError):
+        await account.venue.open_orders()
+
+
+@virtual
+async def test_both_halves_are_stamped_by_one_clock_asked_once() -> None:
+    account = Account()
+    await account.venue.submit(desk.ORDER)
+    await account.venue.submit(fakes.ORDER)
+    assert [call.host for call in account.link.of("/system/time")] == ["spot.test"]
+    assert account.venue.skew_ms == 0
+
+
+def connected(account: Account) -> None:
+    """Have both hosts behave."""
+
+    def behave(socket: fakes.FakeSocket) -> None:
+        (spot_behaves if socket.host == "spot.test" else futures_behaves)(socket)
+
+    account.link.on_connect = behave
+
+
+@virtual
+async def test_both_streams_are_heard_and_each_tells_of_its_own_gaps() -> None:
+    account = Account()
+    connected(account)
+    heard: list[Any] = []
+
+    async def listen() -> None:
+        async for answer in account.venue.stream():
+            heard.extend(answer.reports)
+
+    task = asyncio.get_running_loop().create_task(listen())
+    await asyncio.sleep(1)
+    assert heard.count(Control(event="connected")) == 2
+    (futures,) = (socket for socket in account.link.sockets if socket.host == "futures.test")
+    futures.drop()
+    await asyncio.sleep(5)
+    assert [r.event for r in heard if isinstance(r, Control) and "connected" in r.event] == [
+        "connected",
+        "connected",
+        "disconnected",
+        "connected",
+    ]
+    assert sorted(socket.host for socket in account.link.sockets) == ["futures.test", "futures.test", "spot.test"]
+    task.cancel()
+
+
+@virtual
+async def test_a_listener_that_leaves_takes_both_connections_with_it() -> None:
+    account = Account()
+    connected(account)
+    stream = account.venue.stream()
+    found = 0
+    async for answer in stream:
+        found += answer.reports.count(Control(event="connected"))
+        if found == 2:
+            break
+    assert isinstance(stream, AsyncGenerator)
+    await stream.aclose()
+    await asyncio.sleep(0.1)
+    assert all(socket.closed for socket in account.link.sockets)
+    await asyncio.sleep(100)
+    assert len(account.link.sockets) == 2
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+@virtual
+async def test_a_listener_who_does_not_listen_lets_the_streams_wait_and_nothing_grows() -> None:
+    account = Account()
+    connected(account)
+    stream = account.venue.stream()
+    await anext(stream)
+    await asyncio.sleep(1)
+    (futures,) = (socket for socket in account.link.sockets if socket.host == "futures.test")
+    for _ in range(1000):
+        futures.push('{"group":"System","data":"pong+1"}')
+    await asyncio.sleep(1)
+    assert futures._frames.qsize() > 500, "unread, on the wire"
+    heard = 0
+    async for answer in stream:
+        heard += Control(event="pong") in answer.reports
+        if heard == 1000:
+            break
+    await stream.aclose()
+
+
+@virtual
+async def test_closing_closes_the_one_link() -> None:
+    account = Account()
+    await account.venue.close()
+    assert account.link.closed
