@@ -8,17 +8,19 @@ import typer
 
 from oms.cli.config import ConfigFile, configured
 from oms.cli.database import recorded
+from oms.cli.export import export
 from oms.cli.output import REFUSED, AsJson, Output
 from oms.cli.wire import FileError
 from oms.errors import OmsError
 from oms.store.audit import head, sealed
 from oms.store.seals import Anchor, anchored, read_anchor, verify
 
-group = typer.Typer(help="The seals of the log.", no_args_is_help=True)
+group = typer.Typer(help="The seals of the log, and its trail.", no_args_is_help=True)
 
 
 def register(app: typer.Typer) -> None:
     """Add the group."""
+    group.command("export")(export)
     app.add_typer(group, name="audit")
 
 
