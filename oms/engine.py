@@ -49,7 +49,7 @@ from oms.ports import (
     Unknown,
     VenueMessage,
 )
-from oms.recovery import read_order, recover
+from oms.recovery import first_written_ns, read_order, recover
 from oms.store.codec import encode_meta, new_event
 from oms.sums import State
 from oms.values import AccountId, Provenance
@@ -285,6 +285,10 @@ class Engine:
                 await asyncio.sleep(RETRY_SECONDS[0])
             else:
                 return stream in self.book.orders
+
+    async def began_ns(self, stream: str) -> int:
+        """Return when the log first wrote of `stream` (UTC), 0 if it never did. Raises LogUnavailableError."""
+        return await first_written_ns(self._log, stream)
 
     async def _load(self, *streams: str) -> None:
         """Bring orders back into memory that closed long ago, so that whoever names them gets the truth.

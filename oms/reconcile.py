@@ -1,21 +1,134 @@
-"""Our orders and the venue's word, compared, pure: what has to be asked before anything may be concluded.
+"""Our book and the venue's word, compared, pure: what to record, what must still be asked, and what disagrees.
 
-Nothing here concludes. An order missing from a list was asked about in the wrong place, or at the wrong moment, until
-the venue was asked for that very order and for its trades.
+Nothing here concludes from what a list does not show: an order missing from it was asked about in the wrong place, or
+at the wrong moment, until the venue was asked for that very order and for its trades. And nothing is invented: a figure
+of the venue that no order and no trade explains is a disagreement, for a person to end.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from decimal import Decimal
+from enum import StrEnum
+from types import MappingProxyType
 from typing import Final
 
-from oms.book import Book, order_stream
-from oms.order.decisions import external_id
-from oms.order.state import Life, Order
-from oms.reports import BalanceReport, OrderReport, Refusal, TradeReport
-from oms.values import EXACT, ZERO, AccountId, Currency
+from msgspec import Struct
+
+from oms.book import Book, order_stream, position_stream
+from oms.breaks.decisions import Disagreement
+from oms.breaks.events import BreakKind
+from oms.errors import InvalidOrderError
+from oms.order.decisions import external, external_id, record
+from oms.order.state import CLOSED, Life, Order, evolve, fold
+from oms.reports import BalanceReport, OrderReport, PositionReport, Refusal, TradeReport, VenueOrderStatus
+from oms.values import EXACT, ZERO, AccountId, Currency, PositionLeg, Symbol, currencies, plain
 from oms.venue import Answer, Capabilities
 
 NOT_FOUND: Final = "order_not_found"
+OPEN: Final = frozenset({VenueOrderStatus.PENDING_NEW, VenueOrderStatus.NEW, VenueOrderStatus.PARTIALLY_FILLED})
+News = tuple[str, OrderReport | TradeReport]  # the stream it is about, and what the venue says of it
+
+_NOTHING: Final[Mapping[str, Answer]] = MappingProxyType({})
+
+
+class Part(StrEnum):
+    """What the venue is asked about."""
+
+    ORDERS = "orders"
+    TRADES = "trades"
+    BALANCES = "balances"
+    POSITIONS = "positions"
+
+
+class Result(StrEnum):
+    """How much of a comparison came about."""
+
+    COMPLETE = "complete"
+    PARTIAL = "partial"
+    FAILED = "failed"
+
+
+class Picture(Struct, frozen=True, kw_only=True):
+    """What the venue said in one comparison. A part that could not be asked is None, and `failures` says why.
+
+    `looked_up` and `fills` hold, by stream, what was asked of single orders: their state, their trades.
+    """
+
+    open_orders: Answer | None = None
+    trades: Answer | None = None
+    trades_since_ms: int = 0
+    trades_until_ms: int = 0
+    balances: Answer | None = None
+    positions: Answer | None = None
+    looked_up: Mapping[str, Answer] = _NOTHING
+    fills: Mapping[str, Answer] = _NOTHING
+    failures: Mapping[Part, str] = MappingProxyType({})
+
+    @property
+    def result(self) -> Result:
+        """Whether every part could be asked, some, or none."""
+        if not self.failures:
+            return Result.COMPLETE
+        return Result.FAILED if len(self.failures) == len(Part) else Result.PARTIAL
+
+
+class Finding(Struct, frozen=True):
+    """What one answer adds to what we know: one commit, with its bytes."""
+
+    answer: Answer
+    news: tuple[News, ...]
+
+
+class Reconciliation(Struct, frozen=True, kw_only=True):
+    """What closes the gap: `findings` are to be recorded in their order, `disagreements` remain.
+
+    `asked` are the kinds of which everything that is not listed agrees, but for `unsure`: there something is under way.
+    """
+
+    findings: tuple[Finding, ...]
+    disagreements: tuple[Disagreement, ...]
+    asked: frozenset[BreakKind]
+    unsure: frozenset[str]
+
+
+def reconcile(book: Book, picture: Picture) -> Reconciliation:
+    """Compare `picture` with `book`. Once the findings are in the book, the same picture finds nothing any more."""
+    disagreements = [*_of_orders(book, picture), *_of_lists(book, picture)]
+    asked: set[BreakKind] = set()
+    if picture.trades is not None:
+        asked.add(BreakKind.HISTORY)
+    if picture.open_orders is not None:
+        asked.add(BreakKind.COVERAGE)
+    if picture.balances is not None:
+        asked.add(BreakKind.BALANCE)
+        disagreements.extend(_of_balances(book, picture.balances))
+    if picture.positions is not None:
+        asked.add(BreakKind.POSITION)
+        disagreements.extend(_of_positions(book, picture.positions))
+    return Reconciliation(
+        findings=tuple(_findings(book, picture)),
+        disagreements=tuple(disagreements),
+        asked=frozenset(asked),
+        unsure=frozenset(_under_way(book)),
+    )
+
+
+def questions(book: Book, picture: Picture) -> Sequence[str]:
+    """Return the streams of the orders that must be asked for before anything is concluded: those in doubt, those whose
+    end was asked for, those that work here and are not listed, and those that are known by their trades alone.
+    """
+    shown = {address(book.name, each) for each in _orders(picture.open_orders)}
+    asked: dict[str, None] = {}
+    for stream in book.unsettled:
+        order = book.orders[stream]
+        if order.life is Life.IN_DOUBT or (order.cancels and order.life not in CLOSED):
+            asked[stream] = None
+    if picture.open_orders is not None:
+        asked.update(dict.fromkeys(unlisted(book, shown)))
+    for trade in _trades(picture.trades):
+        stream = address(book.name, trade)
+        if stream not in book.orders and stream not in shown:
+            asked[stream] = None
+    return [stream for stream in asked if stream not in picture.looked_up]
 
 
 def address(account: AccountId, report: OrderReport | TradeReport) -> str:
@@ -43,29 +156,28 @@ def found(answer: Answer) -> bool | None:
 
 def mentions(answer: Answer, order: Order) -> bool:
     """Whether a list of orders or trades shows any trace of `order`."""
-    return any(
-        isinstance(report, OrderReport | TradeReport) and report.client_order_id == order.request.client_order_id
-        for report in answer.reports
-    )
+    return any(isinstance(report, OrderReport | TradeReport) and names(report, order) for report in answer.reports)
 
 
-def may_prove_absence(order: Order, can: Capabilities, now_ns: int) -> bool:
-    """Whether "not found" proves anything now: the request can no longer execute, an accepted order would be visible,
-    and the venue would still remember one that ended without a fill.
+def names(report: OrderReport | TradeReport, order: Order) -> bool:
+    """Whether `report` is about `order`, by either of its ids."""
+    by_venue = order.venue_order_id is not None and report.venue_order_id == order.venue_order_id
+    return by_venue or report.client_order_id == order.request.client_order_id
+
+
+def settled(order: Order, can: Capabilities, now_ns: int) -> bool:
+    """Whether "not found" proves anything: the request can no longer execute, and had it been accepted, it would show.
+
+    For an order that the venue once showed, whoever asks has to be patient (`oms.survey`).
     """
-    settled_ns = order.valid_until_ns + _ns(can.visibility_delay)
-    forgotten_ns = order.valid_until_ns - _ns(can.submit_validity) + _ns(can.unfilled_memory)
-    return settled_ns < now_ns < forgotten_ns
+    return now_ns > order.valid_until_ns + ns(can.visibility_delay)
 
 
-def differences(book: Book, balances: Sequence[BalanceReport]) -> Mapping[Currency, tuple[Decimal, Decimal]]:
-    """Return, by currency, our total and the venue's where they differ. A currency that is not listed is zero."""
-    theirs = totals(balances)
-    return {
-        currency: (book.totals.get(currency, ZERO), theirs.get(currency, ZERO))
-        for currency in sorted({*book.totals, *theirs})
-        if book.totals.get(currency, ZERO) != theirs.get(currency, ZERO)
-    }
+def remembered(began_ns: int, can: Capabilities, now_ns: int) -> bool:
+    """Whether the venue would still know an order that was first sent at `began_ns`, had it ever arrived: it forgets an
+    order a while after it ended without a fill.
+    """
+    return now_ns < began_ns + ns(can.unfilled_memory)
 
 
 def totals(balances: Sequence[BalanceReport]) -> Mapping[Currency, Decimal]:
@@ -79,5 +191,191 @@ def totals(balances: Sequence[BalanceReport]) -> Mapping[Currency, Decimal]:
     return found
 
 
-def _ns(seconds: float) -> int:
+def ns(seconds: float) -> int:
+    """Return a duration in nanoseconds."""
     return int(seconds * 1_000_000_000)
+
+
+# ------------------------------------------------------------------------------------------------ what to record
+
+
+def _findings(book: Book, picture: Picture) -> Iterable[Finding]:
+    """Yield one finding for what follows on one another in one answer."""
+    before: Finding | None = None
+    for finding in _in_order(book, picture):
+        if before is not None and before.answer is finding.answer:
+            before = Finding(before.answer, (*before.news, *finding.news))
+            continue
+        if before is not None:
+            yield before
+        before = finding
+    if before is not None:
+        yield before
+
+
+def _in_order(book: Book, picture: Picture) -> Iterable[Finding]:
+    """Yield what is news: orders nobody here knew, then trades, so that a picture of an order that counts them already
+    finds them booked, then the orders.
+    """
+    lists = [answer for answer in (picture.open_orders, *picture.looked_up.values()) if answer is not None]
+    traded = [answer for answer in (picture.trades, *picture.fills.values()) if answer is not None]
+    standing: dict[str, Order] = {}
+    foreign = {address(book.name, each) for answer in lists for each in _orders(answer)} - book.orders.keys()
+    for answer in lists:
+        yield from _news(
+            book, standing, answer, [each for each in _orders(answer) if address(book.name, each) in foreign]
+        )
+    for answer in traded:
+        yield from _news(book, standing, answer, _trades(answer))
+    for answer in lists:
+        yield from _news(
+            book, standing, answer, [each for each in _orders(answer) if address(book.name, each) not in foreign]
+        )
+
+
+def _news(
+    book: Book, standing: dict[str, Order], answer: Answer, reports: Iterable[OrderReport | TradeReport]
+) -> Iterable[Finding]:
+    """Yield the finding of those of `reports` that say something new; `standing` is how the orders stand with them."""
+    news: list[News] = []
+    for report in reports:
+        stream = address(book.name, report)
+        order = standing.get(stream) or book.orders.get(stream)
+        if order is not None:
+            events = record(report, order)
+            for event in events:
+                order = evolve(order, event)
+        else:
+            try:
+                events = external(report, book.name) if isinstance(report, OrderReport) else ()
+            except InvalidOrderError:
+                events = ()
+            order = fold(events)
+        if events:
+            assert order is not None
+            standing[stream] = order
+            news.append((stream, report))
+    if news:
+        yield Finding(answer, tuple(news))
+
+
+def _orders(answer: Answer | None) -> list[OrderReport]:
+    return [] if answer is None else [each for each in answer.reports if isinstance(each, OrderReport)]
+
+
+def _trades(answer: Answer | None) -> list[TradeReport]:
+    return [] if answer is None else [each for each in answer.reports if isinstance(each, TradeReport)]
+
+
+# ------------------------------------------------------------------------------------------------ what disagrees
+
+
+def _of_orders(book: Book, picture: Picture) -> Iterable[Disagreement]:
+    """Yield orders that the venue contradicted, and those that it works at another price than was sent."""
+    for order in book.orders.values():
+        if order.flagged:
+            yield Disagreement(
+                kind=BreakKind.ORDER,
+                subject=order.request.client_order_id,
+                ours="as its history says",
+                theirs="otherwise: oms explain shows how",
+                symbol=order.request.symbol,
+            )
+    for report in _orders(picture.open_orders):
+        known = book.orders.get(address(book.name, report))
+        sent = None if known is None else known.request.price
+        if sent is not None and report.price and report.status in OPEN and report.price != sent:
+            yield Disagreement(
+                kind=BreakKind.PRICE,
+                subject=external_id(report),
+                ours=plain(sent),
+                theirs=plain(report.price),
+                difference=EXACT.subtract(report.price, sent),
+                symbol=report.symbol,
+            )
+
+
+def _of_lists(book: Book, picture: Picture) -> Iterable[Disagreement]:
+    """Yield lists that the venue cut: what they do not show may be there."""
+    if picture.trades is not None and not picture.trades.complete:
+        yield Disagreement(
+            kind=BreakKind.HISTORY,
+            subject="trades",
+            ours=f"whole up to {book.account.covered_ms or picture.trades_since_ms} ms",
+            theirs="the lists of trades since then are cut",
+            until_ms=picture.trades_until_ms,
+        )
+    if picture.open_orders is not None and not picture.open_orders.complete:
+        yield Disagreement(
+            kind=BreakKind.COVERAGE,
+            subject="open_orders",
+            ours="every order of ours was asked for by itself",
+            theirs="the list is cut: others may be missing",
+        )
+
+
+def _of_balances(book: Book, answer: Answer) -> Iterable[Disagreement]:
+    """Yield what the venue says we own otherwise than we do. A currency that is not listed is zero."""
+    theirs = totals([each for each in answer.reports if isinstance(each, BalanceReport)])
+    for currency in sorted({*book.totals, *theirs}):
+        ours, said = book.totals.get(currency, ZERO), theirs.get(currency, ZERO)
+        if ours != said:
+            yield Disagreement(
+                kind=BreakKind.BALANCE,
+                subject=f"spot/{currency}",
+                ours=plain(ours),
+                theirs=plain(said),
+                difference=EXACT.subtract(said, ours),
+            )
+
+
+def _of_positions(book: Book, answer: Answer) -> Iterable[Disagreement]:
+    """Yield legs of perpetuals that the venue holds otherwise than we do. A leg that is not listed is flat."""
+    theirs = {
+        position_stream(book.name, each.symbol, each.leg or PositionLeg.NET): _signed(each)
+        for each in answer.reports
+        if isinstance(each, PositionReport)
+    }
+    ours = {stream: leg.quantity for stream, leg in book.positions.items() if is_perpetual(symbol_of(stream))}
+    for stream in sorted({*ours, *theirs}):
+        held, said = ours.get(stream, ZERO), theirs.get(stream, ZERO)
+        if held != said:
+            yield Disagreement(
+                kind=BreakKind.POSITION,
+                subject=stream.split("/", 2)[2],
+                ours=plain(held),
+                theirs=plain(said),
+                difference=EXACT.subtract(said, held),
+                symbol=symbol_of(stream),
+            )
+
+
+def _signed(report: PositionReport) -> Decimal:
+    quantity = report.quantity or ZERO
+    match report.leg:
+        case PositionLeg.LONG:
+            return abs(quantity)
+        case PositionLeg.SHORT:
+            return -abs(quantity)
+        case _:
+            return quantity
+
+
+def _under_way(book: Book) -> Iterable[str]:
+    """Yield the breaks that nobody can tell of now: an order whose trades are not all known moves its figures."""
+    for stream in book.unsettled:
+        order = book.orders[stream]
+        if order.trades_missing or order.life is Life.IN_DOUBT:
+            base, quote = currencies(order.request.symbol)
+            yield from (f"{BreakKind.BALANCE}:spot/{currency}" for currency in (base, quote))
+            yield f"{BreakKind.POSITION}:{order.request.symbol}/{order.request.position_leg}"
+
+
+def symbol_of(stream: str) -> Symbol:
+    """Return the symbol in the name of a position leg's stream, which holds slashes itself."""
+    return Symbol(stream.split("/", 2)[2].rpartition("/")[0])
+
+
+def is_perpetual(symbol: Symbol) -> bool:
+    """Whether `symbol` names a perpetual: those say what they settle in."""
+    return ":" in symbol

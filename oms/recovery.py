@@ -63,3 +63,9 @@ async def read_order(log: EventLog, stream: str, *, before: int | None = None) -
     """
     history = await log.read(stream)
     return fold(decode(stored.topic, stored.state) for stored in history if before is None or stored.version < before)  # type: ignore[misc]  # an order's stream holds an order's events
+
+
+async def first_written_ns(log: EventLog, stream: str) -> int:
+    """Return when the log first wrote of `stream` (UTC), 0 if it never did. Raises LogUnavailableError."""
+    history = await log.read(stream)
+    return decode_meta(history[0].state).recorded_ns if history else 0

@@ -40,9 +40,12 @@ class Disagreement(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class DisagreementsReport(Struct, frozen=True, kw_only=True, gc=False):
-    """All that disagrees, of the `kinds` that the venue was asked about; what of them is not listed agrees."""
+    """All that disagrees, of the `kinds` that the venue was asked about; what of them is not listed agrees, but for the
+    breaks (by id) that are `unsure`: of those nobody can tell now.
+    """
 
     kinds: frozenset[BreakKind]
+    unsure: frozenset[str] = frozenset()
     disagreements: tuple[Disagreement, ...]
     evidence: tuple[str, ...] = ()
 
@@ -66,9 +69,11 @@ class ResolveBreak(Struct, frozen=True, kw_only=True, gc=False):
 def report(news: DisagreementsReport, breaks: Breaks) -> tuple[BreakEvent, ...]:
     """Return what `news` adds to the breaks that are known; none when it says nothing new."""
     events: list[BreakEvent] = []
-    seen: set[str] = set()
+    seen = set(news.unsure)
     for found in news.disagreements:
         seen.add(found.break_id)
+        if found.break_id in news.unsure:
+            continue
         known = breaks.open.get(found.break_id)
         if known is None and breaks.accepted.get(found.break_id) != found.figures:
             events.append(_opened(found, news.evidence))

@@ -7,7 +7,7 @@ from decimal import Decimal
 from random import Random  # noqa: TID251 - jitter from a seed
 from typing import Any, TypeVar
 
-from oms.book import Book, account_stream, order_stream
+from oms.book import Book, Event, account_stream, order_stream
 from oms.decide import BalancesReport, Decider
 from oms.dispatcher import Dispatcher
 from oms.engine import Engine, Receipt
@@ -133,6 +133,10 @@ class Desk:
         """Return the topics of an order's events, as the log has them."""
         return [stored.topic.partition("/")[0] for stored in self.log._streams.get(stream(name), {}).values()]
 
+    def story(self, name: str = "c1") -> list[Event]:
+        """Return an order's events, as the log has them."""
+        return [decode(stored.topic, stored.state) for stored in self.log._streams.get(stream(name), {}).values()]
+
     def in_log(self, name: str = "c1") -> Order | None:
         """Return an order as the log tells it."""
         history = [decode(stored.topic, stored.state) for stored in self.log._streams.get(stream(name), {}).values()]
@@ -148,6 +152,10 @@ class Desk:
     def agrees(self) -> bool:
         """Whether memory is what the log adds up to."""
         return self.engine.book.summary() == self.replayed().summary()
+
+    def breaks(self) -> dict[str, tuple[str, str]]:
+        """Return the open breaks by id: our figure and the venue's."""
+        return {name: (each.ours, each.theirs) for name, each in self.engine.book.account.breaks.open.items()}
 
     def held(self, currency: str = "USDT") -> Decimal:
         return self.engine.book.funds(Currency(currency)).held

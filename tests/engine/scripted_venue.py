@@ -64,6 +64,7 @@ class ScriptedVenue:
         self.canceled: list[OrderRef] = []
         self.asked = 0
         self.orders: dict[str, OrderReport] = {}  # by client order id
+        self.ended_ms: dict[str, int] = {}  # by client order id
         self.trades_done: list[TradeReport] = []
         self.totals: dict[str, Decimal] = {"USDT": Decimal(1_000), "BTC": Decimal(5)}
         self._now_ns = now_ns
@@ -101,7 +102,7 @@ class ScriptedVenue:
             if shown.status not in OPEN:
                 refusal = Refusal(klass=RefusalClass.CERTAIN, reason="already_filled", code="50031")
                 return self._answer((refusal,))
-            self.orders[order.client_order_id] = _with(shown, status=VenueOrderStatus.CANCELED)
+            self.set_status(order.client_order_id, VenueOrderStatus.CANCELED)
         return self._settled(fate, Ack())
 
     def _settled(self, fate: Fate, ack: Ack) -> Answer:
@@ -148,6 +149,14 @@ class ScriptedVenue:
     def set_status(self, client_order_id: str, status: VenueOrderStatus) -> None:
         """Let the venue change its mind about an order, without a word."""
         self.orders[client_order_id] = _with(self.orders[client_order_id], status=status)
+        if status not in OPEN:
+            self.ended_ms[client_order_id] = self._now_ns() // 1_000_000
+
+    def _forgot(self, client_order_id: str) -> bool:
+        """Whether it ended without a fill so long ago that no query knows it."""
+        ended_ms = self.ended_ms.get(client_order_id)
+        unfilled = ended_ms is not None and not self.orders[client_order_id].cum_quantity
+        return unfilled and self._now_ns() / 1e6 - (ended_ms or 0) > SPOT.unfilled_memory * 1e3
 
     def fill(self, client_order_id: str, quantity: str, *, price: str = "100") -> tuple[OrderReport, TradeReport]:
         """Match a part of an order; return how the venue would push it."""
@@ -160,6 +169,8 @@ class ScriptedVenue:
         if shown.status not in OPEN:
             status = shown.status or VenueOrderStatus.CANCELED
         shown = self.orders[client_order_id] = _with(shown, status=status, cum_quantity=cum_quantity)
+        if whole:
+            self.ended_ms[client_order_id] = self._now_ns() // 1_000_000
         trade = TradeReport(
             exec_id=ExecId(f"t{len(self.trades_done) + 1}"),
             symbol=shown.symbol,
@@ -183,7 +194,7 @@ class ScriptedVenue:
 
     async def order(self, order: OrderRef) -> Answer:
         await self._asked()
-        shown = None if self.blind else self.orders.get(order.client_order_id)
+        shown = None if self.blind or self._forgot(order.client_order_id) else self.orders.get(order.client_order_id)
         if shown is None:
             return self._answer((Refusal(klass=RefusalClass.CERTAIN, reason="order_not_found", code="50005"),))
         return self._answer((shown,))
@@ -203,7 +214,11 @@ class ScriptedVenue:
 
     async def order_history(self, symbol: Symbol, *, since_ms: int, until_ms: int) -> Answer:
         await self._asked()
-        ended = [each for each in self.orders.values() if each.status not in OPEN and each.symbol == symbol]
+        ended = [
+            shown
+            for name, shown in self.orders.items()
+            if shown.symbol == symbol and since_ms <= self.ended_ms.get(name, 0) <= until_ms and not self._forgot(name)
+        ]
         return self._answer([] if self.blind else ended)
 
     async def positions(self) -> Answer:

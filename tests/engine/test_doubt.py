@@ -4,13 +4,16 @@ import asyncio
 from decimal import Decimal
 
 import pytest
+from msgspec.structs import replace
 
-from oms.order.state import Life
+from oms.order.events import OrderVanished, VenueSearched
+from oms.order.state import Life, status
 from oms.reports import VenueOrderStatus
 from oms.store.memory import Fault, Trouble
-from oms.values import Currency
+from oms.values import Currency, OrderStatus
+from oms.venue import Answer, NoAnswerError, OrderRef
 from tests.engine.desk import Desk, begin, play, stream
-from tests.engine.scripted_venue import Fate
+from tests.engine.scripted_venue import Fate, ScriptedVenue
 
 USDT = Currency("USDT")
 
@@ -151,17 +154,192 @@ def test_s01_not_being_able_to_ask_never_proves_absence() -> None:
     play(story)
 
 
-def test_beyond_the_venues_memory_not_found_proves_nothing() -> None:
+@pytest.mark.parametrize(("minutes", "direct"), [(19, True), (25, False)])
+def test_s16_an_unfilled_order_that_ended_while_we_were_down_is_closed_as_canceled(
+    minutes: int,
+    direct: bool,  # noqa: FBT001
+) -> None:
     async def story(desk: Desk) -> None:
+        await desk.start()
+        await desk.place()
+        await asyncio.sleep(1)
+        desk.process.kill()
+        desk.venue.set_status("c1", VenueOrderStatus.CANCELED)
+        await asyncio.sleep(minutes * 60)
+        await desk.start()
+        assert (desk.life() is Life.CANCELED) is direct  # at minute 19 the venue says so itself
+        await asyncio.sleep(120)
+        assert status(desk.order()) is OrderStatus.CANCELED
+        assert "venue-refused" not in desk.told()
+        assert "absence-proven" not in desk.told()
+        if not direct:
+            assert desk.order().reason == "proof: absence"
+            assert desk.told()[-2:] == ["venue-searched", "order-vanished"]
+            searched, vanished = desk.story()[-2:]
+            assert isinstance(searched, VenueSearched)
+            assert isinstance(vanished, OrderVanished)
+            assert [mark.what for mark in searched.marks] == ["order", "open_orders", "order_history", "trades"]
+            assert all(mark.complete for mark in searched.marks)
+            assert [mark.memory_ms for mark in searched.marks] == [1_200_000, None, 1_200_000, None]
+            assert vanished.evidence == tuple(mark.message_id for mark in searched.marks)
+            assert set(vanished.evidence) <= set(desk.log._messages)
+        assert not desk.held()
+        assert desk.agrees()
+
+    play(story)
+
+
+def test_s16_a_send_that_may_be_older_than_the_venues_memory_is_never_called_rejected() -> None:
+    """Whether it arrived and was canceled, or never arrived, nobody can say any more."""
+
+    async def story(desk: Desk) -> None:
+        await desk.start()
+        desk.venue.held = asyncio.Event()
+        await desk.place()
+        await asyncio.sleep(1)
+        desk.process.kill()
+        desk.venue.held = None
+        await asyncio.sleep(25 * 60)
+        await desk.start()
+        await asyncio.sleep(120)
+        assert status(desk.order()) is OrderStatus.CANCELED
+        assert desk.order().reason == "proof: absence"
+
+    play(story)
+
+
+def test_s16_a_list_that_was_cut_proves_nothing() -> None:
+    class Cut(ScriptedVenue):
+        whole = False
+
+        async def trades(self, *, since_ms: int, until_ms: int) -> Answer:
+            answer = await super().trades(since_ms=since_ms, until_ms=until_ms)
+            return replace(answer, complete=self.whole)
+
+    async def story(desk: Desk) -> None:
+        venue = desk.venue = Cut(desk.clock.now_ns)
         await desk.start()
         desk.venue.fates.append(Fate.REQUEST_LOST)
         await desk.place()
-        await asyncio.sleep(1)
-        desk.venue.cut = True
-        await asyncio.sleep(25 * 60)
-        desk.venue.cut = False
         await asyncio.sleep(300)
-        assert desk.life() is Life.IN_DOUBT  # a person, or a fill, has to settle it
+        assert desk.life() is Life.IN_DOUBT
+        assert desk.held() > 0
+        venue.whole = True
+        await asyncio.sleep(30)
+        assert desk.life() is Life.REJECTED
+
+    play(story)
+
+
+def test_s43_an_order_absent_everywhere_for_days_is_closed_with_evidence_and_stays_in_history() -> None:
+    async def story(desk: Desk) -> None:
+        await desk.start()
+        await desk.place()
+        await asyncio.sleep(1)
+        desk.process.kill()
+        del desk.venue.orders["c1"]
+        desk.clock._epoch_ns += 10 * 86_400 * 10**9
+        await desk.start()
+        await asyncio.sleep(120)
+        assert status(desk.order()) is OrderStatus.CANCELED
+        asked = desk.venue.asked
+        await asyncio.sleep(30)
+        assert desk.venue.asked - asked < 20  # the comparisons' own questions: it is not polled for ever
+        assert desk.in_log() is not None
+
+    play(story)
+
+
+def test_s13_an_order_that_vanished_and_shows_up_again_lives_again() -> None:
+    async def story(desk: Desk) -> None:
+        await desk.start()
+        await desk.place()
+        await asyncio.sleep(1)
+        gone = desk.venue.orders.pop("c1")
+        await asyncio.sleep(100)
+        assert desk.order().reason == "proof: absence"
+        desk.venue.orders["c1"] = gone
+        await asyncio.sleep(15)
+        assert desk.life() is Life.WORKING
+        assert desk.held() > 0
+        assert desk.told()[-2:] == ["order-vanished", "venue-accepted"]
+
+    play(story)
+
+
+def test_a_working_order_that_the_venue_forgets_for_a_while_is_not_given_up() -> None:
+    async def story(desk: Desk) -> None:
+        await desk.start()
+        await desk.place()
+        await asyncio.sleep(1)
+        for _ in range(5):
+            desk.venue.blind = True
+            await asyncio.sleep(30)
+            assert desk.life() is Life.WORKING
+            desk.venue.blind = False
+            await asyncio.sleep(15)
+        assert desk.told() == ["order-requested", "send-started", "venue-accepted"]
+
+    play(story)
+
+
+@pytest.mark.parametrize("hours", [1])
+def test_s14_a_cancel_in_flight_through_an_outage_stays_pending_and_nothing_is_made_up(hours: int) -> None:
+    async def story(desk: Desk) -> None:
+        await desk.start()
+        await desk.place()
+        await asyncio.sleep(1)
+        desk.venue.fates.extend([Fate.REQUEST_LOST] * 10_000)
+        desk.venue.cut = True
+        await desk.cancel()
+        await asyncio.sleep(hours * 3_600)
+        assert status(desk.order()) is OrderStatus.PENDING_CANCEL
+        assert desk.held() > 0
+        assert {*desk.told()} == {
+            "order-requested", "send-started", "venue-accepted", "cancel-requested", "cancel-unknown",
+        }  # fmt: skip
+        desk.venue.fates.clear()
+        desk.venue.cut = False
+        await asyncio.sleep(30)
+        assert desk.life() is Life.CANCELED
+
+    play(story)
+
+
+def test_s15_an_order_that_left_the_open_list_is_asked_for_itself_and_for_its_trades() -> None:
+    async def story(desk: Desk) -> None:
+        await desk.start()
+        for name in ("c1", "c2"):
+            await desk.place(name)
+        await asyncio.sleep(1)
+        desk.venue.fates.extend([Fate.ANSWER_LOST, Fate.ANSWER_LOST])
+        for name in ("c1", "c2"):
+            desk.venue.fill(name, "0.5")
+            await desk.cancel(name)
+        await asyncio.sleep(15)
+        assert [desk.life(name) for name in ("c1", "c2")] == [Life.CANCELED] * 2
+        assert [desk.order(name).cum_quantity for name in ("c1", "c2")] == [Decimal("0.5")] * 2
+
+    play(story)
+
+
+def test_s44_one_order_that_cannot_be_read_keeps_nobody_from_the_others() -> None:
+    class Garbled(ScriptedVenue):
+        async def order(self, order: OrderRef) -> Answer:
+            if order.client_order_id == "c1":
+                raise NoAnswerError("the answer is not JSON", self._evidence())
+            return await super().order(order)
+
+    async def story(desk: Desk) -> None:
+        desk.venue = Garbled(desk.clock.now_ns)
+        await desk.start()
+        for name in ("c1", "c2", "c3"):
+            await desk.place(name)
+        await asyncio.sleep(1)
+        for name in ("c1", "c2", "c3"):
+            desk.venue.set_status(name, VenueOrderStatus.CANCELED)
+        await asyncio.sleep(15)
+        assert [desk.life(name) for name in ("c1", "c2", "c3")] == [Life.WORKING, Life.CANCELED, Life.CANCELED]
 
     play(story)
 

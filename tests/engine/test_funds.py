@@ -83,7 +83,7 @@ def test_a_trade_between_the_looks_of_the_opening_is_counted_once(after: str) ->
         await asyncio.sleep(30)
         assert desk.told("byhand").count("order-filled") == 1
         assert desk.engine.book.funds(BTC).total == Decimal(6)
-        assert not desk.watcher.differences
+        assert not desk.breaks()
 
     play(story)
 
@@ -101,7 +101,7 @@ def test_a_trade_from_before_the_log_began_is_in_the_opening_and_never_booked() 
         await asyncio.sleep(100)
         assert desk.life() is Life.REJECTED
         assert not desk.told("byhand")
-        assert not desk.watcher.differences
+        assert not desk.breaks()
 
     play(story)
 
@@ -116,7 +116,7 @@ def test_an_order_somebody_placed_elsewhere_is_known_as_external_and_its_fills_c
         desk.venue.totals = {"USDT": Decimal("899.9"), "BTC": Decimal(6)}
         await asyncio.sleep(15)
         assert desk.life("byhand") is Life.FILLED
-        assert not desk.watcher.differences
+        assert not desk.breaks()
         assert desk.agrees()
 
     play(story)
@@ -126,8 +126,8 @@ def test_a_deposit_shows_as_a_difference_and_is_never_corrected_silently() -> No
     async def story(desk: Desk) -> None:
         await desk.start()
         desk.venue.totals["USDT"] += 500
-        await asyncio.sleep(15)
-        assert desk.watcher.differences == {"USDT": ("1000", "1500")}
+        await asyncio.sleep(25)
+        assert desk.breaks() == {"balance:spot/USDT": ("1000", "1500")}
         assert desk.engine.book.funds(USDT).total == 1_000
 
     play(story)

@@ -11,19 +11,21 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from oms.book import Book
-from oms.decide import Addressed, Decided, Decider, Report
+from oms.decide import Addressed, Decided, Decider, Fact, Report, _order
 from oms.dispatcher import Dispatcher, new_order, order_ref
 from oms.engine import Engine, Receipt, _Entry
 from oms.errors import LogUnavailableError
-from oms.order.events import OrderEvent, SendStarted
+from oms.order.decisions import record
+from oms.order.events import SendStarted
 from oms.order.messages import AbsenceReport, OrderNews
 from oms.order.state import Order
 from oms.ports import AlreadyThere, Batch, Committed, Conflict, Fenced, NotCommitted, VenueMessage
-from oms.reconcile import found
-from oms.reports import TradeReport
+from oms.reconcile import address, found
+from oms.reports import OrderReport, TradeReport
+from oms.sums import State
+from oms.survey import Survey
 from oms.values import ClientOrderId, Provenance
-from oms.venue import Evidence, NoAnswerError
-from oms.watcher import Watcher
+from oms.venue import Answer, Evidence, NoAnswerError
 from tests.simulation.running import Parts
 from tests.simulation.storage import Storage
 
@@ -106,16 +108,28 @@ class CancelsFromMemory(Dispatcher):
 class BooksAFillTwice(Decider):
     """Forgets which trades it has booked."""
 
-    def _news(self, book: Book, stream: str, news: OrderNews) -> tuple[OrderEvent, ...]:
+    def _report(self, book: Book, stream: str, report: Report, facts: list[Fact]) -> State | None:
         order = book.orders.get(stream)
-        if order is None or not isinstance(news, TradeReport):
-            return super()._news(book, stream, news)
-        again = Book(self.account)
-        again.orders[stream] = replace(order, trades=())
-        return super()._news(again, stream, news)
+        if order is None or not isinstance(report, TradeReport):
+            return super()._report(book, stream, report, facts)
+        return _order(book, stream, record(report, replace(order, trades=())), facts)
 
 
-class CouldNotAskIsNotFound(Watcher):
+class TellsEverything(Survey):
+    """Leaves it to the engine to find out what is news."""
+
+    async def record(self, answer: Answer) -> None:
+        account = self._recording.account
+        said: list[Addressed] = [
+            (address(account, report), report)
+            for report in answer.reports
+            if isinstance(report, OrderReport | TradeReport) and await self._recording.known(address(account, report))
+        ]
+        if said:
+            await self._recording.report(said, source=answer.source)
+
+
+class CouldNotAskIsNotFound(Survey):
     """Takes a failed question for the answer no."""
 
     async def _resolve(self, stream: str, order: Order) -> None:
@@ -123,16 +137,16 @@ class CouldNotAskIsNotFound(Watcher):
             await super()._resolve(stream, order)
         except NoAnswerError:
             report: Report = AbsenceReport(evidence=PROOFS)
-            await self._engine.report([(stream, report)], source=Provenance.INFERRED)
+            await self._recording.report([(stream, report)], source=Provenance.INFERRED)
 
 
-class NotFoundIsAbsent(Watcher):
+class NotFoundIsAbsent(Survey):
     """Believes the first "not found", while the request may still arrive."""
 
     async def _resolve(self, stream: str, order: Order) -> None:
         if found(await self._venue.order(order_ref(order))) is False:
             report: Report = AbsenceReport(evidence=PROOFS)
-            await self._engine.report([(stream, report)], source=Provenance.INFERRED)
+            await self._recording.report([(stream, report)], source=Provenance.INFERRED)
         else:
             await super()._resolve(stream, order)
 
@@ -163,8 +177,8 @@ BUGS: Final[Mapping[str, Planted]] = {
     "resend blindly": Planted(Parts(dispatcher=ResendsBlindly), frozenset({"I2", "I3"})),
     "cancel from memory": Planted(Parts(dispatcher=CancelsFromMemory), frozenset({"I3"})),
     "retry under old names": Planted(Parts(engine=RetriesUnderOldNames), frozenset({"I19"})),
-    "book a fill twice": Planted(Parts(decider=BooksAFillTwice), frozenset({"I8"})),
-    "could not ask is not found": Planted(Parts(watcher=CouldNotAskIsNotFound), frozenset({"I10"})),
-    "not found is absent": Planted(Parts(watcher=NotFoundIsAbsent), frozenset({"I10"})),
+    "book a fill twice": Planted(Parts(decider=BooksAFillTwice, survey=TellsEverything), frozenset({"I8"})),
+    "could not ask is not found": Planted(Parts(survey=CouldNotAskIsNotFound), frozenset({"I10"})),
+    "not found is absent": Planted(Parts(survey=NotFoundIsAbsent), frozenset({"I10"})),
     "skip the fence": Planted(Parts(storage=SkipsTheFence), frozenset({"I14"})),
 }

@@ -24,6 +24,7 @@ from oms.order.events import (
     OrderEvent,
     OrderFilled,
     OrderRequested,
+    OrderVanished,
     OutcomeUnknown,
     SendStarted,
     VenueRefused,
@@ -40,7 +41,7 @@ from tests.simulation.storage import Storage
 K = TypeVar("K", bound=str)
 Say = Callable[[str, str], None]  # the invariant, what is wrong with it
 
-PROOFS: Final = 3  # the order itself, the open orders, the trades
+PROOFS: Final = 4  # the order itself, the open orders, the orders that ended, the trades
 
 # Drawn by hand, apart from the product's table: where a life may go in one event.
 MOVES: Final[Mapping[Life, frozenset[Life]]] = {
@@ -49,12 +50,13 @@ MOVES: Final[Mapping[Life, frozenset[Life]]] = {
     Life.SENDING: frozenset(
         {Life.WORKING, Life.REJECTED, Life.IN_DOUBT, Life.FILLED, Life.CANCELED, Life.EXPIRED},
     ),
-    Life.IN_DOUBT: frozenset({Life.WORKING, Life.REJECTED, Life.FILLED, Life.CANCELED, Life.EXPIRED}),
-    Life.WORKING: frozenset({Life.FILLED, Life.CANCELED, Life.EXPIRED, Life.REJECTED}),
+    Life.IN_DOUBT: frozenset({Life.WORKING, Life.REJECTED, Life.FILLED, Life.CANCELED, Life.EXPIRED, Life.VANISHED}),
+    Life.WORKING: frozenset({Life.FILLED, Life.CANCELED, Life.EXPIRED, Life.REJECTED, Life.VANISHED}),
     Life.FILLED: frozenset({Life.WORKING}),
     Life.CANCELED: frozenset({Life.FILLED}),
     Life.EXPIRED: frozenset({Life.FILLED}),
     Life.REJECTED: frozenset({Life.WORKING, Life.FILLED, Life.CANCELED, Life.EXPIRED}),
+    Life.VANISHED: frozenset({Life.WORKING, Life.FILLED, Life.CANCELED, Life.EXPIRED}),
 }
 
 
@@ -163,6 +165,9 @@ class Witness:
                     self._say("I10", f"{stored.stream} called absent {early:.1f} s before its request expired")
                 if len(set(event.evidence)) < PROOFS:
                     self._say("I10", f"{stored.stream} called absent on {event.evidence}")
+            case OrderVanished():
+                if len(set(event.evidence)) < PROOFS:
+                    self._say("I10", f"{stored.stream} called vanished on {event.evidence}")
             case OutcomeUnknown() | OrderDenied() | OrderRequested() | VenueRefused():
                 pass
             case _:

@@ -13,6 +13,7 @@ from oms.engine import Engine, Receipt
 from oms.errors import FencedError, LogUnavailableError, NotReadyError
 from oms.order.messages import CancelOrder, PlaceOrder
 from oms.risk import Limits
+from oms.survey import Survey
 from oms.values import AccountId
 from oms.venue import NoAnswerError, Venue
 from oms.watcher import Watcher
@@ -31,6 +32,7 @@ class Parts:
     decider: type[Decider] = Decider
     dispatcher: type[Dispatcher] = Dispatcher
     watcher: type[Watcher] = Watcher
+    survey: type[Survey] = Survey
     storage: type[Storage] = Storage
 
 
@@ -145,7 +147,9 @@ class Running:
             closed_kept=self._closed_kept,
         )
         dispatcher = self._parts.dispatcher(engine, self._venue, clock=clock, ids=ids, spawn=spawn)
-        watcher = self._parts.watcher(engine, dispatcher, self._venue, clock=clock, ids=ids, spawn=spawn)
+        watcher = self._parts.watcher(
+            engine, dispatcher, self._venue, clock=clock, ids=ids, spawn=spawn, survey=self._parts.survey
+        )
         try:
             await engine.start("bitmart spot")
         except (LogUnavailableError, FencedError):  # it could not start, so it ends; who runs it tries again

@@ -6,6 +6,7 @@ from decimal import Decimal
 from adapters.simulator.exchange.accounts import Account
 from adapters.simulator.exchange.orders import Order as VenueOrder
 from oms.book import order_stream, position_stream
+from oms.breaks.events import BreakKind
 from oms.order.decisions import EXTERNAL_PREFIX
 from oms.order.state import CLOSED, Life
 from oms.values import ZERO, AccountId, ClientOrderId, PositionLeg, signed
@@ -52,8 +53,11 @@ def unsettled(
             yield "I10", f"{stream} is left {order.life}, its trades missing: {order.trades_missing}"
     yield from _orders(account, truth, witness, before)
     yield from _money(account, truth, witness, before)
-    if watcher.differences:
-        yield "I7", f"the watcher sees {watcher.differences}"
+    for each in engine.book.account.breaks.open.values():
+        if each.kind is not BreakKind.ORDER:  # the venue said what nobody can read: that is for a person to end
+            yield "I7", f"a break is open: {each}"
+    if watcher.trouble is not None:
+        yield "I10", f"the watcher says: {watcher.trouble}"
 
 
 def _orders(account: AccountId, truth: Account, witness: Witness, before: Collection[str]) -> Iterable[tuple[str, str]]:

@@ -1,0 +1,465 @@
+"""Asks the venue about one account and records what it says: one comparison, one order, one doubt at a time.
+
+What an answer means is decided in `oms.reconcile`, purely; here are the questions, their order and their patience. The
+same survey serves the running OMS and a rehearsal that only shows what would be recorded.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Final, Protocol
+
+import structlog
+from msgspec import Struct
+from msgspec.structs import replace
+
+from oms.account.events import TradesCovered
+from oms.book import Book, account_stream
+from oms.breaks import decisions as breaks
+from oms.breaks.decisions import Disagreement, DisagreementsReport
+from oms.breaks.events import BreakKind
+from oms.decide import Addressed, BalancesReport
+from oms.dispatcher import order_ref
+from oms.evidence import kept
+from oms.order.decisions import external_id
+from oms.order.events import Mark
+from oms.order.messages import AbsenceReport
+from oms.order.state import CLOSED, Life, Order
+from oms.ports import Clock, Ids, VenueMessage
+from oms.reconcile import (
+    Part,
+    Picture,
+    Result,
+    address,
+    found,
+    mentions,
+    names,
+    ns,
+    questions,
+    reconcile,
+    remembered,
+    settled,
+)
+from oms.reports import BalanceReport, OrderReport, TradeReport
+from oms.values import AccountId, Provenance
+from oms.venue import Answer, NoAnswerError, OrderRef, Venue
+
+OVERLAP_MS: Final = (
+    30_000  # trades are asked for from this long before the last look: pages overlap, ids tell them apart
+)
+PATIENCE_SECONDS: Final = 60.0  # an order that the venue once showed is missed for so long before that means anything
+UNANSWERED_MAX: Final = 3  # orders in a row that could not be asked for, before the others wait for the next time
+COVERED_EVERY_MS: Final = 60_000  # how often at most the log is told how far trades are known
+
+log = structlog.get_logger()
+
+
+class Recording(Protocol):
+    """Where what the venue says is recorded: the engine, or a rehearsal."""
+
+    @property
+    def account(self) -> AccountId: ...
+    @property
+    def book(self) -> Book: ...
+    @property
+    def opened_ns(self) -> int: ...
+    @property
+    def written_ns(self) -> int: ...
+    @property
+    def resumed_ns(self) -> int: ...
+
+    async def known(self, stream: str) -> bool:
+        """Whether the log holds an order's stream; brings it into memory if so."""
+        ...
+
+    async def began_ns(self, stream: str) -> int:
+        """When the log first wrote of a stream (UTC); 0: never."""
+        ...
+
+    async def report(
+        self,
+        reports: Sequence[Addressed],
+        *,
+        source: Provenance = Provenance.RESPONSE,
+        occurred_ns: int | None = None,
+        evidence: Sequence[VenueMessage] = (),
+    ) -> object:
+        """Record what the venue said, all of it in one commit."""
+        ...
+
+
+class Standing(Struct, frozen=True, kw_only=True):
+    """How a comparison went: `failures` say what could not be asked, `disagreements` what remains."""
+
+    result: Result
+    opened: bool  # the account's balances were taken over, now or earlier
+    failures: Mapping[Part, str]
+    disagreements: tuple[Disagreement, ...]
+
+
+Heard = Callable[[Provenance, float], None]  # how we learned of a trade, and seconds after it happened
+
+
+class Survey:
+    """One account's questions to its venue. `on_fill` is told of every trade that is news, and how late it is."""
+
+    def __init__(self, recording: Recording, venue: Venue, *, clock: Clock, ids: Ids) -> None:
+        self.on_fill: list[Heard] = []
+        self._recording = recording
+        self._venue = venue
+        self._clock = clock
+        self._ids = ids
+        self._traded_until_ms = 0  # trades are known up to here, but for what overlaps
+        self._missed: dict[str, float] = {}  # by stream: since when the venue does not know an order it once showed
+        self._seen: dict[str, str] = {}  # by break id: the figures of the last look
+
+    # ------------------------------------------------------------------------------------------------ everything
+
+    async def compare(self) -> Standing:
+        """Ask for everything, record what is news, and say what could not be asked and what disagrees."""
+        picture = await self._ask_everything()
+        reconciled = reconcile(self._book, picture)
+        for finding in reconciled.findings:
+            await self._report(finding.news, finding.answer)
+        await self._search_for_the_unseen(picture)
+        opened = self._opened
+        if picture.balances is not None and not opened:
+            opened = await self._open()
+        elif opened and not picture.failures:
+            # What was recorded just now may explain it: only what stands once everything is in the book counts.
+            reconciled = reconcile(self._book, picture)
+        if opened:
+            await self._tell(reconciled.disagreements, reconciled.asked, reconciled.unsure, picture)
+        return Standing(
+            result=picture.result,
+            opened=opened,
+            failures=picture.failures,
+            disagreements=reconciled.disagreements if opened else (),
+        )
+
+    async def _ask_everything(self) -> Picture:
+        failures: dict[Part, str] = {}
+
+        async def asked(part: Part, question: Awaitable[Answer]) -> Answer | None:
+            try:
+                return await question
+            except NoAnswerError as error:
+                failures.setdefault(part, error.cause)
+                return None
+
+        open_orders = await asked(Part.ORDERS, self._venue.open_orders())
+        since_ms, until_ms = self._window()
+        traded = await asked(Part.TRADES, self._venue.trades(since_ms=since_ms, until_ms=until_ms))
+        if traded is not None and traded.complete:
+            self._traded_until_ms = until_ms
+        picture = Picture(open_orders=open_orders, trades=traded, trades_since_ms=since_ms, trades_until_ms=until_ms)
+        looked_up = await self._look_up(picture, failures)
+        fills = await self._ask_for_fills(traded, failures)
+        return Picture(
+            open_orders=open_orders,
+            trades=traded,
+            trades_since_ms=since_ms,
+            trades_until_ms=until_ms,
+            looked_up=looked_up,
+            fills=fills,
+            balances=await asked(Part.BALANCES, self._venue.balances()),
+            positions=await asked(Part.POSITIONS, self._venue.positions()),
+            failures=failures,
+        )
+
+    async def _look_up(self, picture: Picture, failures: dict[Part, str]) -> Mapping[str, Answer]:
+        """Ask for every order that the lists leave open; one that cannot be asked for does not keep us from others."""
+        answers: dict[str, Answer] = {}
+        for answer in (picture.open_orders, picture.trades):
+            for report in () if answer is None else answer.reports:
+                if isinstance(report, OrderReport | TradeReport):
+                    await self._recording.known(address(self._recording.account, report))
+        behind = self._orders_behind(picture)
+        unanswered = 0
+        for stream in questions(self._book, picture):
+            order = self._book.orders.get(stream)  # memory may have been rebuilt while the last one was asked for
+            name = behind.get(stream) if order is None else order_ref(order)
+            if name is None:
+                continue
+            try:
+                answers[stream] = await self._venue.order(name)
+                unanswered = 0
+            except NoAnswerError as error:
+                failures.setdefault(Part.ORDERS, f"{stream}: {error.cause}")
+                unanswered += 1
+                if unanswered >= UNANSWERED_MAX:
+                    break
+        return answers
+
+    def _orders_behind(self, picture: Picture) -> Mapping[str, OrderRef]:
+        """Return how the venue knows the orders behind trades that nobody here knows."""
+        reports = () if picture.trades is None else picture.trades.reports
+        return {
+            stream: _order_behind(report)
+            for report in reports
+            if isinstance(report, TradeReport)
+            and (stream := address(self._recording.account, report)) not in self._book.orders
+        }
+
+    async def _ask_for_fills(self, traded: Answer | None, failures: dict[Part, str]) -> Mapping[str, Answer]:
+        """Ask by itself for each order whose trades the list did not bring."""
+        brought = {
+            address(self._recording.account, each)
+            for each in (() if traded is None else traded.reports)
+            if isinstance(each, TradeReport) and self._is_new(each)
+        }
+        answers: dict[str, Answer] = {}
+        for stream in list(self._book.unsettled):
+            order = self._book.orders.get(stream)
+            if order is None or not order.trades_missing or order.venue_order_id is None or stream in brought:
+                continue
+            try:
+                answers[stream] = await self._venue.order_trades(order_ref(order))
+            except NoAnswerError as error:
+                failures.setdefault(Part.TRADES, f"{stream}: {error.cause}")
+                break
+        return answers
+
+    def _window(self) -> tuple[int, int]:
+        """Return since when trades are to be asked for: from before the last look by the overlap, never from before
+        this log's opening, and until when.
+        """
+        recording = self._recording
+        known_ms = self._traded_until_ms or self._book.account.covered_ms or recording.resumed_ns // 1_000_000
+        known_ms = max(known_ms, self._book.account.covered_ms)
+        return max(known_ms - OVERLAP_MS, recording.opened_ns // 1_000_000), self._now_ms()
+
+    @property
+    def _opened(self) -> bool:
+        account = self._book.account
+        return bool(account.adjustments) or account.covered_ms > 0
+
+    async def _open(self) -> bool:
+        """Take over what the venue says we own, unless a trade falls between the looks: then it is in the balances, or
+        it is not, and nobody can tell. Returns whether it was possible.
+        """
+        book = self._book
+        before = dict(book.totals)
+        try:
+            answer = await self._venue.balances()
+            await self.read_trades()
+        except NoAnswerError:
+            return False
+        moved = book is not self._book or dict(book.totals) != before
+        if moved or any(order.trades_missing for order in book.orders.values()):
+            return False
+        balances = tuple(report for report in answer.reports if isinstance(report, BalanceReport))
+        opening: list[Addressed] = [
+            (self._account_stream, BalancesReport(balances=balances, reason="opening")),
+            (self._account_stream, TradesCovered(until_ms=self._traded_until_ms or self._now_ms())),
+        ]
+        evidence = kept(answer.evidence, self._ids, self._clock)
+        await self._recording.report(opening, source=Provenance.POLL, evidence=evidence)
+        return True
+
+    # ------------------------------------------------------------------------------------------------ what remains
+
+    async def _tell(
+        self,
+        disagreements: Sequence[Disagreement],
+        asked: frozenset[BreakKind],
+        unsure: frozenset[str],
+        picture: Picture,
+    ) -> None:
+        """Tell the log of what disagrees, once it was seen twice with the same figures: a trade that falls between two
+        questions of one comparison is no disagreement.
+        """
+        waiting = {each.break_id for each in disagreements if self._seen.get(each.break_id) != each.figures}
+        self._seen = {each.break_id: each.figures for each in disagreements if each.break_id not in unsure}
+        evidence: list[VenueMessage] = []
+        told = DisagreementsReport(
+            kinds=asked,
+            unsure=unsure | waiting,
+            disagreements=tuple(each for each in disagreements if each.break_id not in waiting),
+        )
+        reports: list[Addressed] = []
+        if breaks.report(told, self._book.account.breaks):
+            for answer in (picture.balances, picture.positions):
+                if answer is not None:
+                    evidence.extend(kept(answer.evidence, self._ids, self._clock))
+            told = replace(told, evidence=tuple(message.message_id for message in evidence))
+            reports.append((self._account_stream, told))
+        covered_ms = self._book.account.covered_ms
+        wrote_since = self._recording.written_ns // 1_000_000 > covered_ms
+        if wrote_since and self._traded_until_ms >= covered_ms + COVERED_EVERY_MS:
+            reports.append((self._account_stream, TradesCovered(until_ms=self._traded_until_ms)))
+        if reports:
+            await self._recording.report(reports, source=Provenance.POLL, evidence=evidence)
+
+    # ------------------------------------------------------------------------------------------------ one order
+
+    async def settle(self, stream: str) -> None:
+        """Ask what is to be asked about one order. Raises NoAnswerError."""
+        order = self._book.orders.get(stream)
+        if order is None:
+            return
+        if order.life is Life.IN_DOUBT:
+            await self._resolve(stream, order)
+        elif order.trades_missing:
+            await self.record(await self._venue.order_trades(order_ref(order)))
+        elif order.cancels and order.life not in CLOSED:
+            await self._resolve(stream, order)
+
+    async def _resolve(self, stream: str, order: Order) -> None:
+        """Ask for an order that is in doubt, or that the venue may have ended."""
+        looked = await self._venue.order(order_ref(order))
+        if found(looked) is not False:
+            self._missed.pop(stream, None)
+            await self.record(looked)
+        elif self._may_search(stream, order):
+            await self._search(stream, order, looked)
+
+    async def _search_for_the_unseen(self, picture: Picture) -> None:
+        """Search everywhere for the orders that the venue, asked for each of them, does not know."""
+        for stream, looked in picture.looked_up.items():
+            order = self._book.orders.get(stream)
+            if order is None or order.life in CLOSED or found(looked) is not False:
+                self._missed.pop(stream, None)
+            elif self._may_search(stream, order):
+                try:
+                    await self._search(stream, order, looked)
+                except NoAnswerError as error:
+                    log.warning("could not ask the venue", account=self._recording.account, cause=error.cause)
+        if picture.open_orders is not None:  # what is neither missing nor asked for was shown
+            self._missed = {stream: since for stream, since in self._missed.items() if stream in picture.looked_up}
+
+    def _may_search(self, stream: str, order: Order) -> bool:
+        """Whether "not found" proves anything by now."""
+        can = self._venue.capabilities(order.request.symbol)
+        if order.life is Life.IN_DOUBT:
+            return settled(order, can, self._clock.now_ns())
+        if order.life is not Life.WORKING:
+            return False
+        now = self._clock.monotonic()
+        return now >= self._missed.setdefault(stream, now) + PATIENCE_SECONDS + can.visibility_delay
+
+    async def _search(self, stream: str, order: Order, looked: Answer) -> None:
+        """Ask everywhere where an order, or a trade of it, would show; if there is no trace, record that and what
+        follows from it. `looked` is the answer that did not know it.
+        """
+        symbol, can = order.request.symbol, self._venue.capabilities(order.request.symbol)
+        began_ns = await self._recording.began_ns(stream)
+        # No trade from before this log's opening: those are in the opening balances.
+        since_ms = max(began_ns // 1_000_000 - OVERLAP_MS, self._recording.opened_ns // 1_000_000)
+        until_ms = self._now_ms() + OVERLAP_MS  # the venue's clock may be ahead of ours
+        listed = await self._venue.open_orders()
+        history = await self._venue.order_history(symbol, since_ms=since_ms, until_ms=until_ms)
+        traded = await self._venue.trades(since_ms=since_ms, until_ms=until_ms)
+        # Of the history only this order: what else ended in it may have traded before this log's opening.
+        mine = tuple(each for each in history.reports if isinstance(each, OrderReport) and names(each, order))
+        for answer in (listed, replace(history, reports=mine), traded):
+            await self.record(answer)
+        shown = mentions(listed, order) or mentions(history, order)
+        unknown_trades = mentions(traded, order) and not order.trades
+        whole = listed.complete and history.complete and traded.complete
+        if shown or unknown_trades or not whole:
+            return
+        within = order.life is Life.IN_DOUBT and remembered(began_ns, can, self._clock.now_ns())
+        memory_ms = ns(can.unfilled_memory) // 1_000_000
+        evidence: list[VenueMessage] = []
+        marks: list[Mark] = []
+        for what, answer in (
+            ("order", looked),
+            ("open_orders", listed),
+            ("order_history", history),
+            ("trades", traded),
+        ):
+            messages = kept(answer.evidence, self._ids, self._clock)
+            evidence.extend(messages)
+            windowed = what in {"order_history", "trades"}
+            marks.append(
+                Mark(
+                    message_id=messages[-1].message_id,
+                    what=what,
+                    since_ms=since_ms if windowed else None,
+                    until_ms=until_ms if windowed else None,
+                    complete=answer.complete,
+                    memory_ms=None if what in {"open_orders", "trades"} else memory_ms,
+                )
+            )
+        report = AbsenceReport(
+            evidence=tuple(mark.message_id for mark in marks),
+            marks=tuple(marks),
+            remembered=within,
+            version=order.version,
+        )
+        self._missed.pop(stream, None)
+        await self._recording.report([(stream, report)], source=Provenance.INFERRED, evidence=evidence)
+
+    # ------------------------------------------------------------------------------------------------ recording
+
+    async def read_trades(self) -> None:
+        """Book every trade since the last look. Raises NoAnswerError."""
+        since_ms, until_ms = self._window()
+        answer = await self._venue.trades(since_ms=since_ms, until_ms=until_ms)
+        await self.record(answer)
+        if answer.complete:
+            self._traded_until_ms = until_ms
+
+    async def record(self, answer: Answer) -> None:
+        """Record what one answer says of orders and trades. Raises NoAnswerError: the order behind a trade that nobody
+        here knows could not be asked for.
+        """
+        account = self._recording.account
+        looked_up: dict[str, Answer] = {}
+        shown = {address(account, each) for each in answer.reports if isinstance(each, OrderReport)}
+        for report in answer.reports:
+            if isinstance(report, OrderReport | TradeReport):
+                stream = address(account, report)
+                known = await self._recording.known(stream)
+                if not known and isinstance(report, TradeReport) and stream not in {*shown, *looked_up}:
+                    looked_up[stream] = await self._venue.order(_order_behind(report))
+        picture = Picture(open_orders=answer, trades=answer, looked_up=looked_up)
+        for finding in reconcile(self._book, picture).findings:
+            await self._report(finding.news, finding.answer)
+
+    async def _report(self, news: Sequence[Addressed], answer: Answer) -> None:
+        late = [report.at_ms for _, report in news if isinstance(report, TradeReport) and self._is_new(report)]
+        await self._recording.report(
+            news,
+            source=answer.source,
+            occurred_ns=_occurred_ns(news),
+            evidence=kept(answer.evidence, self._ids, self._clock),
+        )
+        for at_ms in late:
+            if at_ms is not None:
+                for heard in self.on_fill:
+                    heard(answer.source, max(self._now_ms() - at_ms, 0) / 1000)
+
+    def _is_new(self, trade: TradeReport) -> bool:
+        order = self._book.orders.get(address(self._recording.account, trade))
+        return order is None or all(known.exec_id != trade.exec_id for known in order.trades)
+
+    @property
+    def _book(self) -> Book:
+        return self._recording.book
+
+    @property
+    def _account_stream(self) -> str:
+        return account_stream(self._recording.account)
+
+    def _now_ms(self) -> int:
+        return self._clock.now_ns() // 1_000_000
+
+
+def _order_behind(trade: TradeReport) -> OrderRef:
+    """Return how the venue knows the order behind a trade that nobody here knows."""
+    return OrderRef(client_order_id=external_id(trade), symbol=trade.symbol, venue_order_id=trade.venue_order_id)
+
+
+def _occurred_ns(news: Sequence[Addressed]) -> int | None:
+    """Return when the venue says it happened, where all of it happened at one moment."""
+    moments = set()
+    for _, report in news:
+        match report:
+            case TradeReport(at_ms=at_ms):
+                moments.add(at_ms)
+            case OrderReport(updated_ms=updated_ms):
+                moments.add(updated_ms)
+            case _:
+                continue
+    moment = moments.pop() if len(moments) == 1 else None
+    return None if moment is None else moment * 1_000_000

@@ -1,0 +1,235 @@
+"""Our book and the venue's word: what is recorded closes the gap, and what is left is named, never invented."""
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+import pytest
+from hypothesis import given as forall
+from hypothesis import strategies as st
+
+from oms.book import Book, account_stream, order_stream
+from oms.breaks.events import BreakKind
+from oms.decide import BalancesReport, Decider, Fact, Said
+from oms.order.messages import SubmitUnknown
+from oms.position.events import FillBooked
+from oms.reconcile import Finding, Part, Picture, Reconciliation, Result, questions, reconcile
+from oms.reports import (
+    BalanceReport,
+    OrderReport,
+    PositionReport,
+    Refusal,
+    RefusalClass,
+    Report,
+    TradeReport,
+    VenueOrderStatus,
+)
+from oms.risk import Limits
+from oms.values import (
+    AccountId,
+    ClientOrderId,
+    Currency,
+    ExecId,
+    PositionLeg,
+    Provenance,
+    Side,
+    Symbol,
+    VenueOrderId,
+)
+from oms.venue import Answer, Evidence
+from tests.order.story import BTC_USDT, SPOT, asking
+
+MAIN = AccountId("main")
+DECIDER = Decider(MAIN, instruments={BTC_USDT.symbol: BTC_USDT}, capabilities=lambda _: SPOT, limits=Limits())
+NAMES = ("c1", "c2", "theirs")
+OWNED = BalanceReport(currency=Currency("USDT"), total=Decimal(10_000))
+
+
+def stream(name: str) -> str:
+    return order_stream(MAIN, ClientOrderId(name))
+
+
+def answer(*reports: Report, whole: bool = True) -> Answer:
+    return Answer(reports=reports, evidence=Evidence(channel="test"), source=Provenance.POLL, complete=whole)
+
+
+def book_with(*names: str) -> Book:
+    """Return a book with 10,000 USDT in which buys of 2 at 100 are being sent."""
+    book = Book(MAIN)
+    opening = (account_stream(MAIN), BalancesReport(balances=(OWNED,), reason="opening"))
+    say(book, Said(message=(opening,), actor="test", cause=None, source=Provenance.POLL))
+    for name in names:
+        said = asking(client_order_id=ClientOrderId(name))
+        say(book, Said(message=said, actor="test", cause=None, source=Provenance.COMMAND))
+    return book
+
+
+def say(book: Book, said: Said) -> Sequence[Fact]:
+    return DECIDER.decide(said, book).facts
+
+
+def recorded(book: Book, findings: Sequence[Finding]) -> list[Fact]:
+    """Record `findings` as whoever reconciles does; return what that causes."""
+    facts: list[Fact] = []
+    for finding in findings:
+        facts.extend(say(book, Said(message=finding.news, actor="venue", cause=None, source=Provenance.POLL)))
+    return facts
+
+
+def shown(
+    name: str, status: VenueOrderStatus | None = VenueOrderStatus.NEW, cum: str = "0", price: str = "100"
+) -> OrderReport:
+    return OrderReport(
+        symbol=Symbol("BTC/USDT"),
+        status=status,
+        venue_order_id=VenueOrderId(f"v-{name}"),
+        client_order_id=ClientOrderId(name),
+        side=Side.BUY,
+        quantity=Decimal(2),
+        cum_quantity=Decimal(cum),
+        price=Decimal(price),
+    )
+
+
+def trade(name: str, exec_id: str, quantity: str) -> TradeReport:
+    return TradeReport(
+        exec_id=ExecId(exec_id),
+        symbol=Symbol("BTC/USDT"),
+        price=Decimal(100),
+        quantity=Decimal(quantity),
+        venue_order_id=VenueOrderId(f"v-{name}"),
+        client_order_id=ClientOrderId(name),
+        side=Side.BUY,
+        commission=Decimal("0.1"),
+        commission_currency=Currency("USDT"),
+    )
+
+
+names = st.sampled_from(NAMES)
+# Not REJECTED: a venue that shows a trade of an order that it calls refused contradicts itself anew at every look.
+statuses = st.sampled_from([None, *(each for each in VenueOrderStatus if each is not VenueOrderStatus.REJECTED)])
+quantities = st.sampled_from(["0", "0.5", "1", "2"])
+orders = st.lists(  # a venue shows an order once in a list
+    st.builds(shown, names, statuses, quantities), max_size=4, unique_by=lambda report: report.client_order_id
+)
+trades = st.lists(
+    st.builds(trade, names, st.sampled_from(["t1", "t2", "t3"]), quantities.filter(lambda quantity: quantity != "0")),
+    max_size=4,
+)
+
+
+@forall(listed=orders, traded=trades, looked=orders, in_doubt=st.booleans())
+def test_s41_reconciling_twice_finds_nothing_the_second_time(
+    listed: list[OrderReport],
+    traded: list[TradeReport],
+    looked: list[OrderReport],
+    in_doubt: bool,  # noqa: FBT001
+) -> None:
+    book = book_with("c1", "c2")
+    if in_doubt:
+        doubt = (stream("c1"), SubmitUnknown(reason="timeout", valid_until_ns=1))
+        say(book, Said(message=(doubt,), actor="oms", cause=None, source=Provenance.INFERRED))
+    picture = Picture(
+        open_orders=answer(*listed),
+        trades=answer(*traded),
+        looked_up={
+            stream(str(each.client_order_id)): answer(each)
+            for each in looked
+            if each.client_order_id not in {other.client_order_id for other in listed}
+        },
+    )
+    first = reconcile(book, picture)
+    assert reconcile(book, picture) == first  # pure: the same book and the same words, the same outcome
+    facts = recorded(book, first.findings)
+    assert bool(facts) == bool(first.findings)
+    again = reconcile(book, picture)
+    assert again.findings == ()
+    moved = sum((event.quantity for _, event, _ in facts if isinstance(event, FillBooked)), Decimal(0))
+    known = {each.exec_id for each in traded}
+    assert moved <= sum((each.quantity for each in traded), Decimal(0)) if known else moved == 0
+
+
+@forall(traded=trades)
+def test_s06_no_position_moves_without_a_trade_of_the_venue(traded: list[TradeReport]) -> None:
+    book = book_with("c1")
+    legs = answer(PositionReport(symbol=Symbol("BTC/USDT:USDT"), leg=PositionLeg.LONG, quantity=Decimal(5)))
+    reconciled = reconcile(book, Picture(trades=answer(*traded), positions=legs))
+    facts = recorded(book, reconciled.findings)
+    fills = {event.exec_id for _, event, _ in facts if isinstance(event, FillBooked)}
+    assert fills <= {each.exec_id for each in traded}
+    assert [each.break_id for each in reconciled.disagreements] == ["position:BTC/USDT:USDT/long"]
+
+
+def kinds(reconciled: Reconciliation) -> dict[str, tuple[str, str]]:
+    return {each.break_id: (each.ours, each.theirs) for each in reconciled.disagreements}
+
+
+def test_s07_what_the_venue_holds_is_matched_found_or_asked_for() -> None:
+    book = book_with("c1", "c2")
+    recorded(book, reconcile(book, Picture(open_orders=answer(shown("c1"), shown("c2")))).findings)
+    picture = Picture(open_orders=answer(shown("c1"), shown("theirs")), trades=answer(trade("other", "t9", "1")))
+    assert set(questions(book, picture)) == {stream("c2"), stream("other")}
+    facts = recorded(book, reconcile(book, picture).findings)
+    assert [fact[0] for fact in facts] == [stream("theirs")]
+
+
+def test_an_order_in_doubt_is_always_asked_for_and_only_once_a_picture() -> None:
+    book = book_with("c1")
+    doubt = (stream("c1"), SubmitUnknown(reason="timeout", valid_until_ns=1))
+    say(book, Said(message=(doubt,), actor="oms", cause=None, source=Provenance.INFERRED))
+    refused = answer(Refusal(klass=RefusalClass.CERTAIN, reason="order_not_found"))
+    assert questions(book, Picture()) == [stream("c1")]
+    assert questions(book, Picture(looked_up={stream("c1"): refused})) == []
+    assert reconcile(book, Picture(looked_up={stream("c1"): refused})).findings == ()  # not found is no news
+
+
+def test_s34_a_price_the_venue_changed_is_a_disagreement_with_both_figures() -> None:
+    book = book_with("c1")
+    reconciled = reconcile(book, Picture(open_orders=answer(shown("c1", price="99.99"))))
+    assert kinds(reconciled) == {"price:c1": ("100", "99.99")}
+    assert reconciled.disagreements[0].difference == Decimal("-0.01")
+
+
+def test_s46_an_order_whose_state_nobody_can_read_needs_a_person() -> None:
+    book = book_with("c1")
+    picture = Picture(open_orders=answer(OrderReport(**_fields(shown("c1")) | {"status": None, "raw_status": "foo"})))
+    recorded(book, reconcile(book, picture).findings)
+    assert list(kinds(reconcile(book, picture))) == ["order:c1"]
+
+
+def _fields(report: OrderReport) -> dict[str, object]:
+    return {name: getattr(report, name) for name in report.__struct_fields__}
+
+
+def test_s17_a_history_that_was_cut_is_a_disagreement_and_no_success() -> None:
+    cut = reconcile(book_with(), Picture(trades=answer(whole=False), trades_since_ms=5, trades_until_ms=9))
+    assert [each.break_id for each in cut.disagreements] == ["history:trades"]
+    assert cut.disagreements[0].until_ms == 9
+    whole = reconcile(book_with(), Picture(trades=answer()))
+    assert BreakKind.HISTORY in whole.asked
+    assert not whole.disagreements
+
+
+def test_balances_are_compared_digit_for_digit_and_a_currency_that_is_not_listed_is_zero() -> None:
+    theirs = answer(BalanceReport(currency=Currency("BMX"), available=Decimal("0.1"), held=Decimal("0.2")))
+    assert kinds(reconcile(book_with(), Picture(balances=theirs))) == {
+        "balance:spot/BMX": ("0", "0.3"),
+        "balance:spot/USDT": ("10000", "0"),
+    }
+    same = answer(BalanceReport(currency=Currency("USDT"), total=Decimal("10000.00")))
+    assert kinds(reconcile(book_with(), Picture(balances=same))) == {}
+
+
+def test_what_an_unsettled_order_moves_is_not_told_yet() -> None:
+    book = book_with("c1")
+    recorded(book, reconcile(book, Picture(open_orders=answer(shown("c1", cum="1")))).findings)
+    assert reconcile(book, Picture()).unsure == {
+        "balance:spot/BTC", "balance:spot/USDT", "position:BTC/USDT/net",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("failed", "result"),
+    [((), Result.COMPLETE), ((Part.BALANCES,), Result.PARTIAL), (tuple(Part), Result.FAILED)],
+)
+def test_s42_a_part_that_could_not_be_asked_is_never_swallowed(failed: tuple[Part, ...], result: Result) -> None:
+    assert Picture(failures=dict.fromkeys(failed, "connection reset")).result is result
