@@ -11,6 +11,7 @@ from enum import Enum
 from typing import Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from oms.reports import OrderReport, Report
 from oms.values import ClientOrderId, Symbol, VenueOrderId
@@ -44,6 +45,7 @@ class Name(Struct, frozen=True):
     client_order_id: ClientOrderId | None
     kind: Kind = Kind.ORDER
     child: VenueOrderId | None = None  # the order that it sent when its price came
+    gone_ms: int | None = None  # since when it no longer waits, and nobody can say what became of it
 
 
 class Names:
@@ -77,6 +79,23 @@ class Names:
             if known is None or report.client_order_id not in (None, known.client_order_id):
                 found = kind or KINDS.get(report.order_type or "", Kind.ORDER)
                 self.put(report.symbol, report.venue_order_id, Name(report.client_order_id, found))
+
+    def waiting(self, reports: Iterable[Report]) -> None:
+        """Know that what a list of the living shows is not gone."""
+        for report in reports:
+            if isinstance(report, OrderReport) and report.venue_order_id is not None:
+                known = self.get(report.symbol, report.venue_order_id)
+                if known is not None and known.gone_ms is not None:
+                    self.put(report.symbol, report.venue_order_id, replace(known, gone_ms=None))
+
+    def gone(self, symbol: Symbol, venue_order_id: VenueOrderId, name: Name, now_ms: int) -> int:
+        """Know that an order no longer waits; return since when that is known, in ms. `name` for one not known yet."""
+        known = self.get(symbol, venue_order_id) or name
+        if known.gone_ms is None:
+            known = replace(known, gone_ms=now_ms)
+            self.put(symbol, venue_order_id, known)
+        assert known.gone_ms is not None
+        return known.gone_ms
 
     def triggered(self, symbol: Symbol, plan: VenueOrderId, child: VenueOrderId) -> Name | None:
         """Know that `plan` has sent `child`, which is the same order of ours; return the child's name, None while the

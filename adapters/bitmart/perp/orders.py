@@ -10,14 +10,14 @@ from typing import Final
 
 import msgspec
 
-from adapters.bitmart.answers import Reading, Reports, bisected, joined, key, readable, same, whole
+from adapters.bitmart.answers import Reading, Reports, bisected, joined, key, readable, refused, same, whole
 from adapters.bitmart.perp import codec, queries
 from adapters.bitmart.perp.names import Kind, Name, Names
 from adapters.bitmart.perp.translate import PLAN
 from adapters.bitmart.refusals import ORDER_NOT_FOUND
 from adapters.bitmart.rest import Rest
 from oms.reports import OrderReport, Refusal, RefusalClass, Report, TradeReport, VenueOrderStatus
-from oms.values import ClientOrderId, Provenance, Symbol, VenueOrderId
+from oms.values import ZERO, ClientOrderId, Provenance, Symbol, VenueOrderId
 from oms.venue import Answer, Evidence, NoAnswerError, OrderRef
 
 VISIBLE_MS: Final = 10_000  # what was written less than that ago, a query may not show (PROTOCOL 9.1)
@@ -49,8 +49,9 @@ class Orders:
             return await self._find_waiting(order)
         if order.venue_order_id is None:
             return await self._find_by_trace(order)
-        reports, evidence = await self._one(order.symbol, order.venue_order_id)
-        (report,) = reports
+        (report,), evidence = await self._one(order.symbol, order.venue_order_id)
+        if isinstance(report, Refusal) and self._names.get(order.symbol, order.venue_order_id) is None:
+            return await self._find_waiting(order)  # `order` does not have those, and nobody remembers what it was
         if isinstance(report, OrderReport):
             report = await self._owned_order(report)
             if not same(report, order):
@@ -120,6 +121,13 @@ class Orders:
     async def _find_waiting(self, order: OrderRef) -> Answer:
         """Look for an order that waits for its price: as itself, else as what it has sent (PROTOCOL 9.15)."""
         asked: list[Evidence] = []
+        known = self._names.get(order.symbol, order.venue_order_id)
+        if known is not None and known.child is not None:
+            sent = msgspec.structs.replace(order, venue_order_id=known.child, conditional=False)
+            answer = await self.find(sent)
+            if not refused(answer.reports):
+                return answer
+            asked.append(answer.evidence)
         for ask in (self._plans, self._open):
             reports, evidence = await ask(order.symbol)
             asked.append(evidence)
@@ -140,8 +148,10 @@ class Orders:
             if found is None and not whole(reports, queries.ROWS_MAX):
                 raise NoAnswerError(f"{evidence.channel}: the list is cut, or a row of it unreadable", evidence)
             ended = found or ended
-        report = _absent(order, "not waiting, and no order that it sent") if ended is None else self._over(ended, asked)
-        return Answer(reports=(report,), evidence=joined(asked), source=Provenance.POLL)
+        evidence = joined(asked)
+        report = self._ended(order, ended, evidence)
+        source = Provenance.POLL if isinstance(report, Refusal) else Provenance.INFERRED
+        return Answer(reports=(report,), evidence=evidence, source=source)
 
     def _traces(self, order: OrderRef) -> tuple[queries.Query, ...]:
         """Return the queries of the history that find an order that waited, and what it has sent."""
@@ -153,11 +163,34 @@ class Orders:
             self._recent(order.symbol, client_order_id=child),
         )
 
-    def _over(self, ended: OrderReport, asked: Sequence[Evidence]) -> OrderReport:
-        """Return the end of an order that sent none: canceled, once what it might have sent would be visible."""
-        if self._recently(ended.updated_ms):
-            raise NoAnswerError(f"{ended.venue_order_id} no longer waits; what it sent may not show yet", joined(asked))
-        return msgspec.structs.replace(ended, status=VenueOrderStatus.CANCELED, raw_status=None)
+    def _ended(self, order: OrderRef, shown: OrderReport | None, evidence: Evidence) -> OrderReport | Refusal:
+        """Return the end of an order that neither waits nor has sent one: it was canceled, once what it might have sent
+        would be visible. `shown` is its row of the history, if that keeps such orders, which no source says.
+        """
+        venue_order_id = order.venue_order_id
+        if shown is None and (venue_order_id is None or not self._waited(order)):
+            return _absent(order, "not waiting, and no order that it sent")
+        if shown is None:
+            assert venue_order_id is not None
+            name = Name(order.client_order_id, Kind.PLAN)
+            now_ms = self._rest.server_clock.now_ms()
+            gone_ms: int | None = self._names.gone(order.symbol, venue_order_id, name, now_ms)
+            shown = OrderReport(
+                symbol=order.symbol,
+                client_order_id=order.client_order_id,
+                venue_order_id=venue_order_id,
+                cum_quantity=ZERO,
+            )
+        else:
+            gone_ms = shown.updated_ms
+        if self._recently(gone_ms):
+            raise NoAnswerError(f"{venue_order_id} no longer waits; what it sent may not show yet", evidence)
+        return msgspec.structs.replace(shown, status=VenueOrderStatus.CANCELED, raw_status=None)
+
+    def _waited(self, order: OrderRef) -> bool:
+        """Whether the venue once took the order as one that waits: as it was seen, or as the caller has it."""
+        known = self._names.get(order.symbol, order.venue_order_id)
+        return order.conditional if known is None else known.kind is not Kind.ORDER
 
     def _refuse_nameless(self, reports: Reports, order: OrderRef, evidence: Evidence) -> None:
         """Without the venue's id, an order that waits under no client id at all may be the one that is looked for: no
@@ -264,12 +297,14 @@ class Orders:
         evidence = await self._rest.keyed(codec.OPEN_ORDERS, queries.query_open(symbol))
         reports = self._reading.listed(codec.OPEN_ORDERS, evidence)
         self._names.learn(reports)
+        self._names.waiting(reports)
         return reports, evidence
 
     async def _plans(self, symbol: Symbol | None) -> tuple[Reports, Evidence]:
         evidence = await self._rest.keyed(codec.PLAN_ORDERS, queries.query_open(symbol))
         reports = self._reading.listed(codec.PLAN_ORDERS, evidence)
         self._names.learn(reports, kind=Kind.PLAN)
+        self._names.waiting(reports)
         return reports, evidence
 
     async def _one(self, symbol: Symbol, venue_order_id: VenueOrderId) -> tuple[Reports, Evidence]:
@@ -299,7 +334,10 @@ class Orders:
         if not isinstance(report, OrderReport) or report.status not in ENDED or report.cum_quantity:
             return False
         known = self._names.get(report.symbol, report.venue_order_id)
-        return known is not None and known.kind is not Kind.ORDER
+        if known is None or known.kind is Kind.ORDER or report.venue_order_id is None:
+            return False
+        self._names.gone(report.symbol, report.venue_order_id, known, self._rest.server_clock.now_ms())
+        return True
 
     async def _named(self, answer: Answer) -> Answer:
         """Return a list's answer with our names. What would take too many look-ups is left out, and said to be missing:
@@ -382,6 +420,8 @@ class Orders:
                 continue
             if order.venue_order_id is not None and report.triggered_by == order.venue_order_id:
                 assert report.venue_order_id is not None
+                if self._names.get(order.symbol, order.venue_order_id) is None:
+                    self._names.put(order.symbol, order.venue_order_id, Name(order.client_order_id, Kind.PLAN))
                 self._names.triggered(order.symbol, order.venue_order_id, report.venue_order_id)
                 return msgspec.structs.replace(report, client_order_id=order.client_order_id)
             mine = await self._owned_order(report)

@@ -9,7 +9,7 @@ from adapters.bitmart.perp import codec
 from adapters.bitmart.perp.names import Name, Names
 from oms.ports import LinkAnswer
 from oms.reports import OrderReport, Refusal, RefusalClass, TradeReport, Unreadable
-from oms.values import ClientOrderId, Symbol, VenueOrderId
+from oms.values import ClientOrderId, Provenance, Symbol, VenueOrderId
 from oms.venue import NoAnswerError, OrderRef, Window
 from tests.adapters.bitmart.fakes import LOST, Call, ok, page, refused, virtual
 from tests.adapters.bitmart.perp.desk import (
@@ -61,6 +61,15 @@ async def test_an_id_that_the_venue_does_not_have_is_not_found(code: int) -> Non
     report = await found(desk, KNOWN)
     assert isinstance(report, Refusal)
     assert (report.klass, report.reason) == (RefusalClass.CERTAIN, "order_not_found")
+
+
+@virtual
+async def test_s29_an_id_that_nobody_remembers_may_be_of_an_order_that_waited() -> None:
+    desk = Desk()
+    desk.link.on(codec.ORDER, refused(400, 40037))
+    desk.link.on(codec.OPEN_ORDERS, ok([child()]))
+    report = await found(desk, KNOWN)
+    assert (report.client_order_id, report.venue_order_id, report.triggered_by) == ("oms1", "99", "77")
 
 
 @virtual
@@ -237,12 +246,52 @@ async def test_trap_9_1_what_it_sent_may_not_show_yet() -> None:
 
 
 @virtual
-async def test_an_order_that_waits_nowhere_and_sent_nothing_is_not_found() -> None:
+async def test_an_order_that_waits_nowhere_was_canceled_once_what_it_sent_would_show() -> None:
     desk = Desk()
-    report = await found(desk, WAITING)
-    assert isinstance(report, Refusal)
-    assert report.reason == "order_not_found"
+    with pytest.raises(NoAnswerError, match="may not show yet"):
+        await desk.venue.order(WAITING)
     assert len(desk.link.of(codec.ORDER_HISTORY)) == 2, "as itself, and as what it sent"
+    await asyncio.sleep(10)
+    answer = await desk.venue.order(WAITING)
+    (report,) = answer.reports
+    assert isinstance(report, OrderReport)
+    assert (report.client_order_id, report.venue_order_id, report.status) == ("oms1", "77", "canceled")
+    assert answer.source is Provenance.INFERRED
+    assert answer.evidence.response.count(b"\n") == 3, "all that shows that it sent none"
+
+
+@virtual
+async def test_s29_an_order_that_is_missed_and_seen_again_is_not_gone() -> None:
+    desk = Desk()
+    with pytest.raises(NoAnswerError):
+        await desk.venue.order(WAITING)
+    await asyncio.sleep(20)
+    desk.link.on(codec.PLAN_ORDERS, ok([plan()]))
+    assert (await found(desk, WAITING)).status == "new"
+    desk.link.on(codec.PLAN_ORDERS, ok([]))
+    with pytest.raises(NoAnswerError, match="may not show yet"):
+        await desk.venue.order(WAITING)
+
+
+@virtual
+async def test_s29_what_it_is_known_to_have_sent_is_asked_for_itself() -> None:
+    desk = Desk()
+    desk.link.on(codec.OPEN_ORDERS, ok([child()]))
+    await desk.venue.order(WAITING)
+    desk.link.on(codec.OPEN_ORDERS, ok([]))
+    desk.link.on(codec.ORDER, ok(child(state=4, deal_size="5")))
+    report = await found(desk, WAITING)
+    assert (report.client_order_id, report.venue_order_id, report.status) == ("oms1", "99", "filled")
+    assert desk.fields(codec.ORDER)["order_id"] == "99"
+
+
+@virtual
+async def test_an_order_that_never_waited_is_not_called_canceled() -> None:
+    desk = Desk()
+    desk.link.on(codec.ORDER, refused(400, 40035))
+    for _ in range(2):
+        assert isinstance(await found(desk, KNOWN), Refusal)
+        await asyncio.sleep(20)
 
 
 @virtual
