@@ -23,7 +23,7 @@ from oms.position import state as positions
 from oms.position.events import PositionEvent
 from oms.position.state import FLAT, Position
 from oms.sums import Funds, State, Sums
-from oms.values import EXACT, ZERO, AccountId, ClientOrderId, Currency, PositionLeg, Symbol
+from oms.values import EXACT, ZERO, AccountId, ClientOrderId, PositionLeg, Purse, Symbol
 
 CLOSED_KEPT: Final = 10_000  # closed orders still answered from memory: a few megabytes
 
@@ -126,24 +126,24 @@ class Book:
 
     # -------------------------------------------------------------------------------------------- funds
 
-    def funds(self, currency: Currency) -> Funds:
-        """Return what the account has of one currency."""
+    def funds(self, purse: Purse) -> Funds:
+        """Return what the account has in one purse."""
         sums = self.sums
-        return Funds(total=sums.totals.get(currency, ZERO), held=sums.held.get(currency, ZERO))
+        return Funds(total=sums.totals.get(purse, ZERO), held=sums.held.get(purse, ZERO))
 
-    def available(self, currency: Currency) -> Decimal:
-        """Return what may still be spent of one currency."""
+    def available(self, purse: Purse) -> Decimal:
+        """Return what may still be spent out of one purse."""
         sums = self.sums
-        return EXACT.subtract(sums.totals.get(currency, ZERO), sums.held.get(currency, ZERO))
+        return EXACT.subtract(sums.totals.get(purse, ZERO), sums.held.get(purse, ZERO))
 
     @property
-    def totals(self) -> Mapping[Currency, Decimal]:
-        """What is owned, by currency."""
+    def totals(self) -> Mapping[Purse, Decimal]:
+        """What is owned, by purse."""
         return self.sums.totals
 
     @property
-    def held(self) -> Mapping[Currency, Decimal]:
-        """What open orders keep from being spent twice, by currency."""
+    def held(self) -> Mapping[Purse, Decimal]:
+        """What orders and positions keep from being spent twice, and contracts from being closed twice, by purse."""
         return self.sums.held
 
     @property
@@ -185,9 +185,9 @@ class Book:
         self._sums.know(stream, state)
         self._stale.pop(stream, None)
 
-    def recall_funds(self, currency: Currency, funds: Funds) -> None:
+    def recall_funds(self, purse: Purse, funds: Funds) -> None:
         """Take over what was added up before."""
-        self._sums.totals[currency], self._sums.held[currency] = funds.total, funds.held
+        self._sums.totals[purse], self._sums.held[purse] = funds.total, funds.held
 
     @property
     def overfull(self) -> bool:
@@ -214,8 +214,8 @@ class Book:
             "account": self.account,
             "open": {stream: self.orders[stream] for stream in sorted(self.open)},
             "positions": dict(sorted(self.positions.items())),
-            "totals": {currency: total for currency, total in sorted(sums.totals.items()) if total},
-            "held": {currency: held for currency, held in sorted(sums.held.items()) if held},
+            "totals": {purse: total for purse, total in sorted(sums.totals.items()) if total},
+            "held": {purse: held for purse, held in sorted(sums.held.items()) if held},
         }
 
     # -------------------------------------------------------------------------------------------- cut and undo

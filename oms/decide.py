@@ -4,6 +4,8 @@ An order's fill moves its position leg too, so the events of both stand in one c
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
+from types import MappingProxyType
 from typing import Final
 
 from msgspec import Struct
@@ -21,16 +23,32 @@ from oms.instrument import Instrument
 from oms.order import decisions as orders
 from oms.order.events import CommissionReported, OrderEvent, OrderFilled, TradeBusted
 from oms.order.messages import CancelOrder, OrderNews, PlaceOrder
-from oms.order.state import Order
+from oms.order.state import Order, contracts
 from oms.ports import VenueMessage
 from oms.position import state as positions
 from oms.position.events import CommissionBooked, PositionEvent
-from oms.position.state import FLAT, Fill
+from oms.position.state import FLAT, Fill, Position
 from oms.reconcile import totals
 from oms.reports import BalanceReport, OrderReport
 from oms.risk import Facts, Limits
 from oms.sums import State
-from oms.values import EXACT, ZERO, AccountId, Currency, Provenance, Side, Symbol, currencies, signed
+from oms.values import (
+    EXACT,
+    ONE,
+    ZERO,
+    AccountId,
+    Currency,
+    PositionLeg,
+    Provenance,
+    Purse,
+    Side,
+    Symbol,
+    Wallet,
+    purse,
+    purses,
+    reduces,
+    signed,
+)
 from oms.venue import Capabilities
 
 Fact = tuple[str, Event, State]  # stream, event, the state it led to
@@ -81,12 +99,14 @@ class Decider:
         capabilities: Callable[[Symbol], Capabilities],
         limits: Limits,
         policy: Policy = DEFAULT_POLICY,
+        marks: Mapping[Symbol, Decimal] = MappingProxyType({}),
     ) -> None:
         self.account = account
         self.instruments = instruments
         self.capabilities = capabilities
         self.limits = limits
         self.policy = policy
+        self.marks = marks  # the last known mark price of perpetuals: market data, kept by who follows it
 
     def decide(self, said: Said, book: Book) -> Decided:
         """Decide `said` against `book`, fold the outcome into it and return it.
@@ -119,15 +139,58 @@ class Decider:
 
     def _facts(self, command: PlaceOrder, book: Book) -> Facts:
         try:
-            base, quote = currencies(command.symbol)
+            base, quote = purses(command.symbol)
         except ValueError as error:
             raise UnknownSymbolError(f"{command.symbol!r} is not a symbol: BASE/QUOTE is expected") from error
+        if base is None:
+            return self._contract_facts(command, book, quote)
         return Facts(
             instrument=self.instruments.get(command.symbol),
             capabilities=self.capabilities(command.symbol),
             available=book.available(base if command.side is Side.SELL else quote),
             halted=_halted(book.account, command) or self._blocked(book, command.symbol),
             open_orders=len(book.open),
+            leg=book.positions.get(position_stream(self.account, command.symbol, PositionLeg.NET), FLAT),
+            opening=self._opening(command, book),
+        )
+
+    def _contract_facts(self, command: PlaceOrder, book: Book, settle: Purse) -> Facts:
+        """Return what is known of a perpetual: what closing it may close, what opening it may draw on."""
+        symbol, side, leg = command.symbol, command.side, command.position_leg
+        held = book.positions.get(position_stream(self.account, symbol, leg), FLAT)
+        market = book.positions.get(position_stream(self.account, symbol, PositionLeg.NET), FLAT)
+        if reduces(side, leg, reduce_only=command.reduce_only):
+            closable = max(signed(side, held.quantity).copy_negate(), ZERO)
+            available = EXACT.subtract(closable, book.held.get(contracts(symbol, leg, side), ZERO))
+        else:
+            available = book.available(settle)
+        return Facts(
+            instrument=self.instruments.get(symbol),
+            capabilities=self.capabilities(symbol),
+            available=available,
+            halted=_halted(book.account, command) or self._blocked(book, symbol),
+            open_orders=len(book.open),
+            leg=held,
+            leverage=held.leverage or market.leverage,
+            position_mode=book.account.position_mode,
+            mark=self.marks.get(symbol),
+            opening=self._opening(command, book),
+        )
+
+    def _opening(self, command: PlaceOrder, book: Book) -> Decimal:
+        """Return what live orders may still add to the leg on the command's side, where a limit asks for it."""
+        if command.symbol not in self.limits.position_max:
+            return ZERO
+        requests = ((book.orders[stream], book.orders[stream].request) for stream in book.open)
+        return sum(
+            (
+                order.leaves_quantity
+                for order, request in requests
+                if (request.symbol, request.side, request.position_leg)
+                == (command.symbol, command.side, command.position_leg)
+                and not request.reduces
+            ),
+            ZERO,
         )
 
     def _blocked(self, book: Book, symbol: Symbol) -> str | None:
@@ -154,8 +217,11 @@ class Decider:
         """Return what is learned of an order that this log does not hold."""
         if not isinstance(news, OrderReport):
             return ()  # a trade or an answer about an order that nobody has shown yet: the next poll brings the order
+        instrument = self.instruments.get(news.symbol)
+        if instrument is None and purses(news.symbol).base is None:
+            return ()  # nobody knows what a contract is worth
         try:
-            return orders.external(news, self.account)
+            return orders.external(news, self.account, ONE if instrument is None else instrument.contract_size)
         except InvalidOrderError:
             return ()
 
@@ -166,8 +232,9 @@ def _order(book: Book, stream: str, events: Sequence[OrderEvent], facts: list[Fa
         order = book.order(stream, event)
         facts.append((stream, event, order))
         if type(event) in MOVING:
-            leg, change = _moved(book, order, event)
-            facts.append((leg, change, book.leg(leg, change)))
+            leg = position_stream(order.request.account, order.request.symbol, order.request.position_leg)
+            for change in _moved(book.positions.get(leg, FLAT), order, event):
+                facts.append((leg, change, book.leg(leg, change)))  # noqa: PERF401  # folds as it goes
     return book.orders.get(stream)
 
 
@@ -182,10 +249,17 @@ def _resolve(command: ResolveBreak, book: Book) -> Sequence[AccountEvent]:
     ended = book.account.breaks.open[command.break_id]
     if ended.kind is not BreakKind.BALANCE or ended.difference is None:
         return resolved
-    currency = Currency(ended.subject.rpartition("/")[2])
-    total = EXACT.add(book.totals.get(currency, ZERO), ended.difference)
-    reason = f"break: {command.reason}"
-    return (*resolved, BalanceAdjusted(currency=currency, change=ended.difference, total=total, reason=reason))
+    wallet, _, currency = ended.subject.partition("/")
+    name = purse(Wallet(wallet), Currency(currency))
+    total = EXACT.add(book.totals.get(name, ZERO), ended.difference)
+    adjusted = BalanceAdjusted(
+        currency=Currency(currency),
+        change=ended.difference,
+        total=total,
+        reason=f"break: {command.reason}",
+        wallet=Wallet(wallet),
+    )
+    return (*resolved, adjusted)
 
 
 def _account(book: Book, events: Sequence[AccountEvent], facts: list[Fact]) -> State:
@@ -194,31 +268,34 @@ def _account(book: Book, events: Sequence[AccountEvent], facts: list[Fact]) -> S
     return book.account
 
 
-def _moved(book: Book, order: Order, event: OrderEvent) -> tuple[str, PositionEvent]:
+def _moved(leg: Position, order: Order, event: OrderEvent) -> Sequence[PositionEvent]:
     """Return how an order's event moves its position leg."""
-    request = order.request
-    leg = position_stream(request.account, request.symbol, request.position_leg)
     match event:
         case OrderFilled():
-            return leg, positions.book(_fill(order, event), book.positions.get(leg, FLAT))
+            return positions.book(_fill(order, event), leg)
         case TradeBusted():
-            return leg, positions.reverse(_fill(order, event), book.positions.get(leg, FLAT))
+            return positions.reverse(_fill(order, event), leg)
         case CommissionReported():
-            return leg, CommissionBooked(
-                exec_id=event.exec_id,
-                commission=event.commission,
-                commission_currency=event.commission_currency,
+            return (
+                CommissionBooked(
+                    exec_id=event.exec_id,
+                    commission=event.commission,
+                    commission_currency=event.commission_currency,
+                ),
             )
         case _:
             raise AssertionError(f"{type(event).__name__} is not MOVING")
 
 
 def _fill(order: Order, trade: OrderFilled | TradeBusted) -> Fill:
+    request = order.request
     return Fill(
         exec_id=trade.exec_id,
-        client_order_id=order.request.client_order_id,
-        quantity=signed(order.request.side, trade.quantity),
+        client_order_id=request.client_order_id,
+        quantity=signed(request.side, trade.quantity),
         price=trade.price,
         commission=trade.commission,
         commission_currency=trade.commission_currency,
+        contract_size=request.contract_size,
+        leverage=request.margin_leverage,
     )

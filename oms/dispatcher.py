@@ -204,6 +204,11 @@ def new_order(order: Order) -> NewOrder:
         post_only=request.post_only,
         reduce_only=request.reduce_only,
         position_leg=request.position_leg,
+        leverage=request.leverage,
+        margin_mode=request.margin_mode,
+        trigger=request.trigger,
+        take_profit=request.take_profit,
+        stop_loss=request.stop_loss,
     )
 
 

@@ -47,13 +47,22 @@ class Instrument(Struct, frozen=True, kw_only=True):
 
         Raises:
             OffGridError: no step lands on it.
-            BelowMinimumError: it is smaller than the market takes.
-            InvalidOrderError: it is not a positive, finite number.
+            BelowMinimumError: it is smaller than the market takes; nothing is rounded to a whole contract.
+            InvalidOrderError: it is not a positive, finite number, or more than the market takes at once.
         """
+        if self.wallet is Wallet.FUTURES and ZERO < value < self.quantity_step:
+            raise BelowMinimumError(
+                f"{self.symbol} quantity {plain(value)[:60]} is below one contract: a contract is"
+                f" {plain(self.contract_size)} {self.base}, and quantities are in contracts"
+            )
         on_grid = self._on_grid("quantity", value, self.quantity_step)
         if on_grid < self.quantity_min:
             raise BelowMinimumError(
                 f"{self.symbol} quantity {plain(value)} is below the minimum of {plain(self.quantity_min)}"
+            )
+        if self.quantity_max is not None and on_grid > self.quantity_max:
+            raise InvalidOrderError(
+                f"{self.symbol} quantity {plain(value)} is above the maximum of {plain(self.quantity_max)}"
             )
         return Quantity(on_grid)
 

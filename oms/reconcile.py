@@ -20,7 +20,7 @@ from oms.errors import InvalidOrderError
 from oms.order.decisions import external, external_id, record
 from oms.order.state import CLOSED, Life, Order, evolve, fold
 from oms.reports import BalanceReport, OrderReport, PositionReport, Refusal, TradeReport, VenueOrderStatus
-from oms.values import EXACT, ZERO, AccountId, Currency, PositionLeg, Symbol, currencies, plain
+from oms.values import EXACT, ZERO, AccountId, PositionLeg, Purse, Symbol, plain, purse, purse_parts, purses
 from oms.venue import Answer, Capabilities
 
 NOT_FOUND: Final = "order_not_found"
@@ -180,14 +180,14 @@ def remembered(began_ns: int, can: Capabilities, now_ns: int) -> bool:
     return now_ns < began_ns + ns(can.unfilled_memory)
 
 
-def totals(balances: Sequence[BalanceReport]) -> Mapping[Currency, Decimal]:
-    """Return the total by currency, from whichever figures the venue gave."""
-    found: dict[Currency, Decimal] = {}
+def totals(balances: Sequence[BalanceReport]) -> Mapping[Purse, Decimal]:
+    """Return the total by purse, from whichever figures the venue gave."""
+    found: dict[Purse, Decimal] = {}
     for balance in balances:
         if balance.total is not None:
-            found[balance.currency] = balance.total
+            found[purse(balance.wallet, balance.currency)] = balance.total
         elif balance.available is not None and balance.held is not None:
-            found[balance.currency] = EXACT.add(balance.available, balance.held)
+            found[purse(balance.wallet, balance.currency)] = EXACT.add(balance.available, balance.held)
     return found
 
 
@@ -315,14 +315,14 @@ def _of_lists(book: Book, picture: Picture) -> Iterable[Disagreement]:
 
 
 def _of_balances(book: Book, answer: Answer) -> Iterable[Disagreement]:
-    """Yield what the venue says we own otherwise than we do. A currency that is not listed is zero."""
+    """Yield what the venue says we own otherwise than we do. A purse that is not listed is empty."""
     theirs = totals([each for each in answer.reports if isinstance(each, BalanceReport)])
-    for currency in sorted({*book.totals, *theirs}):
-        ours, said = book.totals.get(currency, ZERO), theirs.get(currency, ZERO)
+    for name in sorted({*book.totals, *theirs}):
+        ours, said = book.totals.get(name, ZERO), theirs.get(name, ZERO)
         if ours != said:
             yield Disagreement(
                 kind=BreakKind.BALANCE,
-                subject=f"spot/{currency}",
+                subject=_wallet(name),
                 ours=plain(ours),
                 theirs=plain(said),
                 difference=EXACT.subtract(said, ours),
@@ -366,9 +366,13 @@ def _under_way(book: Book) -> Iterable[str]:
     for stream in book.unsettled:
         order = book.orders[stream]
         if order.trades_missing or order.life is Life.IN_DOUBT:
-            base, quote = currencies(order.request.symbol)
-            yield from (f"{BreakKind.BALANCE}:spot/{currency}" for currency in (base, quote))
+            drawn = purses(order.request.symbol)
+            yield from (f"{BreakKind.BALANCE}:{_wallet(name)}" for name in drawn if name is not None)
             yield f"{BreakKind.POSITION}:{order.request.symbol}/{order.request.position_leg}"
+
+
+def _wallet(name: Purse) -> str:
+    return "/".join(purse_parts(name))
 
 
 def symbol_of(stream: str) -> Symbol:

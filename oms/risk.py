@@ -3,32 +3,48 @@
 Funds and limits count every order that may be alive, an order in doubt included.
 """
 
+from collections.abc import Mapping
 from decimal import Decimal
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from oms.instrument import Instrument
 from oms.order.events import OrderRequested
-from oms.order.state import reservation
-from oms.values import ZERO, Currency, Side, currencies, plain
+from oms.order.state import contracts, cost, margin, reservation
+from oms.position.state import FLAT, Position
+from oms.values import EXACT, ZERO, PositionMode, Purse, Side, Symbol, Wallet, plain, purse_parts, purses, signed
 from oms.venue import Capabilities
 
 
 class Facts(Struct, frozen=True, kw_only=True, gc=False):
-    """What is known when an order is checked. `available` is what the order would draw on, in the currency it needs."""
+    """What is known when an order is checked. `available` is what the order would draw on, out of the purse it needs;
+    for one that can only close, the contracts of its leg that no order closes already.
+
+    `opening` is what live orders on its side may still add to the leg, where a limit asks for it.
+    """
 
     instrument: Instrument | None
     capabilities: Capabilities
     available: Decimal
     halted: str | None = None  # why trading is halted, if it is
     open_orders: int = 0
+    leg: Position = FLAT
+    leverage: Decimal | None = None  # as it is set for the market, if known
+    position_mode: PositionMode | None = None
+    mark: Decimal | None = None
+    opening: Decimal = ZERO
 
 
 class Limits(Struct, frozen=True, kw_only=True):
-    """What an account may do. Quote units for money; None is no limit."""
+    """What an account may do. Quote units for money; None, or a market that is not named, is no limit.
+
+    `position_max` is the most that one leg of a market may come to if every live order fills, in the market's unit.
+    """
 
     order_notional_max: Decimal | None = None
     open_orders_max: int = 10_000
+    leverage_max: Decimal | None = None
+    position_max: Mapping[Symbol, Decimal] = field(default_factory=dict)
 
 
 class Denial(Struct, frozen=True, gc=False):
@@ -38,9 +54,15 @@ class Denial(Struct, frozen=True, gc=False):
     detail: str
 
 
-def needs(request: OrderRequested) -> tuple[Currency, Decimal]:
-    """Return the currency and the amount that `request` draws on: base for a sell, quote and commission for a buy."""
-    base, quote = currencies(request.symbol)
+def needs(request: OrderRequested) -> tuple[Purse, Decimal]:
+    """Return the purse and the amount that `request` draws on: base for a sell, quote and commission for a buy; on a
+    perpetual margin and commission to open, contracts of the leg to close.
+    """
+    base, quote = purses(request.symbol)
+    if base is None:
+        if request.reduces:
+            return contracts(request.symbol, request.position_leg, request.side), request.quantity or ZERO
+        return quote, margin(request)
     if request.side is Side.SELL:
         return base, request.quantity or ZERO
     return quote, reservation(request)
@@ -48,7 +70,7 @@ def needs(request: OrderRequested) -> tuple[Currency, Decimal]:
 
 def deny(request: OrderRequested, facts: Facts, limits: Limits) -> Denial | None:
     """Return the first limit that `request` breaks, or None."""
-    if facts.halted is not None and not request.reduce_only:
+    if facts.halted is not None and not request.reduces:
         return Denial("trading_halted", facts.halted)
     if facts.open_orders >= limits.open_orders_max:
         return Denial("open_orders_max", f"{facts.open_orders} orders are open, {limits.open_orders_max} are allowed")
@@ -57,18 +79,52 @@ def deny(request: OrderRequested, facts: Facts, limits: Limits) -> Denial | None
         return Denial(
             "order_notional_max", f"worth {plain(worth)}, {plain(limits.order_notional_max)} is allowed for one order"
         )
-    currency, needed = needs(request)
-    if needed > facts.available:
+    if not request.reduces and (request.symbol in limits.position_max or request.leverage is not None):
+        denial = _deny_opening(request, facts, limits)
+        if denial is not None:
+            return denial
+    purse, needed = needs(request)
+    if needed <= facts.available:
+        return None
+    if request.reduces:
         return Denial(
-            "insufficient_funds",
-            f"needs {plain(needed)} {currency}, {plain(facts.available)} is available after open orders",
+            "reduce_only",
+            f"closes {plain(needed)} of {request.symbol} {request.position_leg},"
+            f" {plain(facts.available)} is held and not being closed by live orders",
         )
+    wallet, currency = purse_parts(purse)
+    kept = "open orders" if wallet is Wallet.SPOT else "open orders and positions in the futures wallet"
+    return Denial(
+        "insufficient_funds",
+        f"needs {plain(needed)} {currency}, {plain(facts.available)} is available after {kept}",
+    )
+
+
+def _deny_opening(request: OrderRequested, facts: Facts, limits: Limits) -> Denial | None:
+    """Return the limit that an order breaks which may add to its leg."""
+    asked, held = request.leverage, facts.leg
+    if asked is not None:
+        if limits.leverage_max is not None and asked > limits.leverage_max:
+            return Denial("leverage_max", f"leverage {plain(asked)}, {plain(limits.leverage_max)} is allowed")
+        if held.quantity and held.leverage is not None and asked != held.leverage:
+            return Denial(
+                "leverage", f"leverage {plain(asked)} differs from {plain(held.leverage)} of the open position"
+            )
+    most = limits.position_max.get(request.symbol)
+    if most is not None and request.quantity is not None:
+        size = EXACT.add(EXACT.add(signed(request.side, held.quantity), facts.opening), request.quantity)
+        if size > most:
+            return Denial(
+                "position_max",
+                f"{request.symbol} {request.position_leg} could come to {plain(size)}, {plain(most)} is allowed",
+            )
     return None
 
 
 def _worth(request: OrderRequested) -> Decimal | None:
     if request.notional is not None:
         return request.notional
-    if request.price is not None and request.quantity is not None:
-        return request.price * request.quantity
+    price = request.price or request.reference_price
+    if price is not None and request.quantity is not None:
+        return cost(request.quantity, price, request.contract_size)
     return None

@@ -6,7 +6,7 @@ from decimal import Context, Decimal, DivisionByZero, Inexact, InvalidOperation,
 from enum import StrEnum
 from functools import lru_cache
 from types import MappingProxyType
-from typing import Final, NewType
+from typing import Any, Final, NamedTuple, NewType
 
 AccountId = NewType("AccountId", str)  # FIX 1: one account at one venue, named by its owner
 StrategyId = NewType("StrategyId", str)  # who asked; a token is bound to one
@@ -15,11 +15,13 @@ VenueOrderId = NewType("VenueOrderId", str)  # FIX 37: theirs, known after the a
 ExecId = NewType("ExecId", str)  # FIX 17: one per fill, the key that makes a fill idempotent
 Symbol = NewType("Symbol", str)  # FIX 55: ours, venue-neutral: BTC/USDT, BTC/USDT:USDT
 Currency = NewType("Currency", str)  # a coin's code, upper case
+Purse = NewType("Purse", str)  # one coin in one wallet: ``USDT`` in the spot wallet, ``futures:USDT`` in the other
 Price = NewType("Price", Decimal)  # FIX 44: quote currency per unit of base
 Quantity = NewType("Quantity", Decimal)  # FIX 38: base units on spot, contracts on perpetuals
 
 ZERO: Final = Decimal(0)
-NO_AMOUNTS: Final[Mapping[Currency, Decimal]] = MappingProxyType({})
+ONE: Final = Decimal(1)
+NO_AMOUNTS: Final[Mapping[Any, Decimal]] = MappingProxyType({})  # by currency or by purse
 
 # Sums and products of money are exact or they fail loudly: Inexact is a trap, and 100 digits hold any product of
 # two 30-digit figures (BitMart pushes carry up to 30 fractional digits) with room for a lifetime of sums.
@@ -84,6 +86,16 @@ class Wallet(StrEnum):
     FUTURES = "futures"
 
 
+class Origin(StrEnum):
+    """Who made an order that this log never asked for."""
+
+    EXTERNAL = "external"  # a person, another program, a lost log
+    LIQUIDATION = "liquidation"  # the venue closes what its owner can no longer back
+    ADL = "adl"  # the venue closes against somebody else's liquidation
+    SETTLEMENT = "settlement"  # the venue closes a market
+    TRIGGERED = "triggered"  # what became of a conditional order of ours
+
+
 class PriceSource(StrEnum):
     """Which price trips a trigger (FIX 1107)."""
 
@@ -143,7 +155,18 @@ class OrderStatus(StrEnum):
 
 def signed(side: Side, quantity: Decimal) -> Decimal:
     """Return `quantity` with the side's sign: a buy adds, a sell takes away."""
-    return quantity if side is Side.BUY else -quantity
+    return quantity if side is Side.BUY else quantity.copy_negate()
+
+
+def reduces(side: Side, leg: PositionLeg, *, reduce_only: bool) -> bool:
+    """Whether an order can only close: because it says so, or because its side closes its leg."""
+    match leg:
+        case PositionLeg.NET:
+            return reduce_only
+        case PositionLeg.LONG:
+            return side is Side.SELL
+        case PositionLeg.SHORT:
+            return side is Side.BUY
 
 
 @lru_cache(maxsize=4096)
@@ -158,6 +181,38 @@ def currencies(symbol: str) -> tuple[Currency, Currency]:
     if not (base and slash and quote):
         raise ValueError(f"symbol {symbol!r} is not BASE/QUOTE")
     return Currency(base), Currency(quote)
+
+
+class Purses(NamedTuple):
+    """What a market's trades move: `base` is None on a perpetual, which moves no coin but its settlement."""
+
+    base: Purse | None
+    quote: Purse
+
+
+@lru_cache(maxsize=4096)
+def purses(symbol: str) -> Purses:
+    """Return the purses that the market of `symbol` draws on.
+
+    Raises:
+        ValueError: as `currencies`.
+    """
+    base, quote = currencies(symbol)
+    settle = symbol.partition(":")[2]
+    return Purses(None, purse(Wallet.FUTURES, Currency(settle))) if settle else Purses(Purse(base), Purse(quote))
+
+
+@lru_cache(maxsize=4096)
+def purse(wallet: Wallet, currency: Currency) -> Purse:
+    """Return the purse of `currency` in `wallet`."""
+    return Purse(currency if wallet is Wallet.SPOT else f"{wallet}:{currency}")
+
+
+@lru_cache(maxsize=4096)
+def purse_parts(name: Purse) -> tuple[Wallet, Currency]:
+    """Return the wallet and the currency of a purse."""
+    wallet, colon, currency = name.partition(":")
+    return (Wallet(wallet), Currency(currency)) if colon else (Wallet.SPOT, Currency(name))
 
 
 def plain(value: Decimal) -> str:

@@ -1,18 +1,19 @@
-"""The table `balances`: one row a currency of an account."""
+"""The table `balances`: one row a currency in a wallet of an account."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from oms.account.events import BalanceAdjusted
-from oms.position.events import CommissionBooked, FillBooked, FillReversed
+from oms.position.events import CommissionBooked, FillBooked, FillReversed, FundingBooked, LeverageSet
 from oms.sums import NO_FUNDS, Funds, traded
-from oms.values import AccountId, Currency, currencies
+from oms.values import AccountId, Purse, Wallet, purse, purse_parts, purses
 from projections.accounts import Accounts, Fact
 from projections.rows import BalanceRow
 from projections.table import Table
 
 _TYPES: Final[Mapping[str, str]] = {
     "account": "text",
+    "wallet": "text",
     "currency": "text",
     "total": "numeric",
     "held": "numeric",
@@ -28,24 +29,27 @@ class Balances:
     recalls: Final = True
 
     def __init__(self, table: str = "balances") -> None:
-        self.table = Table(table, BalanceRow, key=("account", "currency"), types=_TYPES)
-        self._rows: dict[tuple[AccountId, Currency], BalanceRow] = {}
-        self._touched: dict[tuple[AccountId, Currency], None] = {}
+        self.table = Table(table, BalanceRow, key=("account", "wallet", "currency"), types=_TYPES)
+        self._rows: dict[tuple[AccountId, Purse], BalanceRow] = {}
+        self._touched: dict[tuple[AccountId, Purse], None] = {}
 
     def recall(self, rows: Sequence[BalanceRow], accounts: Accounts) -> None:
         """Put the sums back into the books."""
         for row in rows:
-            accounts.book(row.account).recall_funds(row.currency, Funds(total=row.total, held=row.held))
-            self._rows[row.account, row.currency] = row
+            name = purse(row.wallet, row.currency)
+            accounts.book(row.account).recall_funds(name, Funds(total=row.total, held=row.held))
+            self._rows[row.account, name] = row
 
     def fold(self, fact: Fact) -> None:
-        for currency in _concerned(fact):
-            key = fact.account, currency
+        for name in _concerned(fact):
+            key = fact.account, name
             before = self._rows.get(key)
-            funds = fact.book.funds(currency)
+            funds = fact.book.funds(name)
             if funds != (NO_FUNDS if before is None else Funds(total=before.total, held=before.held)):
+                wallet, currency = purse_parts(name)
                 self._rows[key] = BalanceRow(
                     account=fact.account,
+                    wallet=wallet,
                     currency=currency,
                     total=funds.total,
                     held=funds.held,
@@ -60,14 +64,21 @@ class Balances:
         return [self._rows[key] for key in touched]
 
 
-def _concerned(fact: Fact) -> Iterable[Currency]:
-    """Return the currencies that an event may move."""
+def _concerned(fact: Fact) -> Iterable[Purse]:
+    """Return the purses that an event may move."""
     event = fact.recorded.event
-    if isinstance(event, BalanceAdjusted):
-        return (event.currency,)
-    if fact.story is not None:
-        return currencies(fact.story.order.request.symbol)
-    if not isinstance(event, FillBooked | FillReversed | CommissionBooked):
-        return ()
-    pair = traded(fact.recorded.stream)
-    return pair if event.commission_currency is None else (*pair, event.commission_currency)
+    match event:
+        case BalanceAdjusted():
+            return (purse(event.wallet, event.currency),)
+        case FillBooked() | FillReversed() | CommissionBooked():
+            base, quote = traded(fact.recorded.stream)
+            wallet = Wallet.FUTURES if base is None else Wallet.SPOT
+            charged = () if event.commission_currency is None else (purse(wallet, event.commission_currency),)
+            return (quote, *charged) if base is None else (base, quote, *charged)
+        case FundingBooked() | LeverageSet():
+            return (traded(fact.recorded.stream).quote,)
+        case _ if fact.story is not None:
+            base, quote = purses(fact.story.order.request.symbol)
+            return (quote,) if base is None else (base, quote)
+        case _:
+            return ()

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from oms.order.state import CLOSED, status
-from oms.values import VenueOrderId
+from oms.values import ClientOrderId, VenueOrderId
 from projections.accounts import Accounts, Fact, Story
 from projections.rows import OrderRow, readable
 from projections.table import Table
@@ -38,6 +38,13 @@ _TYPES: Final[Mapping[str, str]] = {
     "updated_ns": "int8",
     "opened": "int8",
     "position": "int8",
+    "leverage": "numeric",
+    "margin_mode": "text",
+    "trigger": "jsonb",
+    "take_profit": "jsonb",
+    "stop_loss": "jsonb",
+    "origin": "text",
+    "parent": "text",
 }
 
 
@@ -94,4 +101,11 @@ def _row(story: Story) -> OrderRow:
         updated_ns=story.updated_ns,
         opened=story.opened,
         position=story.position,
+        leverage=request.leverage,
+        margin_mode=request.margin_mode,
+        trigger=request.trigger,
+        take_profit=request.take_profit,
+        stop_loss=request.stop_loss,
+        origin=order.origin,
+        parent=None if order.parent is None else ClientOrderId(readable(order.parent)),
     )

@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from oms.book import position_stream
 from oms.position.state import FLAT, Position
+from oms.sums import traded
 from oms.values import AccountId, PositionLeg, Symbol
 from projections.accounts import Accounts, Fact
 from projections.rows import PositionRow
@@ -24,6 +25,11 @@ _TYPES: Final[Mapping[str, str]] = {
     "commissions": "jsonb",
     "updated_ns": "int8",
     "position": "int8",
+    "contract_size": "numeric",
+    "leverage": "numeric",
+    "margin_mode": "text",
+    "margin": "numeric",
+    "funding": "numeric",
 }
 
 
@@ -52,6 +58,10 @@ class Positions:
                 open_cost=row.open_cost,
                 realized=row.realized,
                 commissions=row.commissions,
+                contract_size=row.contract_size,
+                leverage=row.leverage,
+                margin_mode=row.margin_mode,
+                funding=row.funding,
             )
             accounts.book(row.account).recall(position_stream(row.account, row.symbol, row.leg), leg)
 
@@ -81,4 +91,9 @@ def _row(stream: str, touched: _Touched) -> PositionRow:
         commissions=dict(state.commissions),
         updated_ns=touched.updated_ns,
         position=touched.position,
+        contract_size=state.contract_size,
+        leverage=state.leverage,
+        margin_mode=state.margin_mode,
+        margin=state.margin if traded(stream).base is None else None,
+        funding=state.funding,
     )

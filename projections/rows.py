@@ -18,8 +18,10 @@ from oms.values import (
     Currency,
     ExecId,
     Liquidity,
+    MarginMode,
     OrderStatus,
     OrderType,
+    Origin,
     PositionLeg,
     Provenance,
     Side,
@@ -27,7 +29,9 @@ from oms.values import (
     Symbol,
     TimeInForce,
     VenueOrderId,
+    Wallet,
 )
+from oms.venue import Protection, Trigger
 
 BIGINT_MAX: Final = 2**63 - 1
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -64,6 +68,13 @@ class OrderRow(Struct, frozen=True, kw_only=True, gc=False):
     updated_ns: int
     opened: int
     position: int
+    leverage: Decimal | None
+    margin_mode: MarginMode | None
+    trigger: Trigger | None
+    take_profit: Protection | None
+    stop_loss: Protection | None
+    origin: Origin | None
+    parent: ClientOrderId | None
 
     @property
     def created_at(self) -> datetime:
@@ -107,7 +118,10 @@ class FillRow(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class PositionRow(Struct, frozen=True, kw_only=True, gc=False):
-    """One leg: signed `quantity` and `open_cost`; `commissions` paid so far by currency, `realized` before them."""
+    """One leg: signed `quantity` and `open_cost`; `commissions` paid so far by currency, `realized` before them.
+
+    `margin` backs the leg and is None on spot; `funding` is what was received less what was paid.
+    """
 
     account: AccountId
     symbol: Symbol
@@ -120,6 +134,11 @@ class PositionRow(Struct, frozen=True, kw_only=True, gc=False):
     commissions: Mapping[Currency, Decimal]
     updated_ns: int
     position: int
+    contract_size: Decimal
+    leverage: Decimal | None
+    margin_mode: MarginMode | None
+    margin: Decimal | None
+    funding: Decimal
 
     @property
     def position_leg(self) -> PositionLeg:
@@ -128,9 +147,10 @@ class PositionRow(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class BalanceRow(Struct, frozen=True, kw_only=True, gc=False):
-    """One currency of an account: total = available + held."""
+    """One currency in a wallet of an account: total = available + held."""
 
     account: AccountId
+    wallet: Wallet
     currency: Currency
     total: Decimal
     held: Decimal

@@ -5,7 +5,7 @@ from decimal import Decimal
 from msgspec import Struct
 
 from oms.breaks.events import BreakChanged, BreakExplained, BreakOpened, BreakResolved
-from oms.values import AccountId, Currency, StrategyId, Symbol
+from oms.values import AccountId, Currency, PositionMode, StrategyId, Symbol, Wallet
 
 
 class _Event(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False, tag_field="type"):
@@ -30,6 +30,7 @@ class BalanceAdjusted(_Event, frozen=True, tag="balance-adjusted/1"):
     change: Decimal
     total: Decimal
     reason: str
+    wallet: Wallet = Wallet.SPOT
 
 
 class TradingHalted(_Event, frozen=True, tag="trading-halted/2"):
@@ -61,12 +62,19 @@ class TradesCovered(_Event, frozen=True, tag="trades-covered/1"):
     until_ms: int
 
 
+class PositionModeSet(_Event, frozen=True, tag="position-mode-set/1"):
+    """The account's perpetuals are kept in this mode: asked for and read back, or seen at the venue."""
+
+    mode: PositionMode
+
+
 AccountEvent = (
     WriterStarted
     | BalanceAdjusted
     | TradingHalted
     | TradingResumed
     | TradesCovered
+    | PositionModeSet
     | BreakOpened
     | BreakChanged
     | BreakExplained

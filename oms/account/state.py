@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from oms.account.events import (
     AccountEvent,
     BalanceAdjusted,
+    PositionModeSet,
     TradesCovered,
     TradingHalted,
     TradingResumed,
@@ -20,7 +21,7 @@ from oms.breaks import state as disagreements
 from oms.breaks.events import BreakChanged, BreakExplained, BreakKind, BreakOpened, BreakResolved
 from oms.breaks.state import NO_BREAKS, Breaks
 from oms.errors import CommandRefusedError
-from oms.values import EXACT, NO_AMOUNTS, ZERO, AccountId, Currency, StrategyId, Symbol
+from oms.values import EXACT, NO_AMOUNTS, ZERO, AccountId, PositionMode, Purse, StrategyId, Symbol, purse, purse_parts
 
 HALTS_MAX: Final = 1_000  # scopes of one account that are halted at once
 
@@ -42,14 +43,15 @@ class TooManyHaltsError(CommandRefusedError):
 
 
 class Account(Struct, frozen=True, kw_only=True, gc=False):
-    """`adjustments` is, by currency, what did not come from trades: openings, deposits, withdrawals, a person's hand.
+    """`adjustments` is, by purse, what did not come from trades: openings, deposits, withdrawals, a person's hand.
 
     What the account owns is `adjustments` plus what its trades moved; what it may spend is that less what open orders
     hold. Both follow from the log (`oms.book`), so nothing is stored twice.
     """
 
     version: int = 0
-    adjustments: Mapping[Currency, Decimal] = NO_AMOUNTS
+    adjustments: Mapping[Purse, Decimal] = NO_AMOUNTS
+    position_mode: PositionMode | None = None  # None: nobody has said it
     halts: Mapping[HaltScope, Halt] = MappingProxyType({})
     covered_ms: int = 0  # every trade until then (UTC) is in the log, or a person said that it need not be
     breaks: Breaks = NO_BREAKS
@@ -103,15 +105,18 @@ def resume(command: ResumeTrading, account: Account) -> tuple[AccountEvent, ...]
 
 
 def adjust(
-    totals: Mapping[Currency, Decimal], reported: Mapping[Currency, Decimal], reason: str
+    totals: Mapping[Purse, Decimal], reported: Mapping[Purse, Decimal], reason: str
 ) -> Sequence[BalanceAdjusted]:
-    """Return what brings our `totals` to those `reported` by the venue, in the order of the currencies' names."""
+    """Return what brings our `totals` to those `reported` by the venue, in the order of the purses' names."""
     adjustments = []
-    for currency in sorted({*totals, *reported}):
-        total = reported.get(currency, ZERO)
-        change = EXACT.subtract(total, totals.get(currency, ZERO))
+    for name in sorted({*totals, *reported}):
+        total = reported.get(name, ZERO)
+        change = EXACT.subtract(total, totals.get(name, ZERO))
         if change:
-            adjustments.append(BalanceAdjusted(currency=currency, change=change, total=total, reason=reason))
+            wallet, currency = purse_parts(name)
+            adjustments.append(
+                BalanceAdjusted(currency=currency, change=change, total=total, reason=reason, wallet=wallet)
+            )
     return adjustments
 
 
@@ -127,8 +132,11 @@ def evolve(account: Account, event: AccountEvent) -> Account:
         case WriterStarted():
             return replace(account, version=version)
         case BalanceAdjusted():
-            added = EXACT.add(account.adjustments.get(event.currency, ZERO), event.change)
-            return replace(account, version=version, adjustments={**account.adjustments, event.currency: added})
+            name = purse(event.wallet, event.currency)
+            added = EXACT.add(account.adjustments.get(name, ZERO), event.change)
+            return replace(account, version=version, adjustments={**account.adjustments, name: added})
+        case PositionModeSet():
+            return replace(account, version=version, position_mode=event.mode)
         case TradingHalted(strategy=strategy, symbol=symbol):
             halts = {**account.halts, (strategy, symbol): Halt(event.reason, event.halt_id)}
             return replace(account, version=version, halts=halts)

@@ -36,7 +36,7 @@ from oms.errors import OmsError
 from oms.gateway.reads import Reads
 from oms.gateway.tokens import PostgresTokens, Scope
 from oms.runtime import SystemClock
-from oms.values import AccountId, StrategyId
+from oms.values import AccountId, StrategyId, Wallet
 
 EXAMPLES: Final = Path(__file__).parents[2] / "examples"
 STRATEGIES: Final = ("market_maker", "taker")
@@ -307,7 +307,7 @@ async def _ours(world: World, reads: Reads) -> Ours:
     orders = await reads.orders(accounts=accounts, open_only=True, limit=OPEN_READ)
     return Ours(
         positions={row.symbol: row.quantity for row in _rows(positions.rows)},
-        balances={row.currency: (row.available, row.held) for row in _rows(balances.rows)},
+        balances={row.currency: (row.available, row.held) for row in _rows(balances.rows) if row.wallet is Wallet.SPOT},
         open_orders={row.client_order_id: row.cum_quantity for row in _rows(orders.rows)},
     )
 

@@ -15,13 +15,17 @@ from oms.values import (
     CLIENT_ORDER_ID,
     AccountId,
     ClientOrderId,
+    Crossing,
+    MarginMode,
     OrderType,
     PositionLeg,
+    PriceSource,
     Side,
     StrategyId,
     Symbol,
     TimeInForce,
 )
+from oms.venue import Protection, Trigger
 
 BATCH_MAX: Final = 100  # orders in one request
 LIST_MAX: Final = 500  # rows in one answer
@@ -42,9 +46,26 @@ class _Body(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Refuses what it does not know."""
 
 
-class PlaceBody(_Body, frozen=True, kw_only=True):
-    """An order to place: `quantity` in base units, or `notional` in quote units for a market buy.
+class TriggerBody(_Body, frozen=True, kw_only=True):
+    """Waits at the venue until the price arrives at `price`; with `callback_rate` it then trails by this fraction."""
 
+    price: Amount
+    when: Crossing
+    by: PriceSource = PriceSource.LAST
+    callback_rate: Amount | None = None
+
+
+class ProtectionBody(_Body, frozen=True, kw_only=True):
+    """A take-profit or a stop-loss that comes into force with the order's fill, as a market order at `price`."""
+
+    price: Amount
+    by: PriceSource = PriceSource.LAST
+
+
+class PlaceBody(_Body, frozen=True, kw_only=True):
+    """An order to place: `quantity` in base units or contracts, or `notional` in quote units for a market buy on spot.
+
+    `leverage`, `margin_mode`, `take_profit` and `stop_loss` are for orders that open on a perpetual.
     `account` may be left out where the token sees only one; `strategy` is the token's and may be left out.
     """
 
@@ -62,6 +83,11 @@ class PlaceBody(_Body, frozen=True, kw_only=True):
     reduce_only: bool = False
     position_leg: PositionLeg = PositionLeg.NET
     tags: dict[str, str] | None = None
+    leverage: Amount | None = None
+    margin_mode: MarginMode | None = None
+    trigger: TriggerBody | None = None
+    take_profit: ProtectionBody | None = None
+    stop_loss: ProtectionBody | None = None
 
 
 class BatchBody(_Body, frozen=True, kw_only=True):
@@ -236,7 +262,22 @@ def place_order(body: PlaceBody, account: AccountId, strategy: StrategyId) -> Pl
         reduce_only=body.reduce_only,
         position_leg=body.position_leg,
         tags=tags,
+        leverage=_plain(body.leverage),
+        margin_mode=body.margin_mode,
+        trigger=_trigger(body.trigger),
+        take_profit=_protection(body.take_profit),
+        stop_loss=_protection(body.stop_loss),
     )
+
+
+def _trigger(body: TriggerBody | None) -> Trigger | None:
+    if body is None:
+        return None
+    return Trigger(price=Decimal(body.price), when=body.when, by=body.by, callback_rate=_plain(body.callback_rate))
+
+
+def _protection(body: ProtectionBody | None) -> Protection | None:
+    return None if body is None else Protection(price=Decimal(body.price), by=body.by)
 
 
 def _plain(amount: Amount | None) -> Decimal | None:

@@ -10,20 +10,25 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from oms.instrument import Instrument
 from oms.order.state import Order, status
 from oms.values import (
     AccountId,
     Liquidity,
+    MarginMode,
     OrderStatus,
     OrderType,
+    Origin,
     PositionLeg,
     Provenance,
     Side,
     TimeInForce,
+    Wallet,
     plain,
 )
+from oms.venue import Protection, Trigger
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -33,7 +38,8 @@ class View(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class OrderView(View, frozen=True, kw_only=True):
-    """One order. `quantity` in base units or `notional` in quote units; `reason` says why it ended or is in doubt.
+    """One order. `quantity` in base units or contracts, or `notional` in quote units; `reason` says why it ended or is
+    in doubt. `origin` says who made an order that nobody asked for here, `parent` which conditional order it came from.
 
     `flagged` means that the venue contradicted itself or us and a person should look. Times are when we wrote it down;
     the answer to a command does not show them.
@@ -60,6 +66,13 @@ class OrderView(View, frozen=True, kw_only=True):
     reason: str | None = None
     flagged: bool = False
     tags: Mapping[str, str] | None = None
+    leverage: Decimal | None = None
+    margin_mode: MarginMode | None = None
+    trigger: Trigger | None = None
+    take_profit: Protection | None = None
+    stop_loss: Protection | None = None
+    origin: Origin | None = None
+    parent: str | None = None
     created_at: datetime | None = None
     updated_at: datetime | None = None
 
@@ -94,7 +107,10 @@ class FillView(View, frozen=True, kw_only=True):
 
 
 class PositionView(View, frozen=True, kw_only=True):
-    """One leg: signed quantity in base units; `open_cost` and `realized` in quote units; `commissions` by currency."""
+    """One leg: signed quantity in base units or contracts; `commissions` by currency, other amounts in quote units.
+
+    `margin` backs the leg of a perpetual; `funding` is what was received less what was paid.
+    """
 
     account: str
     symbol: str
@@ -104,13 +120,19 @@ class PositionView(View, frozen=True, kw_only=True):
     average_price: Decimal | None = None
     realized: Decimal
     commissions: Mapping[str, Decimal]
+    contract_size: Decimal
+    leverage: Decimal | None = None
+    margin_mode: MarginMode | None = None
+    margin: Decimal | None = None
+    funding: Decimal
     updated_at: datetime | None = None
 
 
 class BalanceView(View, frozen=True, kw_only=True):
-    """One currency: total = available + held, where `held` is what open orders keep."""
+    """One currency in a wallet: total = available + held, where `held` is what open orders and positions keep."""
 
     account: str
+    wallet: Wallet
     currency: str
     total: Decimal
     held: Decimal
@@ -119,7 +141,10 @@ class BalanceView(View, frozen=True, kw_only=True):
 
 
 class InstrumentView(View, frozen=True, kw_only=True):
-    """One market's grid, exact: `price_step` and `notional_min` in quote units, the other amounts in base."""
+    """One market's grid, exact: `price_step` and `notional_min` in quote units, quantities in base units or contracts.
+
+    A contract is `contract_size` base units; `settle` is the coin of a perpetual's margin and profit.
+    """
 
     account: str
     symbol: str
@@ -132,6 +157,11 @@ class InstrumentView(View, frozen=True, kw_only=True):
     maker_fee: Decimal
     taker_fee: Decimal
     tradable: bool
+    wallet: Wallet
+    settle: str | None = None
+    contract_size: Decimal
+    quantity_max: Decimal | None = None
+    leverage_max: Decimal | None = None
 
 
 class Orders(View, frozen=True, kw_only=True):
@@ -291,6 +321,8 @@ def _spelled(value: Any) -> Any:  # noqa: ANN401  # any column's value
         return _Plain(value)
     if isinstance(value, Mapping):
         return {key: _spelled(inner) for key, inner in value.items()}
+    if isinstance(value, Trigger | Protection):
+        return replace(value, **{name: _spelled(getattr(value, name)) for name in value.__struct_fields__})
     return value
 
 
@@ -335,6 +367,13 @@ def _order_fields(order: Order, created_ns: int | None, updated_ns: int | None) 
         "reason": order.reason,
         "flagged": order.flagged,
         "tags": request.tags,
+        "leverage": _optional(request.leverage),
+        "margin_mode": request.margin_mode,
+        "trigger": _spelled(request.trigger),
+        "take_profit": _spelled(request.take_profit),
+        "stop_loss": _spelled(request.stop_loss),
+        "origin": order.origin,
+        "parent": order.parent,
         "created_at": moment(created_ns),
         "updated_at": moment(updated_ns),
     }

@@ -4,12 +4,13 @@ Commands may be refused; reports may only be recorded. A report that says nothin
 repetition and any order of arrival tells the same story.
 """
 
+from decimal import Decimal
 from typing import Final
 
 from msgspec import Struct
 
-from oms.errors import DuplicateOrderError, InvalidOrderError, OrderClosedError, UnknownOrderError, UnknownSymbolError
-from oms.instrument import Instrument
+from oms.errors import DuplicateOrderError, InvalidOrderError, OrderClosedError, UnknownOrderError
+from oms.order.admission import checked, same
 from oms.order.events import (
     AbsenceProven,
     CancelAccepted,
@@ -22,7 +23,6 @@ from oms.order.events import (
     OrderEvent,
     OrderExpired,
     OrderFilled,
-    OrderRequested,
     OrderVanished,
     OutcomeUnknown,
     ProgressReported,
@@ -51,8 +51,17 @@ from oms.order.messages import (
 from oms.order.state import CLOSED, TRANSITIONS, Life, Order, Trade, evolve
 from oms.reports import OrderReport, TradeReport, VenueOrderStatus
 from oms.risk import Facts, Limits, deny
-from oms.values import ZERO, AccountId, ClientOrderId, OrderType, PositionLeg, Side, TimeInForce, VenueOrderId, plain
-from oms.venue import Capabilities
+from oms.values import (
+    ONE,
+    ZERO,
+    AccountId,
+    ClientOrderId,
+    OrderType,
+    PositionEffect,
+    PositionLeg,
+    VenueOrderId,
+    plain,
+)
 
 ATTEMPTS_MAX: Final = 3  # sends of one order, all under its one id, before a transient refusal is final
 UNHEARD: Final = frozenset(
@@ -69,10 +78,10 @@ def place(command: PlaceOrder, order: Order | None, facts: Facts, limits: Limits
         CommandRefusedError: the order is malformed for its market; nothing is recorded.
     """
     if order is not None:
-        if _same(command, order.request):
+        if same(command, order.request):
             return ()
         raise DuplicateOrderError(f"{command.client_order_id} was used before for another order")
-    request = _checked(command, facts.instrument, facts.capabilities)
+    request = checked(command, facts)
     denial = deny(request, facts, limits)
     if denial is not None:
         return (request, OrderDenied(limit=denial.limit, detail=denial.detail))
@@ -130,7 +139,7 @@ def record(news: OrderNews, order: Order) -> tuple[OrderEvent, ...]:
             return tuple(_bust(trade) for trade in order.trades if trade.exec_id == news.exec_id)
 
 
-def external(report: OrderReport, account: AccountId) -> tuple[OrderEvent, ...]:
+def external(report: OrderReport, account: AccountId, contract_size: Decimal = ONE) -> tuple[OrderEvent, ...]:
     """Return the events of an order that the venue shows and this log never asked for.
 
     Raises:
@@ -138,6 +147,7 @@ def external(report: OrderReport, account: AccountId) -> tuple[OrderEvent, ...]:
     """
     if report.venue_order_id is None or report.side is None:
         raise InvalidOrderError(f"a report on {report.symbol} names neither an order of ours nor one of the venue's")
+    leg = report.position_leg or PositionLeg.NET
     seen = ExternalOrderSeen(
         account=account,
         client_order_id=external_id(report),
@@ -148,6 +158,10 @@ def external(report: OrderReport, account: AccountId) -> tuple[OrderEvent, ...]:
         quantity=report.quantity or None,
         notional=report.notional,
         price=report.price or None,
+        contract_size=contract_size,
+        position_leg=leg,
+        reduce_only=leg is PositionLeg.NET and report.effect is PositionEffect.CLOSE,
+        leverage=report.leverage or None,
     )
     return (seen, *_shown(report, evolve(None, seen)))
 
@@ -155,84 +169,6 @@ def external(report: OrderReport, account: AccountId) -> tuple[OrderEvent, ...]:
 def external_id(report: OrderReport | TradeReport) -> ClientOrderId:
     """Return the id under which an order that is not ours is known here: the same for the same order, for ever."""
     return report.client_order_id or ClientOrderId(f"{EXTERNAL_PREFIX}{report.venue_order_id}")
-
-
-# ------------------------------------------------------------------------------------------------ commands
-
-
-def _checked(command: PlaceOrder, instrument: Instrument | None, can: Capabilities) -> OrderRequested:
-    """Return the request as it will be recorded, every figure on the market's grid."""
-    if instrument is None:
-        raise UnknownSymbolError(f"no market {command.symbol} on account {command.account}")
-    if not instrument.tradable:
-        raise UnknownSymbolError(f"{command.symbol} is not open for trading")
-    _offered(command, can)
-    limit = command.type is OrderType.LIMIT
-    if limit and command.price is None:
-        raise InvalidOrderError("a limit order needs a price")
-    if not limit and command.price is not None:
-        raise InvalidOrderError("a market order takes no price")
-    if not limit and (command.post_only or command.time_in_force is not TimeInForce.GTC):
-        raise InvalidOrderError("a market order is neither post-only nor timed")
-    if command.post_only and command.time_in_force is not TimeInForce.GTC:
-        raise InvalidOrderError("a post-only order must be able to rest: time_in_force gtc")
-    by_notional = not limit and command.side is Side.BUY
-    if by_notional is (command.notional is None) or by_notional is (command.quantity is not None):
-        wanted = "notional, in quote units" if by_notional else "quantity, in base units"
-        raise InvalidOrderError(f"a {command.type} {command.side} is sized by {wanted}, and by that alone")
-    price = None if command.price is None else instrument.price(command.price)
-    quantity = None if command.quantity is None else instrument.quantity(command.quantity)
-    notional = None if command.notional is None else instrument.notional(command.notional)
-    if price is not None and quantity is not None:
-        instrument.notional(price * quantity)
-    return OrderRequested(
-        account=command.account,
-        client_order_id=command.client_order_id,
-        strategy=command.strategy,
-        symbol=command.symbol,
-        side=command.side,
-        order_type=command.type,
-        quantity=quantity,
-        notional=notional,
-        price=price,
-        time_in_force=command.time_in_force,
-        post_only=command.post_only,
-        reduce_only=command.reduce_only,
-        position_leg=command.position_leg,
-        fee_rate=max(instrument.taker_fee, ZERO),
-        tags=command.tags,
-    )
-
-
-def _offered(command: PlaceOrder, can: Capabilities) -> None:
-    """Refuse what the venue does not have, before it can guess at it."""
-    if command.type not in can.order_types:
-        raise InvalidOrderError(f"{can.name} has no {command.type} orders")
-    if command.time_in_force not in can.times_in_force:
-        raise InvalidOrderError(f"{can.name} has no time_in_force {command.time_in_force}")
-    if command.post_only and not can.post_only:
-        raise InvalidOrderError(f"{can.name} has no post-only orders")
-    if command.reduce_only and not can.reduce_only:
-        raise InvalidOrderError(f"{can.name} has no reduce-only orders")
-    if command.position_leg is not PositionLeg.NET and not can.hedge_mode:
-        raise InvalidOrderError(f"{can.name} has no long and short legs; position_leg is net")
-
-
-def _same(command: PlaceOrder, request: OrderRequested) -> bool:
-    return (
-        command.strategy == request.strategy
-        and command.symbol == request.symbol
-        and command.side is request.side
-        and command.type is request.order_type
-        and command.quantity == request.quantity
-        and command.notional == request.notional
-        and command.price == request.price
-        and command.time_in_force is request.time_in_force
-        and command.post_only is request.post_only
-        and command.reduce_only is request.reduce_only
-        and command.position_leg is request.position_leg
-        and (command.tags or None) == (request.tags or None)
-    )
 
 
 # ------------------------------------------------------------------------------------------------ reports

@@ -6,19 +6,24 @@ from decimal import Decimal
 from msgspec import Struct
 
 from oms.values import (
+    ONE,
     AccountId,
     ClientOrderId,
     Currency,
     ExecId,
     Liquidity,
+    MarginMode,
     OrderType,
+    Origin,
     PositionLeg,
     Side,
     StrategyId,
     Symbol,
     TimeInForce,
     VenueOrderId,
+    reduces,
 )
+from oms.venue import Protection, Trigger
 
 
 class _Event(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False, tag_field="type"):
@@ -26,7 +31,11 @@ class _Event(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False, ta
 
 
 class OrderRequested(_Event, frozen=True, tag="order-requested/1"):
-    """Somebody asked for an order. `fee_rate` is the taker's, read when the order was checked: it sizes the hold."""
+    """Somebody asked for an order. `fee_rate` is the taker's, read when the order was checked: it sizes the hold.
+
+    On perpetuals the hold is sized as well by `margin_leverage` (as asked, else as it was set; None: unknown, so that
+    the whole worth is held) and, for a market order, by `reference_price`, the mark at that moment.
+    """
 
     account: AccountId
     client_order_id: ClientOrderId
@@ -34,7 +43,7 @@ class OrderRequested(_Event, frozen=True, tag="order-requested/1"):
     symbol: Symbol
     side: Side
     order_type: OrderType
-    quantity: Decimal | None = None  # base units; None for an order by notional
+    quantity: Decimal | None = None  # base units or contracts; None for an order by notional
     notional: Decimal | None = None  # quote units to spend; a market buy
     price: Decimal | None = None
     time_in_force: TimeInForce = TimeInForce.GTC
@@ -43,10 +52,26 @@ class OrderRequested(_Event, frozen=True, tag="order-requested/1"):
     position_leg: PositionLeg = PositionLeg.NET
     fee_rate: Decimal = Decimal(0)
     tags: Mapping[str, str] | None = None
+    contract_size: Decimal = ONE  # base units in one of `quantity`
+    leverage: Decimal | None = None  # as asked; None: as it is set for the symbol
+    margin_mode: MarginMode | None = None  # likewise
+    margin_leverage: Decimal | None = None
+    reference_price: Decimal | None = None
+    trigger: Trigger | None = None
+    take_profit: Protection | None = None
+    stop_loss: Protection | None = None
+
+    @property
+    def reduces(self) -> bool:
+        """Whether it can only close."""
+        return reduces(self.side, self.position_leg, reduce_only=self.reduce_only)
 
 
 class ExternalOrderSeen(_Event, frozen=True, tag="external-order-seen/1"):
-    """The venue shows an order that this log never asked for: a person, another program, a lost log."""
+    """The venue shows an order that this log never asked for; `origin` says who made it, as far as the venue tells.
+
+    `parent` is the conditional order of ours that it came from, and `strategy` who had asked for that one.
+    """
 
     account: AccountId
     client_order_id: ClientOrderId  # made from the venue's id, so that the same order is found again
@@ -57,6 +82,13 @@ class ExternalOrderSeen(_Event, frozen=True, tag="external-order-seen/1"):
     quantity: Decimal | None = None
     notional: Decimal | None = None
     price: Decimal | None = None
+    contract_size: Decimal = ONE
+    position_leg: PositionLeg = PositionLeg.NET
+    reduce_only: bool = False
+    leverage: Decimal | None = None
+    origin: Origin = Origin.EXTERNAL
+    strategy: StrategyId | None = None
+    parent: ClientOrderId | None = None
 
 
 class OrderDenied(_Event, frozen=True, tag="order-denied/1"):

@@ -14,6 +14,7 @@ from oms.reports import OrderReport, TradeReport
 from oms.values import (
     AccountId,
     ClientOrderId,
+    MarginMode,
     OrderType,
     PositionLeg,
     Side,
@@ -22,10 +23,13 @@ from oms.values import (
     TimeInForce,
     VenueOrderId,
 )
+from oms.venue import Protection, Trigger
 
 
 class PlaceOrder(Struct, frozen=True, kw_only=True, gc=False):
-    """Place an order: `quantity` (base units) or `notional` (quote units, a market buy), and a `price` for a limit."""
+    """Place an order: `quantity` (base units or contracts) or `notional` (quote units, a market buy on spot), and a
+    `price` for a limit.
+    """
 
     account: AccountId
     client_order_id: ClientOrderId
@@ -41,6 +45,11 @@ class PlaceOrder(Struct, frozen=True, kw_only=True, gc=False):
     reduce_only: bool = False
     position_leg: PositionLeg = PositionLeg.NET
     tags: Mapping[str, str] | None = None
+    leverage: Decimal | None = None
+    margin_mode: MarginMode | None = None
+    trigger: Trigger | None = None
+    take_profit: Protection | None = None
+    stop_loss: Protection | None = None
 
 
 class CancelOrder(Struct, frozen=True, kw_only=True, gc=False):

@@ -10,6 +10,7 @@ on Monday what it denied on Friday. A fill is money: every life has a row for it
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from enum import StrEnum
+from functools import lru_cache
 from typing import Final
 
 from msgspec import Struct
@@ -42,15 +43,21 @@ from oms.order.events import (
 )
 from oms.values import (
     EXACT,
+    ONE,
     RATIO,
     ZERO,
+    ClientOrderId,
     Currency,
     ExecId,
     OrderStatus,
+    Origin,
+    PositionLeg,
+    Purse,
     Side,
     StrategyId,
+    Symbol,
     VenueOrderId,
-    currencies,
+    purses,
 )
 
 EXTERNAL: Final = StrategyId("external")  # who "asked" for an order that this log never saw asked for
@@ -194,7 +201,7 @@ class Trade(Struct, frozen=True, gc=False):
 
 
 class Order(Struct, frozen=True, kw_only=True, gc=False):
-    """One order. Quantities in base units, `cum_cost` in quote units; both exact sums over `trades`."""
+    """One order. Quantities in base units or contracts, `cum_cost` in quote units; both exact sums over `trades`."""
 
     request: OrderRequested
     life: Life
@@ -212,6 +219,8 @@ class Order(Struct, frozen=True, kw_only=True, gc=False):
     cancels_known: tuple[str, ...] = ()  # every request ever, for repeats
     reason: str | None = None  # why it was denied, refused, in doubt or ended
     flagged: bool = False  # the venue contradicted itself or us: a person should look
+    origin: Origin | None = None  # who made it, where nobody asked for it here
+    parent: ClientOrderId | None = None  # the conditional order that it came from
 
     @property
     def leaves_quantity(self) -> Decimal:
@@ -223,7 +232,9 @@ class Order(Struct, frozen=True, kw_only=True, gc=False):
     @property
     def average_price(self) -> Decimal | None:
         """FIX 6: quote per base over all trades, rounded to 40 digits; None before the first."""
-        return RATIO.divide(self.cum_cost, self.cum_quantity) if self.cum_quantity else None
+        if not self.cum_quantity:
+            return None
+        return RATIO.divide(self.cum_cost, EXACT.multiply(self.cum_quantity, self.request.contract_size))
 
     @property
     def trades_missing(self) -> bool:
@@ -249,21 +260,57 @@ def status(order: Order) -> OrderStatus:
             return OrderStatus(life.value)
 
 
-def hold(order: Order) -> tuple[Currency, Decimal]:
-    """Return the currency and the amount that an order keeps from being spent twice, its commission included.
+def hold(order: Order) -> tuple[Purse, Decimal]:
+    """Return the purse and the amount that an order keeps from being spent twice, its commission included.
 
     An order in doubt holds as if it worked: it may.
     """
     request = order.request
-    base, quote = currencies(request.symbol)
+    base, quote = purses(request.symbol)
+    if base is None:
+        return _contract_hold(order, quote)
     sells = request.side is Side.SELL
     if order.life in CLOSED:
         return (base if sells else quote), ZERO
     return (base, order.leaves_quantity) if sells else (quote, reservation(request, order.cum_quantity, order.cum_cost))
 
 
+def _contract_hold(order: Order, settle: Purse) -> tuple[Purse, Decimal]:
+    """A perpetual's order holds margin if it may open, and contracts of its leg if it can only close."""
+    request = order.request
+    purse = contracts(request.symbol, request.position_leg, request.side) if request.reduces else settle
+    if order.life in CLOSED:
+        return purse, ZERO
+    return purse, order.leaves_quantity if request.reduces else margin(request, order.cum_quantity)
+
+
+@lru_cache(maxsize=4096)
+def contracts(symbol: Symbol, leg: PositionLeg, side: Side) -> Purse:
+    """Return the name under which closing orders hold contracts of a leg, so that two never close the same one.
+
+    A one-way leg has one for each side: which of them can close follows from the sign of what is held.
+    """
+    return Purse(f"{symbol}/{leg}/{side}")
+
+
+def margin(request: OrderRequested, cum_quantity: Decimal = ZERO) -> Decimal:
+    """Return what the unfilled part of a perpetual's order takes of its wallet: initial margin and the taker's
+    commission (PROTOCOL 6.8; the venue's exact freeze is not known). A market order without any price holds nothing:
+    what it costs is the venue's to check.
+    """
+    price = request.price or request.reference_price
+    if price is None or request.quantity is None:
+        return ZERO
+    left = EXACT.multiply(EXACT.subtract(request.quantity, cum_quantity), request.contract_size)
+    if left <= ZERO:
+        return ZERO
+    worth = EXACT.multiply(left, price)
+    initial = worth if request.margin_leverage is None else RATIO.divide(worth, request.margin_leverage)
+    return EXACT.fma(worth, request.fee_rate, initial)
+
+
 def reservation(request: OrderRequested, cum_quantity: Decimal = ZERO, cum_cost: Decimal = ZERO) -> Decimal:
-    """Return what the unfilled part of a buy may still cost in quote units, the taker's commission on top.
+    """Return what the unfilled part of a spot buy may still cost in quote units, the taker's commission on top.
 
     BitMart charges a spot buy's fee in the quote coin on top of the notional (PROTOCOL 5.8).
     """
@@ -274,6 +321,12 @@ def reservation(request: OrderRequested, cum_quantity: Decimal = ZERO, cum_cost:
     else:
         left = ZERO
     return EXACT.fma(left, request.fee_rate, left) if left > ZERO else ZERO
+
+
+def cost(quantity: Decimal, price: Decimal, contract_size: Decimal) -> Decimal:
+    """Return what `quantity` is worth at `price`, in quote units."""
+    worth = EXACT.multiply(quantity, price)
+    return worth if contract_size is ONE else EXACT.multiply(worth, contract_size)
 
 
 def evolve(order: Order | None, event: OrderEvent) -> Order:
@@ -349,15 +402,27 @@ def _opened(event: OrderEvent) -> Order:
             request = OrderRequested(
                 account=event.account,
                 client_order_id=event.client_order_id,
-                strategy=EXTERNAL,
+                strategy=event.strategy or EXTERNAL,
                 symbol=event.symbol,
                 side=event.side,
                 order_type=event.order_type,
                 quantity=event.quantity,
                 notional=event.notional,
                 price=event.price,
+                contract_size=event.contract_size,
+                position_leg=event.position_leg,
+                reduce_only=event.reduce_only,
+                leverage=event.leverage,
+                margin_leverage=event.leverage,
             )
-            return Order(request=request, life=Life.WORKING, version=1, venue_order_id=event.venue_order_id)
+            return Order(
+                request=request,
+                life=Life.WORKING,
+                version=1,
+                venue_order_id=event.venue_order_id,
+                origin=event.origin,
+                parent=event.parent,
+            )
         case _:
             raise CorruptStreamError(f"an order's history begins with {type(event).__name__}")
 
@@ -370,7 +435,7 @@ def _filled(order: Order, event: OrderFilled, life: Life, version: int) -> Order
         life=life,
         trades=(*order.trades, Trade(event.exec_id, quantity, price, event.commission, event.commission_currency)),
         cum_quantity=cum_quantity,
-        cum_cost=EXACT.add(order.cum_cost, EXACT.multiply(quantity, price)),
+        cum_cost=EXACT.add(order.cum_cost, cost(quantity, price, order.request.contract_size)),
         venue_cum=max(order.venue_cum, cum_quantity),
         version=version,
     )
@@ -407,7 +472,7 @@ def _busted(order: Order, event: TradeBusted, life: Life, version: int) -> Order
         trades=trades,
         uncharged=_uncharged(trades),
         cum_quantity=cum_quantity,
-        cum_cost=EXACT.subtract(order.cum_cost, EXACT.multiply(event.quantity, event.price)),
+        cum_cost=EXACT.subtract(order.cum_cost, cost(event.quantity, event.price, order.request.contract_size)),
         venue_cum=cum_quantity,
         done=False,
         flagged=True,

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 from msgspec import Struct
 
-from oms.values import ClientOrderId, Currency, ExecId
+from oms.values import ONE, ClientOrderId, Currency, ExecId, MarginMode
 
 
 class _Event(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False, tag_field="type"):
@@ -15,7 +15,8 @@ class FillBooked(_Event, frozen=True, tag="fill-booked/1"):
     """One trade, as it moved the leg. `quantity` is signed: a buy adds, a sell takes away.
 
     `cost_change` is the signed change of the open cost (quote units), `realized` what the closed part earned before
-    commissions: `quantity x price = cost_change - realized`, exactly.
+    commissions: `quantity x contract_size x price = cost_change - realized`, exactly. A trade that flips the leg is
+    booked twice under its one id, as a close and as an open. `leverage` is what backs the leg from here on, if told.
     """
 
     exec_id: ExecId
@@ -26,6 +27,8 @@ class FillBooked(_Event, frozen=True, tag="fill-booked/1"):
     realized: Decimal
     commission: Decimal | None = None
     commission_currency: Currency | None = None
+    contract_size: Decimal = ONE
+    leverage: Decimal | None = None
 
 
 class FillReversed(_Event, frozen=True, tag="fill-reversed/1"):
@@ -39,6 +42,7 @@ class FillReversed(_Event, frozen=True, tag="fill-reversed/1"):
     realized: Decimal
     commission: Decimal | None = None
     commission_currency: Currency | None = None
+    contract_size: Decimal = ONE
 
 
 class CommissionBooked(_Event, frozen=True, tag="commission-booked/1"):
@@ -49,4 +53,23 @@ class CommissionBooked(_Event, frozen=True, tag="commission-booked/1"):
     commission_currency: Currency
 
 
-PositionEvent = FillBooked | FillReversed | CommissionBooked
+class FundingBooked(_Event, frozen=True, tag="funding-booked/1"):
+    """One periodic payment between long and short, in the market's settlement coin: negative left the account.
+
+    A venue tells it for a market, not for a leg: it stands in the stream of the leg ``net`` in either position mode.
+    `ledger_id` is the venue's, unique only together with the market and `at_ms`.
+    """
+
+    ledger_id: str
+    amount: Decimal
+    at_ms: int
+
+
+class LeverageSet(_Event, frozen=True, tag="leverage-set/1"):
+    """What backs the leg from here on: asked for and read back, or seen at the venue."""
+
+    leverage: Decimal | None = None
+    margin_mode: MarginMode | None = None
+
+
+PositionEvent = FillBooked | FillReversed | CommissionBooked | FundingBooked | LeverageSet

@@ -1,36 +1,56 @@
 """One leg of a position: signed quantity and open cost are kept, exactly; everything else is derived.
 
-On any path, for any mark price: realized + unrealized(mark) = sum of quantity x (mark - price), digit for digit.
-Commissions stand beside, by currency, since they may be charged in any coin.
+On any path, for any mark price: realized + unrealized(mark) = sum of quantity x contract size x (mark - price), digit
+for digit. Commissions stand beside, by currency, since they may be charged in any coin, and so does funding. The mark
+is market data: no event holds it, and what depends on it is worked out when somebody asks.
 """
 
 from collections.abc import Mapping
 from decimal import Decimal
+from typing import Final
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from oms.position.events import CommissionBooked, FillBooked, FillReversed, PositionEvent
-from oms.values import EXACT, NO_AMOUNTS, RATIO, ZERO, ClientOrderId, Currency, ExecId
+from oms.position.events import CommissionBooked, FillBooked, FillReversed, FundingBooked, LeverageSet, PositionEvent
+from oms.values import EXACT, NO_AMOUNTS, ONE, RATIO, ZERO, ClientOrderId, Currency, ExecId, MarginMode
+
+FUNDINGS_KEPT: Final = 256  # payments known again; what is older than all of them is taken for known
 
 
 class Position(Struct, frozen=True, kw_only=True, gc=False):
-    """`quantity` in base units, long positive, short negative; `open_cost` (signed) and `realized` in quote units."""
+    """`quantity` in base units or contracts, long positive, short negative; `open_cost` (signed), `realized` and
+    `funding` (received less paid) in quote units. `leverage` is None where nobody has said it.
+    """
 
     version: int = 0
     quantity: Decimal = ZERO
     open_cost: Decimal = ZERO
     realized: Decimal = ZERO
     commissions: Mapping[Currency, Decimal] = NO_AMOUNTS  # paid so far; a rebate lowers it
+    contract_size: Decimal = ONE
+    leverage: Decimal | None = None
+    margin_mode: MarginMode | None = None
+    funding: Decimal = ZERO
+    fundings: tuple[tuple[int, str], ...] = ()  # (at_ms, ledger id) of the payments booked last, the oldest first
 
     @property
     def average_price(self) -> Decimal | None:
         """Quote per base of what is open, rounded to 40 digits; None when flat."""
-        return RATIO.divide(self.open_cost, self.quantity) if self.quantity else None
+        return (
+            RATIO.divide(self.open_cost, EXACT.multiply(self.quantity, self.contract_size)) if self.quantity else None
+        )
+
+    @property
+    def margin(self) -> Decimal:
+        """What backs the leg on a perpetual: its cost by the leverage, or all of it where no leverage is known."""
+        cost = self.open_cost.copy_abs()
+        return cost if self.leverage is None else RATIO.divide(cost, self.leverage)
 
     def unrealized(self, mark: Decimal) -> Decimal:
         """Return what closing at `mark` would earn, in quote units, exactly."""
-        return EXACT.subtract(EXACT.multiply(self.quantity, mark), self.open_cost)
+        worth = EXACT.multiply(EXACT.multiply(self.quantity, self.contract_size), mark)
+        return EXACT.subtract(worth, self.open_cost)
 
 
 FLAT = Position()
@@ -45,12 +65,91 @@ class Fill(Struct, frozen=True, kw_only=True, gc=False):
     price: Decimal
     commission: Decimal | None = None
     commission_currency: Currency | None = None
+    contract_size: Decimal = ONE
+    leverage: Decimal | None = None
 
 
-def book(fill: Fill, position: Position) -> FillBooked:
-    """Return the booking of `fill`: what it closes is realized, what it opens is cost; a flip is both."""
+def book(fill: Fill, position: Position) -> tuple[FillBooked, ...]:
+    """Return the booking of `fill`: what it closes is realized, what it opens is cost; a flip is booked as both."""
+    quantity, held = fill.quantity, position.quantity
+    if _flips(held, quantity):
+        opens = replace(fill, quantity=EXACT.add(held, quantity), commission=None, commission_currency=None)
+        return (_booked(replace(fill, quantity=held.copy_negate()), position), _booked(opens, FLAT))
+    return (_booked(fill, position),)
+
+
+def reverse(fill: Fill, position: Position) -> tuple[FillReversed, ...]:
+    """Return the reversal of a busted `fill`: a trade of the opposite sign at its price, its commission returned."""
+    commission = None if fill.commission is None else fill.commission.copy_negate()
+    opposite = replace(fill, quantity=fill.quantity.copy_negate(), commission=commission)
+    return tuple(
+        FillReversed(
+            exec_id=part.exec_id,
+            client_order_id=part.client_order_id,
+            quantity=part.quantity,
+            price=part.price,
+            cost_change=part.cost_change,
+            realized=part.realized,
+            commission=part.commission,
+            commission_currency=part.commission_currency,
+            contract_size=part.contract_size,
+        )
+        for part in book(opposite, position)
+    )
+
+
+def fund(payment: FundingBooked, position: Position) -> tuple[FundingBooked, ...]:
+    """Return the booking of a funding payment: none if it is known."""
+    key, known = (payment.at_ms, payment.ledger_id), position.fundings
+    forgotten = len(known) == FUNDINGS_KEPT and key < known[0]
+    return () if forgotten or key in known else (payment,)
+
+
+def back(leverage: Decimal | None, margin_mode: MarginMode | None, position: Position) -> tuple[LeverageSet, ...]:
+    """Return what is new about what backs the leg; none if it is known."""
+    leverage, margin_mode = leverage or position.leverage, margin_mode or position.margin_mode
+    news = (leverage, margin_mode) != (position.leverage, position.margin_mode)
+    return (LeverageSet(leverage=leverage, margin_mode=margin_mode),) if news else ()
+
+
+def evolve(position: Position, event: PositionEvent) -> Position:
+    """Return the leg after `event`. Moves data, decides nothing."""
+    match event:
+        case FillBooked() | FillReversed():
+            backed = event.leverage if isinstance(event, FillBooked) else None
+            return Position(
+                version=position.version + 1,
+                quantity=EXACT.add(position.quantity, event.quantity),
+                open_cost=EXACT.add(position.open_cost, event.cost_change),
+                realized=EXACT.add(position.realized, event.realized),
+                commissions=_paid(position.commissions, event.commission_currency, event.commission),
+                contract_size=event.contract_size,
+                leverage=backed or position.leverage,
+                margin_mode=position.margin_mode,
+                funding=position.funding,
+                fundings=position.fundings,
+            )
+        case CommissionBooked():
+            return replace(
+                position,
+                version=position.version + 1,
+                commissions=_paid(position.commissions, event.commission_currency, event.commission),
+            )
+        case FundingBooked():
+            fundings = tuple(sorted((*position.fundings, (event.at_ms, event.ledger_id)))[-FUNDINGS_KEPT:])
+            funding = EXACT.add(position.funding, event.amount)
+            return replace(position, version=position.version + 1, funding=funding, fundings=fundings)
+        case LeverageSet():
+            return replace(
+                position, version=position.version + 1, leverage=event.leverage, margin_mode=event.margin_mode
+            )
+
+
+def _booked(fill: Fill, position: Position) -> FillBooked:
     value = EXACT.multiply(fill.quantity, fill.price)
-    cost_change = _cost_change(position, fill.quantity, fill.price, value)
+    if fill.contract_size is not ONE:
+        value = EXACT.multiply(value, fill.contract_size)
+    cost_change = _cost_change(position, fill.quantity, value)
     return FillBooked(
         exec_id=fill.exec_id,
         client_order_id=fill.client_order_id,
@@ -60,55 +159,24 @@ def book(fill: Fill, position: Position) -> FillBooked:
         realized=EXACT.subtract(cost_change, value),
         commission=fill.commission,
         commission_currency=fill.commission_currency,
+        contract_size=fill.contract_size,
+        leverage=fill.leverage,
     )
 
 
-def reverse(fill: Fill, position: Position) -> FillReversed:
-    """Return the reversal of a busted `fill`: a trade of the opposite sign at its price, its commission returned."""
-    quantity = -fill.quantity
-    value = EXACT.multiply(quantity, fill.price)
-    cost_change = _cost_change(position, quantity, fill.price, value)
-    return FillReversed(
-        exec_id=fill.exec_id,
-        client_order_id=fill.client_order_id,
-        quantity=quantity,
-        price=fill.price,
-        cost_change=cost_change,
-        realized=EXACT.subtract(cost_change, value),
-        commission=None if fill.commission is None else -fill.commission,
-        commission_currency=fill.commission_currency,
-    )
+def _flips(held: Decimal, quantity: Decimal) -> bool:
+    return bool(held) and (held > ZERO) is not (quantity > ZERO) and quantity.copy_abs() > held.copy_abs()
 
 
-def evolve(position: Position, event: PositionEvent) -> Position:
-    """Return the leg after `event`. Moves data, decides nothing."""
-    match event:
-        case FillBooked() | FillReversed():
-            return Position(
-                version=position.version + 1,
-                quantity=EXACT.add(position.quantity, event.quantity),
-                open_cost=EXACT.add(position.open_cost, event.cost_change),
-                realized=EXACT.add(position.realized, event.realized),
-                commissions=_paid(position.commissions, event.commission_currency, event.commission),
-            )
-        case CommissionBooked():
-            return replace(
-                position,
-                version=position.version + 1,
-                commissions=_paid(position.commissions, event.commission_currency, event.commission),
-            )
-
-
-def _cost_change(position: Position, quantity: Decimal, price: Decimal, value: Decimal) -> Decimal:
-    """Return how the open cost moves when `quantity` (signed) trades at `price`; `value` is their product."""
+def _cost_change(position: Position, quantity: Decimal, value: Decimal) -> Decimal:
+    """Return how the open cost moves when `quantity` (signed) trades for `value`; it closes at most what is held."""
     held = position.quantity
     if not held or (held > ZERO) is (quantity > ZERO):
         return value  # opens or adds
-    if abs(quantity) < abs(held):
-        # The share of the cost that leaves is rounded once, here; the rest stays exact, so nothing is lost over time.
-        return RATIO.divide(EXACT.multiply(position.open_cost, quantity), held)
-    rest = EXACT.add(held, quantity)  # zero when flat, beyond when it flips
-    return EXACT.subtract(EXACT.multiply(rest, price), position.open_cost)
+    if quantity.copy_abs() == held.copy_abs():
+        return position.open_cost.copy_negate()
+    # The share of the cost that leaves is rounded once, here; the rest stays exact, so nothing is lost over time.
+    return RATIO.divide(EXACT.multiply(position.open_cost, quantity), held)
 
 
 def _paid(

@@ -13,6 +13,7 @@ import oms
 from oms.cli.truth import Ours, Truth, differences
 from oms.client import ClientError, RefusedError, UnreachableError
 from oms.client_sync import SyncClient
+from oms.values import Wallet
 
 pytestmark = [pytest.mark.postgres, pytest.mark.timeout(180)]
 
@@ -23,7 +24,7 @@ PLACE = ("place", "--symbol", "BTC/USDT", "--side", "buy")
 def ours(client: SyncClient) -> Ours:
     return Ours(
         positions={row.symbol: row.quantity for row in client.positions()},
-        balances={row.currency: (row.available, row.held) for row in client.balances()},
+        balances={row.currency: (row.available, row.held) for row in client.balances() if row.wallet is Wallet.SPOT},
         open_orders={row.client_order_id: row.cum_quantity for row in client.orders(open=True, limit=500).items},
     )
 

@@ -46,7 +46,7 @@ LONG = "a" * 33
         ({"client_order_id": None}, 422, "invalid_body", "client_order_id"),
         ({"client_order_id": 5}, 422, "invalid_body", "client_order_id"),
         ({"qty": "1"}, 422, "invalid_body", "unknown field `qty`"),
-        ({"trigger": "1"}, 422, "invalid_body", "unknown field `trigger`"),
+        ({"iceberg": "1"}, 422, "invalid_body", "unknown field `iceberg`"),
         ({"side": "long"}, 422, "invalid_body", "$.side"),
         ({"type": "stop"}, 422, "invalid_body", "$.type"),
         ({"type": "market"}, 422, "invalid_order", "takes no price"),

@@ -21,6 +21,7 @@ from oms.values import (
     Symbol,
     TimeInForce,
     VenueOrderId,
+    Wallet,
 )
 from oms.venue import Capabilities
 
@@ -45,6 +46,42 @@ SPOT = Capabilities(
     submit_validity=60.0,
     visibility_delay=2.0,
     unfilled_memory=1200.0,
+    history_window=7 * 86400.0,
+)
+BTC_PERPETUAL = Instrument(
+    symbol=Symbol("BTC/USDT:USDT"),
+    venue_symbol="BTCUSDT",
+    base=Currency("BTC"),
+    quote=Currency("USDT"),
+    price_step=Decimal("0.1"),
+    quantity_step=Decimal(1),
+    quantity_min=Decimal(1),
+    notional_min=Decimal(0),
+    maker_fee=Decimal("0.0002"),
+    taker_fee=Decimal("0.001"),
+    wallet=Wallet.FUTURES,
+    settle=Currency("USDT"),
+    contract_size=Decimal("0.001"),
+    quantity_max=Decimal(1_000_000),
+    leverage_max=Decimal(100),
+)
+FUTURES = Capabilities(
+    name="a futures venue",
+    order_types=frozenset(OrderType),
+    times_in_force=frozenset({TimeInForce.GTC, TimeInForce.IOC, TimeInForce.FOK}),
+    post_only=True,
+    market_buy_by_notional=False,
+    reduce_only=True,
+    hedge_mode=True,
+    amend=True,
+    triggers=True,
+    trailing=True,
+    protections=True,
+    leverage=True,
+    dead_man=True,
+    submit_validity=60.0,
+    visibility_delay=2.0,
+    unfilled_memory=90 * 86400.0,
     history_window=7 * 86400.0,
 )
 RICH = Facts(instrument=BTC_USDT, capabilities=SPOT, available=Decimal(10**9))

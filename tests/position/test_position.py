@@ -4,10 +4,11 @@ from decimal import Decimal
 
 from hypothesis import given as forall
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
-from oms.position.events import CommissionBooked
-from oms.position.state import FLAT, Fill, Position, book, evolve, reverse
-from oms.values import EXACT, ClientOrderId, Currency, ExecId
+from oms.position.events import CommissionBooked, FundingBooked, LeverageSet, PositionEvent
+from oms.position.state import FLAT, FUNDINGS_KEPT, Fill, Position, back, book, evolve, fund, reverse
+from oms.values import EXACT, ClientOrderId, Currency, ExecId, MarginMode
 
 quantities = st.decimals(min_value="-1000", max_value="1000", places=8).filter(bool)
 prices = st.decimals(min_value="0.00000001", max_value="200000", places=8)
@@ -25,10 +26,21 @@ def fill(quantity: Decimal | str, price: Decimal | str, exec_id: str = "t1", com
     )
 
 
+def contracts(quantity: str, price: str, exec_id: str = "t1", leverage: str | None = "10") -> Fill:
+    backed = None if leverage is None else Decimal(leverage)
+    return replace(fill(quantity, price, exec_id), contract_size=Decimal("0.001"), leverage=backed)
+
+
 def after(*trades: Fill) -> Position:
     position = FLAT
     for trade in trades:
-        position = evolve(position, book(trade, position))
+        position = told(position, *book(trade, position))
+    return position
+
+
+def told(position: Position, *events: PositionEvent) -> Position:
+    for event in events:
+        position = evolve(position, event)
     return position
 
 
@@ -55,7 +67,56 @@ def test_a_short_earns_when_the_price_falls() -> None:
 
 
 def test_s40_a_flip_is_a_close_and_an_open() -> None:
-    assert figures(after(fill("3", "100"), fill("-5", "110"))) == (-2, -220, 30)
+    long = after(fill("3", "100"))
+    close, opened = book(fill("-5", "110", "flip", commission="0.55"), long)
+    assert (close.exec_id, close.quantity, close.realized, close.commission) == ("flip", -3, 30, Decimal("0.55"))
+    assert (opened.exec_id, opened.quantity, opened.realized, opened.commission) == ("flip", -2, 0, None)
+    assert figures(told(long, close, opened)) == (-2, -220, 30)
+
+
+def test_s40_a_bust_of_a_flip_flips_back() -> None:
+    short = after(fill("3", "100"), fill("-5", "110"))
+    parts = reverse(fill("-5", "110"), short)
+    assert [part.quantity for part in parts] == [2, 3]
+    assert figures(told(short, *parts)) == (3, 330, 30)  # what it had realized shows in the cost
+
+
+def test_contracts_are_worth_their_size() -> None:
+    position = after(contracts("10", "27000"), contracts("-4", "27100"))
+    assert figures(position) == (6, 162, Decimal("0.4"))
+    assert position.average_price == 27000
+    assert position.unrealized(Decimal("27500.5")) == Decimal("3.003")
+    assert position.margin == Decimal("16.2")
+
+
+def test_without_a_known_leverage_the_whole_cost_backs_the_leg() -> None:
+    assert after(contracts("-10", "27000", leverage=None)).margin == 270
+
+
+def test_s38_a_funding_payment_is_booked_once() -> None:
+    payment = FundingBooked(ledger_id="9689322392", amount=Decimal("-0.012"), at_ms=1_764_000_000_000)
+    position = told(after(contracts("10", "27000")), *fund(payment, FLAT))
+    assert position.funding == Decimal("-0.012")
+    assert fund(payment, position) == ()
+    later = FundingBooked(ledger_id="9689322392", amount=Decimal("0.02"), at_ms=1_764_028_800_000)
+    assert told(position, *fund(later, position)).funding == Decimal("0.008")  # the venue's id alone is not unique
+
+
+def test_s38_what_is_older_than_all_payments_kept_is_known() -> None:
+    position = FLAT
+    for hour in range(FUNDINGS_KEPT + 1):
+        payment = FundingBooked(ledger_id="1", amount=Decimal(1), at_ms=hour)
+        position = told(position, *fund(payment, position))
+    assert position.funding == FUNDINGS_KEPT + 1
+    assert fund(FundingBooked(ledger_id="1", amount=Decimal(1), at_ms=0), position) == ()
+
+
+def test_what_backs_a_leg_is_told_once() -> None:
+    (told_first,) = back(Decimal(10), MarginMode.CROSS, FLAT)
+    position = evolve(FLAT, told_first)
+    assert (position.leverage, position.margin_mode) == (10, MarginMode.CROSS)
+    assert back(Decimal(10), None, position) == ()
+    assert back(Decimal(20), None, position) == (LeverageSet(leverage=Decimal(20), margin_mode=MarginMode.CROSS),)
 
 
 def test_s36_a_tiny_price_keeps_every_digit() -> None:
@@ -70,22 +131,23 @@ def test_s37_commissions_stand_beside_by_currency_and_a_rebate_lowers_them() -> 
     assert dict(evolve(position, paid_in_bmx).commissions) == {"USDT": Decimal("0.08"), "BMX": Decimal("1.5")}
 
 
-@forall(trades=fills, mark=prices)
-def test_the_identity_holds_on_any_path(trades: list[tuple[Decimal, Decimal]], mark: Decimal) -> None:
-    position = after(*(fill(quantity, price) for quantity, price in trades))
+@forall(trades=fills, mark=prices, size=st.sampled_from(["1", "0.001", "100"]))
+def test_the_identity_holds_on_any_path(trades: list[tuple[Decimal, Decimal]], mark: Decimal, size: str) -> None:
+    sized = [replace(fill(quantity, price), contract_size=Decimal(size)) for quantity, price in trades]
+    position = after(*sized)
     expected = Decimal(0)
     for quantity, price in trades:
-        expected = EXACT.add(expected, EXACT.multiply(quantity, EXACT.subtract(mark, price)))
+        worth = EXACT.multiply(EXACT.multiply(quantity, Decimal(size)), EXACT.subtract(mark, price))
+        expected = EXACT.add(expected, worth)
     assert EXACT.add(position.realized, position.unrealized(mark)) == expected
     assert position.quantity == sum(quantity for quantity, _ in trades)
-    assert position.version == len(trades)
 
 
 @forall(trades=fills)
 def test_a_flat_leg_has_no_cost_left(trades: list[tuple[Decimal, Decimal]]) -> None:
     position = after(*(fill(quantity, price) for quantity, price in trades))
     if position.quantity:
-        flat = evolve(position, book(fill(-position.quantity, "100"), position))
+        flat = told(position, *book(fill(-position.quantity, "100"), position))
         assert (flat.quantity, flat.open_cost) == (0, 0)
     else:
         assert position.open_cost == 0
@@ -97,8 +159,8 @@ def test_s52_a_bust_takes_back_what_the_trade_was_worth(
 ) -> None:
     before = after(*(fill(q, p) for q, p in trades))
     busted = fill(quantity, price, "bust", commission="0.5")
-    booked = evolve(before, book(busted, before))
-    back = evolve(booked, reverse(busted, booked))
+    booked = told(before, *book(busted, before))
+    back = told(booked, *reverse(busted, booked))
     assert back.quantity == before.quantity
     assert EXACT.add(back.realized, back.unrealized(mark)) == EXACT.add(before.realized, before.unrealized(mark))
     assert back.commissions.get(Currency("USDT"), Decimal(0)) == 0

@@ -40,7 +40,7 @@ class Told:
         return row
 
     def balance(self, currency: str) -> BalanceRow:
-        row = self.rows["balances"][MAIN, currency]
+        row = self.rows["balances"][MAIN, "spot", currency]
         assert isinstance(row, BalanceRow)
         return row
 

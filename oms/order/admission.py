@@ -1,0 +1,151 @@
+"""Whether a new order makes sense for its market and its venue, pure: the command in, the request as recorded out."""
+
+from msgspec.structs import replace
+
+from oms.errors import InvalidOrderError, UnknownSymbolError
+from oms.instrument import Instrument
+from oms.order.events import OrderRequested
+from oms.order.messages import PlaceOrder
+from oms.order.state import cost
+from oms.risk import Facts
+from oms.values import ONE, ZERO, OrderType, PositionLeg, PositionMode, Side, TimeInForce, Wallet, plain, reduces
+from oms.venue import Capabilities
+
+
+def checked(command: PlaceOrder, facts: Facts) -> OrderRequested:
+    """Return the request as it will be recorded, every figure on the market's grid.
+
+    Raises:
+        CommandRefusedError: the order is malformed for its market, or asks for what the venue does not have.
+    """
+    instrument, can = facts.instrument, facts.capabilities
+    if instrument is None:
+        raise UnknownSymbolError(f"no market {command.symbol} on account {command.account}")
+    if not instrument.tradable:
+        raise UnknownSymbolError(f"{command.symbol} is not open for trading")
+    _offered(command, can)
+    _sized(command, can)
+    if instrument.wallet is Wallet.FUTURES:
+        _contracts(command, instrument, facts)
+    elif command.leverage is not None or command.margin_mode is not None:
+        raise InvalidOrderError(f"{command.symbol} is spot: it takes neither leverage nor margin_mode")
+    price = None if command.price is None else instrument.price(command.price)
+    quantity = None if command.quantity is None else instrument.quantity(command.quantity)
+    notional = None if command.notional is None else instrument.notional(command.notional)
+    if price is not None and quantity is not None and instrument.notional_min:
+        instrument.notional(cost(quantity, price, instrument.contract_size))
+    request = OrderRequested(
+        account=command.account,
+        client_order_id=command.client_order_id,
+        strategy=command.strategy,
+        symbol=command.symbol,
+        side=command.side,
+        order_type=command.type,
+        quantity=quantity,
+        notional=notional,
+        price=price,
+        time_in_force=command.time_in_force,
+        post_only=command.post_only,
+        reduce_only=command.reduce_only,
+        position_leg=command.position_leg,
+        fee_rate=max(instrument.taker_fee, ZERO),
+        tags=command.tags,
+    )
+    return request if instrument.wallet is Wallet.SPOT else _backed(request, command, instrument, facts)
+
+
+def same(command: PlaceOrder, request: OrderRequested) -> bool:
+    """Whether `command` asks for what `request` asked for."""
+    return (
+        command.strategy == request.strategy
+        and command.symbol == request.symbol
+        and command.side is request.side
+        and command.type is request.order_type
+        and command.quantity == request.quantity
+        and command.notional == request.notional
+        and command.price == request.price
+        and command.time_in_force is request.time_in_force
+        and command.post_only is request.post_only
+        and command.reduce_only is request.reduce_only
+        and command.position_leg is request.position_leg
+        and (command.tags or None) == (request.tags or None)
+        and command.leverage == request.leverage
+        and command.margin_mode is request.margin_mode
+        and command.trigger == request.trigger
+        and command.take_profit == request.take_profit
+        and command.stop_loss == request.stop_loss
+    )
+
+
+def _offered(command: PlaceOrder, can: Capabilities) -> None:
+    """Refuse what the venue does not have, before it can guess at it."""
+    if command.type not in can.order_types:
+        raise InvalidOrderError(f"{can.name} has no {command.type} orders")
+    if command.time_in_force not in can.times_in_force:
+        raise InvalidOrderError(f"{can.name} has no time_in_force {command.time_in_force}")
+    if command.post_only and not can.post_only:
+        raise InvalidOrderError(f"{can.name} has no post-only orders")
+    if command.reduce_only and not can.reduce_only:
+        raise InvalidOrderError(f"{can.name} has no reduce-only orders")
+    if command.position_leg is not PositionLeg.NET and not can.hedge_mode:
+        raise InvalidOrderError(f"{can.name} has no long and short legs; position_leg is net")
+    if command.trigger is not None and not can.triggers:
+        raise InvalidOrderError(f"{can.name} has no orders that wait for a price")
+    if command.trigger is not None and command.trigger.callback_rate is not None and not can.trailing:
+        raise InvalidOrderError(f"{can.name} has no trailing orders")
+    if (command.take_profit is not None or command.stop_loss is not None) and not can.protections:
+        raise InvalidOrderError(f"{can.name} has no take-profit and stop-loss that come with an order")
+
+
+def _sized(command: PlaceOrder, can: Capabilities) -> None:
+    """Refuse a price, a time or a size that does not go with the type."""
+    limit = command.type is OrderType.LIMIT
+    if limit and command.price is None:
+        raise InvalidOrderError("a limit order needs a price")
+    if not limit and command.price is not None:
+        raise InvalidOrderError("a market order takes no price")
+    if not limit and (command.post_only or command.time_in_force is not TimeInForce.GTC):
+        raise InvalidOrderError("a market order is neither post-only nor timed")
+    if command.post_only and command.time_in_force is not TimeInForce.GTC:
+        raise InvalidOrderError("a post-only order must be able to rest: time_in_force gtc")
+    by_notional = not limit and command.side is Side.BUY and can.market_buy_by_notional
+    if by_notional is (command.notional is None) or by_notional is (command.quantity is not None):
+        wanted = "notional, in quote units" if by_notional else "quantity, in base units or contracts"
+        raise InvalidOrderError(f"a {command.type} {command.side} is sized by {wanted}, and by that alone")
+
+
+def _contracts(command: PlaceOrder, instrument: Instrument, facts: Facts) -> None:
+    """Refuse what contradicts itself on a perpetual, or the mode that the account is in."""
+    net = command.position_leg is PositionLeg.NET
+    if facts.position_mode is not None and net is not (facts.position_mode is PositionMode.ONE_WAY):
+        legs = "net" if facts.position_mode is PositionMode.ONE_WAY else "long or short"
+        raise InvalidOrderError(f"the account is in {facts.position_mode} mode: position_leg is {legs}")
+    closes = reduces(command.side, command.position_leg, reduce_only=command.reduce_only)
+    if command.reduce_only and not closes:
+        raise InvalidOrderError(f"a {command.side} opens the {command.position_leg} leg and cannot be reduce-only")
+    if closes and (command.take_profit is not None or command.stop_loss is not None):
+        raise InvalidOrderError("take_profit and stop_loss come with an order that opens")
+    leverage = command.leverage
+    if leverage is None:
+        return
+    if not leverage.is_finite() or leverage < ONE:
+        raise InvalidOrderError(f"leverage {leverage:.6g} is not a number from 1 upward")
+    if instrument.leverage_max is not None and leverage > instrument.leverage_max:
+        raise InvalidOrderError(
+            f"{command.symbol} leverage {plain(leverage)} is above the maximum of {plain(instrument.leverage_max)}"
+        )
+
+
+def _backed(request: OrderRequested, command: PlaceOrder, instrument: Instrument, facts: Facts) -> OrderRequested:
+    """Return the request with what only a perpetual has."""
+    return replace(
+        request,
+        contract_size=instrument.contract_size,
+        leverage=command.leverage,
+        margin_mode=command.margin_mode,
+        margin_leverage=command.leverage or facts.leverage,
+        reference_price=facts.mark if request.price is None else None,
+        trigger=command.trigger,
+        take_profit=command.take_profit,
+        stop_loss=command.stop_loss,
+    )

@@ -1,0 +1,15 @@
+"""What rows say of perpetuals: wallets, contracts, what backs them, funding, and orders that wait for a price."""
+
+from pathlib import Path
+from typing import Final
+
+from oms.store.database import run_script
+
+revision: Final = "0005"
+down_revision: Final = "0004"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    run_script(Path(__file__).with_suffix(".sql"))
