@@ -156,10 +156,7 @@ def _check_tier(new: NewOrder, terms: Terms, contract: Contract, account: Accoun
         return
     position = account.position(new.symbol, terms.leg)
     held = position.cost if position is not None and not position.closable(new.side) else ZERO
-    waiting = sum((_worth(one, contract) for one in account.live_orders(new.symbol) if one.side is new.side), ZERO)
-    if held + waiting + contract.value(new.size, terms.price) > contract.notional_max(terms.setting.leverage):
+    orders = (one for one in account.live_orders(new.symbol) if one.side is new.side)
+    waiting = sum((contract.value(one.opens, one.price) for one in orders), ZERO)
+    if held + waiting + contract.value(terms.opens, terms.price) > contract.notional_max(terms.setting.leverage):
         raise RefusedError(Refusal.LEVERAGE_TOO_LARGE)
-
-
-def _worth(order: Order, contract: Contract) -> Decimal:
-    return ZERO if order.reduce_only else contract.value(order.leaves, order.price)

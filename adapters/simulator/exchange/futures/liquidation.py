@@ -141,6 +141,8 @@ class Liquidation:
 
     def _close(self, position: Position, cushion: Decimal, account: Account, now_ms: int) -> None:
         """Close one position so that it costs exactly its `cushion`; the insurance fund takes or gives the rest."""
+        if not position.size:
+            return  # it was the account's other leg, and the counterparty of the one before
         state = self._state
         contract, mark = state.contracts[position.symbol], state.prices[position.symbol].mark
         expected = position.unrealised(contract, mark)

@@ -5,7 +5,7 @@ from typing import Any
 
 from adapters.simulator.exchange.futures.accounts import Account
 from adapters.simulator.exchange.futures.contracts import Contract, brackets
-from adapters.simulator.exchange.futures.events import Event, OrderChanged
+from adapters.simulator.exchange.futures.events import Event, OrderChanged, Printed
 from adapters.simulator.exchange.futures.exchange import FuturesExchange
 from adapters.simulator.exchange.futures.orders import (
     Mode,
@@ -80,6 +80,25 @@ class Pit:
         except RefusedError as refused:
             return refused.reason
         return None
+
+    def pass_by(self, milliseconds: int) -> None:
+        self.now += milliseconds
+        self.exchange.step(self.now)
+
+    def print_at(self, price: int) -> None:
+        """Have two strangers trade one contract at `price`, whatever stands in the book: the last price is there."""
+        state = self.exchange._state
+        state.print(
+            Printed(
+                trade_id=state.next_id(self.now),
+                symbol=SYMBOL,
+                price=Decimal(price),
+                size=Decimal(1),
+                side=Side.BUY,
+                at_ms=self.now,
+            )
+        )
+        self.pass_by(0)
 
     def account(self, name: str) -> Account:
         return self.exchange.accounts[name]

@@ -24,7 +24,7 @@ from adapters.simulator.exchange.futures.orders import (
 from adapters.simulator.exchange.futures.plans import NewPlan, PriceWay
 from adapters.simulator.exchange.futures.positions import Position
 from oms.values import ZERO, PositionLeg, Side
-from tests.adapters.simulator.futures.pit import CONTRACT, SYMBOL, WHO, Pit
+from tests.adapters.simulator.futures.pit import SYMBOL, WHO, Pit
 
 who = st.sampled_from(WHO)
 far = st.integers(160, 240).map(lambda halves: Decimal(halves) / 2)
@@ -205,4 +205,3 @@ def test_the_past_adds_up_to_the_present(*, modes: list[PositionMode], history: 
         assert all(one.closed + one.opened == one.size for one in account.fills)
     ids = [fill.trade_id for name in WHO for fill in world.pit.account(name).fills]
     assert len(ids) == len(set(ids))
-    assert CONTRACT.value(Decimal(1), Decimal(100)) == 10
