@@ -6,8 +6,9 @@ READY := .venv/.ready
 
 SEEDS ?= 500
 FROM ?= 1
+FUZZ ?= 100000
 
-.PHONY: demo test lint bench simulate clean
+.PHONY: demo test lint bench simulate fuzz clean
 .DEFAULT_GOAL := demo
 
 $(READY): constraints.txt pyproject.toml
@@ -33,6 +34,9 @@ bench: $(READY)
 
 simulate: $(READY)
 	$(BIN)/python -m tests.simulation --seeds $(SEEDS) --from $(FROM)
+
+fuzz: $(READY)
+	FUZZ=$(FUZZ) $(BIN)/python -m pytest tests/fuzz --timeout 3600
 
 clean:
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis dist build
