@@ -33,8 +33,12 @@ def element(kind: type[M], translated: Callable[[M], Reports]) -> Reader:
     return read
 
 
-def elements(read: Reader) -> Reader:
-    """Return a reader of a list of elements. The venue sends "" where it has none, and an object where it has one."""
+def elements(kind: type[M], translated: Callable[[M], Reports]) -> Reader:
+    """Return a reader of a list of elements. The venue sends "" where it has none, and an object where it has one.
+
+    A list is decoded at once, and only if that fails element by element, which finds out what was wrong with which.
+    """
+    decode, read = decoder(list[kind]).decode, element(kind, translated)  # type: ignore[valid-type]
 
     def read_each(raw: bytes | Raw) -> Reports:
         data = bytes(raw)
@@ -43,12 +47,26 @@ def elements(read: Reader) -> Reader:
         if data[:1] != b"[":
             return read(data)
         try:
-            found = _raws.decode(data)
-        except MALFORMED as error:
-            return (unreadable(error),)
-        return tuple(report for raw in found for report in read(raw))
+            return translated_all(decode(data), translated)
+        except MALFORMED:
+            return _apart(read, data)
 
     return read_each
+
+
+def translated_all(found: list[M], translated: Callable[[M], Reports]) -> Reports:
+    """Return the reports of all elements, nearly always of one."""
+    if len(found) == 1:
+        return translated(found[0])
+    return tuple(report for one in found for report in translated(one))
+
+
+def _apart(read: Reader, data: bytes) -> Reports:
+    try:
+        found = _raws.decode(data)
+    except MALFORMED as error:
+        return (unreadable(error),)
+    return tuple(report for raw in found for report in read(raw))
 
 
 def unreadable(error: Exception) -> Unreadable:

@@ -5,6 +5,7 @@ absent value and raises ValueError for one that is there and makes no sense.
 """
 
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -13,17 +14,25 @@ Wire = Any  # str, int, Decimal or None: a scalar as the venue happened to spell
 ABSENT: Final = ("", "-")
 SPELLED_MAX: Final = 80  # characters; pushes carry 30 fractional digits
 TIME_MAX: Final = 20  # characters
+SPELLINGS_MAX: Final = 8192  # decimals that are kept by their spelling
 MAGNITUDE_MAX: Final = 60  # digits either side of the point: 1e999999 would be an attack on memory
 
 
 def amount(value: Wire) -> Decimal | None:
     """Return a decimal, digit for digit."""
-    if value is None or value in ABSENT:
+    if type(value) is str:
+        return _spelled(value)
+    if value is None:
         return None
-    if type(value) is not str:
-        if type(value) is not int and type(value) is not Decimal:
-            raise ValueError(f"not a number: {value!r:.80}")
-        value = str(value)
+    if type(value) is not int and type(value) is not Decimal:
+        raise ValueError(f"not a number: {value!r:.80}")
+    return _spelled(str(value))
+
+
+@lru_cache(maxsize=SPELLINGS_MAX)  # an order's figures come again with every push of it
+def _spelled(value: str) -> Decimal | None:
+    if value in ABSENT:
+        return None
     if len(value) > SPELLED_MAX or "_" in value:
         raise ValueError(f"beyond any amount: {value:.80}")
     try:
@@ -37,7 +46,15 @@ def amount(value: Wire) -> Decimal | None:
 
 def positive(value: Wire) -> Decimal | None:
     """Return a decimal where zero is the venue's way of saying that there is none."""
-    number = amount(value)
+    return _above_zero(value) if type(value) is str else _some(amount(value))
+
+
+@lru_cache(maxsize=SPELLINGS_MAX)
+def _above_zero(value: str) -> Decimal | None:
+    return _some(_spelled(value))
+
+
+def _some(number: Decimal | None) -> Decimal | None:
     return None if number is None or number <= 0 else number
 
 

@@ -13,7 +13,16 @@ from typing import Final, TypeVar
 
 from msgspec import UNSET, Raw, Struct
 
-from adapters.bitmart.elements import CAUSE_MAX, Reader, Reports, answered, element, elements, unreadable
+from adapters.bitmart.elements import (
+    CAUSE_MAX,
+    Reader,
+    Reports,
+    answered,
+    element,
+    elements,
+    translated_all,
+    unreadable,
+)
 from adapters.bitmart.envelope import MALFORMED
 from adapters.bitmart.perp import markets, translate
 from adapters.bitmart.perp import messages as wire
@@ -132,13 +141,13 @@ OBJECTS: Final[Mapping[str, Reader]] = {
     FUNDING_RATE_HISTORY: _rows("list", wire.Rows, _settled_rate),
 }
 LISTS: Final[Mapping[str, Reader]] = {
-    POSITION_V2: elements(element(wire.PositionV2, _one(translate.position_v2))),
-    POSITION_RISK: elements(element(wire.PositionRisk, _one(translate.position_risk))),
-    ASSETS: elements(element(wire.Asset, _one(translate.asset))),
-    TRANSACTIONS: elements(element(wire.Transaction, _one(translate.transaction))),
-    MARKET_TRADE: elements(element(wire.MarketTrade, _one(markets.market_trade))),
-    KLINE: elements(element(wire.Kline, _one(partial(markets.kline, of=PriceSource.LAST)))),
-    MARK_PRICE_KLINE: elements(element(wire.Kline, _one(partial(markets.kline, of=PriceSource.MARK)))),
+    POSITION_V2: elements(wire.PositionV2, _one(translate.position_v2)),
+    POSITION_RISK: elements(wire.PositionRisk, _one(translate.position_risk)),
+    ASSETS: elements(wire.Asset, _one(translate.asset)),
+    TRANSACTIONS: elements(wire.Transaction, _one(translate.transaction)),
+    MARKET_TRADE: elements(wire.MarketTrade, _one(markets.market_trade)),
+    KLINE: elements(wire.Kline, _one(partial(markets.kline, of=PriceSource.LAST))),
+    MARK_PRICE_KLINE: elements(wire.Kline, _one(partial(markets.kline, of=PriceSource.MARK))),
 }
 ACCEPTED: Final = frozenset(  # the venue took it, and that is all it says
     {
@@ -163,6 +172,7 @@ class _Readers(Struct, frozen=True):
     objects: Mapping[str, Reader]
     lists: Mapping[str, Reader]
     groups: Mapping[str, Reader]
+    order_push: Callable[[wire.OrderPush], Reports]
 
 
 def answer(path: str, body: bytes, status: int | None = None, *, mode: PositionMode | None = None) -> Reports:
@@ -212,56 +222,68 @@ def _klines(interval: str, length_ms: int, of: PriceSource) -> Reader:
             return (markets.candle(push, symbol(push.symbol), interval, length_ms, of),)
         return tuple(bar(raw, push) for raw in push.items)
 
-    return elements(element(wire.KlinePush, translated))
+    return elements(wire.KlinePush, translated)
 
 
-_depth_side: Final = elements(element(wire.DepthSide, _one(markets.depth_side)))
-_depth: Final = elements(element(wire.DepthPush, _one(markets.depth_push)))
-_depth_v2: Final = elements(element(wire.DepthPushV2, _one(markets.depth_push)))
+_depth_side: Final = elements(wire.DepthSide, _one(markets.depth_side))
+_depth: Final = elements(wire.DepthPush, _one(markets.depth_push))
+_depth_v2: Final = elements(wire.DepthPushV2, _one(markets.depth_push))
 
 GROUPS: Final[Mapping[str, Reader]] = {
-    "futures/asset": elements(element(wire.Asset, _one(translate.asset))),
-    "futures/ticker": elements(element(wire.Ticker, _one(markets.ticker))),
-    "futures/bookticker": elements(element(wire.BookTicker, _one(markets.book_ticker))),
-    "futures/trade": elements(element(wire.PublicTrade, _one(markets.public_trade))),
-    "futures/fundingRate": elements(element(wire.FundingPush, _one(markets.funding_push))),
+    "futures/asset": elements(wire.Asset, _one(translate.asset)),
+    "futures/ticker": elements(wire.Ticker, _one(markets.ticker)),
+    "futures/bookticker": elements(wire.BookTicker, _one(markets.book_ticker)),
+    "futures/trade": elements(wire.PublicTrade, _one(markets.public_trade)),
+    "futures/fundingRate": elements(wire.FundingPush, _one(markets.funding_push)),
     **{f"futures/depth{levels}": _depth_side for levels in LEVELS},
     **{f"futures/{whole}{levels}": _depth for whole in WHOLE_BOOKS for levels in LEVELS},
     **{f"futures/v2/{whole}{levels}": _depth_v2 for whole in WHOLE_BOOKS for levels in LEVELS},
     **{f"futures/klineBin{name}": _klines(name, ms, PriceSource.LAST) for name, ms in INTERVALS.items()},
     **{f"futures/markPriceKlineBin{name}": _klines(name, ms, PriceSource.MARK) for name, ms in INTERVALS.items()},
 }
+ORDERS: Final = "futures/order"
+QUOTED_ORDERS: Final = b'"futures/order"'
 SYSTEM: Final = "System"  # the group that answers pings
 PONG: Final = "pong"
 
 
 @cache
 def _readers(mode: PositionMode | None) -> _Readers:
-    one_order = element(wire.Order, _one(partial(translate.order, mode=mode)))
-    orders = elements(one_order)
+    order = _one(partial(translate.order, mode=mode))
+    orders = elements(wire.Order, order)
+    order_push = partial(translate.order_push, mode=mode)
     return _Readers(
-        objects={**OBJECTS, ORDER: one_order},
+        order_push=order_push,
+        objects={**OBJECTS, ORDER: element(wire.Order, order)},
         lists={
             **LISTS,
             OPEN_ORDERS: orders,
             ORDER_HISTORY: orders,
-            PLAN_ORDERS: elements(element(wire.PlanOrder, _one(partial(translate.plan_order, mode=mode)))),
-            TRADES: elements(element(wire.Trade, _one(partial(translate.trade, mode=mode)))),
-            POSITION: elements(element(wire.Position, _one(partial(translate.position, mode=mode)))),
+            PLAN_ORDERS: elements(wire.PlanOrder, _one(partial(translate.plan_order, mode=mode))),
+            TRADES: elements(wire.Trade, _one(partial(translate.trade, mode=mode))),
+            POSITION: elements(wire.Position, _one(partial(translate.position, mode=mode))),
         },
         groups={
             **GROUPS,
-            "futures/order": elements(element(wire.OrderPush, partial(translate.order_push, mode=mode))),
-            "futures/position": elements(element(wire.PositionPush, _one(partial(translate.position_push, mode=mode)))),
+            ORDERS: elements(wire.OrderPush, order_push),
+            "futures/position": elements(wire.PositionPush, _one(partial(translate.position_push, mode=mode))),
         },
     )
 
 
 _frame: Final = decoder(wire.Frame)
+_pushes: Final = decoder(wire.OrderPushes)
 
 
 def frame(data: bytes, *, mode: PositionMode | None = None) -> tuple[str, Reports]:
     """Read one frame: its group without symbol and speed ("" for a control frame) and its reports. `mode` as above."""
+    if QUOTED_ORDERS in data:
+        try:
+            pushes = _pushes.decode(data)
+            if pushes.group == ORDERS:
+                return ORDERS, translated_all(pushes.data, _readers(mode).order_push)
+        except MALFORMED:
+            pass  # not what it seemed, or malformed in places: element by element
     try:
         message = _frame.decode(data)
     except MALFORMED as error:

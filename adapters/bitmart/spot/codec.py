@@ -11,7 +11,16 @@ from typing import Final
 import msgspec
 from msgspec import UNSET
 
-from adapters.bitmart.elements import CAUSE_MAX, Reader, Reports, answered, element, elements, unreadable
+from adapters.bitmart.elements import (
+    CAUSE_MAX,
+    Reader,
+    Reports,
+    answered,
+    element,
+    elements,
+    translated_all,
+    unreadable,
+)
 from adapters.bitmart.envelope import MALFORMED
 from adapters.bitmart.refusals import ORDER_CLOSED
 from adapters.bitmart.scalars import Wire, decoder, identity, millis, text, whole
@@ -113,9 +122,9 @@ QUERY_ALGO_HISTORY_ORDERS: Final = "/spot/v4/query/algo/history-orders"
 KLINES: Final = "/spot/quotation/v3/klines"
 
 _one_order: Final = element(wire.Order, translate.order)
-_orders: Final = elements(_one_order)
-_trades: Final = elements(element(wire.Trade, translate.trade))
-_candles: Final = elements(element(wire.KlineRow, _klines))
+_orders: Final = elements(wire.Order, translate.order)
+_trades: Final = elements(wire.Trade, translate.trade)
+_candles: Final = elements(wire.KlineRow, _klines)
 _submit: Final = element(wire.Submitted, _submitted)
 
 OBJECTS: Final[Mapping[str, Reader]] = {
@@ -145,10 +154,10 @@ LISTS: Final[Mapping[str, Reader]] = {
     QUERY_ALGO_HISTORY_ORDERS: _orders,
     QUERY_TRADES: _trades,
     QUERY_ORDER_TRADES: _trades,
-    "/spot/quotation/v3/tickers": elements(element(wire.TickerRow, translate.ticker)),
+    "/spot/quotation/v3/tickers": elements(wire.TickerRow, translate.ticker),
     KLINES: _candles,
     "/spot/quotation/v3/lite-klines": _candles,
-    "/spot/quotation/v3/trades": elements(element(wire.PublicTradeRow, translate.public_trade)),
+    "/spot/quotation/v3/trades": elements(wire.PublicTradeRow, translate.public_trade),
 }
 ACCEPTED: Final = frozenset(  # the venue took it, and that is all it says
     {
@@ -194,21 +203,21 @@ def _kline_push(interval: str) -> Reader:
     def translated(message: wire.KlinePush) -> Reports:
         return (translate.candle(message.candle, translate.symbol(message.symbol), interval),)
 
-    return elements(element(wire.KlinePush, translated))
+    return elements(wire.KlinePush, translated)
 
 
-ORDER_PUSHES: Final = elements(element(wire.OrderPush, translate.order_push))
-_tickers: Final = elements(element(wire.TickerPush, translate.ticker_push))
-_depths: Final = elements(element(wire.DepthPush, translate.depth_push))
+ORDER_PUSHES: Final = elements(wire.OrderPush, translate.order_push)
+_tickers: Final = elements(wire.TickerPush, translate.ticker_push)
+_depths: Final = elements(wire.DepthPush, translate.depth_push)
 INTERVALS: Final = ("1m", "3m", "5m", "15m", "30m", "1H", "2H", "4H", "1D", "1W", "1M")
 
 TABLES: Final[Mapping[str, Reader]] = {
     "spot/user/order": ORDER_PUSHES,
     "spot/user/orders": ORDER_PUSHES,
-    "spot/user/balance": elements(element(wire.BalancePush, _balance_push)),
+    "spot/user/balance": elements(wire.BalancePush, _balance_push),
     "spot/ticker": _tickers,
     "spot/bookTicker": _tickers,
-    "spot/trade": elements(element(wire.TradePush, translate.trade_push)),
+    "spot/trade": elements(wire.TradePush, translate.trade_push),
     "spot/depth5": _depths,
     "spot/depth20": _depths,
     "spot/depth50": _depths,
@@ -217,6 +226,9 @@ TABLES: Final[Mapping[str, Reader]] = {
 }
 
 _frame: Final = decoder(wire.Frame)
+_pushes: Final = decoder(wire.OrderPushes)
+ORDER_TABLES: Final = ("spot/user/orders", "spot/user/order")
+QUOTED_ORDERS: Final = b'"spot/user/order'
 
 
 def inflated(frame: str | bytes) -> bytes:
@@ -243,6 +255,13 @@ def frame(data: bytes) -> tuple[str, Reports]:
     """Read one inflated frame: its table ("" for a control frame) and its reports."""
     if data == PONG:
         return "", (Control(event="pong"),)
+    if QUOTED_ORDERS in data:
+        try:
+            pushes = _pushes.decode(data)
+            if pushes.table in ORDER_TABLES:
+                return pushes.table, translated_all(pushes.data, translate.order_push)
+        except MALFORMED:
+            pass  # not what it seemed, or malformed in places: element by element
     try:
         message = _frame.decode(data)
     except MALFORMED as error:
