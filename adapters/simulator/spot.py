@@ -5,8 +5,9 @@ from decimal import Decimal
 from typing import Final
 
 from adapters.simulator.chance import chance
+from adapters.simulator.exchange.algo import Algo
 from adapters.simulator.exchange.matching import Exchange, Rules
-from adapters.simulator.exchange.orders import CancelSource, Market
+from adapters.simulator.exchange.orders import CancelSource, Event, Market, Printed
 from adapters.simulator.traders import Traders
 from adapters.simulator.wire.codes import WireError
 from adapters.simulator.wire.feeds import Feeds
@@ -68,10 +69,11 @@ class SpotHost:
         self._house = house
         tape = Tape({market.symbol: market for market in markets})
         self._publisher = Publisher(tape)
-        self.exchange = Exchange(markets, self._publisher.collect, rules=rules, portion=self._portion)
+        self.exchange = Exchange(markets, self._happened, rules=rules, portion=self._portion)
         self._feeds = Feeds(self.exchange, tape)
         self.traders = Traders(self.exchange, chance(seed, "traders"), active=traders)
-        self._rest = spot_rest(Venue(exchange=self.exchange, tape=tape, house=house))
+        self.algo = Algo(self.exchange, tape.last, house.accepted)
+        self._rest = spot_rest(Venue(exchange=self.exchange, tape=tape, house=house), self.algo)
 
     def handle(self, request: Request, venue_ms: int) -> Reply:
         return self._rest.handle(request, venue_ms)
@@ -90,6 +92,7 @@ class SpotHost:
         self.traders.step(elapsed_ms, venue_ms)
 
     def flush(self, streams: Sequence[Stream], venue_ms: int) -> None:
+        self.algo.fire(venue_ms)
         self._publisher.flush(streams, self._feeds, venue_ms)
 
     def open_account(self, name: str, deposits: Mapping[str, Decimal]) -> None:
@@ -106,6 +109,11 @@ class SpotHost:
 
     def cancel(self, account: str, order_id: str, venue_ms: int) -> None:
         self.exchange.cancel(account, order_id, venue_ms, CancelSource.SYSTEM)
+
+    def _happened(self, event: Event) -> None:
+        self._publisher.collect(event)
+        if isinstance(event, Printed):
+            self.algo.saw(event)
 
     def _portion(self, size: Decimal, step: Decimal) -> Decimal:
         """Cut a match in two where that fault strikes."""

@@ -168,7 +168,7 @@ class Exchange:
     def _accept(self, order: Order, account: Account, market: Market, now_ms: int) -> None:
         order.held = _needed(order, account)
         account.freeze(market.quote if order.side is Side.BUY else market.base, order.held)
-        order.order_id = self._next_id(now_ms)
+        order.order_id = self.next_id(now_ms)
         account.opened(order)
         self._tell(order, None)
         self._tell_balance(account, (market.quote if order.side is Side.BUY else market.base,), now_ms)
@@ -222,7 +222,7 @@ class Exchange:
         rate = account.maker_fee if role is Liquidity.MAKER else account.taker_fee
         notional = price * size
         fill = Fill(
-            trade_id=self._next_id(now_ms),
+            trade_id=self.next_id(now_ms),
             order_id=order.order_id,
             client_order_id=order.client_order_id,
             account=order.account,
@@ -292,7 +292,7 @@ class Exchange:
             held = tuple((coin, account.balance(coin).available, account.balance(coin).frozen) for coin in coins)
             self._emit(BalanceChanged(account=account.name, coins=held, at_ms=now_ms))
 
-    def _next_id(self, now_ms: int) -> str:
+    def next_id(self, now_ms: int) -> str:
         """Rising, and other than those of an exchange that ran here before, so that no log confuses the two."""
         self._id = max(self._id + 1, now_ms * IDS_PER_MS)
         return f"{self._id:018d}"

@@ -24,6 +24,7 @@ ERRORS: Final[Mapping[int, tuple[int, str]]] = {
     30016: (_FINE, "Service maintenance, the function is temporarily unavailable"),
     30017: (418, "Your account request is temporarily rejected due to violation of limits"),
     30018: (503, "Request Body requires JSON format"),
+    30031: (_FINE, "This service has been retired"),
     50000: (_BAD, "Bad Request"),
     50001: (_BAD, "Symbol not found"),
     50005: (_BAD, "Order Id not found"),
@@ -91,6 +92,8 @@ STREAM_ERRORS: Final[Mapping[int, str]] = {
     94002: "Too many connections",
 }
 
+UNROUTED: Final = frozenset({30000, 30030, 30031})
+
 REFUSALS: Final[Mapping[Refusal, int]] = {
     Refusal.UNKNOWN_SYMBOL: 50001,
     Refusal.SIZE_REQUIRED: 50010,
@@ -124,5 +127,7 @@ class WireError(Exception):
 
     @property
     def gateway(self) -> bool:
-        """Said by the gateway in front of the products, which spells its envelope otherwise."""
-        return self.code < 40000  # noqa: PLR2004 -- 30xxx is the gateway's range, PROTOCOL 4.3
+        """Said by the gateway in front of the products, which spells its envelope otherwise (as captured: a wrong path
+        and a retired one; what it says of keys and limits looks like the products' own).
+        """
+        return self.code in UNROUTED

@@ -23,9 +23,10 @@ KLINES: Final = {
     }.items()
 }  # fmt: skip
 TICKER: Final = "spot/ticker"
+BOOK_TICKER: Final = "spot/bookTicker"
 INCREASE: Final = "spot/depth/increase100"
 TRADE: Final = "spot/trade"
-TABLES: Final = frozenset({TICKER, INCREASE, TRADE, *DEPTHS, *KLINES})
+TABLES: Final = frozenset({TICKER, BOOK_TICKER, INCREASE, TRADE, *DEPTHS, *KLINES})
 INTERVAL_MS: Final = 500
 INCREASE_MS: Final = 100
 HEARTBEAT_MS: Final = 1_000  # a quiet book repeats its version with empty sides
@@ -97,6 +98,8 @@ class Feeds:
     def _element(self, table: str, symbol: str) -> dict[str, object] | None:
         if table == TICKER:
             return self._ticker(symbol)
+        if table == BOOK_TICKER:
+            return self._best(symbol)
         if table in DEPTHS:
             book = self._exchange.book(symbol)
             limit = DEPTHS[table]
@@ -117,21 +120,26 @@ class Feeds:
         day = self._tape.day(symbol)
         if day is None:
             return None
-        book = self._exchange.book(symbol)
-        bid, bid_size = next(iter(book.bids.depth(1)), (ZERO, ZERO))
-        ask, ask_size = next(iter(book.asks.depth(1)), (ZERO, ZERO))
         return {
-            "ask_px": text(ask),
-            "ask_sz": text(ask_size),
+            **self._best(symbol),
             "base_volume_24h": text(day.volume),
-            "bid_px": text(bid),
-            "bid_sz": text(bid_size),
             "fluctuation": text(day.fluctuation),
             "high_24h": text(day.high),
             "last_price": text(day.last),
             "low_24h": text(day.low),
             "open_24h": text(day.open),
             "quote_volume_24h": text(day.turnover),
+        }
+
+    def _best(self, symbol: str) -> dict[str, object]:
+        book = self._exchange.book(symbol)
+        bid, bid_size = next(iter(book.bids.depth(1)), (ZERO, ZERO))
+        ask, ask_size = next(iter(book.asks.depth(1)), (ZERO, ZERO))
+        return {
+            "ask_px": text(ask),
+            "ask_sz": text(ask_size),
+            "bid_px": text(bid),
+            "bid_sz": text(bid_size),
             "symbol": symbol,
         }
 

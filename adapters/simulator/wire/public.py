@@ -53,6 +53,27 @@ class Public:
             ]
         }
 
+    def account_currencies(self, _call: Call) -> object:
+        """`GET /account/v1/currencies`: what could be moved in and out, of which nothing can."""
+        coins = dict.fromkeys(
+            coin for market in self._venue.exchange.markets.values() for coin in (market.base, market.quote)
+        )
+        return {
+            "currencies": [
+                {
+                    "currency": coin,
+                    "name": coin,
+                    "contract_address": None,
+                    "network": coin,
+                    "withdraw_enabled": False,
+                    "deposit_enabled": False,
+                    "withdraw_minsize": "0",
+                    "withdraw_minfee": "0",
+                }
+                for coin in coins
+            ]
+        }
+
     def symbols(self, _call: Call) -> object:
         return {"symbols": list(self._venue.exchange.markets)}
 

@@ -20,17 +20,23 @@ RANGE_MAX_MS: Final = 90 * DAY_MS  # wider asks for too much; the venue's own fi
 T = TypeVar("T")
 
 
-class _ById(Struct):
+class ById(Struct):
+    """One order, by the venue's id."""
+
     orderId: str  # noqa: N815 -- the venue's spelling
     queryState: str | None = None  # noqa: N815 -- the venue's spelling
 
 
-class _ByClientId(Struct):
+class ByClientId(Struct):
+    """One order, by its sender's id."""
+
     clientOrderId: str  # noqa: N815 -- the venue's spelling
     queryState: str | None = None  # noqa: N815 -- the venue's spelling
 
 
-class _List(Struct):
+class Filter(Struct):
+    """What a list is narrowed by; times in ms."""
+
     symbol: str | None = None
     orderMode: str | None = None  # noqa: N815 -- the venue's spelling
     startTime: int | None = None  # noqa: N815 -- the venue's spelling
@@ -45,11 +51,11 @@ class Queries:
         self._venue = venue
 
     def order(self, call: Call) -> object:
-        asked = take(call, _ById)
+        asked = take(call, ById)
         return self._found(call, self._venue.account(call).order(asked.orderId), asked.queryState)
 
     def client_order(self, call: Call) -> object:
-        asked = take(call, _ByClientId)
+        asked = take(call, ByClientId)
         return self._found(call, self._venue.account(call).order_by_client_id(asked.clientOrderId), asked.queryState)
 
     def open_orders(self, call: Call) -> object:
@@ -64,7 +70,7 @@ class Queries:
 
     def trades(self, call: Call) -> object:
         """Fills, newest first, at most 200: more are reached by narrower windows only."""
-        asked = take(call, _List)
+        asked = take(call, Filter)
         start, end = self._window(asked, call.now_ms, RANGE_MAX_MS)
         rows = [
             fill
@@ -75,11 +81,11 @@ class Queries:
         ]
         if asked.orderMode == "iso_margin":
             return []
-        newest = sorted(rows, key=lambda fill: fill.trade_id, reverse=True)[: _rows(asked)]
+        newest = sorted(rows, key=lambda fill: fill.trade_id, reverse=True)[: rows_of(asked)]
         return self._paged([trade_row(fill) for fill in newest])
 
     def order_trades(self, call: Call) -> object:
-        asked = take(call, _ById)
+        asked = take(call, ById)
         fills = self._venue.account(call).fills_of.get(asked.orderId)
         if not fills or not self._venue.house.sees_trades_of(asked.orderId):
             raise WireError(50005)
@@ -152,7 +158,7 @@ class Queries:
         return self._row(order)
 
     def _orders(self, call: Call, orders: Iterable[Order], range_max_ms: int | None) -> list[dict[str, object]]:
-        asked = take(call, _List)
+        asked = take(call, Filter)
         start, end = self._window(asked, call.now_ms, range_max_ms)
         if asked.orderMode == "iso_margin":
             return []
@@ -163,9 +169,9 @@ class Queries:
             and asked.symbol in {None, order.symbol}
             and self._venue.sees(order, call.now_ms)
         )
-        return [self._row(order) for order in nlargest(_rows(asked), seen, key=lambda order: order.order_id)]
+        return [self._row(order) for order in nlargest(rows_of(asked), seen, key=lambda order: order.order_id)]
 
-    def _window(self, asked: _List, now_ms: int, range_max_ms: int | None) -> tuple[int, int]:
+    def _window(self, asked: Filter, now_ms: int, range_max_ms: int | None) -> tuple[int, int]:
         if asked.orderMode not in {None, "", "spot", "iso_margin"}:
             raise WireError(52000)
         end = now_ms if asked.endTime is None else asked.endTime
@@ -239,7 +245,8 @@ def trade_row(fill: Fill) -> dict[str, object]:
     }
 
 
-def _rows(asked: _List) -> int:
+def rows_of(asked: Filter) -> int:
+    """Return how many rows are wanted; raises WireError 50021 for a number that is not on offer."""
     if not 1 <= asked.limit <= ROWS_MAX:
         raise WireError(50021, "limit")
     return asked.limit

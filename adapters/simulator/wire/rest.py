@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from adapters.simulator.exchange.algo import Algo
+from adapters.simulator.wire.algo import AlgoOrders
 from adapters.simulator.wire.gateway import Call, Endpoint, Endpoints, Gateway, Level, Spelling
 from adapters.simulator.wire.limits import Limit
 from adapters.simulator.wire.public import Public
@@ -13,12 +15,13 @@ from adapters.simulator.wire.venue import Venue
 SPELLING: Final = Spelling(success="success", error_data=True, wrong_method=57001, wrong_media=58001)
 
 
-def spot_rest(venue: Venue) -> Gateway:
+def spot_rest(venue: Venue, algo: Algo) -> Gateway:
     """Return the spot host's REST over `venue`."""
-    return Gateway(venue.house, _endpoints(Public(venue), Trading(venue), Queries(venue)), SPELLING)
+    endpoints = _endpoints(Public(venue), Trading(venue), Queries(venue), AlgoOrders(venue, algo))
+    return Gateway(venue.house, endpoints, SPELLING)
 
 
-def _endpoints(public: Public, trading: Trading, queries: Queries) -> Endpoints:
+def _endpoints(public: Public, trading: Trading, queries: Queries, algo: AlgoOrders) -> Endpoints:
     """Every endpoint a trading client uses, with the limits of PROTOCOL 3.2."""
 
     def open_to_all(calls: int, seconds: int, handler: Callable[[Call], object]) -> Mapping[str, Endpoint]:
@@ -55,6 +58,14 @@ def _endpoints(public: Public, trading: Trading, queries: Queries) -> Endpoints:
         "/spot/v4/query/history-orders": signed(12, 2, queries.history_orders, target="key"),
         "/spot/v4/query/trades": signed(12, 2, queries.trades, target="key"),
         "/spot/v4/query/order-trades": signed(12, 2, queries.order_trades, target="key"),
+        "/spot/v4/algo/submit_order": signed(10, 2, algo.submit),
+        "/spot/v4/algo/cancel_order": signed(10, 2, algo.cancel),
+        "/spot/v4/algo/cancel_all": signed(5, 2, algo.cancel_all),
+        "/spot/v4/query/algo/order": signed(40, 2, algo.order, target="key"),
+        "/spot/v4/query/algo/client-order": signed(40, 2, algo.client_order, target="key"),
+        "/spot/v4/query/algo/open-orders": signed(20, 2, algo.open_orders, target="key"),
+        "/spot/v4/query/algo/history-orders": signed(20, 2, algo.history_orders, target="key"),
+        "/account/v1/currencies": open_to_all(2, 2, public.account_currencies),
         "/spot/v1/wallet": keyed(12, queries.wallet),
         "/account/v1/wallet": keyed(12, queries.account_wallet),
         "/spot/v1/trade_fee": keyed(2, queries.trade_fee),

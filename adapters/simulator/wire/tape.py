@@ -81,6 +81,11 @@ class Tape:
         """Return the last trades, oldest first."""
         return tuple(self._strips[symbol].trades)
 
+    def last(self, symbol: str) -> Decimal | None:
+        """Return the price of the last trade; None before the first."""
+        strip = self._strips[symbol]
+        return strip.trades[-1].price if strip.trades else None
+
     def day(self, symbol: str) -> Day | None:
         """Return the figures of the 24 hours before the last trade; None before the first."""
         strip = self._strips[symbol]

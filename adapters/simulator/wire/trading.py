@@ -156,7 +156,7 @@ class Trading:
     def cancel_all(self, call: Call) -> object:
         """Cancel what the filters leave; no filter, no mercy. Answers without ids."""
         asked = take(call, _CancelAll)
-        side = None if asked.side is None else _word(Side, asked.side, 52002)
+        side = None if asked.side is None else word(Side, asked.side, 52002)
         for order in list(self._venue.account(call).open.values()):
             if asked.symbol in {None, order.symbol} and side in {None, order.side}:
                 self._venue.exchange.cancel(call.account, order.order_id, call.now_ms)
@@ -212,25 +212,30 @@ class Trading:
 
 
 def _new_order(account: str, asked: _Submit) -> NewOrder:
-    client_order_id = asked.client_order_id or ""
-    if len(client_order_id) > CLIENT_ID_LENGTH_MAX:
-        raise WireError(50037)
-    if client_order_id and not (client_order_id.isascii() and client_order_id.isalnum()):
-        raise WireError(50038)
     return NewOrder(
         account=account,
         symbol=asked.symbol,
-        side=_word(Side, asked.side, 52002),
-        type=_word(OrderType, asked.type, 52001),
-        size=_amount(asked.size, "size"),
-        price=_amount(asked.price, "price"),
-        notional=_amount(asked.notional, "notional"),
-        client_order_id=client_order_id,
-        stp=_word(SelfTrade, asked.stpMode or "none", 50021),
+        side=word(Side, asked.side, 52002),
+        type=word(OrderType, asked.type, 52001),
+        size=amount(asked.size, "size"),
+        price=amount(asked.price, "price"),
+        notional=amount(asked.notional, "notional"),
+        client_order_id=client_id(asked.client_order_id),
+        stp=word(SelfTrade, asked.stpMode or "none", 50021),
     )
 
 
-def _amount(given: str | None, name: str) -> Decimal | None:
+def client_id(given: str | None) -> str:
+    """Return a client order id, "" for none; raises WireError for one the venue does not take."""
+    if given and len(given) > CLIENT_ID_LENGTH_MAX:
+        raise WireError(50037)
+    if given and not (given.isascii() and given.isalnum()):
+        raise WireError(50038)
+    return given or ""
+
+
+def amount(given: str | None, name: str) -> Decimal | None:
+    """Return an amount, None for none; raises WireError 50021 for what is no decimal."""
     if not given:  # extra fields come empty from some clients
         return None
     if not AMOUNT.fullmatch(given):
@@ -238,7 +243,8 @@ def _amount(given: str | None, name: str) -> Decimal | None:
     return Decimal(given)
 
 
-def _word(words: type[E], given: str, code: int) -> E:
+def word(words: type[E], given: str, code: int) -> E:
+    """Return one of the venue's words; raises WireError `code` for any other."""
     try:
         return words(given)
     except ValueError as error:
