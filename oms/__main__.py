@@ -1,7 +1,7 @@
 """The composition root: the one module that sees everything, and hands the rest its parts."""
 
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Final
 from urllib.parse import urlsplit
@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from adapters.bitmart import check
 from adapters.bitmart import decode as bitmart
+from adapters.bitmart import history as past
 from adapters.bitmart.sign import Credentials
 from adapters.bitmart.spot.venue import BitmartSpot, Endpoints
 from adapters.bitmart.transport import AiohttpLink
@@ -97,6 +98,34 @@ async def check_key(config: Config, world: World, fields: Mapping[str, Secret]) 
         await link.close()
 
 
+async def history(
+    config: Config,
+    world: World,
+    fields: Mapping[str, Secret],
+    markets: Sequence[bitmart.Market],
+    *,
+    since_ms: int,
+    until_ms: int,
+) -> AsyncIterator[past.Page]:
+    """Ask BitMart, at the configured addresses, for everything it knows of an account."""
+    link = AiohttpLink()
+    hosts = past.Hosts(config.bitmart.spot_url, config.bitmart.futures_url)
+    try:
+        async for page in past.history(
+            _credentials(fields),
+            hosts,
+            markets,
+            since_ms=since_ms,
+            until_ms=until_ms,
+            link=link,
+            clock=world.clock,
+            spawn=world.spawn,
+        ):
+            yield page
+    finally:
+        await link.close()
+
+
 @asynccontextmanager
 async def _simulated(
     config: Config, world: World, fresh: Fresh, tell: Tell
@@ -155,6 +184,7 @@ async def projections(url: str, log: PostgresLog, world: World) -> AsyncIterator
 PARTS: Final = Parts(
     venues=venues,
     check_key=check_key,
+    history=history,
     simulator=simulator,
     projections=projections,
     reads=Queries,

@@ -9,6 +9,7 @@ import typer
 from typer.exceptions import Abort, TyperException
 
 from oms.cli import (
+    archive,
     audit,
     config,
     connect,
@@ -50,6 +51,7 @@ for group in (
     tokens,
     config,
     wire,
+    archive,
     diagnose,
     demo,
 ):

@@ -1,11 +1,12 @@
 """What the commands are given by the composition root: everything outside `oms` that they can start or ask."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Literal, Protocol
 
 from msgspec import Struct
 
+from oms.archive import Page
 from oms.config import Config, Secret
 from oms.gateway.reads import Past, Reads
 from oms.ports import Clock, EventLog, Spawn
@@ -51,6 +52,21 @@ class OpenVenuesWithKeys(Protocol):
     def __call__(
         self, name: VenueName, config: Config, world: World, fresh: Fresh, tell: Tell, *, keys: Keys
     ) -> AbstractAsyncContextManager[Mapping[AccountId, Venue]]: ...
+
+
+class AskHistory(Protocol):
+    """Yields everything a venue says of an account, call by call; what could not be had is a page that says so."""
+
+    def __call__(
+        self,
+        config: Config,
+        world: World,
+        fields: Mapping[str, Secret],
+        markets: Sequence[Market],
+        *,
+        since_ms: int,
+        until_ms: int,
+    ) -> AsyncIterator[Page]: ...
 
 
 class KeyReport(Protocol):
@@ -158,6 +174,7 @@ class Parts(Struct, frozen=True, kw_only=True):
 
     venues: OpenVenuesWithKeys
     check_key: CheckKey  # of BitMart
+    history: AskHistory  # likewise
     simulator: ServeSimulator
     projections: OpenProjections
     reads: Callable[[str], AbstractAsyncContextManager[Reads]]  # over the database of that connection string

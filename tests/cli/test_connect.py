@@ -139,3 +139,28 @@ def test_the_keyring_is_asked_where_there_is_one(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setitem(sys.modules, "keyring.errors", errors)
     assert connecting._passphrase(Config(), new=False).reveal() == Secret("from the keyring").reveal()
     assert asked == [("oms", "vault")]
+
+
+def test_s61_a_connected_account_is_archived_and_checked_without_the_venue(
+    ask: Oms, exchange: Urls, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (login,) = exchange.accounts
+    assert ask((login.key, login.secret, login.memo), "connect", "bitmart", "--account", "alpha").code == 0
+    folder = str(tmp_path / "archive")
+    made = ask((), "archive", "bitmart", "--out", folder, "--since", "2026-11-01T00:00:00Z", "--market", "spot")
+    assert (made.code, made.json["account"], made.json["whole"]) == (0, "alpha", True)
+    assert made.json["counts"]["standing"] > 0
+    assert ask((), "archive", "bitmart", "--out", folder).error["code"] == "archive"  # never over another one
+    for name in ("OMS_BITMART_SPOT_URL", "OMS_BITMART_FUTURES_URL"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")  # dark
+    checked = ask((), "archive", "verify", folder, "--head", made.json["head"])
+    assert (checked.code, checked.json["intact"]) == (0, True)
+    pages = Path(folder) / "pages.jsonl"
+    pages.write_bytes(pages.read_bytes().replace(b"USDT", b"USDC", 1))
+    assert ask((), "archive", "verify", folder).code == 1
+
+
+def test_an_account_that_is_not_connected_is_not_archived(ask: Oms, tmp_path: Path) -> None:
+    for arguments in ((), ("--account", "nobody")):
+        done = ask((), "archive", "bitmart", "--out", str(tmp_path / "a"), *arguments)
+        assert (done.code, done.error["code"]) == (1, "not_connected")

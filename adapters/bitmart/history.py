@@ -1,0 +1,251 @@
+"""An account's whole history at BitMart, call by call, with the bytes: what an archive is made of (PROTOCOL 5.8, 6.6).
+
+Lists have no cursor and a cap of rows, so each window is halved until what comes is below the cap. What a window that
+could not be asked, or was refused, would have held is unknown: its page says so, and the rest goes on.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from functools import partial
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+from adapters.bitmart.answers import Reports, refusal, whole
+from adapters.bitmart.decode import Market, decode
+from adapters.bitmart.limits import FUTURES_RATES, SPOT_RATES
+from adapters.bitmart.perp import codec as perp
+from adapters.bitmart.perp import queries
+from adapters.bitmart.refusals import CLOCK, RETIRED, UNKNOWN_PATH
+from adapters.bitmart.rest import Rest
+from adapters.bitmart.sign import Credentials
+from adapters.bitmart.spot import codec as spot
+from adapters.bitmart.spot import requests
+from oms.ports import Clock, Link, Spawn
+from oms.reports import LedgerReport, PositionReport, TradeReport
+from oms.values import Symbol
+from oms.venue import Evidence, NoAnswerError
+
+DAY_MS: Final = 86_400_000
+SPAN_MS: Final = 30 * DAY_MS  # asked at once, at first; futures allow 90 days, of spot nobody says
+NARROWEST_MS: Final = DAY_MS  # a window that is refused is halved down to this
+MODES: Final = ("spot", "iso_margin")
+TRANSFERS_MAX: Final = 100  # rows of a page of transfers
+TRANSFER_PAGES: Final = 1000
+PAUSES: Final = (1.0, 2.0, 5.0, 10.0, 30.0)  # seconds before each further try of a call that was not answered
+GONE: Final = frozenset({RETIRED, UNKNOWN_PATH})
+
+
+class Page(Struct, frozen=True, kw_only=True):
+    """One call: what was asked, what came, and whether that is all there is of its window (`why` not, if not)."""
+
+    market: Market
+    topic: str
+    symbol: Symbol | None = None
+    since_ms: int | None = None
+    until_ms: int | None = None
+    whole: bool
+    why: str = ""
+    evidence: Evidence
+    reports: Reports
+
+
+class Hosts(Struct, frozen=True):
+    """Where BitMart is, spot and futures."""
+
+    spot: str
+    futures: str
+
+
+Ask = Callable[[int, int], Awaitable[Evidence]]
+
+
+async def history(
+    credentials: Credentials,
+    hosts: Hosts,
+    markets: Sequence[Market],
+    *,
+    since_ms: int,
+    until_ms: int,
+    link: Link,
+    clock: Clock,
+    spawn: Spawn,
+) -> AsyncIterator[Page]:
+    """Yield everything the venue says of the account from `since_ms` to `until_ms`, and how the account stands now."""
+    asked = _History(credentials, hosts, since_ms, until_ms, link=link, clock=clock, spawn=spawn)
+    if "spot" in markets:
+        async for page in asked.spot():
+            yield page
+    if "futures" in markets:
+        async for page in asked.futures():
+            yield page
+
+
+class _History:
+    def __init__(
+        self,
+        credentials: Credentials,
+        hosts: Hosts,
+        since_ms: int,
+        until_ms: int,
+        *,
+        link: Link,
+        clock: Clock,
+        spawn: Spawn,
+    ) -> None:
+        self._since_ms, self._until_ms = since_ms, until_ms
+        self._spot = Rest(
+            credentials=credentials, url=hosts.spot, rates=SPOT_RATES, link=link, clock=clock, spawn=spawn
+        )
+        self._futures = Rest(
+            credentials=credentials,
+            url=hosts.futures,
+            rates=FUTURES_RATES,
+            link=link,
+            clock=clock,
+            spawn=spawn,
+            server_clock=self._spot.server_clock,
+        )
+
+    # ------------------------------------------------------------------------------------------------ the markets
+
+    async def spot(self) -> AsyncIterator[Page]:
+        """Orders and trades, spot and margin; open orders and balances as they are."""
+        for topic, path in (("orders", spot.QUERY_HISTORY_ORDERS), ("trades", spot.QUERY_TRADES)):
+            for mode in MODES:
+                ask = partial(self._spot_list, path, mode)
+                async for page in self._windows("spot", topic, path, ask, rows_max=requests.ROWS_MAX):
+                    yield page
+        yield await self._one(
+            "spot",
+            "open_orders",
+            spot.QUERY_OPEN_ORDERS,
+            lambda: self._spot.signed(spot.QUERY_OPEN_ORDERS, requests.query_list(self._since_ms)),
+            requests.ROWS_MAX,
+        )
+        yield await self._one("spot", "balances", spot.WALLET, lambda: self._spot.keyed(spot.WALLET))
+
+    async def futures(self) -> AsyncIterator[Page]:
+        """Money first and trades: they name the symbols whose orders are then asked for, as the venue wants one."""
+        symbols: dict[Symbol, None] = {}
+        transactions = self._windows(
+            "futures", "ledger", perp.TRANSACTIONS, self._transactions, rows_max=queries.PAGE_MAX
+        )
+        trades = self._windows("futures", "trades", perp.TRADES, self._trades, rows_max=queries.ROWS_MAX)
+        for pages in (transactions, trades):
+            async for page in pages:
+                symbols |= _symbols(page.reports)
+                yield page
+        async for page in self._transfers():
+            yield page
+        now = (
+            ("positions", perp.POSITION_V2, None),
+            ("balances", perp.ASSETS, None),
+            ("open_orders", perp.OPEN_ORDERS, queries.OPEN_MAX),
+            ("open_orders", perp.PLAN_ORDERS, queries.OPEN_MAX),
+        )
+        for topic, path, cap in now:
+            query = queries.query_open() if cap else {}
+            page = await self._one("futures", topic, path, partial(self._futures.keyed, path, query), cap)
+            symbols |= _symbols(page.reports)
+            yield page
+        for symbol in symbols:
+            ask = partial(self._orders, symbol)
+            async for page in self._windows(
+                "futures", "orders", perp.ORDER_HISTORY, ask, rows_max=queries.ROWS_MAX, symbol=symbol
+            ):
+                yield page
+
+    # ------------------------------------------------------------------------------------------------ the calls
+
+    async def _spot_list(self, path: str, mode: str, start_ms: int, end_ms: int) -> Evidence:
+        return await self._spot.signed(path, requests.query_list(start_ms, end_ms, mode=mode))
+
+    async def _transactions(self, start_ms: int, end_ms: int) -> Evidence:
+        return await self._futures.keyed(perp.TRANSACTIONS, queries.query_ledger(start_ms, end_ms))
+
+    async def _trades(self, start_ms: int, end_ms: int) -> Evidence:
+        return await self._futures.keyed(perp.TRADES, queries.query_window(*queries.seconds(start_ms, end_ms)))
+
+    async def _orders(self, symbol: Symbol, start_ms: int, end_ms: int) -> Evidence:
+        query = queries.query_window(*queries.seconds(start_ms, end_ms), symbol)
+        return await self._futures.keyed(perp.ORDER_HISTORY, query)
+
+    async def _transfers(self) -> AsyncIterator[Page]:
+        """The only list that has pages: asked until one is not full."""
+        for number in range(1, TRANSFER_PAGES + 1):
+            fields = {
+                "page": number,
+                "limit": TRANSFERS_MAX,
+                "time_start": self._since_ms,
+                "time_end": self._until_ms,
+                "recvWindow": requests.RECV_WINDOW_MS,
+            }
+            body = msgspec.json.encode(fields)
+            page = await self._one(
+                "futures", "transfers", perp.TRANSFERS, partial(self._futures.signed, perp.TRANSFERS, body)
+            )
+            yield msgspec.structs.replace(page, since_ms=self._since_ms, until_ms=self._until_ms)
+            if not page.whole or len(page.reports) < TRANSFERS_MAX:
+                return
+
+    # ------------------------------------------------------------------------------------------------ the windows
+
+    async def _windows(
+        self, market: Market, topic: str, path: str, ask: Ask, *, rows_max: int, symbol: Symbol | None = None
+    ) -> AsyncIterator[Page]:
+        """Yield a page a window, the oldest first; a window that is full, or refused as too wide, is halved."""
+        starts = range(self._since_ms, self._until_ms, SPAN_MS)
+        waiting = [(start, min(start + SPAN_MS, self._until_ms)) for start in reversed(starts)]
+        while waiting:
+            start_ms, end_ms = waiting.pop()
+            page = await self._one(market, topic, path, partial(ask, start_ms, end_ms), rows_max)
+            refused = refusal(page.reports)
+            too_wide = refused is not None and refused.reason not in GONE and end_ms - start_ms > NARROWEST_MS
+            full = refused is None and len(page.reports) >= rows_max and end_ms - start_ms > 1
+            if too_wide or full:
+                middle_ms = (start_ms + end_ms) // 2
+                waiting += [(middle_ms, end_ms), (start_ms, middle_ms)]
+                continue
+            yield msgspec.structs.replace(page, symbol=symbol, since_ms=start_ms, until_ms=end_ms)
+            if refused is not None and refused.reason in GONE and waiting:
+                rest = (waiting[-1][0], waiting[0][1])  # the call is gone: the rest of the windows would say the same
+                yield msgspec.structs.replace(page, symbol=symbol, since_ms=rest[0], until_ms=rest[1])
+                return
+
+    async def _one(
+        self, market: Market, topic: str, path: str, ask: Callable[[], Awaitable[Evidence]], rows_max: int | None = None
+    ) -> Page:
+        """Ask until there is an answer, a few times; what is not answered is a page that is not whole."""
+        why = ""
+        evidence = Evidence(channel=path)
+        for pause in (*PAUSES, None):
+            try:
+                evidence = await ask()
+            except NoAnswerError as error:
+                evidence, why = error.evidence, error.cause
+            else:
+                reports = decode(market, "rest", path, evidence.response)
+                found = refusal(reports)
+                if found is None:
+                    entire = whole(reports, rows_max or len(reports) + 1)
+                    why = "" if entire else "more rows than the venue shows at once, or rows that cannot be read"
+                    return Page(market=market, topic=topic, whole=entire, why=why, evidence=evidence, reports=reports)
+                why = f"{found.reason}: {found.code} {found.text}"
+                if found.reason == CLOCK:
+                    self._spot.server_clock.doubt()
+                elif found.klass in {"certain", "auth"}:
+                    return Page(market=market, topic=topic, whole=False, why=why, evidence=evidence, reports=reports)
+            if pause is not None:
+                await asyncio.sleep(pause)
+        return Page(market=market, topic=topic, whole=False, why=why, evidence=evidence, reports=())
+
+
+def _symbols(reports: Reports) -> dict[Symbol, None]:
+    """Return the symbols that rows speak of, in order."""
+    return {
+        report.symbol: None
+        for report in reports
+        if isinstance(report, TradeReport | LedgerReport | PositionReport) and report.symbol
+    }
