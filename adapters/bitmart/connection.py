@@ -39,6 +39,7 @@ class Dialect(Struct, frozen=True, kw_only=True):
     harmless: frozenset[str] = frozenset()
     subscribed_already: frozenset[str] = frozenset()
     too_often: frozenset[str] = frozenset()
+    optional: frozenset[str] = frozenset()  # topics that the venue may refuse, where its errors name the topic
 
 
 class Phase(Enum):
@@ -133,6 +134,9 @@ class Connection:
         code = words.partition(" ")[0]
         if code in self._dialect.harmless:
             return ()
+        spared = next((topic for topic in self._dialect.optional if topic in words), None)
+        if spared is not None:
+            return self._acknowledged(spared)
         if code in self._dialect.subscribed_already:
             return self._acknowledged(self._pending[0]) if self._pending else ()
         if self.phase is Phase.LOGIN or code in self._dialect.too_often:

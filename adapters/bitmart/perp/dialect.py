@@ -8,13 +8,8 @@ from adapters.bitmart.connection import Dialect
 from adapters.bitmart.perp import codec
 from adapters.bitmart.sign import STREAM_LOGIN, Credentials, sign
 
-TOPICS: Final = (
-    "futures/order",
-    "futures/position",
-    "futures/asset:USDT",
-    "futures/asset:BTC",
-    "futures/asset:ETH",
-)
+OTHER_COINS: Final = ("futures/asset:BTC", "futures/asset:ETH")  # of coin-margined contracts, which are not traded here
+TOPICS: Final = ("futures/order", "futures/position", "futures/asset:USDT", *OTHER_COINS)
 DEVICE: Final = "web"  # as the documentation has it
 
 
@@ -43,4 +38,5 @@ PERP: Final = Dialect(
     subscribe=subscribe,
     inflated=plain,
     read=codec.frame,
+    optional=frozenset(OTHER_COINS),
 )

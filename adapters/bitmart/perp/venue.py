@@ -190,7 +190,8 @@ class BitmartPerp:
             return _refused_here(codec.SUBMIT_ORDER, order.client_order_id, "invalid_order", str(error))
         except NoAnswerError as error:  # of a question that had to come first: the order itself has not left
             raise NoAnswerError(error.cause, error.evidence, sent=False) from error
-        evidence = await self._rest.signed(path, body, Purpose.OPENING)
+        answer = self._rest.signed(path, body, Purpose.OPENING)
+        evidence = await (answer if kind is Kind.ORDER else self._orders.submitted(order, answer))
         reports = named(self._reading.settled(path, evidence), order.client_order_id, None)
         for report in reports:
             if isinstance(report, Ack) and report.venue_order_id is not None:

@@ -1,6 +1,7 @@
 """Finding what the venue cannot look up, and never taking silence for absence."""
 
 import asyncio
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -9,8 +10,8 @@ from adapters.bitmart.perp import codec
 from adapters.bitmart.perp.names import Name, Names
 from oms.ports import LinkAnswer
 from oms.reports import OrderReport, Refusal, RefusalClass, TradeReport, Unreadable
-from oms.values import ClientOrderId, Provenance, Symbol, VenueOrderId
-from oms.venue import NoAnswerError, OrderRef, Window
+from oms.values import ClientOrderId, Crossing, MarginMode, Provenance, Symbol, VenueOrderId
+from oms.venue import NoAnswerError, OrderRef, Trigger, Window
 from tests.adapters.bitmart.fakes import LOST, Call, ok, page, refused, virtual
 from tests.adapters.bitmart.perp.desk import (
     BTC,
@@ -30,6 +31,7 @@ from tests.adapters.bitmart.perp.desk import (
     with_,
 )
 
+TRIGGER = Trigger(price=Decimal(59500), when=Crossing.FALLS_TO)
 NAMELESS = with_(WAITING, venue_order_id=None)
 TRACES = (codec.OPEN_ORDERS, codec.ORDER_HISTORY, codec.TRADES)
 SILENCE = [LOST, page(502), refused(429, 30013), refused(200, 30019), refused(400, 40012, "System error")]
@@ -302,6 +304,35 @@ async def test_without_the_venues_id_an_order_that_waits_nameless_may_be_the_one
         await desk.venue.order(NAMELESS)
     desk.link.on(codec.PLAN_ORDERS, ok([plan("78", "oms2")]))
     assert isinstance(await found(desk, NAMELESS), Refusal)
+
+
+@virtual
+async def test_s29_what_may_be_the_order_whose_answer_was_lost_is_not_called_somebody_elses() -> None:
+    desk = Desk()
+    desk.link.on(codec.SUBMIT_PLAN_ORDER, LOST)
+    desk.link.on(codec.PLAN_ORDERS, ok([plan("78", "")]))
+    order = with_(ORDER, trigger=TRIGGER, leverage=Decimal(10), margin_mode=MarginMode.CROSS)
+    with pytest.raises(NoAnswerError):
+        await desk.venue.submit(order)
+    answer = await desk.venue.open_orders()
+    assert (answer.reports, answer.complete) == ((), False)
+    with pytest.raises(NoAnswerError):
+        await desk.venue.order(NAMELESS)
+    await asyncio.sleep(70)
+    answer = await desk.venue.open_orders()
+    assert (len(answer.reports), answer.complete) == (1, True)
+
+
+@virtual
+async def test_s29_an_order_that_waits_is_ours_from_its_answer_on() -> None:
+    desk = Desk()
+    desk.link.on(codec.SUBMIT_PLAN_ORDER, ok({"order_id": 78}))
+    desk.link.on(codec.PLAN_ORDERS, ok([plan("78", "")]))
+    order = with_(ORDER, trigger=TRIGGER, leverage=Decimal(10), margin_mode=MarginMode.CROSS)
+    await desk.venue.submit(order)
+    (report,) = (await desk.venue.open_orders()).reports
+    assert isinstance(report, OrderReport)
+    assert report.client_order_id == "oms1"
 
 
 @virtual

@@ -157,6 +157,20 @@ def test_a_subscription_that_is_refused_ends_the_connection() -> None:
     assert connection.cool_down == 0
 
 
+def test_a_coin_that_the_venue_no_longer_tells_of_does_not_cost_the_rest() -> None:
+    connection = Connection(PERP, 0.0)
+    connection.receive(LOGIN_OK, 0.0)
+    for topic in TOPICS[:-1]:
+        connection.receive(acknowledgement(topic), 0.0)
+    received = connection.receive(
+        '{"action":"subscribe","group":"futures/asset:ETH","success":false,'
+        '"error":"Invalid channel: not found futures/asset:ETH"}',
+        0.0,
+    )
+    assert Control(event="connected") in received.reports
+    assert connection.phase is Phase.LIVE
+
+
 @virtual
 async def test_trap_9_36_a_subscription_acknowledged_twice_is_harmless() -> None:
     heard, socket = await live(Desk())
@@ -247,6 +261,16 @@ async def test_s29_trap_9_15_what_a_plan_order_sends_is_our_order_and_so_are_its
     assert (report.client_order_id, report.venue_order_id, report.triggered_by) == ("oms1", "99", "77")
     assert (trade.client_order_id, trade.venue_order_id) == ("oms1", "99")
     assert desk.link.of(codec.ORDER_HISTORY) == []
+    assert heard.life == ["connected"]
+
+
+@virtual
+async def test_s29_a_push_that_outruns_the_answer_to_its_submit_is_not_called_somebody_elses() -> None:
+    desk = Desk()
+    heard, socket = await live(desk)
+    socket.push(order_push(row("77", "", type="plan_order", state=1), 2))
+    await asyncio.sleep(0.1)
+    assert heard.reports == []
     assert heard.life == ["connected"]
 
 
