@@ -88,12 +88,12 @@ class Book:
     def order(self, stream: str, event: OrderEvent) -> Order:
         """Fold one event of an order's stream. Raises CorruptStreamError."""
         before = self.orders.get(stream)
-        after = orders.evolve(before, event)
+        after = self.orders[stream] = orders.evolve(before, event)
         self._stale[stream] = None
         if self._journal is not None:
             self._journal.append((stream, before))
-        self.orders[stream] = after
-        if before is None or before.life is not after.life or (stream in self.unsettled) is not after.unsettled:
+        # Most events leave an order among the open ones, with nothing to be asked about.
+        if (stream in self.open) is (after.life in CLOSED) or (stream in self.unsettled) is not after.unsettled:
             self._file(stream, after)
         return after
 

@@ -74,19 +74,18 @@ class Receipt(Struct, frozen=True, gc=False):
     events: int
 
 
-class _Entry(Struct, eq=False):
-    """One message on its way through, kept whole so that it can be decided again."""
-
-    said: Said
-    reply: asyncio.Future[Receipt]
-    outcome: Decided | CommandRefusedError | None = None
-
-
 class _Batch(Struct, eq=False):
-    """What the next commit will write, and who waits for it. Its messages are named after it, one after the other."""
+    """What the next commit will write, and who waits for it. Its messages are named after it, one after the other.
+
+    Three lists run side by side: what was said, who waits for the answer, what was decided. What was said is kept
+    whole, so that it can be decided again.
+    """
 
     name: str = ""
-    entries: list[_Entry] = field(default_factory=list)
+    said: list[Said] = field(default_factory=list)
+    replies: list[asyncio.Future[Receipt]] = field(default_factory=list)
+    outcomes: list[Decided | CommandRefusedError] = field(default_factory=list)
+    facts: list[Fact] = field(default_factory=list)
     events: list[NewEvent] = field(default_factory=list)
     messages: list[VenueMessage] = field(default_factory=list)
     journal: Journal | None = None
@@ -305,32 +304,33 @@ class Engine:
                     self.book.restore(stream, order)
 
     def _take(self, said: Said) -> asyncio.Future[Receipt]:
-        entry = _Entry(said, asyncio.get_running_loop().create_future())
-        self._waiting += 1
-        if self._waiting == 1:
+        reply: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
+        if not self._open.said:
             self._idle.clear()
-        self._decide(entry)
-        if not self._wake.is_set():
             self._wake.set()
-        return entry.reply
+        self._waiting += 1
+        self._decide(said, reply)
+        return reply
 
-    def _decide(self, entry: _Entry) -> None:
+    def _decide(self, said: Said, reply: asyncio.Future[Receipt]) -> None:
         """Decide one message on memory and put what it causes into the open batch."""
-        batch, said = self._open, entry.said
-        batch.entries.append(entry)
+        batch = self._open
+        batch.said.append(said)
+        batch.replies.append(reply)
         try:
             decided = self.decider.decide(said, self.book)
         except CommandRefusedError as refusal:
-            entry.outcome = refusal
+            batch.outcomes.append(refusal)
             return
-        entry.outcome = decided
+        batch.outcomes.append(decided)
         if not decided.facts:
             return
+        batch.facts += decided.facts
         self.written_ns = self._clock.now_ns()
         self.opened_ns = self.opened_ns or self.written_ns
         if not batch.name:
             batch.name = self._ids.next()
-        name = f"{batch.name}{len(batch.entries):04x}"
+        name = f"{batch.name}{len(batch.said):04x}"
         meta = encode_meta(
             Meta(
                 id=name,
@@ -364,7 +364,7 @@ class Engine:
             if not self._closed:
                 await self._wake.wait()
                 self._wake.clear()
-                if not self._open.entries:
+                if not self._open.said:
                     continue
                 self._close_batch()
             batch = self._in_flight = self._closed.popleft()
@@ -392,22 +392,20 @@ class Engine:
         """The batch is durable: tell everyone who waited, then the world."""
         self._in_flight = None
         position = first - 1
-        committed: list[Fact] = []
-        for entry in batch.entries:
-            outcome = entry.outcome
-            if isinstance(outcome, Decided):
-                committed.extend(outcome.facts)
-                position += len(outcome.facts)
-                _succeed(entry, Receipt(max(position, self.position), outcome.state, len(outcome.facts)))
-            else:
-                assert outcome is not None, "a batch holds only what was decided"
-                _fail(entry, outcome)
+        for reply, outcome in zip(batch.replies, batch.outcomes, strict=True):
+            if isinstance(outcome, CommandRefusedError):
+                _fail(reply, outcome)
+                continue
+            events = len(outcome.facts)
+            position += events
+            if not reply.done():  # whoever asked may have gone
+                reply.set_result(Receipt(position, outcome.state, events))
         self.position = max(position, self.position)
-        self._settle(len(batch.entries))
+        self._settle(len(batch.said))
         if self.book.overfull:
             self.book.trim(self.uncommitted())
         for listen in self.on_commit:
-            listen(committed)
+            listen(batch.facts)
 
     async def _decide_again(self, batch: _Batch, streams: Sequence[str]) -> None:
         """Another order of that id is in the log already, from a time before memory: read it, then decide everything
@@ -434,8 +432,9 @@ class Engine:
         for stream, order in earlier.items():
             assert order is not None
             self.book.restore(stream, order)
-        for entry in [entry for taken_back in batches for entry in taken_back.entries]:
-            self._decide(entry)
+        for taken_back in batches:
+            for said, reply in zip(taken_back.said, taken_back.replies, strict=True):
+                self._decide(said, reply)
         self._wake.set()
 
     async def _lose(self, reason: str, outcome: Outcome) -> None:
@@ -472,9 +471,9 @@ class Engine:
     def _fail_all(self, error: OmsError) -> None:
         assert self._in_flight is not None
         for batch in (self._in_flight, *self._closed, self._open):
-            for entry in batch.entries:
-                _fail(entry, error)
-            self._settle(len(batch.entries))
+            for reply in batch.replies:
+                _fail(reply, error)
+            self._settle(len(batch.said))
         self._in_flight, self._open, self._closed = None, _Batch(), deque()
 
     def _settle(self, entries: int) -> None:
@@ -483,12 +482,7 @@ class Engine:
             self._idle.set()
 
 
-def _succeed(entry: _Entry, receipt: Receipt) -> None:
-    if not entry.reply.done():  # whoever asked may have gone
-        entry.reply.set_result(receipt)
-
-
-def _fail(entry: _Entry, error: OmsError) -> None:
-    if not entry.reply.done():
-        entry.reply.set_exception(error)
-        entry.reply.exception()  # seen: an answer that nobody waits for is not an error of ours
+def _fail(reply: asyncio.Future[Receipt], error: OmsError) -> None:
+    if not reply.done():  # whoever asked may have gone
+        reply.set_exception(error)
+        reply.exception()  # seen: an answer that nobody waits for is not an error of ours
