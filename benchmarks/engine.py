@@ -12,12 +12,13 @@ import asyncio
 import contextlib
 import time
 from decimal import Decimal
+from functools import partial
 
 import uvloop
 from msgspec import Struct
 
 from oms.book import account_stream, order_stream
-from oms.decide import BalancesReport, Decider
+from oms.decide import Addressed, BalancesReport, Decider
 from oms.engine import Engine, Receipt
 from oms.errors import IntakeFullError
 from oms.instrument import Instrument
@@ -66,6 +67,7 @@ SPOT = Capabilities(
     unfilled_memory=1200.0,
     history_window=604800.0,
 )
+STREAM = Provenance.STREAM
 OUTSTANDING = 2_000  # commands under way at saturation
 TICK_SECONDS = 0.001
 
@@ -88,52 +90,49 @@ class Measured(Struct, frozen=True, kw_only=True):
 
 
 class Load:
-    """Says everything that is said about one order, then about the next."""
+    """Says everything that is said about one order, then about the next: built beforehand, since whoever sends commands
+    builds them elsewhere, and only what the engine does is to be timed.
+    """
 
-    def __init__(self, engine: Engine, tag: str) -> None:
-        self._engine = engine
-        self._tag = tag
-        self._count = 0
-        self._stream = ""
-        self._price, self._quantity, self._half = Decimal("60000.01"), Decimal("0.00100"), Decimal("0.00050")
-        self._fee, self._coin = Decimal("0.030000"), Currency("USDT")
+    def __init__(self, engine: Engine, tag: str, commands: int) -> None:
+        self._offer, self._note = engine.offer, engine.note
+        orders = -(-commands // 4)
+        self._next = iter([message for n in range(orders) for message in _about_one_order(tag, n)])
 
     def next(self) -> asyncio.Future[Receipt]:
-        n, step = divmod(self._count, 4)
-        if step == 0:
-            client_order_id = ClientOrderId(f"{self._tag}{n}")
-            placed = self._engine.offer(self._place(client_order_id), actor="bench")
-            self._stream = order_stream(MAIN, client_order_id)
-            self._count += 1
-            return placed
-        self._count += 1
-        venue_order_id = VenueOrderId(f"{n:018d}")
-        if step == 1:
-            report: SubmitAccepted | TradeReport = SubmitAccepted(venue_order_id=venue_order_id)
-        else:
-            report = TradeReport(
-                exec_id=ExecId(f"{self._count:018d}"),
-                symbol=BTC_USDT.symbol,
-                price=self._price,
-                quantity=self._half,
-                venue_order_id=venue_order_id,
-                commission=self._fee,
-                commission_currency=self._coin,
-                liquidity=Liquidity.TAKER,
-            )
-        return self._engine.note([(self._stream, report)], source=Provenance.STREAM)
+        message = next(self._next)
+        if isinstance(message, PlaceOrder):
+            return self._offer(message, actor="bench")
+        return self._note(message, source=STREAM)
 
-    def _place(self, client_order_id: ClientOrderId) -> PlaceOrder:
-        return PlaceOrder(
-            account=MAIN,
-            client_order_id=client_order_id,
-            strategy=StrategyId("bench"),
+
+def _about_one_order(tag: str, n: int) -> tuple[PlaceOrder | tuple[Addressed, ...], ...]:
+    placed = PlaceOrder(
+        account=MAIN,
+        client_order_id=ClientOrderId(f"{tag}{n}"),
+        strategy=StrategyId("bench"),
+        symbol=BTC_USDT.symbol,
+        side=Side.BUY,
+        type=OrderType.LIMIT,
+        quantity=Decimal("0.00100"),
+        price=Decimal("60000.01"),
+    )
+    stream, venue_order_id = order_stream(MAIN, placed.client_order_id), VenueOrderId(f"{n:018d}")
+    fills = [
+        TradeReport(
+            exec_id=ExecId(f"{n:017d}{part}"),
             symbol=BTC_USDT.symbol,
-            side=Side.BUY,
-            type=OrderType.LIMIT,
-            quantity=self._quantity,
-            price=self._price,
+            price=Decimal("60000.01"),
+            quantity=Decimal("0.00050"),
+            venue_order_id=venue_order_id,
+            commission=Decimal("0.030000"),
+            commission_currency=Currency("USDT"),
+            liquidity=Liquidity.TAKER,
         )
+        for part in (1, 2)
+    ]
+    reports = SubmitAccepted(venue_order_id=venue_order_id), *fills
+    return placed, *(((stream, report),) for report in reports)
 
 
 async def started(log: PostgresLog) -> tuple[Engine, Tasks]:
@@ -155,9 +154,9 @@ async def started(log: PostgresLog) -> tuple[Engine, Tasks]:
 
 async def open_load(engine: Engine, tag: str, rate: int, seconds: float) -> Measured:
     """Offer `rate` commands a second for `seconds`."""
-    load, latencies = Load(engine, tag), []
-    loop, before = asyncio.get_running_loop(), engine.position
-    total, sent, answered = int(rate * seconds), 0, loop.create_future()
+    total, sent = int(rate * seconds), 0
+    load, latencies = Load(engine, tag, total), []
+    answered, before = asyncio.get_running_loop().create_future(), engine.position
 
     def done(due: float, future: asyncio.Future[Receipt]) -> None:
         future.result()
@@ -173,7 +172,7 @@ async def open_load(engine: Engine, tag: str, rate: int, seconds: float) -> Meas
         ):  # refused: offered again at the next tick, and late from its due time
             while sent < due_now:
                 due = begun + sent / rate
-                load.next().add_done_callback(lambda f, due=due: done(due, f))
+                load.next().add_done_callback(partial(done, due))
                 sent += 1
         await asyncio.sleep(TICK_SECONDS)
     await answered
@@ -185,16 +184,15 @@ async def open_load(engine: Engine, tag: str, rate: int, seconds: float) -> Meas
 
 async def saturation(engine: Engine, tag: str, total: int) -> Measured:
     """Keep a fixed number of commands under way until `total` are done."""
-    load, latencies = Load(engine, tag), []
-    loop, before = asyncio.get_running_loop(), engine.position
-    answered = loop.create_future()
+    load, latencies = Load(engine, tag, total), []
+    answered, before = asyncio.get_running_loop().create_future(), engine.position
     sent = 0
 
     def send() -> None:
         nonlocal sent
         sent += 1
         at = time.perf_counter()  # noqa: TID251
-        load.next().add_done_callback(lambda f: done(at, f))
+        load.next().add_done_callback(partial(done, at))
 
     def done(at: float, future: asyncio.Future[Receipt]) -> None:
         future.result()

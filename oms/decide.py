@@ -52,6 +52,7 @@ from oms.values import (
 from oms.venue import Capabilities
 
 Fact = tuple[str, Event, State]  # stream, event, the state it led to
+_SELL, _NET = Side.SELL, PositionLeg.NET  # bound once, as in `oms.order.state`
 MOVING: Final = frozenset({OrderFilled, TradeBusted, CommissionReported})  # what of an order moves its position leg
 
 
@@ -63,7 +64,8 @@ class BalancesReport(Struct, frozen=True, kw_only=True, gc=False):
 
 
 Command = PlaceOrder | CancelOrder | HaltTrading | ResumeTrading | ExplainBreak | ResolveBreak
-Report = OrderNews | BalancesReport | WriterStarted | TradesCovered | DisagreementsReport
+AccountNews = BalancesReport | WriterStarted | TradesCovered | DisagreementsReport
+Report = OrderNews | AccountNews
 Addressed = tuple[str, Report]  # the stream it is about, and what is said of it
 
 
@@ -116,10 +118,17 @@ class Decider:
         """
         facts: list[Fact] = []
         state: State | None = None
-        match said.message:
-            case tuple() as reports:
-                for stream, report in reports:
-                    state = self._report(book, stream, report, facts)
+        message = said.message
+        if isinstance(message, tuple):
+            for stream, report in message:
+                if stream[0] == "a":  # an account's stream is told about the account, an order's about the order
+                    state = self._about_account(book, report, facts)  # type: ignore[arg-type]
+                else:
+                    order = book.orders.get(stream)
+                    events = orders.record(report, order) if order is not None else self._unknown(report)  # type: ignore[arg-type]
+                    state = _order(book, stream, events, facts)
+            return Decided(facts, state)
+        match message:
             case PlaceOrder() as command:
                 stream = order_stream(self.account, command.client_order_id)
                 events = orders.place(command, book.orders.get(stream), self._facts(command, book), self.limits)
@@ -147,10 +156,10 @@ class Decider:
         return Facts(
             instrument=self.instruments.get(command.symbol),
             capabilities=self.capabilities(command.symbol),
-            available=book.available(base if command.side is Side.SELL else quote),
+            available=book.available(base if command.side is _SELL else quote),
             halted=_halted(book.account, command) or self._blocked(book, command.symbol),
             open_orders=len(book.open),
-            leg=book.positions.get(position_stream(self.account, command.symbol, PositionLeg.NET), FLAT),
+            leg=book.positions.get(position_stream(self.account, command.symbol, _NET), FLAT),
             opening=self._opening(command, book),
         )
 
@@ -158,7 +167,7 @@ class Decider:
         """Return what is known of a perpetual: what closing it may close, what opening it may draw on."""
         symbol, side, leg = command.symbol, command.side, command.position_leg
         held = book.positions.get(position_stream(self.account, symbol, leg), FLAT)
-        market = book.positions.get(position_stream(self.account, symbol, PositionLeg.NET), FLAT)
+        market = book.positions.get(position_stream(self.account, symbol, _NET), FLAT)
         if reduces(side, leg, reduce_only=command.reduce_only):
             closable = max(signed(side, held.quantity).copy_negate(), ZERO)
             available = EXACT.subtract(closable, book.held.get(contracts(symbol, leg, side), ZERO))
@@ -198,7 +207,7 @@ class Decider:
         found = blocking(book.account.breaks, self.policy, symbol)
         return None if found is None else f"break {found.break_id}: {found.ours} here, {found.theirs} at the venue"
 
-    def _report(self, book: Book, stream: str, report: Report, facts: list[Fact]) -> State | None:
+    def _about_account(self, book: Book, report: AccountNews, facts: list[Fact]) -> State:
         match report:
             case BalancesReport():
                 return _account(book, accounts.adjust(book.totals, totals(report.balances), report.reason), facts)
@@ -208,10 +217,6 @@ class Decider:
                 return _account(book, accounts.cover(report, book.account), facts)
             case DisagreementsReport():
                 return _account(book, disagreements.report(report, book.account.breaks), facts)
-            case news:
-                order = book.orders.get(stream)
-                events = orders.record(news, order) if order is not None else self._unknown(news)
-                return _order(book, stream, events, facts)
 
     def _unknown(self, news: OrderNews) -> tuple[OrderEvent, ...]:
         """Return what is learned of an order that this log does not hold."""
@@ -270,9 +275,9 @@ def _account(book: Book, events: Sequence[AccountEvent], facts: list[Fact]) -> S
 
 def _moved(leg: Position, order: Order, event: OrderEvent) -> Sequence[PositionEvent]:
     """Return how an order's event moves its position leg."""
+    if isinstance(event, OrderFilled):
+        return positions.book(_fill(order, event), leg)
     match event:
-        case OrderFilled():
-            return positions.book(_fill(order, event), leg)
         case TradeBusted():
             return positions.reverse(_fill(order, event), leg)
         case CommissionReported():

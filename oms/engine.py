@@ -66,6 +66,9 @@ RETRY_SECONDS: Final = (
 )  # pauses between looks at a log that does not answer; the last repeats
 
 
+_COMMAND, _INFERRED = Provenance.COMMAND, Provenance.INFERRED  # bound once: an enum's member is a slow look-up
+
+
 class Receipt(Struct, frozen=True, gc=False):
     """What became of a message: the state it led to, and the log position that state is durable at."""
 
@@ -212,7 +215,7 @@ class Engine:
             raise StoppingError("the OMS is stopping; the command was not taken")
         if self._waiting >= self._intake_max:
             raise IntakeFullError(f"{self._waiting} commands wait to become durable; this one was not taken")
-        return self._take(Said(message=command, actor=actor, cause=cause, source=Provenance.COMMAND))
+        return self._take(Said(message=command, actor=actor, cause=cause, source=_COMMAND))
 
     async def report(
         self,
@@ -253,7 +256,7 @@ class Engine:
         return self._take(
             Said(
                 message=tuple(reports),
-                actor="oms" if source is Provenance.INFERRED or not evidence else "venue",
+                actor="oms" if source is _INFERRED or not evidence else "venue",
                 cause=evidence[-1].message_id if evidence else None,
                 source=source,
                 occurred_ns=occurred_ns,

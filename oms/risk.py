@@ -15,6 +15,8 @@ from oms.position.state import FLAT, Position
 from oms.values import EXACT, ZERO, PositionMode, Purse, Side, Symbol, Wallet, plain, purse_parts, purses, signed
 from oms.venue import Capabilities
 
+_SELL = Side.SELL  # bound once, as in `oms.order.state`
+
 
 class Facts(Struct, frozen=True, kw_only=True, gc=False):
     """What is known when an order is checked. `available` is what the order would draw on, out of the purse it needs;
@@ -63,7 +65,7 @@ def needs(request: OrderRequested) -> tuple[Purse, Decimal]:
         if request.reduces:
             return contracts(request.symbol, request.position_leg, request.side), request.quantity or ZERO
         return quote, margin(request)
-    if request.side is Side.SELL:
+    if request.side is _SELL:
         return base, request.quantity or ZERO
     return quote, reservation(request)
 

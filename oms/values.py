@@ -153,9 +153,12 @@ class OrderStatus(StrEnum):
     REJECTED = "rejected"
 
 
+_BUY: Final = Side.BUY
+
+
 def signed(side: Side, quantity: Decimal) -> Decimal:
     """Return `quantity` with the side's sign: a buy adds, a sell takes away."""
-    return quantity if side is Side.BUY else quantity.copy_negate()
+    return quantity if side is _BUY else quantity.copy_negate()
 
 
 def reduces(side: Side, leg: PositionLeg, *, reduce_only: bool) -> bool:

@@ -11,6 +11,10 @@ from oms.risk import Facts
 from oms.values import ONE, ZERO, OrderType, PositionLeg, PositionMode, Side, TimeInForce, Wallet, plain, reduces
 from oms.venue import Capabilities
 
+# Bound once, as in `oms.order.state`: every order asks.
+_LIMIT, _GTC, _BUY, _NET = OrderType.LIMIT, TimeInForce.GTC, Side.BUY, PositionLeg.NET
+_SPOT, _FUTURES = Wallet.SPOT, Wallet.FUTURES
+
 
 def checked(command: PlaceOrder, facts: Facts) -> OrderRequested:
     """Return the request as it will be recorded, every figure on the market's grid.
@@ -25,7 +29,7 @@ def checked(command: PlaceOrder, facts: Facts) -> OrderRequested:
         raise UnknownSymbolError(f"{command.symbol} is not open for trading")
     _offered(command, can)
     _sized(command, can)
-    if instrument.wallet is Wallet.FUTURES:
+    if instrument.wallet is _FUTURES:
         _contracts(command, instrument, facts)
     elif command.leverage is not None or command.margin_mode is not None:
         raise InvalidOrderError(f"{command.symbol} is spot: it takes neither leverage nor margin_mode")
@@ -48,10 +52,10 @@ def checked(command: PlaceOrder, facts: Facts) -> OrderRequested:
         post_only=command.post_only,
         reduce_only=command.reduce_only,
         position_leg=command.position_leg,
-        fee_rate=max(instrument.taker_fee, ZERO),
+        fee_rate=max(ZERO, instrument.taker_fee),
         tags=command.tags,
     )
-    return request if instrument.wallet is Wallet.SPOT else _backed(request, command, instrument, facts)
+    return request if instrument.wallet is _SPOT else _backed(request, command, instrument, facts)
 
 
 def same(command: PlaceOrder, request: OrderRequested) -> bool:
@@ -87,7 +91,7 @@ def _offered(command: PlaceOrder, can: Capabilities) -> None:
         raise InvalidOrderError(f"{can.name} has no post-only orders")
     if command.reduce_only and not can.reduce_only:
         raise InvalidOrderError(f"{can.name} has no reduce-only orders")
-    if command.position_leg is not PositionLeg.NET and not can.hedge_mode:
+    if command.position_leg is not _NET and not can.hedge_mode:
         raise InvalidOrderError(f"{can.name} has no long and short legs; position_leg is net")
     if command.trigger is not None and not can.triggers:
         raise InvalidOrderError(f"{can.name} has no orders that wait for a price")
@@ -99,16 +103,16 @@ def _offered(command: PlaceOrder, can: Capabilities) -> None:
 
 def _sized(command: PlaceOrder, can: Capabilities) -> None:
     """Refuse a price, a time or a size that does not go with the type."""
-    limit = command.type is OrderType.LIMIT
+    limit = command.type is _LIMIT
     if limit and command.price is None:
         raise InvalidOrderError("a limit order needs a price")
     if not limit and command.price is not None:
         raise InvalidOrderError("a market order takes no price")
-    if not limit and (command.post_only or command.time_in_force is not TimeInForce.GTC):
+    if not limit and (command.post_only or command.time_in_force is not _GTC):
         raise InvalidOrderError("a market order is neither post-only nor timed")
-    if command.post_only and command.time_in_force is not TimeInForce.GTC:
+    if command.post_only and command.time_in_force is not _GTC:
         raise InvalidOrderError("a post-only order must be able to rest: time_in_force gtc")
-    by_notional = not limit and command.side is Side.BUY and can.market_buy_by_notional
+    by_notional = not limit and command.side is _BUY and can.market_buy_by_notional
     if by_notional is (command.notional is None) or by_notional is (command.quantity is not None):
         wanted = "notional, in quote units" if by_notional else "quantity, in base units or contracts"
         raise InvalidOrderError(f"a {command.type} {command.side} is sized by {wanted}, and by that alone")
@@ -116,7 +120,7 @@ def _sized(command: PlaceOrder, can: Capabilities) -> None:
 
 def _contracts(command: PlaceOrder, instrument: Instrument, facts: Facts) -> None:
     """Refuse what contradicts itself on a perpetual, or the mode that the account is in."""
-    net = command.position_leg is PositionLeg.NET
+    net = command.position_leg is _NET
     if facts.position_mode is not None and net is not (facts.position_mode is PositionMode.ONE_WAY):
         legs = "net" if facts.position_mode is PositionMode.ONE_WAY else "long or short"
         raise InvalidOrderError(f"the account is in {facts.position_mode} mode: position_leg is {legs}")

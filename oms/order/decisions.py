@@ -108,13 +108,13 @@ def cancel(command: CancelOrder, order: Order | None) -> tuple[OrderEvent, ...]:
 
 def record(news: OrderNews, order: Order) -> tuple[OrderEvent, ...]:
     """Return what `news` adds to what is known of `order`; none when it says nothing new."""
+    if isinstance(news, TradeReport):
+        return _traded(news, order)
+    if isinstance(news, OrderReport):
+        return _shown(news, order)
+    if isinstance(news, SubmitAccepted):
+        return _heard(order, news.venue_order_id)
     match news:
-        case OrderReport():
-            return _shown(news, order)
-        case TradeReport():
-            return _traded(news, order)
-        case SubmitAccepted():
-            return _heard(order, news.venue_order_id)
         case SubmitRefused():
             return _refused(news, order)
         case SubmitUnknown():

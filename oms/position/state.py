@@ -114,35 +114,31 @@ def back(leverage: Decimal | None, margin_mode: MarginMode | None, position: Pos
 
 def evolve(position: Position, event: PositionEvent) -> Position:
     """Return the leg after `event`. Moves data, decides nothing."""
+    version = position.version + 1
+    if isinstance(event, FillBooked | FillReversed):
+        backed = event.leverage if isinstance(event, FillBooked) else None
+        return Position(
+            version=version,
+            quantity=EXACT.add(position.quantity, event.quantity),
+            open_cost=EXACT.add(position.open_cost, event.cost_change),
+            realized=EXACT.add(position.realized, event.realized) if event.realized else position.realized,
+            commissions=_paid(position.commissions, event.commission_currency, event.commission),
+            contract_size=event.contract_size,
+            leverage=backed or position.leverage,
+            margin_mode=position.margin_mode,
+            funding=position.funding,
+            fundings=position.fundings,
+        )
     match event:
-        case FillBooked() | FillReversed():
-            backed = event.leverage if isinstance(event, FillBooked) else None
-            return Position(
-                version=position.version + 1,
-                quantity=EXACT.add(position.quantity, event.quantity),
-                open_cost=EXACT.add(position.open_cost, event.cost_change),
-                realized=EXACT.add(position.realized, event.realized),
-                commissions=_paid(position.commissions, event.commission_currency, event.commission),
-                contract_size=event.contract_size,
-                leverage=backed or position.leverage,
-                margin_mode=position.margin_mode,
-                funding=position.funding,
-                fundings=position.fundings,
-            )
         case CommissionBooked():
-            return replace(
-                position,
-                version=position.version + 1,
-                commissions=_paid(position.commissions, event.commission_currency, event.commission),
-            )
+            commissions = _paid(position.commissions, event.commission_currency, event.commission)
+            return replace(position, version=version, commissions=commissions)
         case FundingBooked():
             fundings = tuple(sorted((*position.fundings, (event.at_ms, event.ledger_id)))[-FUNDINGS_KEPT:])
             funding = EXACT.add(position.funding, event.amount)
-            return replace(position, version=position.version + 1, funding=funding, fundings=fundings)
+            return replace(position, version=version, funding=funding, fundings=fundings)
         case LeverageSet():
-            return replace(
-                position, version=position.version + 1, leverage=event.leverage, margin_mode=event.margin_mode
-            )
+            return replace(position, version=version, leverage=event.leverage, margin_mode=event.margin_mode)
 
 
 def _booked(fill: Fill, position: Position) -> FillBooked:
