@@ -5,8 +5,7 @@ No venue is asked and no socket but the database's is opened: what comes out fol
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from contextlib import closing
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 import psycopg
 import typer
@@ -20,23 +19,14 @@ from oms.cli.database import recorded
 from oms.cli.output import REFUSED, AsJson, Output
 from oms.cli.parts import Parts, Verdict
 from oms.errors import LogUnavailableError
-from oms.order.state import fold
 from oms.ports import Clock
+from oms.replay import fold_log
 from oms.runtime import SystemClock
 from oms.store.audit import head, sealed
-from oms.store.codec import decode
-from oms.store.database import connect
 from oms.store.log import PostgresLog
-from oms.store.scan import scan
 from oms.store.seals import verify
-from oms.values import AccountId
 
 DIFFERENCES_SHOWN: Final = 20
-
-_EARLIER: Final = """
-SELECT topic, state FROM public.stored_events WHERE originator_id = %s AND originator_version < %s
-ORDER BY originator_version
-"""
 
 
 class Replayed(Struct, frozen=True, kw_only=True):
@@ -123,32 +113,12 @@ def report(found: Replayed, output: Output) -> None:
         output.say(f"replay: {found.events} events, state {'equal' if found.equal else 'DIFFERENT'}")
 
 
-def _folded(url: str, upto: int, output: Output, clock: Clock) -> tuple[Mapping[AccountId, Book], float]:
+def _folded(url: str, upto: int, output: Output, clock: Clock) -> tuple[Mapping[str, Book], float]:
     """Return every account's book as of position `upto`, and how many seconds that took."""
-    books: dict[AccountId, Book] = {}
     started = clock.monotonic()
-    with bar(output, upto, "replay") as folded, closing(connect(url, role="oms_reader")) as connection:
-        for page in scan(url, upto=upto):
-            for _, stream, version, topic, state in page:
-                account = AccountId(stream.split("/", 2)[1])
-                book = books.get(account)
-                if book is None:
-                    book = books[account] = Book(account)
-                if version > 1 and stream[0] == "o" and stream not in book.orders:
-                    _bring_back(connection, book, stream, version)
-                book.apply(stream, decode(topic, state))
-            for book in books.values():
-                book.trim()
-            folded.advance(len(page))
+    with bar(output, upto, "replay") as folded:
+        books = fold_log(url, upto=upto, seen=folded.advance)
     return books, clock.monotonic() - started
-
-
-def _bring_back(connection: psycopg.Connection[Any], book: Book, stream: str, version: int) -> None:
-    """Read an order back that closed long ago and left memory, since the log speaks of it again."""
-    rows = connection.execute(_EARLIER, (stream, version), binary=True).fetchall()
-    order = fold(decode(topic, state) for topic, state in rows)  # type: ignore[misc]  # an order's stream
-    if order is not None:
-        book.restore(stream, order)
 
 
 async def _position(url: str, as_of: str) -> int:
