@@ -22,8 +22,9 @@ from oms.errors import InvalidOrderError, UnknownSymbolError
 from oms.instrument import Instrument
 from oms.order import decisions as orders
 from oms.order.events import CommissionReported, OrderEvent, OrderFilled, TradeBusted
+from oms.order.holds import contracts
 from oms.order.messages import CancelOrder, OrderNews, PlaceOrder
-from oms.order.state import Order, contracts
+from oms.order.state import Order
 from oms.ports import VenueMessage
 from oms.position import state as positions
 from oms.position.events import CommissionBooked, PositionEvent

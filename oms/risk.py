@@ -10,7 +10,8 @@ from msgspec import Struct, field
 
 from oms.instrument import Instrument
 from oms.order.events import OrderRequested
-from oms.order.state import contracts, cost, margin, reservation
+from oms.order.holds import contracts, margin, reservation
+from oms.order.state import cost
 from oms.position.state import FLAT, Position
 from oms.values import EXACT, ZERO, PositionMode, Purse, Side, Symbol, Wallet, plain, purse_parts, purses, signed
 from oms.venue import Capabilities

@@ -14,7 +14,8 @@ from typing import Final
 from msgspec import Struct
 
 from oms.account.state import Account
-from oms.order.state import Order, hold
+from oms.order.holds import hold
+from oms.order.state import Order
 from oms.position.state import Position
 from oms.values import EXACT, NO_AMOUNTS, ZERO, Purse, Purses, Wallet, purse, purses
 

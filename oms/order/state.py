@@ -10,7 +10,6 @@ on Monday what it denied on Friday. A fill is money: every life has a row for it
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from enum import StrEnum
-from functools import lru_cache
 from typing import Final
 
 from msgspec import Struct
@@ -51,13 +50,9 @@ from oms.values import (
     ExecId,
     OrderStatus,
     Origin,
-    PositionLeg,
-    Purse,
     Side,
     StrategyId,
-    Symbol,
     VenueOrderId,
-    purses,
 )
 
 EXTERNAL: Final = StrategyId("external")  # who "asked" for an order that this log never saw asked for
@@ -263,69 +258,6 @@ def status(order: Order) -> OrderStatus:
             return OrderStatus.CANCELED
         case life:
             return OrderStatus(life.value)
-
-
-def hold(order: Order) -> tuple[Purse, Decimal]:
-    """Return the purse and the amount that an order keeps from being spent twice, its commission included.
-
-    An order in doubt holds as if it worked: it may.
-    """
-    request = order.request
-    base, quote = purses(request.symbol)
-    if base is None:
-        return _contract_hold(order, quote)
-    sells = request.side is _SELL
-    if order.life in CLOSED:
-        return (base if sells else quote), ZERO
-    return (base, order.leaves_quantity) if sells else (quote, reservation(request, order.cum_quantity, order.cum_cost))
-
-
-def _contract_hold(order: Order, settle: Purse) -> tuple[Purse, Decimal]:
-    """A perpetual's order holds margin if it may open, and contracts of its leg if it can only close."""
-    request = order.request
-    purse = contracts(request.symbol, request.position_leg, request.side) if request.reduces else settle
-    if order.life in CLOSED:
-        return purse, ZERO
-    return purse, order.leaves_quantity if request.reduces else margin(request, order.cum_quantity)
-
-
-@lru_cache(maxsize=4096)
-def contracts(symbol: Symbol, leg: PositionLeg, side: Side) -> Purse:
-    """Return the name under which closing orders hold contracts of a leg, so that two never close the same one.
-
-    A one-way leg has one for each side: which of them can close follows from the sign of what is held.
-    """
-    return Purse(f"{symbol}/{leg}/{side}")
-
-
-def margin(request: OrderRequested, cum_quantity: Decimal = ZERO) -> Decimal:
-    """Return what the unfilled part of a perpetual's order takes of its wallet: initial margin and the taker's
-    commission (PROTOCOL 6.8; the venue's exact freeze is not known). A market order without any price holds nothing:
-    what it costs is the venue's to check.
-    """
-    price = request.price or request.reference_price
-    if price is None or request.quantity is None:
-        return ZERO
-    left = EXACT.multiply(EXACT.subtract(request.quantity, cum_quantity), request.contract_size)
-    if left <= ZERO:
-        return ZERO
-    worth = EXACT.multiply(left, price)
-    initial = worth if request.margin_leverage is None else RATIO.divide(worth, request.margin_leverage)
-    return EXACT.fma(worth, request.fee_rate, initial)
-
-
-def reservation(request: OrderRequested, cum_quantity: Decimal = ZERO, cum_cost: Decimal = ZERO) -> Decimal:
-    """Return what the unfilled part of a spot buy may still cost in quote units, the taker's commission on top.
-
-    BitMart charges a spot buy's fee in the quote coin on top of the notional (PROTOCOL 5.8).
-    """
-    if request.notional is not None:
-        left = EXACT.subtract(request.notional, cum_cost)
-    elif request.price is not None and request.quantity is not None:
-        left = EXACT.multiply(EXACT.subtract(request.quantity, cum_quantity), request.price)
-    else:
-        left = ZERO
-    return EXACT.fma(left, request.fee_rate, left) if left > ZERO else ZERO
 
 
 def cost(quantity: Decimal, price: Decimal, contract_size: Decimal) -> Decimal:

@@ -21,8 +21,9 @@ from oms.account.state import (
 from oms.book import Book, account_stream
 from oms.decide import Decider, Fact, Said
 from oms.errors import CommandRefusedError
+from oms.order.holds import hold
 from oms.order.messages import CancelOrder, SubmitAccepted, SubmitUnknown
-from oms.order.state import CLOSED, hold
+from oms.order.state import CLOSED
 from oms.reports import VenueOrderStatus
 from oms.risk import Limits
 from oms.values import AccountId, ClientOrderId, Currency, Provenance, Side, StrategyId, Symbol, VenueOrderId

@@ -15,6 +15,7 @@ from oms.errors import (
 )
 from oms.order import decisions, events
 from oms.order.decisions import external
+from oms.order.holds import hold
 from oms.order.messages import (
     AbsenceReport,
     BustReport,
@@ -26,7 +27,7 @@ from oms.order.messages import (
     SubmitRepeated,
     SubmitUnknown,
 )
-from oms.order.state import Life, hold, status
+from oms.order.state import Life, status
 from oms.reports import VenueOrderStatus
 from oms.risk import Facts, Limits
 from oms.values import (

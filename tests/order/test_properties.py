@@ -6,6 +6,7 @@ from hypothesis import given as forall
 from hypothesis import strategies as st
 
 from oms.order import decisions, events
+from oms.order.holds import hold
 from oms.order.messages import (
     AbsenceReport,
     BustReport,
@@ -19,7 +20,7 @@ from oms.order.messages import (
     SubmitRepeated,
     SubmitUnknown,
 )
-from oms.order.state import CLOSED, Life, Order, evolve, fold, hold
+from oms.order.state import CLOSED, Life, Order, evolve, fold
 from oms.reports import VenueOrderStatus
 from oms.values import AccountId, ClientOrderId, VenueOrderId
 from tests.order.story import requested, sent, shown, trade

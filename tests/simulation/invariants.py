@@ -29,8 +29,9 @@ from oms.order.events import (
     SendStarted,
     VenueRefused,
 )
+from oms.order.holds import hold
 from oms.order.messages import CancelOrder, PlaceOrder
-from oms.order.state import CLOSED, Life, Order, evolve, hold
+from oms.order.state import CLOSED, Life, Order, evolve
 from oms.ports import StoredEvent
 from oms.position.events import FillBooked
 from oms.store.codec import decode, decode_meta
