@@ -497,7 +497,7 @@ async def test_more_unknown_orders_than_are_asked_for_at_once_are_left_for_the_n
 
 
 @virtual
-async def test_one_orders_trades_are_looked_for_as_far_back_as_the_venue_shows() -> None:
+async def test_trap_9_31_one_orders_trades_are_looked_for_as_far_back_as_the_venue_shows() -> None:
     desk = Desk()
     desk.link.on(codec.TRADES, ok([fill(1), fill(2), fill(3, order_id="78")]))
     answer = await desk.venue.order_trades(KNOWN)

@@ -121,7 +121,7 @@ async def test_trap_9_35_it_pings_in_json_and_is_kept_alive_for_hours() -> None:
 
 
 @virtual
-async def test_a_stream_that_no_longer_answers_is_dead_after_twenty_seconds_and_the_next_one_is_told() -> None:
+async def test_trap_9_30_a_silent_stream_is_dead_after_twenty_seconds_and_the_next_one_is_told() -> None:
     desk = Desk()
     heard, socket = await live(desk)
     socket.on_send = lambda _: None

@@ -112,7 +112,7 @@ COMMANDS = ("submit", "cancel", "cancel_plan", "amend", "dead_man", "set_leverag
     ],
 )
 @virtual
-async def test_s56_s57_an_answer_that_settles_nothing_is_no_answer(name: str, answer: LinkAnswer) -> None:
+async def test_traps_9_10_9_11_9_46_s56_s57_what_settles_nothing_is_no_answer(name: str, answer: LinkAnswer) -> None:
     desk = Desk()
     path, ask = questions(desk)[name]
     desk.link.on(path, answer)
@@ -309,19 +309,39 @@ async def test_trap_9_48_a_coin_margined_contract_is_refused_clearly(symbol: str
 
 
 @virtual
-async def test_capabilities_name_what_perpetuals_can_do() -> None:
+async def test_trap_9_22_capabilities_name_what_perpetuals_can_do_and_how_late_a_submit_may_execute() -> None:
     can = Desk().venue.capabilities(BTC)
     assert can.times_in_force == {TimeInForce.GTC, TimeInForce.IOC, TimeInForce.FOK}
     assert (can.amend, can.dead_man, can.hedge_mode, can.reduce_only, can.trailing) == (True,) * 5
     assert not can.looks_up_by_client_id
     assert not can.market_buy_by_notional
+    assert (can.submit_validity, can.visibility_delay, can.unfilled_memory) == (60, 10, 1200)
+
+
+@pytest.mark.parametrize("answer", [refused(200, 30030), refused(404, 30000)])
+@virtual
+async def test_trap_9_51_a_call_that_the_venue_retires_is_said_to_be_lost(answer: LinkAnswer) -> None:
+    desk = Desk()
+    desk.link.on(codec.TRADES, answer)
+    with pytest.raises(NoAnswerError):
+        await desk.venue.trades(since_ms=0, until_ms=1000)
+    assert desk.venue.capabilities(BTC).lost == {"trades"}
+
+
+@virtual
+async def test_trap_9_12_a_duplicate_proves_that_an_attempt_arrived_and_nothing_more() -> None:
+    desk = Desk()
+    desk.link.on(codec.SUBMIT_ORDER, refused(403, 40050))
+    (refusal,) = (await desk.venue.submit(ORDER)).reports
+    assert isinstance(refusal, Refusal)
+    assert (refusal.klass, refusal.reason) == (RefusalClass.UNKNOWN, "duplicate_id")
 
 
 # ------------------------------------------------------------------------------------------------ cancel and change
 
 
 @virtual
-async def test_a_cancel_is_asked_for_by_the_venues_id_when_it_is_known() -> None:
+async def test_trap_9_3_a_cancel_is_asked_for_by_the_venues_id_and_only_acknowledged() -> None:
     desk = Desk()
     desk.link.on(codec.CANCEL_ORDER, ok({}))
     assert (await desk.venue.cancel(REF)).reports == (Ack(client_order_id=ID),)
