@@ -279,18 +279,27 @@ class Client:
     ) -> Sequence[PositionView]:
         """Return the position legs of the token's accounts."""
         query = {"account": account, "min_position": min_position, "as_of": as_of}
-        return (await self._call(Positions, "GET", "/v1/positions", query=query)).items
+        return await self._all(Positions, "/v1/positions", query)
 
     async def balances(
         self, *, account: str | None = None, min_position: int | None = None, as_of: str | int | None = None
     ) -> Sequence[BalanceView]:
         """Return the balances of the token's accounts."""
         query = {"account": account, "min_position": min_position, "as_of": as_of}
-        return (await self._call(Balances, "GET", "/v1/balances", query=query)).items
+        return await self._all(Balances, "/v1/balances", query)
 
     async def instruments(self, *, account: str | None = None) -> Sequence[InstrumentView]:
         """Return the markets of the token's accounts."""
-        return (await self._call(Instruments, "GET", "/v1/instruments", query={"account": account})).items
+        return await self._all(Instruments, "/v1/instruments", {"account": account})
+
+    async def _all(self, kind: Any, path: str, query: Mapping[str, str | int | None]) -> list[Any]:  # noqa: ANN401  # a kind of list
+        """Return every item of a list that has few, page by page."""
+        page = await self._call(kind, "GET", path, query=query)
+        items = list(page.items)
+        while page.next_cursor is not None:
+            page = await self._call(kind, "GET", path, query={**query, "cursor": page.next_cursor})
+            items += page.items
+        return items
 
     # ------------------------------------------------------------------------------------------------ the stream
 

@@ -145,6 +145,21 @@ class ReadQuery(_Query, frozen=True, kw_only=True):
     account: str | None = None
 
 
+class LegsQuery(ReadQuery, frozen=True, kw_only=True):
+    """Which positions or balances to list."""
+
+    limit: int = LIST_MAX
+    cursor: str | None = None
+
+
+class MarketsQuery(NameQuery, frozen=True, kw_only=True):
+    """Which markets to list; they are what the venue says now, and stand in no log."""
+
+    min_position: int = 0
+    limit: int = LIST_MAX
+    cursor: str | None = None
+
+
 class OrdersQuery(ReadQuery, frozen=True, kw_only=True):
     """Which orders to list; `open=true` leaves the others out."""
 

@@ -1,14 +1,16 @@
 """What strategies ask: read models, single orders, the log. Every answer says which position it reflects."""
 
-from collections.abc import Sequence
-from typing import Final
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Mapping, Sequence
+from typing import Final, TypeVar
 
 import msgspec
 
 from oms.asof import position_of
 from oms.book import order_stream
+from oms.errors import CursorError
 from oms.gateway.auth import Accounts, Caller, unknown_order
-from oms.gateway.bodies import EventsQuery, FillsQuery, NameQuery, OrdersQuery, ReadQuery
+from oms.gateway.bodies import EventsQuery, FillsQuery, LegsQuery, MarketsQuery, OrdersQuery, ReadQuery
 from oms.gateway.problems import InvalidQueryError, PositionNotReachedError
 from oms.gateway.reads import Past, Reads
 from oms.gateway.sight import Sight, frame
@@ -39,6 +41,8 @@ from oms.values import AccountId, ClientOrderId
 
 PAGES_MAX: Final = 10  # of the log, looked through for one answer that shows few of its events
 PAGE: Final = 1_000
+_K = TypeVar("_K", bound=tuple[str, ...])
+_V = TypeVar("_V")
 _frames: Final = msgspec.json.Decoder(Frame)
 
 
@@ -94,30 +98,36 @@ class Questions:
         items = [shown(FillView, row) for row in listing.rows]
         return Fills(position=listing.position, items=items, next_cursor=listing.next_cursor)
 
-    async def positions(self, caller: Caller, query: ReadQuery) -> Positions:
+    async def positions(self, caller: Caller, query: LegsQuery) -> Positions:
         """Return the position legs of the accounts: they are the account's, whichever strategies moved them."""
         accounts = self._scope(caller, query.account)
         reads = await self._asked(query)
         listing = await reads.positions(accounts=accounts)
         items = [shown(PositionView, row) for row in listing.rows]
-        return Positions(position=listing.position, items=[item for item in items if caller.trades(item.symbol)])
+        seen = {(item.account, item.symbol, item.leg): item for item in items if caller.trades(item.symbol)}
+        page, following = _page(seen, query.limit, query.cursor)
+        return Positions(position=listing.position, items=page, next_cursor=following)
 
-    async def balances(self, caller: Caller, query: ReadQuery) -> Balances:
+    async def balances(self, caller: Caller, query: LegsQuery) -> Balances:
         """Return the balances of the accounts."""
         accounts = self._scope(caller, query.account)
         reads = await self._asked(query)
         listing = await reads.balances(accounts=accounts)
-        return Balances(position=listing.position, items=[shown(BalanceView, row) for row in listing.rows])
+        items = [shown(BalanceView, row) for row in listing.rows]
+        page, following = _page({(item.account, item.currency): item for item in items}, query.limit, query.cursor)
+        return Balances(position=listing.position, items=page, next_cursor=following)
 
-    async def instruments(self, caller: Caller, query: NameQuery) -> Instruments:
+    async def instruments(self, caller: Caller, query: MarketsQuery) -> Instruments:
         """Return the markets of the accounts."""
-        items = [
-            shown(InstrumentView, instrument, account=engine.account)
+        position = await self._log_reach(query.min_position)
+        items = {
+            (engine.account, symbol): shown(InstrumentView, instrument, account=engine.account)
             for engine in self._accounts.visible(caller, query.account)
-            for symbol, instrument in sorted(engine.decider.instruments.items())
+            for symbol, instrument in engine.decider.instruments.items()
             if caller.trades(symbol)
-        ]
-        return Instruments(position=self._accounts.position, items=items)
+        }
+        page, following = _page(items, query.limit, query.cursor)
+        return Instruments(position=position, items=page, next_cursor=following)
 
     # ------------------------------------------------------------------------------------------------ the log itself
 
@@ -211,6 +221,17 @@ def _folded(history: Sequence[StoredEvent]) -> Order:
     order = fold(decode(stored.topic, stored.state) for stored in history)  # type: ignore[misc]  # an order's stream
     assert order is not None
     return order
+
+
+def _page(items: Mapping[_K, _V], limit: int, cursor: str | None) -> tuple[Sequence[_V], str | None]:
+    """Return the items behind `cursor` in the order of their keys, and what asks for more: stable under inserts."""
+    try:
+        after = () if cursor is None else msgspec.json.decode(urlsafe_b64decode(cursor), type=tuple[str, ...])
+    except (msgspec.MsgspecError, ValueError) as error:
+        raise CursorError("the cursor cannot be read") from error
+    keys = sorted(key for key in items if key > after)
+    following = urlsafe_b64encode(msgspec.json.encode(keys[limit - 1])).decode() if len(keys) > limit else None
+    return [items[key] for key in keys[:limit]], following
 
 
 def _position(cursor: str) -> int:

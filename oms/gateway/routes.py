@@ -12,6 +12,8 @@ from oms.gateway.bodies import (
     EventsQuery,
     FillsQuery,
     HaltBody,
+    LegsQuery,
+    MarketsQuery,
     NameQuery,
     NoQuery,
     OrdersQuery,
@@ -183,7 +185,7 @@ ROUTES: Final = (
         summary="Position legs of the token's accounts.",
         scope=Scope.READ,
         answer=lambda door, ask: door.questions.positions(ask.caller, ask.query),
-        query=ReadQuery,
+        query=LegsQuery,
         shows=Positions,
     ),
     Route(
@@ -192,7 +194,7 @@ ROUTES: Final = (
         summary="Balances of the token's accounts.",
         scope=Scope.READ,
         answer=lambda door, ask: door.questions.balances(ask.caller, ask.query),
-        query=ReadQuery,
+        query=LegsQuery,
         shows=Balances,
     ),
     Route(
@@ -210,7 +212,7 @@ ROUTES: Final = (
         summary="The markets of the token's accounts, with their grids.",
         scope=Scope.READ,
         answer=lambda door, ask: door.questions.instruments(ask.caller, ask.query),
-        query=NameQuery,
+        query=MarketsQuery,
         shows=Instruments,
     ),
     Route(

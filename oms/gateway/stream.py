@@ -14,8 +14,16 @@ from msgspec import Struct
 
 from oms.errors import OmsError
 from oms.gateway.auth import Authority, Caller
-from oms.gateway.bodies import CancelBody, PlaceBody, checked_key, decode_body
-from oms.gateway.commands import Commands
+from oms.gateway.bodies import (
+    BatchBody,
+    CancelAllBody,
+    CancelBody,
+    HaltBody,
+    PlaceBody,
+    checked_key,
+    decode_body,
+)
+from oms.gateway.commands import Commands, Reply
 from oms.gateway.metrics import Metrics
 from oms.gateway.problems import (
     BodyTooLargeError,
@@ -67,7 +75,32 @@ class CancelCommand(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     reason: str | None = None
 
 
-StreamCommand = PlaceCommand | CancelCommand
+class BatchCommand(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="command", tag="batch"):
+    """Place several orders, as POST /v1/orders/batch."""
+
+    request_id: str
+    orders: list[PlaceBody]
+
+
+class CancelAllCommand(CancelAllBody, frozen=True, kw_only=True, tag_field="command", tag="cancel_all"):
+    """Cancel what is open, as POST /v1/cancel-all."""
+
+    request_id: str
+
+
+class HaltCommand(HaltBody, frozen=True, kw_only=True, tag_field="command", tag="halt"):
+    """Halt trading, as POST /v1/halt."""
+
+    request_id: str
+
+
+class ResumeCommand(HaltBody, frozen=True, kw_only=True, tag_field="command", tag="resume"):
+    """End a halt, as POST /v1/resume."""
+
+    request_id: str
+
+
+StreamCommand = PlaceCommand | CancelCommand | BatchCommand | CancelAllCommand | HaltCommand | ResumeCommand
 
 
 class Subscribed(View, frozen=True, kw_only=True):
@@ -252,21 +285,11 @@ class _Stream:
     async def _answer(self, caller: Caller, message: WSMessage) -> None:
         request_id = ""
         try:
-            command: StreamCommand = decode_body(StreamCommand, _text(message))  # type: ignore[arg-type]  # a union
+            text = _text(message)
+            request_id = _named(text)  # also an answer to what is not understood says what it answers
+            command: StreamCommand = decode_body(StreamCommand, text)  # type: ignore[arg-type]  # a union
             request_id = checked_key(command.request_id)
-            match command:
-                case PlaceCommand(order=order):
-                    caller.need(Scope.ORDERS_WRITE)
-                    reply = await self._streams.commands.place(caller, order)
-                case CancelCommand():
-                    caller.need(Scope.ORDERS_CANCEL)
-                    reply = await self._streams.commands.cancel(
-                        caller,
-                        command.account,
-                        command.client_order_id,
-                        key=request_id,
-                        body=CancelBody(reason=command.reason),
-                    )
+            reply = await self._done(caller, command)
             status, position, body = reply.status, reply.position, reply.body
         except OmsError as error:
             body = problem_of(error)
@@ -282,6 +305,32 @@ class _Stream:
         except (ConnectionError, ClientConnectionError):
             return  # gone without waiting for the answer, which is in the log
 
+    async def _done(self, caller: Caller, command: StreamCommand) -> Reply:
+        """Do what is asked, if the token may. Raises as the same call does over HTTP."""
+        commands, request_id = self._streams.commands, command.request_id
+        match command:
+            case PlaceCommand(order=order):
+                caller.need(Scope.ORDERS_WRITE)
+                return await commands.place(caller, order)
+            case BatchCommand(orders=orders):
+                caller.need(Scope.ORDERS_WRITE)
+                return await commands.place_all(caller, BatchBody(orders=orders))
+            case CancelCommand():
+                caller.need(Scope.ORDERS_CANCEL)
+                body = CancelBody(reason=command.reason)
+                return await commands.cancel(
+                    caller, command.account, command.client_order_id, key=request_id, body=body
+                )
+            case CancelAllCommand():
+                caller.need(Scope.ORDERS_CANCEL)
+                return await commands.cancel_all(caller, command, key=request_id)
+            case HaltCommand():
+                caller.need(Scope.RISK_WRITE)
+                return await commands.halt(caller, command)
+            case ResumeCommand():
+                caller.need(Scope.RISK_WRITE)
+                return await commands.resume(caller, command)
+
     # ------------------------------------------------------------------------------------------------ words
 
     async def _refuse(self, error: OmsError) -> None:
@@ -296,6 +345,19 @@ class _Stream:
     async def _say(self, position: int, kind: str, data: View | Problem) -> None:
         word = Word(position=position, type=kind, at=instant(self._streams.clock.now_ns()), data=data)
         await self.socket.send_frame(encode(word), WSMsgType.TEXT)
+
+
+class _Named(Struct):
+    """Whatever has a request_id."""
+
+    request_id: str = ""
+
+
+def _named(text: bytes) -> str:
+    try:
+        return decode_body(_Named, text).request_id
+    except OmsError:
+        return ""
 
 
 def _text(message: WSMessage) -> bytes:

@@ -30,8 +30,6 @@ from oms.values import (
 )
 from oms.venue import Protection, Trigger
 
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-
 
 class View(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Absent values are None and left out."""
@@ -181,24 +179,27 @@ class Fills(View, frozen=True, kw_only=True):
 
 
 class Positions(View, frozen=True, kw_only=True):
-    """Position legs as of `position`."""
+    """Position legs as of `position`; `next_cursor` asks for more, absent at the end."""
 
     position: int
     items: Sequence[PositionView]
+    next_cursor: str | None = None
 
 
 class Balances(View, frozen=True, kw_only=True):
-    """Balances as of `position`."""
+    """Balances as of `position`; `next_cursor` asks for more, absent at the end."""
 
     position: int
     items: Sequence[BalanceView]
+    next_cursor: str | None = None
 
 
 class Instruments(View, frozen=True, kw_only=True):
-    """The markets of the accounts that the token may see."""
+    """The markets of the accounts that the token may see; `next_cursor` asks for more, absent at the end."""
 
     position: int
     items: Sequence[InstrumentView]
+    next_cursor: str | None = None
 
 
 class HaltView(View, frozen=True, kw_only=True):
@@ -295,9 +296,18 @@ class _Plain(Decimal):
     """A decimal that is spelled without an exponent: the encoder's own spelling of small ones is 1E-7."""
 
 
+class _Moment(datetime):
+    """A UTC time that is spelled with its microseconds: the encoder's own spelling leaves them out where they are 0."""
+
+
+_EPOCH: Final = _Moment(1970, 1, 1, tzinfo=UTC)
+
+
 def _spell(value: object) -> str:
     if isinstance(value, _Plain):
         return plain(value)
+    if isinstance(value, _Moment):
+        return value.isoformat(timespec="microseconds").replace("+00:00", "Z")
     raise NotImplementedError(f"{type(value).__name__} has no place in an answer")
 
 
@@ -328,7 +338,9 @@ def _spelled(value: Any) -> Any:  # noqa: ANN401  # any column's value
 
 def moment(ns: int | None) -> datetime | None:
     """Return nanoseconds since 1970 as a UTC time, to the microsecond; None for none."""
-    return None if ns is None else _EPOCH + timedelta(microseconds=ns // 1000)
+    if ns is None:
+        return None
+    return _EPOCH + timedelta(microseconds=ns // 1000)  # a sum is of the type of its first part
 
 
 def order_view(order: Order, *, created_ns: int | None = None, updated_ns: int | None = None) -> OrderView:

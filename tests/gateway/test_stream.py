@@ -173,11 +173,16 @@ async def test_commands_on_a_stream_are_answered_as_over_http(house: House) -> N
             {"command": "place", "request_id": "r4", "order": order(client_order_id="c3", quantity="1000")},
             {"command": "cancel", "request_id": "r5", "client_order_id": "c1"},
             {"command": "cancel", "request_id": "r6", "client_order_id": "nope"},
+            {"command": "batch", "request_id": "r7", "orders": [order(client_order_id="c4")]},
+            {"command": "cancel_all", "request_id": "r8", "symbol": "BTC/USDT"},
+            {"command": "halt", "request_id": "r9", "reason": "storm"},
+            {"command": "dance", "request_id": "r10"},
         ]
         answers = {}
         for command in commands:
             await reader.socket.send_str(msgspec.json.encode(command).decode())
             reply = await reader.until("reply")
+            assert reply["data"]["request_id"] == command["request_id"]
             answers[command["request_id"]] = (reply["data"]["status"], reply["data"]["body"].get("code"))
     assert answers == {
         "r1": (202, None),
@@ -186,7 +191,21 @@ async def test_commands_on_a_stream_are_answered_as_over_http(house: House) -> N
         "r5": (202, None),
         "r6": (404, "unknown_order"),
         "r3": (422, "invalid_body"),
+        "r7": (200, None),
+        "r8": (200, None),
+        "r9": (403, "forbidden"),
+        "r10": (422, "invalid_body"),
     }
+    assert [event.topic for event in await house.log.read("order/main/c4")][-1] == "cancel-requested/1"
+
+
+async def test_a_halt_and_its_end_may_come_by_a_stream(house: House) -> None:
+    guard = house.tokens.create("guard", scopes=(Scope.READ, Scope.RISK_WRITE))
+    async with stream(house, token=guard) as reader:
+        for command, status in (("halt", 422), ("resume", 202)):
+            await reader.socket.send_json({"command": command, "request_id": command, "reason": "drill"})
+            assert (await reader.until("reply"))["data"]["body"]["items"][0]["account"] == "main"
+            assert (await house.place(client_order_id=command)).status == status
 
 
 async def test_a_command_beyond_the_tokens_scope_is_refused_on_a_stream_too(house: House) -> None:
