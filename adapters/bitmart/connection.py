@@ -1,8 +1,9 @@
-r"""One private stream's protocol, without a socket and without a clock: frames in; reports, and frames to send, out.
+r"""One stream's protocol, without a socket and without a clock: frames in; reports, and frames to send, out.
 
     LOGIN --login ack--> SUBSCRIBING --every topic acknowledged--> LIVE
       \__________________________\_________________________________\___ an error, silence, too slow --> LOST
 
+A public stream has no login and begins at SUBSCRIBING.
 A connection is used once; the shell (`stream.py`) opens the next one. Only LIVE says "connected": before it, pushes may
 be missing, and the venue replays nothing (PROTOCOL 9.30). Times are seconds of a monotonic clock.
 """
@@ -23,7 +24,7 @@ COOL_DOWN: Final = 60.0  # seconds to stay away after a refused key, or when the
 
 
 class Dialect(Struct, frozen=True, kw_only=True):
-    """How one of BitMart's private streams spells what both of them say.
+    """How one of BitMart's streams spells what all of them say. Without a `login` it is a public one.
 
     An error's text begins with its code, where the market has codes; `harmless`, `subscribed_already` and `too_often`
     are such codes.
@@ -32,7 +33,7 @@ class Dialect(Struct, frozen=True, kw_only=True):
     market: str
     topics: tuple[str, ...]
     ping: str
-    login: Callable[[Credentials, int], str]  # the frame that logs in at a moment in ms
+    login: Callable[[Credentials, int], str] | None  # the frame that logs in at a moment in ms
     subscribe: Callable[[tuple[str, ...]], str]  # the frame that subscribes to topics
     inflated: Callable[[str | bytes], bytes]  # raises ValueError
     read: Callable[[bytes], tuple[str, tuple[Report, ...]]]  # one frame: its channel, "" for a control frame
@@ -40,6 +41,7 @@ class Dialect(Struct, frozen=True, kw_only=True):
     subscribed_already: frozenset[str] = frozenset()
     too_often: frozenset[str] = frozenset()
     optional: frozenset[str] = frozenset()  # topics that the venue may refuse, where its errors name the topic
+    frame_topics_max: int = 20  # of one subscribe frame
 
 
 class Phase(Enum):
@@ -61,7 +63,7 @@ class Received(Struct, frozen=True):
 
 
 class Connection:
-    """One connection's life from its opening at `now`; the shell has sent the login frame."""
+    """One connection's life from its opening at `now`; the shell has sent what `opening` returned."""
 
     def __init__(self, dialect: Dialect, now: float) -> None:
         self.phase = Phase.LOGIN
@@ -70,6 +72,13 @@ class Connection:
         self._dialect = dialect
         self._pending = list(dialect.topics)
         self._opened_at = self._heard_at = self._pinged_at = now
+
+    def opening(self, credentials: Credentials, timestamp_ms: int) -> tuple[str, ...]:
+        """Return the first frames: the login, or the subscriptions where nobody logs in."""
+        if self._dialect.login is not None:
+            return (self._dialect.login(credentials, timestamp_ms),)
+        self.phase = Phase.SUBSCRIBING
+        return self._subscriptions()
 
     def receive(self, frame: str | bytes, now: float) -> Received:
         """Take one frame in."""
@@ -112,13 +121,17 @@ class Connection:
         match report.event:
             case "login" if self.phase is Phase.LOGIN:
                 self.phase = Phase.SUBSCRIBING
-                return Received("", data, (report,), (self._dialect.subscribe(self._dialect.topics),))
+                return Received("", data, (report,), self._subscriptions())
             case "subscribed":
                 return Received("", data, (report, *self._acknowledged(report.text)))
             case "error":
                 return Received("", data, (report, *self._refused(report.text or "")))
             case _:
                 return Received("", data, (report,))
+
+    def _subscriptions(self) -> tuple[str, ...]:
+        topics, most = self._dialect.topics, self._dialect.frame_topics_max
+        return tuple(self._dialect.subscribe(topics[start : start + most]) for start in range(0, len(topics), most))
 
     def _acknowledged(self, topic: str | None) -> tuple[Control, ...]:
         if topic not in self._pending:

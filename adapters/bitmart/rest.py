@@ -56,9 +56,12 @@ class Rest:
         self.limiter = Limiter(clock, rates)
         self.server_clock = server_clock or ServerClock(self, clock, spawn)
 
-    async def public(self, path: str, *, seconds: float = CALL_SECONDS) -> Evidence:
-        """GET without a key."""
-        return await self._call("GET", path, b"", {}, purpose=Purpose.LOOKING, seconds=seconds)
+    async def public(
+        self, path: str, query: Mapping[str, str | int] = NO_QUERY, *, seconds: float = CALL_SECONDS
+    ) -> Evidence:
+        """GET without a key. The evidence's request is the query."""
+        body = urlencode(query).encode()
+        return await self._call("GET", path, body, {}, purpose=Purpose.LOOKING, seconds=seconds)
 
     async def keyed(self, path: str, query: Mapping[str, str | int] = NO_QUERY) -> Evidence:
         """GET with the key alone. The evidence's request is the query."""

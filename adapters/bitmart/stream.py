@@ -1,8 +1,8 @@
-"""The private stream's shell: connects, keeps alive, reconnects for ever. What the frames mean is `connection.py`'s."""
+"""A stream's shell: connects, keeps alive, reconnects for ever. What the frames mean is `connection.py`'s."""
 
 import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import Final
 
 from adapters.bitmart.connection import Connection, Dialect, Phase
@@ -21,8 +21,8 @@ DOUBLINGS_MAX: Final = 5
 TICK: Final = 0.01  # a sleep may end a hair early: the keep-alive must not spin on what is left
 
 
-class PrivateStream:
-    """Reports of one account in one market, with Control reports around every gap."""
+class VenueStream:
+    """Reports of one account in one market, or of the market to everybody, with Control reports around every gap."""
 
     def __init__(
         self,
@@ -44,6 +44,7 @@ class PrivateStream:
         self._server_clock = server_clock
         self._ids = ids
         self._spawn = spawn
+        self._socket: Socket | None = None
 
     async def answers(self) -> AsyncGenerator[Answer, None]:
         """Yield what the venue pushes, for ever. After each Control("disconnected") comes a new Control("connected"),
@@ -70,11 +71,19 @@ class PrivateStream:
                 yield self._control("disconnected", cause)
             await asyncio.sleep(self._pause(failures, started, connection.cool_down))
 
+    async def say(self, frame: str) -> None:
+        """Send a frame of the caller's on the connection there is; without one, or with a dead one, it is lost."""
+        if self._socket is not None:
+            with suppress(LinkError):
+                await self._socket.send(frame)
+
     async def _one(self, connection: Connection, socket: Socket) -> AsyncGenerator[Answer, None]:
         """Yield one connection's answers until it is lost."""
         keeper = self._spawn(self._keep(connection, socket), name=f"bitmart {self._dialect.market} stream keep-alive")
         try:
-            await socket.send(self._dialect.login(self._credentials, self._server_clock.now_ms()))
+            for first in connection.opening(self._credentials, self._server_clock.now_ms()):
+                await socket.send(first)
+            self._socket = socket
             while connection.phase is not Phase.LOST:
                 frame = await socket.receive()
                 received = connection.receive(frame, self._clock.monotonic())
@@ -92,6 +101,7 @@ class PrivateStream:
         except LinkError as error:
             connection.cause = connection.cause or str(error)
         finally:
+            self._socket = None
             keeper.cancel()
             await socket.close()
 

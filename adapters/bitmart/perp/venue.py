@@ -21,7 +21,7 @@ from adapters.bitmart.refusals import ORDER_CLOSED, ORDER_NOT_FOUND
 from adapters.bitmart.rest import Rest, ServerClock
 from adapters.bitmart.scalars import Wire, millis, required
 from adapters.bitmart.sign import Credentials
-from adapters.bitmart.stream import PrivateStream
+from adapters.bitmart.stream import VenueStream
 from oms.errors import CommandRefusedError
 from oms.instrument import Instrument
 from oms.ports import Clock, Ids, Link, Spawn
@@ -159,7 +159,7 @@ class BitmartPerp:
         self._orders = Orders(self._rest, self._reading, self._names)
         self._mode: PositionMode | None = None  # as last read; None: before the next order
         self._catalogue: tuple[Symbol, ...] = ()
-        self._stream = PrivateStream(
+        self._stream = VenueStream(
             PERP,
             credentials=credentials,
             url=endpoints.ws.rstrip("/") + "/user?protocol=1.1",

@@ -23,7 +23,7 @@ from adapters.bitmart.spot.dialect import of_symbols
 from adapters.bitmart.spot.requests import SelfTrade
 from adapters.bitmart.spot.translate import venue_symbol
 from adapters.bitmart.spot.triggers import Triggers, waits
-from adapters.bitmart.stream import PrivateStream
+from adapters.bitmart.stream import VenueStream
 from oms.instrument import Instrument
 from oms.ports import Clock, Ids, Link, Spawn
 from oms.reports import InstrumentReport, OrderReport, Refusal
@@ -118,7 +118,7 @@ class BitmartSpot:
             window_ms=self._options.submit_window_ms or requests.RECV_WINDOW_MS,
         )
         self._listen = partial(
-            PrivateStream,
+            VenueStream,
             credentials=credentials,
             url=endpoints.ws.rstrip("/") + "/user?protocol=1.1",
             link=link,

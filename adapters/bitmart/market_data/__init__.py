@@ -1,0 +1,1 @@
+"""Books, trades, tickers and candles of either market, over its own wire."""

@@ -1,0 +1,78 @@
+"""BitMart spot's public wire, as a source of market data (PROTOCOL 5.3, 7.3)."""
+
+from collections.abc import Mapping
+from typing import Final
+
+import msgspec
+
+from adapters.bitmart.answers import Reading
+from adapters.bitmart.connection import Dialect
+from adapters.bitmart.limits import SPOT_RATES
+from adapters.bitmart.market_data.source import ANONYMOUS, Source
+from adapters.bitmart.rest import Rest
+from adapters.bitmart.spot import codec
+from adapters.bitmart.spot.dialect import SPOT, subscribe
+from adapters.bitmart.spot.translate import venue_symbol
+from oms.ports import Clock, Link, Spawn
+from oms.reports import CandleReport, Report
+from oms.values import Symbol
+
+BARS_MAX: Final = 200
+SECOND_MS: Final = 1000
+# Ours -> the stream's word, and the minutes that REST takes. REST offers no 3m.
+WORDS: Final[Mapping[str, str]] = {
+    "1m": "1m", "5m": "5m", "15m": "15m", "30m": "30m", "1h": "1H", "2h": "2H", "4h": "4H", "1d": "1D", "1w": "1W",
+    "1M": "1M",
+}  # fmt: skip
+STEPS: Final[Mapping[str, int]] = {
+    "1m": 1, "5m": 5, "15m": 15, "30m": 30, "1h": 60, "2h": 120, "4h": 240, "1d": 1440, "1w": 10080, "1M": 43200,
+}  # fmt: skip
+OURS: Final = {word: interval for interval, word in WORDS.items()}
+
+
+def spot_source(url: str, *, link: Link, clock: Clock, spawn: Spawn) -> tuple[Source, Rest]:
+    """Return the public wire of the spot host at `url`, and the calls it makes."""
+    rest = Rest(credentials=ANONYMOUS, url=url, rates=SPOT_RATES, link=link, clock=clock, spawn=spawn)
+    reading = Reading(rest, codec.answer)
+
+    async def history(symbol: Symbol, interval: str, since_ms: int, until_ms: int) -> tuple[CandleReport, ...]:
+        query: dict[str, str | int] = {
+            "symbol": venue_symbol(symbol),
+            "step": STEPS[interval],
+            "after": -(-since_ms // SECOND_MS),  # the bounds are whole seconds (PROTOCOL 9.23), both inside the window
+            "before": until_ms // SECOND_MS,
+            "limit": BARS_MAX,
+        }
+        if query["after"] > query["before"]:  # type: ignore[operator] # both are int
+            return ()
+        evidence = await rest.public(codec.KLINES, query)
+        found = reading.listed(codec.KLINES, evidence)
+        return tuple(report for report in found if isinstance(report, CandleReport))
+
+    source = Source(
+        dialect=PUBLIC,
+        intervals=tuple(WORDS),
+        bars_max=BARS_MAX,
+        history=history,
+        book=lambda symbol: f"spot/depth/increase100:{venue_symbol(symbol)}",
+        trades=lambda symbol: f"spot/trade:{venue_symbol(symbol)}",
+        ticker=lambda symbol: f"spot/ticker:{venue_symbol(symbol)}",
+        candles=lambda symbol, interval: f"spot/kline{WORDS[interval]}:{venue_symbol(symbol)}",
+        request=lambda topic: msgspec.json.encode({"op": "request", "args": [topic]}).decode(),
+    )
+    return source, rest
+
+
+def read(data: bytes) -> tuple[str, tuple[Report, ...]]:
+    """Read one inflated frame, with the intervals of its candles in our spelling."""
+    table, reports = codec.frame(data)
+    return table, tuple(_ours(report) for report in reports)
+
+
+def _ours(report: Report) -> Report:
+    if isinstance(report, CandleReport) and report.interval in OURS:
+        return msgspec.structs.replace(report, interval=OURS[report.interval])
+    return report
+
+
+PUBLIC: Final[Dialect] = msgspec.structs.replace(SPOT, topics=(), login=None, subscribe=subscribe, read=read)
