@@ -24,8 +24,12 @@ from oms.errors import OmsError, Outcome
 from oms.gateway.commands import Halts, Items
 from oms.gateway.problems import Problem
 from oms.gateway.views import (
+    AccountBreaks,
     Balances,
     BalanceView,
+    Breaks,
+    Comparison,
+    Comparisons,
     Fills,
     Frame,
     Instruments,
@@ -287,6 +291,42 @@ class Client:
         """Return the balances of the token's accounts."""
         query = {"account": account, "min_position": min_position, "as_of": as_of}
         return await self._all(Balances, "/v1/balances", query)
+
+    async def breaks(
+        self,
+        *,
+        open: bool = False,  # noqa: A002  # the parameter is called so
+        account: str | None = None,
+        limit: int | None = None,
+        min_position: int | None = None,
+        as_of: str | int | None = None,
+        cursor: str | None = None,
+    ) -> Breaks:
+        """Return a page of disagreements with the venue, the latest opened first."""
+        query = {
+            "open": "true" if open else None,
+            "account": account,
+            "limit": limit,
+            "min_position": min_position,
+            "as_of": as_of,
+            "cursor": cursor,
+        }
+        return await self._call(Breaks, "GET", "/v1/breaks", query=query)
+
+    async def explain_break(self, break_id: str, reason: str, *, account: str | None = None) -> AccountBreaks:
+        """Say what an open break comes from; return what is open."""
+        body = _given({"break_id": break_id, "reason": reason, "account": account})
+        return await self._call(AccountBreaks, "POST", "/v1/breaks/explain", body=body)
+
+    async def resolve_break(self, break_id: str, reason: str, *, account: str | None = None) -> AccountBreaks:
+        """End an open break; return what is open."""
+        body = _given({"break_id": break_id, "reason": reason, "account": account})
+        return await self._call(AccountBreaks, "POST", "/v1/breaks/resolve", body=body)
+
+    async def reconcile(self, *, account: str | None = None, dry_run: bool = False) -> Sequence[Comparison]:
+        """Compare with the venue now; a dry run only shows what that would append."""
+        body = _given({"account": account, "dry_run": dry_run})
+        return (await self._call(Comparisons, "POST", "/v1/reconcile", body=body)).items
 
     async def instruments(self, *, account: str | None = None) -> Sequence[InstrumentView]:
         """Return the markets of the token's accounts."""

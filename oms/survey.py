@@ -274,6 +274,7 @@ class Survey:
             kinds=asked,
             unsure=unsure | waiting,
             disagreements=tuple(each for each in disagreements if each.break_id not in waiting),
+            at_ns=self._clock.now_ns(),
         )
         reports: list[Addressed] = []
         if breaks.report(told, self._book.account.breaks):

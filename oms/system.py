@@ -23,17 +23,19 @@ from oms.config import Config
 from oms.decide import Decider
 from oms.dispatcher import Dispatcher
 from oms.engine import Engine
-from oms.errors import FencedError, LogUnavailableError, OmsError
+from oms.errors import FencedError, LogUnavailableError, OmsError, UnknownAccountError
 from oms.gateway.guard import require_safe_bind
 from oms.gateway.http import CannotListenError, PortTakenError, build, serve
 from oms.gateway.reads import Past, Reads
 from oms.gateway.tokens import PostgresTokens
 from oms.instrument import Instrument
 from oms.ports import Clock, Ids, Spawn
+from oms.rehearsal import LOOKS, Rehearsed, rehearse
 from oms.runtime import SystemClock, Tasks, TimeOrderedIds, tune_process
 from oms.store.database import check_schema, revision, upgrade
 from oms.store.embedded import EmbeddedPostgres
 from oms.store.log import PostgresLog
+from oms.survey import Survey
 from oms.values import AccountId
 from oms.venue import NoAnswerError, Venue
 from oms.watcher import Watcher
@@ -230,6 +232,8 @@ def _application(system: System) -> web.Application:
         ids=system.world.ids,
         spawn=system.world.spawn,
         settings=system.config.gateway,
+        promises={f"venue of {name}": account.watcher.broken for name, account in system.accounts.items()},
+        watchers={name: account.watcher for name, account in system.accounts.items()},
     )
 
 
@@ -284,20 +288,76 @@ async def _writer(
     name: AccountId, venue: Venue, markets: Sequence[Instrument], *, config: Config, log_: PostgresLog, world: World
 ) -> Account:
     """Take the account over and begin to work for it."""
-    decider = Decider(
+    decider = _decider(name, venue, markets, config)
+    clock, ids, spawn = world.clock, world.ids, world.spawn
+    engine = Engine(name, decider=decider, log=log_, clock=clock, ids=ids, spawn=spawn)
+    dispatcher = Dispatcher(engine, venue, clock=clock, ids=ids, spawn=spawn)
+    watcher = Watcher(engine, dispatcher, venue, event_log=log_, clock=clock, ids=ids, spawn=spawn)
+    await engine.start(venue.name)
+    watcher.start()
+    return Account(engine, dispatcher, watcher)
+
+
+def _decider(name: AccountId, venue: Venue, markets: Sequence[Instrument], config: Config) -> Decider:
+    return Decider(
         name,
         instruments={market.symbol: market for market in markets},
         capabilities=venue.capabilities,
         limits=config.limits,
         policy=config.breaks,
     )
-    clock, ids, spawn = world.clock, world.ids, world.spawn
-    engine = Engine(name, decider=decider, log=log_, clock=clock, ids=ids, spawn=spawn)
-    dispatcher = Dispatcher(engine, venue, clock=clock, ids=ids, spawn=spawn)
-    watcher = Watcher(engine, dispatcher, venue, clock=clock, ids=ids, spawn=spawn)
+
+
+async def reconcile_once(
+    config: Config, venue: VenueName, *, venues: OpenVenues, tell: Tell, account: str | None, dry_run: bool
+) -> Mapping[AccountId, Rehearsed]:
+    """Compare with the venue while no OMS runs; with `dry_run` nothing is recorded, and no account taken over.
+
+    Raises:
+        OmsError: the database, the venue or the account cannot be had.
+    """
+    clock = SystemClock()
+    compared: dict[AccountId, Rehearsed] = {}
+    async with AsyncExitStack() as stack:
+        url = await _database(config, stack)
+        log_ = PostgresLog(url)
+        stack.push_async_callback(log_.close)
+        tasks = Tasks()
+        world = World(clock, TimeOrderedIds(clock), tasks)
+        connected = await stack.enter_async_context(venues(venue, config, world, _fresh(log_), tell))
+        stack.push_async_callback(tasks.close)
+        if account is not None and account not in connected:
+            raise UnknownAccountError(f"no account {account} is connected")
+        for name, each in connected.items():
+            if account in {None, name}:
+                markets = await _markets(name, each, config, world, tell)
+                compared[name] = await _compared(
+                    name, each, markets, config=config, log_=log_, world=world, dry_run=dry_run
+                )
+    return compared
+
+
+async def _compared(
+    name: AccountId,
+    venue: Venue,
+    markets: Sequence[Instrument],
+    *,
+    config: Config,
+    log_: PostgresLog,
+    world: World,
+    dry_run: bool,
+) -> Rehearsed:
+    decider = _decider(name, venue, markets, config)
+    if dry_run:
+        return await rehearse(name, log_, decider, venue, clock=world.clock, ids=world.ids)
+    engine = Engine(name, decider=decider, log=log_, clock=world.clock, ids=world.ids, spawn=world.spawn)
     await engine.start(venue.name)
-    watcher.start()
-    return Account(engine, dispatcher, watcher)
+    survey = Survey(engine, venue, clock=world.clock, ids=world.ids)
+    standing = await survey.compare()
+    for _ in range(LOOKS - 1):
+        standing = await survey.compare()
+    await engine.stop()
+    return Rehearsed(standing, ())
 
 
 async def _synced(system: System) -> None:
@@ -308,7 +368,7 @@ async def _synced(system: System) -> None:
                 await account.watcher.synced.wait()
         except TimeoutError:
             raise VenueDownError(
-                f"account {name} could not be compared with its venue in time; the log says why"
+                f"account {name} could not be compared with its venue in time: {account.watcher.broken()}"
             ) from None
 
 

@@ -14,8 +14,9 @@ import structlog
 from oms.dispatcher import Dispatcher
 from oms.engine import Engine
 from oms.errors import FencedError, LogUnavailableError
-from oms.ports import Clock, Ids, Spawn
+from oms.ports import Clock, EventLog, Ids, Spawn
 from oms.reconcile import Result
+from oms.rehearsal import Rehearsed, rehearse
 from oms.reports import Control
 from oms.survey import Standing, Survey
 from oms.venue import NoAnswerError, Venue
@@ -41,6 +42,7 @@ class Watcher:
         dispatcher: Dispatcher,
         venue: Venue,
         *,
+        event_log: EventLog,
         clock: Clock,
         ids: Ids,
         spawn: Spawn,
@@ -54,6 +56,9 @@ class Watcher:
         self._venue = venue
         self._clock = clock
         self._spawn = spawn
+        self._log = event_log
+        self._ids = ids
+        self._turn = asyncio.Lock()
         self._behind = asyncio.Event()  # the stream had a gap, or time is up: compare everything
         self._live = False  # the stream is connected and subscribed
         self._heard_at = clock.monotonic()
@@ -78,9 +83,8 @@ class Watcher:
         """How long ago a comparison was last complete; None: never."""
         return None if self._complete_at is None else self._clock.monotonic() - self._complete_at
 
-    @property
-    def trouble(self) -> str | None:
-        """What keeps us from knowing what the venue holds, None if nothing does."""
+    def broken(self) -> str | None:
+        """Return what keeps us from knowing what the venue holds, None if nothing does."""
         standing = self.standing
         if standing is None:
             return "not compared with its venue yet"
@@ -133,6 +137,15 @@ class Watcher:
 
     async def compare(self) -> bool:
         """Compare everything once; whether all of it could be asked. The first time that it could, trading begins."""
+        async with self._turn:  # somebody may ask for a comparison while one is under way
+            return await self._compare()
+
+    async def rehearse(self) -> Rehearsed:
+        """Compare, and return what that would append; nothing is. Raises NoAnswerError, LogUnavailableError."""
+        engine = self._engine
+        return await rehearse(engine.account, self._log, engine.decider, self._venue, clock=self._clock, ids=self._ids)
+
+    async def _compare(self) -> bool:
         try:
             standing = self.standing = await self.survey.compare()
         except (NoAnswerError, LogUnavailableError) as error:  # what was recorded stays; the rest is asked again

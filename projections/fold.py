@@ -7,6 +7,7 @@ from oms.errors import CorruptStreamError
 from oms.ports import StoredEvent
 from projections.accounts import Accounts, Recorded, recorded
 from projections.balances import Balances
+from projections.breaks import BreaksTable
 from projections.fills import Fills
 from projections.orders import Orders
 from projections.positions import Positions
@@ -25,6 +26,7 @@ def projectors(suffix: str = "") -> Sequence[Projector[Any]]:
         Fills(f"fills{suffix}"),
         Positions(f"positions{suffix}"),
         Balances(f"balances{suffix}"),
+        BreaksTable(f"breaks{suffix}"),
     )
 
 

@@ -9,7 +9,7 @@ from oms.ports import EventLog
 from oms.values import AccountId, ClientOrderId, StrategyId, Symbol
 from projections.fold import Twin
 from projections.queries import LIMIT_MAX, Listing, cursor_of, read_cursor
-from projections.rows import BalanceRow, FillRow, OrderRow, PositionRow
+from projections.rows import BalanceRow, BreakRow, FillRow, OrderRow, PositionRow
 
 PAGE: Final = 2_000  # events read at once
 SLICE: Final = 100  # events folded before others on the loop get their turn: a millisecond
@@ -130,6 +130,17 @@ class Then:
             self._position, "balances", lambda row: accounts is None or row.account in accounts
         )
         return Listing(self._position, sorted(rows, key=lambda row: (row.account, row.currency)))
+
+    async def breaks(
+        self, *, accounts: Sequence[AccountId] | None = None, open_only: bool = False, limit: int = 100,
+        cursor: str | None = None,
+    ) -> Listing[BreakRow]:  # fmt: skip
+        """Return disagreements with the venue, the latest opened first. Raises CursorError."""
+
+        def choose(row: BreakRow) -> bool:
+            return (accounts is None or row.account in accounts) and (row.open or not open_only)
+
+        return _page(self._position, await self._past.chosen(self._position, "breaks", choose), "opened", limit, cursor)
 
 
 def _of(

@@ -18,11 +18,12 @@ from oms.store.database import conninfo
 from oms.values import AccountId, ClientOrderId, StrategyId, Symbol
 from projections import checkpoint
 from projections.balances import Balances
+from projections.breaks import BreaksTable
 from projections.connection import Connection, act_as
 from projections.fills import Fills
 from projections.orders import Orders
 from projections.positions import Positions
-from projections.rows import BalanceRow, FillRow, OrderRow, PositionRow
+from projections.rows import BalanceRow, BreakRow, FillRow, OrderRow, PositionRow
 from projections.table import Cursor, Table
 
 R = TypeVar("R", bound=Struct)
@@ -33,7 +34,7 @@ CONNECTION_SECONDS: Final = 3.0  # that a question waits for one
 LOOK_SECONDS: Final = 0.02  # between looks at the checkpoint while somebody waits for a position
 LIMIT_MAX: Final = 1_000  # rows in one answer
 
-_NAMES: Final = ("orders", "fills", "positions", "balances")
+_NAMES: Final = ("orders", "fills", "positions", "balances", "breaks")
 _decoder: Final = msgspec.json.Decoder(list[bool | int])
 _Condition = tuple[Composable, Sequence[object]]  # SQL, and the values of its parameters
 
@@ -65,6 +66,7 @@ class Queries:
         self._fills = Fills().table
         self._positions = Positions().table
         self._balances = Balances().table
+        self._breaks = BreaksTable().table
 
     async def __aenter__(self) -> Self:
         await self._pool.open()
@@ -144,6 +146,14 @@ class Queries:
     async def balances(self, *, accounts: Sequence[AccountId] | None = None) -> Listing[BalanceRow]:
         """Return every balance in order of account and currency."""
         return await self._all(self._balances, _of(accounts))
+
+    async def breaks(
+        self, *, accounts: Sequence[AccountId] | None = None, open_only: bool = False, limit: int = 100,
+        cursor: str | None = None,
+    ) -> Listing[BreakRow]:  # fmt: skip
+        """Return disagreements with the venue, the latest opened first. Raises CursorError."""
+        conditions = [*_of(accounts), *([(SQL("open = %s"), (True,))] if open_only else [])]
+        return await self._list(self._breaks, conditions, ("opened",), limit, cursor)
 
     # ------------------------------------------------------------------------------------------------ how
 

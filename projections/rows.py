@@ -11,6 +11,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from oms.breaks.events import BreakKind, Resolution
 from oms.order.state import Life
 from oms.values import (
     AccountId,
@@ -159,7 +160,30 @@ class BalanceRow(Struct, frozen=True, kw_only=True, gc=False):
     position: int
 
 
-Row = OrderRow | FillRow | PositionRow | BalanceRow
+class BreakRow(Struct, frozen=True, kw_only=True, gc=False):
+    """One disagreement with the venue; `difference` is theirs less ours, where they are amounts."""
+
+    account: AccountId
+    break_id: str
+    kind: BreakKind
+    subject: str
+    symbol: Symbol | None
+    ours: str
+    theirs: str
+    difference: Decimal | None
+    explanation: str | None
+    resolution: Resolution | None
+    reason: str | None
+    open: bool
+    evidence: tuple[str, ...]
+    until_ms: int | None
+    opened_ns: int
+    updated_ns: int
+    opened: int
+    position: int
+
+
+Row = OrderRow | FillRow | PositionRow | BalanceRow | BreakRow
 
 
 def moment(ns: int) -> datetime:

@@ -48,6 +48,7 @@ class DisagreementsReport(Struct, frozen=True, kw_only=True, gc=False):
     unsure: frozenset[str] = frozenset()
     disagreements: tuple[Disagreement, ...]
     evidence: tuple[str, ...] = ()
+    at_ns: int = 0  # when it was asked (UTC)
 
 
 class ExplainBreak(Struct, frozen=True, kw_only=True, gc=False):
@@ -76,7 +77,7 @@ def report(news: DisagreementsReport, breaks: Breaks) -> tuple[BreakEvent, ...]:
             continue
         known = breaks.open.get(found.break_id)
         if known is None and breaks.accepted.get(found.break_id) != found.figures:
-            events.append(_opened(found, news.evidence))
+            events.append(_opened(found, news))
         elif known is not None and figures(known.difference, known.ours, known.theirs) != found.figures:
             events.append(_changed(found, news.evidence))
     for known in breaks.open.values():
@@ -111,7 +112,7 @@ def resolve(command: ResolveBreak, breaks: Breaks) -> tuple[BreakEvent, ...]:
     return (BreakResolved(break_id=command.break_id, resolution=Resolution.ACCEPTED, reason=command.reason),)
 
 
-def _opened(found: Disagreement, evidence: tuple[str, ...]) -> BreakOpened:
+def _opened(found: Disagreement, news: DisagreementsReport) -> BreakOpened:
     return BreakOpened(
         break_id=found.break_id,
         kind=found.kind,
@@ -120,8 +121,9 @@ def _opened(found: Disagreement, evidence: tuple[str, ...]) -> BreakOpened:
         theirs=found.theirs,
         difference=found.difference,
         symbol=found.symbol,
-        evidence=evidence,
+        evidence=news.evidence,
         until_ms=found.until_ms,
+        opened_ns=news.at_ns,
     )
 
 

@@ -53,6 +53,7 @@ class BreakOpened(_Event, frozen=True, tag="break-opened/1"):
     symbol: Symbol | None = None  # where it is about one market; None: about the account
     evidence: tuple[str, ...] = ()
     until_ms: int | None = None
+    opened_ns: int = 0  # when it was found (UTC)
 
 
 class BreakChanged(_Event, frozen=True, tag="break-changed/1"):

@@ -35,6 +35,7 @@ class Break(Struct, frozen=True, kw_only=True, gc=False):
     symbol: Symbol | None = None
     explanation: str | None = None
     until_ms: int | None = None
+    opened_ns: int = 0
 
 
 class Breaks(Struct, frozen=True, kw_only=True, gc=False):
@@ -104,6 +105,7 @@ def evolve(breaks: Breaks, event: BreakEvent) -> Breaks:
                 difference=event.difference,
                 symbol=event.symbol,
                 until_ms=event.until_ms,
+                opened_ns=event.opened_ns,
             )
             return replace(breaks, open={**breaks.open, event.break_id: opened})
         case BreakChanged():

@@ -52,7 +52,7 @@ def place(
 ) -> None:
     """Place an order; return once it is durable. The same --id and order again is the same order."""
     output = Output(as_json=as_json)
-    order = _ask(
+    order = ask_gateway(
         configured(config),
         lambda client: client.place(
             symbol=symbol,
@@ -80,7 +80,7 @@ def cancel(
 ) -> None:
     """Ask for an order's end; return once the request is durable."""
     output = Output(as_json=as_json)
-    _show(output, _ask(configured(config), lambda client: client.cancel(order, account=account, reason=reason)))
+    _show(output, ask_gateway(configured(config), lambda client: client.cancel(order, account=account, reason=reason)))
 
 
 def cancel_all(
@@ -94,7 +94,7 @@ def cancel_all(
 ) -> None:
     """Ask for the end of every open order in scope."""
     output = Output(as_json=as_json)
-    answer = _ask(
+    answer = ask_gateway(
         configured(config),
         lambda client: client.cancel_all(account=account, strategy=strategy, symbol=symbol, reason=reason),
     )
@@ -118,7 +118,7 @@ def halt(
     """Stop everything that opens, of a strategy, in a market, on an account, or everywhere; cancels pass."""
     _halted(
         Output(as_json=as_json),
-        _ask(
+        ask_gateway(
             configured(config),
             lambda client: client.halt(reason, account=account, strategy=strategy, symbol=symbol),
         ),
@@ -137,7 +137,7 @@ def resume(
     """End the halt of that very scope."""
     _halted(
         Output(as_json=as_json),
-        _ask(
+        ask_gateway(
             configured(config),
             lambda client: client.resume(reason, account=account, strategy=strategy, symbol=symbol),
         ),
@@ -159,7 +159,7 @@ def _halted(output: Output, answer: Halts) -> None:
         raise typer.Exit(REFUSED)
 
 
-def _ask(config: Config, ask: Callable[[Client], Awaitable[_T]]) -> _T:
+def ask_gateway(config: Config, ask: Callable[[Client], Awaitable[_T]]) -> _T:
     """Ask the gateway as the operator. Raises NoTokenError, and what the SDK raises."""
     url, token = gateway_url(config), operator_token(config, os.environ)
 

@@ -65,7 +65,7 @@ def orders(
     as_json: AsJson = False,
 ) -> None:
     """List orders, the latest first."""
-    _list(
+    listed(
         context,
         OrderView,
         lambda reads, accounts: reads.orders(
@@ -96,7 +96,7 @@ def fills(
     as_json: AsJson = False,
 ) -> None:
     """List fills, the latest first."""
-    _list(
+    listed(
         context,
         FillView,
         lambda reads, accounts: reads.fills(
@@ -122,7 +122,7 @@ def positions(
     as_json: AsJson = False,
 ) -> None:
     """List position legs."""
-    _list(
+    listed(
         context,
         PositionView,
         lambda reads, accounts: reads.positions(accounts=accounts),
@@ -140,7 +140,7 @@ def balances(
     as_json: AsJson = False,
 ) -> None:
     """List what each account owns, holds and may spend."""
-    _list(
+    listed(
         context,
         BalanceView,
         lambda reads, accounts: reads.balances(accounts=accounts),
@@ -149,7 +149,7 @@ def balances(
     )  # fmt: skip
 
 
-def _list(
+def listed(
     context: typer.Context,
     view: type[_V],
     ask: Callable[[Reads, Sequence[AccountId]], Awaitable[Listing]],
@@ -161,6 +161,7 @@ def _list(
     as_json: bool,
     empty: str,
 ) -> None:
+    """Ask the read models once they have caught up, or the past, and print the rows."""
     parts: Parts = context.obj
     output = Output(as_json=as_json)
     with recorded(configured(config)) as url:

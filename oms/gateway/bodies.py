@@ -120,6 +120,21 @@ class HaltBody(_Body, frozen=True, kw_only=True):
     symbol: str | None = None
 
 
+class BreakBody(_Body, frozen=True, kw_only=True):
+    """Which open break is explained or resolved, and why. Resolving a balance takes the venue's figure over."""
+
+    break_id: str
+    reason: str
+    account: str | None = None
+
+
+class ReconcileBody(_Body, frozen=True, kw_only=True):
+    """Which account to compare with its venue; with `dry_run` nothing is recorded, and the events are shown."""
+
+    account: str | None = None
+    dry_run: bool = False
+
+
 class _Query(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Refuses what it does not know."""
 
@@ -176,6 +191,14 @@ class FillsQuery(ReadQuery, frozen=True, kw_only=True):
     symbol: str | None = None
     strategy: str | None = None
     client_order_id: str | None = None
+    limit: int = 100
+    cursor: str | None = None
+
+
+class BreaksQuery(ReadQuery, frozen=True, kw_only=True):
+    """Which breaks to list; `open=true` leaves the others out."""
+
+    open: bool = False
     limit: int = 100
     cursor: str | None = None
 

@@ -30,6 +30,7 @@ from oms.gateway.problems import (
 )
 from oms.gateway.questions import Questions
 from oms.gateway.reads import Past, Reads
+from oms.gateway.reconciling import Reconciling, VenueMetrics, Watching
 from oms.gateway.routes import ROUTES, Ask, Door, Route
 from oms.gateway.settings import BODY_MAX, Settings
 from oms.gateway.sight import Sight
@@ -72,9 +73,14 @@ def build(
     spawn: Spawn,
     settings: Settings,
     promises: Mapping[str, Promise] | None = None,
+    watchers: Mapping[AccountId, Watching] | None = None,
 ) -> web.Application:
-    """Return the application that serves `engines`. `promises` are checked by GET /health/ready beside our own."""
+    """Return the application that serves `engines`. `promises` are checked by GET /health/ready beside our own, and
+    `watchers` are what keeps the accounts in step with their venues.
+    """
     accounts, metrics, sight = Accounts(engines), Metrics(list(engines.values())), Sight(log)
+    watching = {} if watchers is None else watchers
+    venues = VenueMetrics(metrics.registry, list(engines.values()), watching, clock)
     authority, commands = Authority(tokens, clock), Commands(accounts, ids, metrics, clock)
     questions = Questions(accounts, reads=reads, past=past, log=log, sight=sight, wait_seconds=settings.wait_seconds)
     streams = Streams(
@@ -91,7 +97,7 @@ def build(
     gateway = _Gateway(
         accounts=accounts,
         authority=authority,
-        door=Door(commands, questions),
+        door=Door(commands, questions, Reconciling(accounts, watching, ids)),
         guard=Guard((settings.host, *settings.hosts)),
         metrics=metrics,
         clock=clock,
@@ -102,6 +108,7 @@ def build(
         reads=reads,
         log=log,
         metrics=metrics,
+        venues=venues,
         promises={} if promises is None else promises,
         lag_max=settings.lag_max,
     )
@@ -207,6 +214,7 @@ class _Operations:
         reads: Reads,
         log: MessageLog,
         metrics: Metrics,
+        venues: VenueMetrics,
         promises: Mapping[str, Promise],
         lag_max: int,
     ) -> None:
@@ -214,6 +222,7 @@ class _Operations:
         self._reads = reads
         self._log = log
         self._metrics = metrics
+        self._venues = venues
         self._promises = promises
         self._lag_max = lag_max
         self._document = document()
@@ -232,6 +241,7 @@ class _Operations:
             read = await self._reads.position()
         except LogUnavailableError:
             read = 0  # a scrape must not fail because the database does: the lag shows it
+        self._venues.look()
         body = self._metrics.scrape(log=self._accounts.position, read=read)
         return web.Response(body=body, content_type="text/plain", charset="utf-8")
 

@@ -10,7 +10,7 @@ from oms.asof import position_of
 from oms.book import order_stream
 from oms.errors import CursorError
 from oms.gateway.auth import Accounts, Caller, unknown_order
-from oms.gateway.bodies import EventsQuery, FillsQuery, LegsQuery, MarketsQuery, OrdersQuery, ReadQuery
+from oms.gateway.bodies import BreaksQuery, EventsQuery, FillsQuery, LegsQuery, MarketsQuery, OrdersQuery, ReadQuery
 from oms.gateway.problems import InvalidQueryError, PositionNotReachedError
 from oms.gateway.reads import Past, Reads
 from oms.gateway.sight import Sight, frame
@@ -19,6 +19,8 @@ from oms.gateway.tokens import Scope
 from oms.gateway.views import (
     Balances,
     BalanceView,
+    Breaks,
+    BreakView,
     Events,
     Fills,
     FillView,
@@ -116,6 +118,14 @@ class Questions:
         items = [shown(BalanceView, row) for row in listing.rows]
         page, following = _page({(item.account, item.currency): item for item in items}, query.limit, query.cursor)
         return Balances(position=listing.position, items=page, next_cursor=following)
+
+    async def breaks(self, caller: Caller, query: BreaksQuery) -> Breaks:
+        """Return the disagreements with the venue, the latest opened first."""
+        accounts = self._scope(caller, query.account)
+        reads = await self._asked(query)
+        listing = await reads.breaks(accounts=accounts, open_only=query.open, limit=query.limit, cursor=query.cursor)
+        items = [shown(BreakView, row) for row in listing.rows]
+        return Breaks(position=listing.position, items=items, next_cursor=listing.next_cursor)
 
     async def instruments(self, caller: Caller, query: MarketsQuery) -> Instruments:
         """Return the markets of the accounts."""

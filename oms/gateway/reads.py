@@ -72,3 +72,9 @@ class Reads(Protocol):
     async def balances(self, *, accounts: Sequence[AccountId]) -> Listing:
         """Return balances; rows as `oms.gateway.views.BalanceView`."""
         ...
+
+    async def breaks(
+        self, *, accounts: Sequence[AccountId], open_only: bool = False, limit: int, cursor: str | None = None
+    ) -> Listing:
+        """Return breaks, the latest opened first; rows as `oms.gateway.views.BreakView`."""
+        ...

@@ -7,6 +7,8 @@ from msgspec import Struct
 
 from oms.gateway.bodies import (
     BatchBody,
+    BreakBody,
+    BreaksQuery,
     CancelAllBody,
     CancelBody,
     EventsQuery,
@@ -19,13 +21,18 @@ from oms.gateway.bodies import (
     OrdersQuery,
     PlaceBody,
     ReadQuery,
+    ReconcileBody,
 )
 from oms.gateway.commands import Commands, Halts, Items, Reply
 from oms.gateway.problems import UnsupportedError
 from oms.gateway.questions import Questions
+from oms.gateway.reconciling import Reconciling
 from oms.gateway.tokens import Scope
 from oms.gateway.views import (
+    AccountBreaks,
     Balances,
+    Breaks,
+    Comparisons,
     Events,
     Fills,
     Instruments,
@@ -35,7 +42,20 @@ from oms.gateway.views import (
     Timeline,
 )
 
-Answer = Reply | Orders | Fills | Positions | Balances | Instruments | OrderAnswer | Timeline | Events
+Answer = (
+    Reply
+    | Orders
+    | Fills
+    | Positions
+    | Balances
+    | Breaks
+    | AccountBreaks
+    | Comparisons
+    | Instruments
+    | OrderAnswer
+    | Timeline
+    | Events
+)
 
 
 class Door(Struct, frozen=True):
@@ -43,6 +63,7 @@ class Door(Struct, frozen=True):
 
     commands: Commands
     questions: Questions
+    reconciling: Reconciling
 
 
 class Ask(Struct, frozen=True, kw_only=True):
@@ -205,6 +226,43 @@ ROUTES: Final = (
         answer=lambda door, ask: door.questions.fills(ask.caller, ask.query),
         query=FillsQuery,
         shows=Fills,
+    ),
+    Route(
+        method="GET",
+        path="/v1/breaks",
+        summary="Disagreements with the venue, the latest opened first.",
+        scope=Scope.READ,
+        answer=lambda door, ask: door.questions.breaks(ask.caller, ask.query),
+        query=BreaksQuery,
+        shows=Breaks,
+    ),
+    Route(
+        method="POST",
+        path="/v1/breaks/explain",
+        summary="Say what an open break comes from; it stays open.",
+        scope=Scope.RISK_WRITE,
+        answer=lambda door, ask: door.reconciling.explain(ask.caller, ask.body),
+        body=BreakBody,
+        shows=AccountBreaks,
+    ),
+    Route(
+        method="POST",
+        path="/v1/breaks/resolve",
+        summary="End an open break by a person's word; of a balance the venue's figure becomes ours.",
+        scope=Scope.RISK_WRITE,
+        answer=lambda door, ask: door.reconciling.resolve(ask.caller, ask.body),
+        body=BreakBody,
+        shows=AccountBreaks,
+    ),
+    Route(
+        method="POST",
+        path="/v1/reconcile",
+        summary="Compare with the venue now; with dry_run show the events that this would append.",
+        scope=Scope.RISK_WRITE,
+        answer=lambda door, ask: door.reconciling.reconcile(ask.caller, ask.body),
+        body=ReconcileBody,
+        body_optional=True,
+        shows=Comparisons,
     ),
     Route(
         method="GET",

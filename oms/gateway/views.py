@@ -211,6 +211,82 @@ class HaltView(View, frozen=True, kw_only=True):
     symbol: str | None = None
 
 
+class BreakView(View, frozen=True, kw_only=True):
+    """One disagreement with the venue. `difference` is theirs less ours, where they are amounts; `evidence` names the
+    messages of the venue that the figures were read in. `resolution`: agreed (by itself) or accepted (by a person).
+    """
+
+    break_id: str
+    account: str
+    kind: str
+    subject: str
+    symbol: str | None = None
+    ours: str
+    theirs: str
+    difference: Decimal | None = None
+    open: bool
+    explanation: str | None = None
+    resolution: str | None = None
+    reason: str | None = None
+    evidence: Sequence[str] = ()
+    opened_at: datetime | None = None
+    updated_at: datetime | None = None
+
+
+class Breaks(View, frozen=True, kw_only=True):
+    """Breaks as of `position`, the latest opened first; `next_cursor` asks for more, absent at the end."""
+
+    position: int
+    items: Sequence[BreakView]
+    next_cursor: str | None = None
+
+
+class OpenBreak(View, frozen=True, kw_only=True):
+    """One break that is open now."""
+
+    break_id: str
+    kind: str
+    ours: str
+    theirs: str
+    explanation: str | None = None
+
+
+class AccountBreaks(View, frozen=True, kw_only=True):
+    """What is open on an account after somebody explained or resolved a break."""
+
+    position: int
+    account: str
+    items: Sequence[OpenBreak]
+
+
+class Would(View, frozen=True, kw_only=True):
+    """One event that a comparison would append."""
+
+    stream: str
+    version: int
+    type: str
+    data: Mapping[str, Any]
+
+
+class Comparison(View, frozen=True, kw_only=True):
+    """How one account's comparison went: `result` is complete, partial or failed, `failures` says of which part and
+    why; `disagreements` has, by break id, our figure and the venue's. `events` are those that a dry run would append.
+    """
+
+    account: str
+    result: str
+    failures: Mapping[str, str]
+    disagreements: Mapping[str, tuple[str, str]]
+    events: Sequence[Would] = ()
+
+
+class Comparisons(View, frozen=True, kw_only=True):
+    """How the comparisons went."""
+
+    position: int
+    items: Sequence[Comparison]
+
+
 class Frame(View, frozen=True, kw_only=True):
     """One event of the log, or a word of the stream itself (``subscribed``, ``heartbeat``, ``reply``, ``problem``).
 

@@ -84,7 +84,9 @@ class Desk:
             closed_kept=self.closed_kept,
         )
         self.dispatcher = Dispatcher(self.engine, self.venue, clock=self.clock, ids=ids, spawn=spawn)
-        self.watcher = Watcher(self.engine, self.dispatcher, self.venue, clock=self.clock, ids=ids, spawn=spawn)
+        self.watcher = Watcher(
+            self.engine, self.dispatcher, self.venue, event_log=self.log, clock=self.clock, ids=ids, spawn=spawn
+        )
         await self.engine.start("scripted")
         if watching:
             self.watcher.start()

@@ -36,6 +36,7 @@ from oms.values import (
 from oms.venue import Amendment, Answer, Capabilities, Evidence, NewOrder, NoAnswerError, NotOfferedError, OrderRef
 from tests.order.story import BTC_USDT, SPOT
 
+PONG_SECONDS = 10.0
 OPEN = (VenueOrderStatus.NEW, VenueOrderStatus.PARTIALLY_FILLED)
 
 
@@ -59,6 +60,7 @@ class ScriptedVenue:
         self.fates: deque[Fate] = deque()
         self.cut = False
         self.blind = False
+        self.silent = False  # the stream stays open and says nothing, not even a pong
         self.held: asyncio.Event | None = None
         self.submitted: list[NewOrder] = []  # every send that arrived, taken or not
         self.canceled: list[OrderRef] = []
@@ -108,7 +110,7 @@ class ScriptedVenue:
     def _settled(self, fate: Fate, ack: Ack) -> Answer:
         match fate:
             case Fate.ACCEPTED:
-                return self._answer((ack,))
+                return self._answer((ack,), source=Provenance.RESPONSE)
             case Fate.ANSWER_LOST | Fate.REQUEST_LOST:
                 raise NoAnswerError("no answer within 10 s", self._evidence())
             case Fate.NOT_SENT:
@@ -248,7 +250,12 @@ class ScriptedVenue:
     async def stream(self) -> AsyncIterator[Answer]:
         yield self._answer((Control(event="connected"),), source=Provenance.STREAM)
         while True:
-            yield await self._frames.get()
+            try:
+                async with asyncio.timeout(PONG_SECONDS):
+                    yield await self._frames.get()
+            except TimeoutError:
+                if not self.silent:
+                    yield self._answer((Control(event="pong"),), source=Provenance.STREAM)
 
     async def close(self) -> None:
         """Nothing is open."""
@@ -259,7 +266,7 @@ class ScriptedVenue:
         if self.cut:
             raise NoAnswerError("connection reset", self._evidence())
 
-    def _answer(self, reports: Sequence[Report], *, source: Provenance = Provenance.RESPONSE) -> Answer:
+    def _answer(self, reports: Sequence[Report], *, source: Provenance = Provenance.POLL) -> Answer:
         return Answer(reports=tuple(reports), evidence=self._evidence(), source=source)
 
     def _evidence(self) -> Evidence:

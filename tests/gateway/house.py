@@ -122,6 +122,12 @@ class FoldedReads:
     async def balances(self, *, accounts: Sequence[AccountId]) -> Rows:
         return self._page(await self._rows("balances", accounts), "position", 1000, None)
 
+    async def breaks(
+        self, *, accounts: Sequence[AccountId], open_only: bool = False, limit: int, cursor: str | None = None
+    ) -> Rows:
+        rows = [row for row in await self._rows("breaks", accounts) if row.open or not open_only]
+        return self._page(sorted(rows, key=lambda row: -row.opened), "opened", limit, cursor)
+
     async def _rows(self, table: str, accounts: Sequence[AccountId]) -> list[Any]:
         await self.position()
         return [row for row in self._twin.rows()[table].values() if row.account in accounts]

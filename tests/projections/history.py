@@ -123,5 +123,5 @@ def agree(twin: Twin, book: Book) -> None:
 def emptied(url: str) -> str:
     """Return `url` once the read models there are as new."""
     with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute("TRUNCATE orders, fills, positions, balances, projection_checkpoints")
+        connection.execute("TRUNCATE orders, fills, positions, balances, breaks, projection_checkpoints")
     return url

@@ -148,7 +148,14 @@ class Running:
         )
         dispatcher = self._parts.dispatcher(engine, self._venue, clock=clock, ids=ids, spawn=spawn)
         watcher = self._parts.watcher(
-            engine, dispatcher, self._venue, clock=clock, ids=ids, spawn=spawn, survey=self._parts.survey
+            engine,
+            dispatcher,
+            self._venue,
+            event_log=self._log,
+            clock=clock,
+            ids=ids,
+            spawn=spawn,
+            survey=self._parts.survey,
         )
         try:
             await engine.start("bitmart spot")

@@ -56,8 +56,9 @@ def unsettled(
     for each in engine.book.account.breaks.open.values():
         if each.kind is not BreakKind.ORDER:  # the venue said what nobody can read: that is for a person to end
             yield "I7", f"a break is open: {each}"
-    if watcher.trouble is not None:
-        yield "I10", f"the watcher says: {watcher.trouble}"
+    broken = watcher.broken()
+    if broken is not None:
+        yield "I10", f"the watcher says: {broken}"
 
 
 def _orders(account: AccountId, truth: Account, witness: Witness, before: Collection[str]) -> Iterable[tuple[str, str]]:

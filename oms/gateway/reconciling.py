@@ -1,0 +1,200 @@
+"""What an operator asks about the venue: its breaks, a comparison with it, and what that would append."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, Protocol
+
+import msgspec
+from prometheus_client import CollectorRegistry, Gauge, Histogram
+
+from oms.breaks.decisions import ExplainBreak, ResolveBreak
+from oms.breaks.events import BreakKind
+from oms.engine import Engine
+from oms.errors import VenueUnreachableError
+from oms.gateway.auth import Accounts, Caller
+from oms.gateway.bodies import BreakBody, ReconcileBody, checked_text
+from oms.gateway.views import AccountBreaks, Comparison, Comparisons, OpenBreak, Would
+from oms.ports import Clock, Ids, NewEvent
+from oms.reconcile import Part
+from oms.rehearsal import Rehearsed
+from oms.survey import Standing, Survey
+from oms.values import AccountId, Provenance
+from oms.venue import NoAnswerError
+
+_DELAYS: Final = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 120.0)
+
+
+class Watching(Protocol):
+    """What keeps one account in step with its venue (`oms.watcher`)."""
+
+    @property
+    def survey(self) -> Survey: ...
+    @property
+    def standing(self) -> Standing | None: ...
+    @property
+    def live(self) -> bool:
+        """Whether the private stream is a witness now."""
+        ...
+
+    @property
+    def complete_seconds_ago(self) -> float | None:
+        """How long ago a comparison was last complete; None: never."""
+        ...
+
+    async def compare(self) -> bool:
+        """Compare everything once; whether all of it could be asked."""
+        ...
+
+    async def rehearse(self) -> Rehearsed:
+        """Compare, and return what that would append; nothing is."""
+        ...
+
+
+class Reconciling:
+    """Everything an operator can ask and order about the venue."""
+
+    def __init__(self, accounts: Accounts, watchers: Mapping[AccountId, Watching], ids: Ids) -> None:
+        self._accounts = accounts
+        self._watchers = watchers
+        self._ids = ids
+
+    async def reconcile(self, caller: Caller, body: ReconcileBody) -> Comparisons:
+        """Compare with the venue now, on every account the token sees if none is named.
+
+        Raises:
+            VenueUnreachableError: the comparison broke off.
+        """
+        compared = [
+            await self._compare(engine, self._watchers[engine.account], dry_run=body.dry_run)
+            for engine in self._accounts.visible(caller, body.account)
+            if engine.account in self._watchers
+        ]
+        return Comparisons(position=self._accounts.position, items=compared)
+
+    async def explain(self, caller: Caller, body: BreakBody) -> AccountBreaks:
+        """Say what an open break comes from. Raises UnknownBreakError."""
+        engine = self._accounts.one(caller, body.account)
+        reason = checked_text(body.reason, "reason")
+        command = ExplainBreak(account=engine.account, break_id=body.break_id, reason=reason)
+        receipt = await engine.execute(command, actor=caller.strategy, cause=self._ids.next())
+        return open_breaks(engine, receipt.position)
+
+    async def resolve(self, caller: Caller, body: BreakBody) -> AccountBreaks:
+        """End an open break by a person's word. Raises UnknownBreakError."""
+        engine = self._accounts.one(caller, body.account)
+        reason = checked_text(body.reason, "reason")
+        command = ResolveBreak(account=engine.account, break_id=body.break_id, reason=reason)
+        receipt = await engine.execute(command, actor=caller.strategy, cause=self._ids.next())
+        return open_breaks(engine, receipt.position)
+
+    async def _compare(self, engine: Engine, watching: Watching, *, dry_run: bool) -> Comparison:
+        try:
+            if dry_run:
+                rehearsed = await watching.rehearse()
+                return comparison(engine.account, rehearsed.standing, rehearsed.events)
+            await watching.compare()
+        except NoAnswerError as error:
+            raise VenueUnreachableError(f"the comparison of {engine.account} broke off: {error.cause}") from error
+        assert watching.standing is not None, "it was compared just now"
+        return comparison(engine.account, watching.standing, ())
+
+
+def comparison(account: AccountId, standing: Standing, events: Sequence[NewEvent]) -> Comparison:
+    """Return how a comparison went, as it is shown."""
+    return Comparison(
+        account=account,
+        result=standing.result.value,
+        failures={part.value: cause for part, cause in standing.failures.items()},
+        disagreements={each.break_id: (each.ours, each.theirs) for each in standing.disagreements},
+        events=[
+            Would(stream=event.stream, version=event.version, type=event.topic, data=_body(event.state))
+            for event in events
+        ],
+    )
+
+
+def open_breaks(engine: Engine, position: int) -> AccountBreaks:
+    """Return the breaks that are open in memory."""
+    return AccountBreaks(
+        position=position,
+        account=engine.account,
+        items=[
+            OpenBreak(
+                break_id=each.break_id,
+                kind=each.kind.value,
+                ours=each.ours,
+                theirs=each.theirs,
+                explanation=each.explanation,
+            )
+            for each in engine.book.account.breaks.open.values()
+        ],
+    )
+
+
+def _body(state: bytes) -> Mapping[str, Any]:
+    return msgspec.json.decode(state, type=dict[str, Any])
+
+
+class VenueMetrics:
+    """The figures of what is between us and the venue."""
+
+    def __init__(
+        self,
+        registry: CollectorRegistry,
+        engines: Sequence[Engine],
+        watchers: Mapping[AccountId, Watching],
+        clock: Clock,
+    ) -> None:
+        self._engines = engines
+        self._watchers = watchers
+        self._clock = clock
+        self._delay = Histogram(
+            "oms_fill_delay_seconds",
+            "From a trade to its booking, by the witness that told first",
+            ["account", "source"],
+            buckets=_DELAYS,
+            registry=registry,
+        )
+        self._failed = Gauge(
+            "oms_reconciliation_failed", "Whether a part could not be compared", ["account", "part"], registry=registry
+        )
+        self._age = Gauge(
+            "oms_reconciliation_age_seconds", "Since a comparison was complete", ["account"], registry=registry
+        )
+        self._live = Gauge("oms_stream_live", "Whether the private stream is heard", ["account"], registry=registry)
+        self._breaks = Gauge("oms_breaks_open", "Open breaks", ["account", "kind"], registry=registry)
+        self._oldest = Gauge(
+            "oms_break_age_seconds", "How long the oldest break is open", ["account"], registry=registry
+        )
+        for account, watching in watchers.items():
+            watching.survey.on_fill.append(self._heard(account))
+
+    def _heard(self, account: AccountId) -> "_Heard":
+        return _Heard(self._delay, account)
+
+    def look(self) -> None:
+        """Take the figures of now."""
+        for account, watching in self._watchers.items():
+            failures = {} if watching.standing is None else watching.standing.failures
+            for part in Part:
+                self._failed.labels(account, part.value).set(part in failures or watching.standing is None)
+            ago = watching.complete_seconds_ago
+            self._age.labels(account).set(float("inf") if ago is None else ago)
+            self._live.labels(account).set(watching.live)
+        for engine in self._engines:
+            breaks = engine.book.account.breaks.open.values()
+            for kind in BreakKind:
+                self._breaks.labels(engine.account, kind.value).set(sum(each.kind is kind for each in breaks))
+            oldest_ns = min((each.opened_ns for each in breaks), default=None)
+            age = 0.0 if oldest_ns is None else (self._clock.now_ns() - oldest_ns) / 1e9
+            self._oldest.labels(engine.account).set(max(age, 0.0))
+
+
+class _Heard:
+    """Counts how late the trades of one account were told."""
+
+    def __init__(self, delay: Histogram, account: AccountId) -> None:
+        self._delay = delay
+        self._account = account
+
+    def __call__(self, source: Provenance, seconds: float) -> None:
+        self._delay.labels(self._account, source.value).observe(seconds)

@@ -1,0 +1,101 @@
+"""What reconciling would record, without recording it: the account's book folded from the log, decided upon in memory.
+
+Nothing is written, no account is taken over, and the venue is only asked. So it may run beside the OMS that trades.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+from msgspec import Struct
+
+from oms.book import CLOSED_KEPT, Book
+from oms.decide import Addressed, Decider, Said
+from oms.ports import Clock, EventLog, Ids, Meta, NewEvent, VenueMessage
+from oms.recovery import first_written_ns, read_order, recover
+from oms.store.codec import encode, encode_meta, topic_of
+from oms.survey import Standing, Survey
+from oms.values import AccountId, Provenance
+from oms.venue import Venue
+
+LOOKS: Final = 2  # a disagreement counts once it was seen twice
+
+
+class Rehearsed(Struct, frozen=True):
+    """How the comparison went, and the events that it would append."""
+
+    standing: Standing
+    events: Sequence[NewEvent]
+
+
+class Rehearsal:
+    """An engine's stand-in: decides as it does, and keeps what that causes. Made by `begin`."""
+
+    def __init__(self, account: AccountId, log: EventLog, decider: Decider, clock: Clock, book: Book) -> None:
+        self.account = account
+        self.book = book
+        self.opened_ns = 0
+        self.written_ns = 0
+        self.resumed_ns = 0
+        self.events: list[NewEvent] = []
+        self._log = log
+        self._decider = decider
+        self._clock = clock
+
+    @classmethod
+    async def begin(cls, account: AccountId, log: EventLog, decider: Decider, clock: Clock) -> "Rehearsal":
+        """Fold the account from the log. Raises LogUnavailableError, CorruptStreamError."""
+        recovered = await recover(account, log, closed_kept=CLOSED_KEPT)
+        rehearsal = cls(account, log, decider, clock, recovered.book)
+        rehearsal.opened_ns = recovered.opened_ns or clock.now_ns()
+        rehearsal.written_ns = rehearsal.resumed_ns = recovered.written_ns
+        return rehearsal
+
+    async def known(self, stream: str) -> bool:
+        """Whether the log holds an order's stream; brings it into memory if so."""
+        if stream not in self.book.orders:
+            order = await read_order(self._log, stream)
+            if order is not None:
+                self.book.restore(stream, order)
+        return stream in self.book.orders
+
+    async def began_ns(self, stream: str) -> int:
+        """When the log first wrote of a stream (UTC); for one that is rehearsed, now."""
+        return await first_written_ns(self._log, stream) or self._clock.now_ns()
+
+    async def report(
+        self,
+        reports: Sequence[Addressed],
+        *,
+        source: Provenance = Provenance.RESPONSE,
+        occurred_ns: int | None = None,
+        evidence: Sequence[VenueMessage] = (),
+    ) -> None:
+        """Decide as the engine would, and keep the events."""
+        cause = evidence[-1].message_id if evidence else None
+        said = Said(message=tuple(reports), actor="venue", cause=cause, source=source, occurred_ns=occurred_ns)
+        now_ns = self._clock.now_ns()
+        for stream, event, state in self._decider.decide(said, self.book).facts:
+            name = f"rehearsed{len(self.events) + 1:06d}"
+            meta = Meta(
+                id=name,
+                recorded_ns=now_ns,
+                cause=cause or name,
+                actor="venue",
+                epoch=0,
+                source=source,
+                occurred_ns=occurred_ns,
+            )
+            body = encode(encode_meta(meta), event)
+            self.events.append(NewEvent(stream, state.version, topic_of(event), body))
+
+
+async def rehearse(
+    account: AccountId, log: EventLog, decider: Decider, venue: Venue, *, clock: Clock, ids: Ids
+) -> Rehearsed:
+    """Compare with the venue now and return what that would append. Raises NoAnswerError, LogUnavailableError."""
+    rehearsal = await Rehearsal.begin(account, log, decider, clock)
+    survey = Survey(rehearsal, venue, clock=clock, ids=ids)
+    standing = await survey.compare()
+    for _ in range(LOOKS - 1):
+        standing = await survey.compare()
+    return Rehearsed(standing, rehearsal.events)

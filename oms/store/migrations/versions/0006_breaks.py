@@ -1,0 +1,15 @@
+"""The read model of breaks."""
+
+from pathlib import Path
+from typing import Final
+
+from oms.store.database import run_script
+
+revision: Final = "0006"
+down_revision: Final = "0005"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    run_script(Path(__file__).with_suffix(".sql"))

@@ -1,0 +1,246 @@
+"""Breaks: what remains apart from the venue is named, blocks by policy, and ends by agreement or by a person."""
+
+import asyncio
+from decimal import Decimal
+
+import pytest
+from msgspec.structs import replace
+
+from oms.breaks.decisions import ExplainBreak, ResolveBreak
+from oms.breaks.state import Policy
+from oms.errors import UnknownBreakError
+from oms.order.state import Life
+from oms.reconcile import Part, Result
+from oms.rehearsal import rehearse
+from oms.values import Currency, Provenance
+from oms.venue import Answer, NoAnswerError
+from tests.engine.desk import MAIN, Desk, begin, play
+from tests.engine.scripted_venue import ScriptedVenue
+
+USDT = Currency("USDT")
+BREAK = "balance:spot/USDT"
+
+
+def topics(desk: Desk) -> list[str]:
+    """Return the topics of the account's own stream."""
+    return [stored.topic for stored in desk.log._events if stored.stream == f"account/{MAIN}"]
+
+
+def test_s30_a_balance_that_is_late_is_no_break_and_one_that_stays_apart_is() -> None:
+    async def story(desk: Desk) -> None:
+        await desk.start()
+        desk.venue.totals["USDT"] += 5
+        await asyncio.sleep(10)
+        desk.venue.totals["USDT"] -= 5  # an old picture, gone by the next look
+        await asyncio.sleep(30)
+        assert not desk.breaks()
+        desk.venue.totals["USDT"] += 5
+        await asyncio.sleep(25)
+        assert desk.breaks() == {BREAK: ("1000", "1005")}
+        await asyncio.sleep(60)
+        assert topics(desk).count("break-opened/1") == 1  # seen at every look, opened once
+        desk.venue.totals["USDT"] -= 5
+        await asyncio.sleep(15)
+        assert not desk.breaks()
+        assert topics(desk)[-1] == "break-resolved/1"
+
+    play(story)
+
+
+def test_a_break_survives_a_restart_and_is_the_same_one() -> None:
+    async def story(desk: Desk) -> None:
+        await desk.start()
+        desk.venue.totals["USDT"] += 5
+        await asyncio.sleep(25)
+        desk.process.kill()
+        await desk.start()
+        await asyncio.sleep(30)
+        assert desk.breaks() == {BREAK: ("1000", "1005")}
+        assert topics(desk).count("break-opened/1") == 1
+        opened = desk.engine.book.account.breaks.open[BREAK].opened_ns
+        assert 0 < desk.clock.now_ns() - opened < 60 * 10**9  # its age is known
+
+    play(story)
+
+
+def test_a_break_above_the_threshold_stops_what_opens_until_a_person_ends_it() -> None:
+    async def story(desk: Desk) -> None:
+        await desk.start()
+        desk.engine.decider.policy = Policy(block_above=Decimal(100))
+        desk.venue.totals["USDT"] += 500
+        await asyncio.sleep(25)
+        await desk.place()
+        assert desk.life() is Life.DENIED
+        assert "balance:spot/USDT" in (desk.order().reason or "")
+        explaining = ExplainBreak(account=MAIN, break_id=BREAK, reason="a deposit")
+        await desk.engine.execute(explaining, actor="operator")
+        await desk.place("c2")
+        assert desk.life("c2") is Life.DENIED  # explained is not resolved
+        resolving = ResolveBreak(account=MAIN, break_id=BREAK, reason="the deposit of Monday")
+        await desk.engine.execute(resolving, actor="operator")
+        assert desk.engine.book.funds(USDT).total == 1_500
+        await desk.place("c3")
+        await asyncio.sleep(1)
+        assert desk.life("c3") is Life.WORKING
+        await asyncio.sleep(30)
+        assert not desk.breaks()
+        with pytest.raises(UnknownBreakError):
+            await desk.engine.execute(resolving, actor="operator")
+        assert desk.agrees()
+
+    play(story)
+
+
+def test_s17_a_history_that_cannot_be_read_whole_is_a_break_that_stops_what_opens() -> None:
+    class Cut(ScriptedVenue):
+        whole = True
+
+        async def trades(self, *, since_ms: int, until_ms: int) -> Answer:
+            answer = await super().trades(since_ms=since_ms, until_ms=until_ms)
+            return replace(answer, complete=self.whole)
+
+    async def story(desk: Desk) -> None:
+        venue = desk.venue = Cut(desk.clock.now_ns)
+        await desk.start()
+        venue.whole = False
+        await asyncio.sleep(25)
+        assert list(desk.breaks()) == ["history:trades"]
+        await desk.place()
+        assert desk.life() is Life.DENIED
+        venue.whole = True
+        await asyncio.sleep(15)
+        assert not desk.breaks()
+        await desk.place("c2")
+        assert desk.life("c2") is Life.SENDING
+
+    play(story)
+
+
+@pytest.mark.parametrize("part", ["open_orders", "trades", "balances", "positions"])
+def test_s42_one_question_that_fails_at_the_start_keeps_trading_off_and_is_named(part: str) -> None:
+    class Half(ScriptedVenue):
+        failing = True
+
+    async def fails(*_: object, **__: object) -> Answer:
+        if venue.failing:
+            raise NoAnswerError("the server is busy", venue._evidence())
+        return await asked(*_, **__)
+
+    venue = Half(lambda: 0)
+    asked = getattr(venue, part)
+
+    async def story(desk: Desk) -> None:
+        nonlocal asked
+        venue._now_ns = desk.clock.now_ns
+        asked = getattr(venue, part)
+        setattr(venue, part, fails)
+        desk.venue = venue
+        starting = begin(desk.start())
+        await asyncio.sleep(60)
+        assert not starting.done()
+        assert not desk.engine.trading
+        standing = desk.watcher.standing
+        assert standing is not None
+        assert standing.result is Result.PARTIAL
+        named = Part.ORDERS if part == "open_orders" else Part(part)
+        assert standing.failures == {named: "the server is busy"}
+        assert f"{named}: the server is busy" in (desk.watcher.broken() or "")
+        venue.failing = False
+        await starting
+        assert desk.engine.trading
+        assert desk.watcher.broken() is None
+
+    play(story)
+
+
+def test_s08_a_fill_that_the_stream_lost_is_found_by_the_poll_and_its_delay_is_known() -> None:
+    async def story(desk: Desk) -> None:
+        await desk.start()
+        heard: list[tuple[Provenance, float]] = []
+        desk.watcher.survey.on_fill.append(lambda source, seconds: heard.append((source, seconds)))
+        await desk.place()
+        await asyncio.sleep(1)
+        desk.venue.fill("c1", "0.5")  # and not a word of it
+        await asyncio.sleep(12)
+        assert desk.order().cum_quantity == Decimal("0.5")
+        (found,) = heard
+        assert found[0] is Provenance.POLL
+        assert 0 < found[1] <= 10.1
+        desk.venue.push(*desk.venue.fill("c1", "0.5"))
+        await asyncio.sleep(0.1)
+        assert heard[1][0] is Provenance.STREAM
+        assert heard[1][1] < 0.1
+
+    play(story)
+
+
+def test_s31_a_stream_that_says_nothing_within_its_keep_alive_time_is_shown_as_stale() -> None:
+    async def story(desk: Desk) -> None:
+        await desk.start()
+        await asyncio.sleep(100)
+        assert desk.watcher.live
+        desk.venue.silent = True
+        await asyncio.sleep(9)
+        assert desk.watcher.live
+        await asyncio.sleep(12)
+        assert not desk.watcher.live
+        assert "stale" in (desk.watcher.broken() or "")
+        desk.venue.silent = False
+        desk.venue.push()
+        await asyncio.sleep(0.1)
+        assert desk.watcher.live
+
+    play(story)
+
+
+def test_a_dry_run_shows_the_events_and_records_nothing() -> None:
+    async def story(desk: Desk) -> None:
+        await desk.start()
+        await desk.place()
+        await asyncio.sleep(1)
+        desk.process.kill()
+        desk.venue.fill("c1", "2")
+        desk.venue.totals = {"USDT": Decimal("799.9"), "BTC": Decimal(7)}
+        head = await desk.log.head()
+        rehearsed = await rehearse(
+            MAIN, desk.log, desk.engine.decider, desk.venue, clock=desk.clock, ids=desk.engine._ids
+        )
+        assert rehearsed.standing.result is Result.COMPLETE
+        assert not rehearsed.standing.disagreements
+        assert [event.topic for event in rehearsed.events] == ["order-filled/1", "fill-booked/1"]
+        assert await desk.log.head() == head
+        await desk.start()
+        filled = [stored.topic for stored in desk.log._events[head:] if stored.stream.startswith(("order/", "pos"))]
+        assert filled == ["order-filled/1", "fill-booked/1"]  # exactly what was shown
+
+    play(story)
+
+
+def test_after_a_gap_trades_are_asked_for_from_where_they_are_known() -> None:
+    """While nobody could ask for trades, others traded, and the log went on: a restart must not begin at its end."""
+
+    class Deaf(ScriptedVenue):
+        deaf = False
+
+        async def trades(self, *, since_ms: int, until_ms: int) -> Answer:
+            if self.deaf:
+                raise NoAnswerError("connection reset", self._evidence())
+            return await super().trades(since_ms=since_ms, until_ms=until_ms)
+
+    async def story(desk: Desk) -> None:
+        venue = desk.venue = Deaf(desk.clock.now_ns)
+        await desk.start()
+        await asyncio.sleep(100)
+        venue.deaf = True
+        venue.by_hand("byhand", "1")
+        venue.fill("byhand", "1")
+        await asyncio.sleep(600)
+        await desk.place()  # the log goes on
+        await asyncio.sleep(1)
+        desk.process.kill()
+        venue.deaf = False
+        await desk.start()
+        await asyncio.sleep(15)
+        assert desk.told("byhand").count("order-filled") == 1
+
+    play(story)
