@@ -10,6 +10,7 @@ it, the same request goes out under the same id, and one order comes of it.
 """
 
 import asyncio
+import ssl
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from decimal import Decimal
@@ -99,11 +100,23 @@ class Client:
     """
 
     def __init__(
-        self, url: str, *, token: str, timeout: float = 10.0, clock: Clock | None = None, ids: Ids | None = None
+        self,
+        url: str,
+        *,
+        token: str,
+        timeout: float = 10.0,
+        ca: str | None = None,
+        clock: Clock | None = None,
+        ids: Ids | None = None,
     ) -> None:
-        """Name the gateway at `url`. `timeout` is the seconds that one attempt may take."""
+        """Name the gateway at `url`: ``http://``, ``https://``, or ``unix://`` and the path of a socket.
+
+        `timeout` is the seconds that one attempt may take, `ca` a PEM file of whom to trust beside the usual.
+        """
         system = SystemClock()
-        self._url = URL(url)
+        self._named = URL(url)
+        self._url = URL("http://localhost") if self._named.scheme == "unix" else self._named
+        self._ca = ca
         self._token = token
         self._timeout = aiohttp.ClientTimeout(total=timeout)
         self._clock = clock or system
@@ -112,7 +125,7 @@ class Client:
 
     async def __aenter__(self) -> Self:
         """Open; nothing is sent yet."""
-        self._session = aiohttp.ClientSession(timeout=self._timeout)
+        self._session = aiohttp.ClientSession(timeout=self._timeout, connector=connector(self._named, self._ca))
         return self
 
     async def __aexit__(
@@ -467,6 +480,13 @@ def _decode(kind: type[_V], answer: bytes | str) -> _V:
         raise UnexpectedAnswerError(f"the answer is no {kind.__name__}: {error}") from error
 
 
-def connect(url: str, *, token: str, timeout: float = 10.0) -> Client:
-    """Return a client of the gateway at `url`, to be opened with ``async with``."""
-    return Client(url, token=token, timeout=timeout)
+def connector(url: URL, ca: str | None = None) -> aiohttp.BaseConnector:
+    """Return what opens connections to `url`; make it where a loop runs."""
+    if url.scheme == "unix":
+        return aiohttp.UnixConnector(path=url.path)
+    return aiohttp.TCPConnector() if ca is None else aiohttp.TCPConnector(ssl=ssl.create_default_context(cafile=ca))
+
+
+def connect(url: str, *, token: str, timeout: float = 10.0, ca: str | None = None) -> Client:
+    """Return a client of the gateway at `url`, to be opened with ``async with``; `ca` as for Client."""
+    return Client(url, token=token, timeout=timeout, ca=ca)

@@ -107,6 +107,6 @@ class SyncClient:
             self._run(source.aclose())
 
 
-def connect_sync(url: str, *, token: str, timeout: float = 10.0) -> SyncClient:
-    """Return a sync client of the gateway at `url`, to be opened with ``with``."""
-    return SyncClient(Client(url, token=token, timeout=timeout))
+def connect_sync(url: str, *, token: str, timeout: float = 10.0, ca: str | None = None) -> SyncClient:
+    """Return a sync client of the gateway at `url`, to be opened with ``with``; `ca` as for Client."""
+    return SyncClient(Client(url, token=token, timeout=timeout, ca=ca))

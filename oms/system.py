@@ -6,9 +6,7 @@ the writers drain, answers under way are awaited for a while, projections catch 
 """
 
 import asyncio
-import errno
 import signal
-import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from enum import StrEnum
@@ -25,7 +23,8 @@ from oms.dispatcher import Dispatcher
 from oms.engine import Engine
 from oms.errors import FencedError, LogUnavailableError, OmsError, UnknownAccountError
 from oms.gateway.guard import require_safe_bind
-from oms.gateway.http import CannotListenError, PortTakenError, build, serve
+from oms.gateway.http import build, serve
+from oms.gateway.listening import free_socket, require_free
 from oms.gateway.reads import Past, Reads
 from oms.gateway.tokens import PostgresTokens
 from oms.instrument import Instrument
@@ -122,27 +121,6 @@ class Account(Struct, frozen=True):
     watcher: Watcher
 
 
-def require_free(host: str, port: int) -> None:
-    """See that the gateway's port can be had, before anything is touched: another OMS may be running behind it.
-
-    Raises:
-        PortTakenError: somebody else has it.
-        CannotListenError: it cannot be listened on for another reason.
-    """
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        with socket.socket(family, kind, protocol) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(address)
-            probe.listen(1)  # two may bind a port, one may listen
-    except OSError as error:
-        if error.errno == errno.EADDRINUSE:
-            raise PortTakenError(f"another program listens on {host}:{port}") from error
-        raise CannotListenError(f"cannot listen on {host}:{port}: {error.strerror or error}") from error
-    except OverflowError as error:
-        raise CannotListenError(f"{port} is no port") from error
-
-
 class System(Struct, frozen=True, kw_only=True):
     """Everything that runs, as the gateway and the ready line need it."""
 
@@ -199,8 +177,11 @@ async def _started(
 ) -> AsyncIterator[tuple[System, str]]:
     clock = SystemClock()
     async with AsyncExitStack() as stack:
-        require_safe_bind(config.gateway.host, tls=config.gateway.certificate is not None, auth=True)
-        require_free(config.gateway.host, config.gateway.port)
+        if config.gateway.socket is not None:
+            free_socket(config.gateway.socket)
+        else:
+            require_safe_bind(config.gateway.host, tls=config.gateway.certificate is not None, auth=True)
+            require_free(config.gateway.host, config.gateway.port)
         url = await _database(config, stack)
         log_ = PostgresLog(url)
         stack.push_async_callback(log_.close)

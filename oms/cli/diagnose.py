@@ -13,12 +13,14 @@ from typing import Annotated, Final
 import aiohttp
 import typer
 from msgspec import Struct
+from yarl import URL
 
 from oms.cli.config import ConfigFile, configured
 from oms.cli.database import recorded, shown
 from oms.cli.output import REFUSED, AsJson, Output
 from oms.cli.running import gateway_url
 from oms.cli.tokens import FILE
+from oms.client import connector
 from oms.config import Config
 from oms.errors import OmsError
 from oms.store.audit import head
@@ -114,7 +116,7 @@ def _database(config: Config) -> Finding:
 def _gateway(config: Config) -> Finding:
     url = gateway_url(config)
     try:
-        ready, said = asyncio.run(_ask_ready(url))
+        ready, said = asyncio.run(_ask_ready(url, config.gateway.certificate))
     except (aiohttp.ClientError, TimeoutError):
         return Finding("gateway", "warning", f"nothing answers at {url}", "start it with: oms up --venue simulator")
     if not ready:
@@ -122,9 +124,13 @@ def _gateway(config: Config) -> Finding:
     return Finding("gateway", "ok", f"{url} is ready")
 
 
-async def _ask_ready(url: str) -> tuple[bool, str]:
-    timeout = aiohttp.ClientTimeout(total=ASK_SECONDS)
-    async with aiohttp.ClientSession(timeout=timeout) as session, session.get(f"{url}/health/ready") as answer:
+async def _ask_ready(url: str, ca: str | None) -> tuple[bool, str]:
+    named, timeout = URL(url), aiohttp.ClientTimeout(total=ASK_SECONDS)
+    asked = URL("http://localhost") if named.scheme == "unix" else named
+    async with (
+        aiohttp.ClientSession(timeout=timeout, connector=connector(named, ca)) as session,
+        session.get(asked.with_path("/health/ready")) as answer,
+    ):
         return answer.ok, (await answer.text())[:500]
 
 

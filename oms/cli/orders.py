@@ -164,7 +164,7 @@ def ask_gateway(config: Config, ask: Callable[[Client], Awaitable[_T]]) -> _T:
     url, token = gateway_url(config), operator_token(config, os.environ)
 
     async def asking() -> _T:
-        async with connect(url, token=token) as client:
+        async with connect(url, token=token, ca=config.gateway.certificate) as client:
             return await ask(client)
 
     return asyncio.run(asking())

@@ -16,6 +16,7 @@ from oms.cli.parts import Parts
 from oms.cli.process import log_to
 from oms.cli.tokens import keep_operator_token
 from oms.config import Config
+from oms.gateway.listening import socket_path
 from oms.system import System, VenueName, run
 
 RUNNING: Final = "running.json"  # under the home while the OMS is up: where its gateway is
@@ -68,7 +69,10 @@ def gateway_url(config: Config) -> str:
         running = msgspec.json.decode((config.home / RUNNING).read_bytes(), type=dict[str, str])
         if "gateway_url" in running:
             return running["gateway_url"]
-    return f"http://{config.gateway.host}:{config.gateway.port}"
+    gateway = config.gateway
+    if gateway.socket is not None:
+        return f"unix://{socket_path(gateway.socket)}"
+    return f"{'http' if gateway.certificate is None else 'https'}://{gateway.host}:{gateway.port}"
 
 
 def _say_ready(output: Output, system: System, url: str) -> None:

@@ -13,7 +13,7 @@ from oms.cli.output import AsJson, Output
 from oms.cli.parts import Kind, Market, Parts
 from oms.cli.process import until_stopped
 from oms.errors import OmsError
-from oms.gateway.http import PortTakenError
+from oms.gateway.listening import PortTakenError
 from oms.runtime import SystemClock, Tasks, TimeOrderedIds
 from oms.system import World
 

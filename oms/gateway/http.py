@@ -1,8 +1,10 @@
 """The strategies' door over HTTP: guard, token, body, answer; whatever goes wrong becomes a problem, in one place."""
 
 import errno
+import os
 import ssl
 from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
 from typing import Any, Final
 
 import structlog
@@ -16,6 +18,7 @@ from oms.gateway.bodies import checked_key, decode_body, read_query
 from oms.gateway.commands import Commands, Reply
 from oms.gateway.guard import Guard, require_safe_bind
 from oms.gateway.health import Promise, readiness
+from oms.gateway.listening import CannotListenError, PortTakenError, free_socket
 from oms.gateway.metrics import Metrics
 from oms.gateway.openapi import document
 from oms.gateway.problems import (
@@ -41,24 +44,11 @@ from oms.gateway.views import Health, View, encode
 from oms.ports import Clock, Ids, Spawn
 from oms.values import AccountId
 
+UNIX: Final = "unix://"
 POSITION_HEADER: Final = "OMS-Position"
 SHUTDOWN_SECONDS: Final = 5.0  # for requests under way when we stop
 
 log = structlog.get_logger()
-
-
-class PortTakenError(OmsError):
-    """The gateway cannot listen where it was told to."""
-
-    code = "port_taken"
-    next_step = "stop the program that listens there, or choose another port: OMS__GATEWAY__PORT"
-
-
-class CannotListenError(OmsError):
-    """The gateway cannot listen where it was told to, for another reason than a program that already does."""
-
-    code = "cannot_listen"
-    next_step = "correct the gateway's host, port, certificate and key"
 
 
 def build(
@@ -282,6 +272,8 @@ class Server:
     async def close(self) -> None:
         """Take no more requests, tell every stream where to resume, finish what is under way."""
         await self._runner.cleanup()
+        if self.url.startswith(UNIX):
+            Path(self.url.removeprefix(UNIX)).unlink(missing_ok=True)  # noqa: ASYNC240 - nothing is under way any more
 
 
 async def serve(application: web.Application, settings: Settings) -> Server:
@@ -293,8 +285,10 @@ async def serve(application: web.Application, settings: Settings) -> Server:
         CannotListenError: the address is not this machine's, or the certificate cannot be used.
     """
     tls = settings.certificate is not None
-    require_safe_bind(settings.host, tls=tls, auth=True)
     runner = web.AppRunner(application, access_log=None, handle_signals=False, shutdown_timeout=SHUTDOWN_SECONDS)
+    if settings.socket is not None:
+        return await _serve_socket(runner, settings.socket)
+    require_safe_bind(settings.host, tls=tls, auth=True)
     await runner.setup()
     try:
         site = web.TCPSite(runner, settings.host, settings.port, ssl_context=_tls(settings))
@@ -307,6 +301,21 @@ async def serve(application: web.Application, settings: Settings) -> Server:
         raise CannotListenError(f"cannot listen on {where}: {error.strerror or error}") from error
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     return Server(runner, f"{'https' if tls else 'http'}://{host}:{runner.addresses[0][1]}")
+
+
+async def _serve_socket(runner: web.AppRunner, place: str) -> Server:
+    """Listen on a unix socket that nobody but its owner may open. Raises PortTakenError, CannotListenError."""
+    path = free_socket(place)
+    await runner.setup()
+    before = os.umask(0o177)
+    try:
+        await web.UnixSite(runner, path).start()
+    except OSError as error:
+        await runner.cleanup()
+        raise CannotListenError(f"cannot listen on {path}: {error.strerror or error}") from error
+    finally:
+        os.umask(before)
+    return Server(runner, f"{UNIX}{path}")
 
 
 def _tls(settings: Settings) -> ssl.SSLContext | None:

@@ -8,11 +8,13 @@ BODY_MAX = 64 * 1024  # bytes of a body or a frame
 class Settings(Struct, frozen=True, kw_only=True):
     """Where to listen, and the bounds. Durations in seconds.
 
+    With `socket`, a path, only a unix socket there is listened on, which its owner alone may open.
     `hosts` are names other than loopback that clients may use for us. `certificate` and `key` are PEM files for TLS.
     """
 
     host: str = "127.0.0.1"
     port: int = 8700  # 0: any free one
+    socket: str | None = None
     hosts: tuple[str, ...] = ()
     certificate: str | None = None
     key: str | None = None

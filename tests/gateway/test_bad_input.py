@@ -8,7 +8,7 @@ import pytest
 
 from oms.errors import OmsError
 from oms.gateway.guard import UnsafeBindError, require_safe_bind
-from oms.gateway.http import CannotListenError, PortTakenError
+from oms.gateway.listening import CannotListenError, PortTakenError
 from oms.gateway.settings import Settings
 from oms.ports import Batch
 from oms.store.memory import Fault, NoFaults, Trouble
