@@ -156,8 +156,11 @@ class FuturesExchange:
         """Bring coins in, or with a negative amount out.
 
         Raises:
+            ValueError: the amount is no number.
             RefusedError: so much is not to be had; nothing changed.
         """
+        if not amount.is_finite():
+            raise ValueError(f"{amount} {coin} is not an amount")
         owner = self._state.accounts[account]
         with localcontext(EXACT):
             if amount < ZERO and -amount > self._state.spendable(owner, coin):
@@ -378,30 +381,29 @@ class FuturesExchange:
 
     def set_index(self, symbol: str, price: Decimal | None, now_ms: int) -> None:
         """Pin the index price, or with None let it follow the last trade again. Raises ValueError for no price."""
-        _check_pin(price)
-        self._state.prices[symbol].pinned_index = price
+        self._listed(symbol).pinned_index = _pin(price)
         self._moved(symbol, now_ms)
 
     def set_mark(self, symbol: str, price: Decimal | None, now_ms: int) -> None:
         """Pin the mark price, or with None let it follow the index again. Raises ValueError for no price."""
-        _check_pin(price)
-        self._state.prices[symbol].pinned_mark = price
+        self._listed(symbol).pinned_mark = _pin(price)
         self._moved(symbol, now_ms)
 
     def expect_funding(self, symbol: str, rate: Decimal, now_ms: int) -> None:
         """Set the rate of the coming settlements. Raises ValueError beyond the cap."""
         check_rate(rate)
-        self._state.prices[symbol].expected_rate = rate
+        self._listed(symbol).expected_rate = rate
         self._moved(symbol, now_ms)
 
     def settle_funding(self, symbol: str, now_ms: int, rate: Decimal | None = None) -> None:
         """Settle funding now, at the expected rate or another one.
 
         Raises:
-            ValueError: the rate is beyond the cap.
+            ValueError: no such contract, or the rate is beyond the cap.
         """
+        expected = self._listed(symbol).expected_rate
         with localcontext(EXACT):
-            settle_funding(self._state, symbol, self.prices(symbol).expected_rate if rate is None else rate, now_ms)
+            settle_funding(self._state, symbol, expected if rate is None else rate, now_ms)
             self._follow(now_ms)
 
     def liquidate(self, account: str, symbol: str, leg: PositionLeg, now_ms: int) -> None:
@@ -430,8 +432,9 @@ class FuturesExchange:
         """Pause a contract, let it trade again, or delist it: then everything of it ends and is settled at the mark.
 
         Raises:
-            ValueError: it is delisted already.
+            ValueError: no such contract, or it is delisted already.
         """
+        self._listed(symbol)
         if self._state.status[symbol] is Status.DELISTED:
             raise ValueError(f"{symbol} is delisted")
         self._state.status[symbol] = status
@@ -444,6 +447,12 @@ class FuturesExchange:
         return self._state.status[symbol]
 
     # -------------------------------------------------------------------------------------------- how
+
+    def _listed(self, symbol: str) -> Prices:
+        prices = self._state.prices.get(symbol)
+        if prices is None:
+            raise ValueError(f"no contract is called {symbol!r}")
+        return prices
 
     def _moved(self, symbol: str, now_ms: int) -> None:
         with localcontext(EXACT):
@@ -485,6 +494,7 @@ class FuturesExchange:
         return plan
 
 
-def _check_pin(price: Decimal | None) -> None:
+def _pin(price: Decimal | None) -> Decimal | None:
     if price is not None and not (price.is_finite() and price > ZERO):
         raise ValueError(f"{price} is no price")
+    return price

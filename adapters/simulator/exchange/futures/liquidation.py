@@ -68,14 +68,19 @@ class Liquidation:
         self._state.touch(position.symbol)
 
     def price(self, position: Position) -> Decimal:
-        """Return the mark at which the position would be taken over, all else as it is; zero when there is none."""
+        """Return the mark at which the position would be taken over, all other contracts as they are; zero for never.
+
+        The legs of a hedged account that stand and fall together have one price: only their difference is exposed.
+        """
         state = self._state
         contract, mark = state.contracts[position.symbol], state.prices[position.symbol].mark
         account = state.accounts[position.account]
-        excess = self.excess(self._together(position, account), account)
-        away = RATIO.divide(excess, position.size * contract.contract_size)
-        price = mark - away if position.direction is Side.BUY else mark + away
-        return max(on_grid(price, contract.price_step), ZERO)
+        together = self._together(position, account)
+        exposed = sum((one.signed_size for one in together if one.symbol == position.symbol), ZERO)
+        if not exposed:
+            return ZERO
+        away = RATIO.divide(self.excess(together, account), exposed * contract.contract_size)
+        return max(on_grid(mark - away, contract.price_step), ZERO)
 
     def _together(self, position: Position, account: Account) -> tuple[Position, ...]:
         isolated = position.margin_mode is MarginMode.ISOLATED

@@ -3,6 +3,8 @@
 from decimal import Decimal
 from typing import Any
 
+from msgspec import structs
+
 from adapters.simulator.exchange.futures.accounts import Account
 from adapters.simulator.exchange.futures.contracts import Contract, brackets
 from adapters.simulator.exchange.futures.events import Event, OrderChanged, Printed
@@ -35,6 +37,7 @@ CONTRACT = Contract(
     brackets=brackets((50, 10_000, "0.01"), (20, 50_000, "0.025"), (5, 10**9, "0.1")),
     opening=Decimal(100),
 )
+OTHER = structs.replace(CONTRACT, symbol="ETHUSDT", base="ETH", contract_size=Decimal("0.3"), price_step=Decimal("0.2"))
 CODES = {1: (Side.BUY, False), 2: (Side.BUY, True), 3: (Side.SELL, True), 4: (Side.SELL, False)}
 WHO = ("ann", "bob", "cyd", "dan")
 
@@ -46,7 +49,9 @@ class Pit:
         self.now = NOW
         self.events: list[Event] = []
         fund = rules.pop("insurance", Decimal(100_000))
-        self.exchange = FuturesExchange([CONTRACT], self.events.append, rules=Rules(**rules), insurance={"USDT": fund})
+        self.exchange = FuturesExchange(
+            [CONTRACT, OTHER], self.events.append, rules=Rules(**rules), insurance={"USDT": fund}
+        )
         for name in WHO:
             self.exchange.open_account(name, {"USDT": Decimal(10_000)})
             self.exchange.set_position_mode(name, mode)

@@ -2,6 +2,7 @@
 
 from contextlib import suppress
 from decimal import Decimal
+from itertools import product
 from typing import Any
 
 from hypothesis import given as forall
@@ -24,18 +25,19 @@ from adapters.simulator.exchange.futures.orders import (
 from adapters.simulator.exchange.futures.plans import NewPlan, PriceWay
 from adapters.simulator.exchange.futures.positions import Position
 from oms.values import ZERO, PositionLeg, Side
-from tests.adapters.simulator.futures.pit import SYMBOL, WHO, Pit
+from tests.adapters.simulator.futures.pit import OTHER, SYMBOL, WHO, Pit
 
 who = st.sampled_from(WHO)
-far = st.integers(160, 240).map(lambda halves: Decimal(halves) / 2)
-near = st.integers(198, 202).map(lambda halves: Decimal(halves) / 2)
+symbols = st.sampled_from([SYMBOL, SYMBOL, OTHER.symbol])
+far = st.integers(80, 120).map(Decimal)
+near = st.integers(99, 101).map(Decimal)  # on both grids
 prices = st.one_of(near, near, far)
 sizes = st.sampled_from([1, 2, 3, 7, 50, 400, 3_000]).map(Decimal)
 presets = st.none() | st.builds(Preset, prices, st.sampled_from(PriceType))
 entries = st.builds(
     NewOrder,
     account=who,
-    symbol=st.just(SYMBOL),
+    symbol=symbols,
     side=st.sampled_from(Side),
     size=sizes,
     price=near,
@@ -45,7 +47,7 @@ entries = st.builds(
 orders = st.builds(
     NewOrder,
     account=who,
-    symbol=st.just(SYMBOL),
+    symbol=symbols,
     side=st.sampled_from(Side),
     reduce_only=st.booleans(),
     type=st.sampled_from([OrderType.LIMIT, OrderType.LIMIT, OrderType.MARKET]),
@@ -59,7 +61,7 @@ orders = st.builds(
 plans = st.builds(
     NewPlan,
     account=who,
-    symbol=st.just(SYMBOL),
+    symbol=symbols,
     kind=st.sampled_from(PlanKind),
     side=st.sampled_from(Side),
     reduce_only=st.booleans(),
@@ -72,11 +74,11 @@ plans = st.builds(
 )
 amends = st.tuples(st.just("amend"), st.integers(0, 50), st.none() | prices, st.none() | sizes)
 cancels = st.tuples(st.just("cancel"), st.integers(0, 50))
-marks = st.tuples(st.just("mark"), st.none() | prices)
-fundings = st.tuples(st.just("fund"), st.integers(-375, 375).map(lambda rate: Decimal(rate) / 10_000))
+marks = st.tuples(st.just("mark"), symbols, st.none() | prices)
+fundings = st.tuples(st.just("fund"), symbols, st.integers(-375, 375).map(lambda rate: Decimal(rate) / 10_000))
 transfers = st.tuples(st.just("move"), who, st.integers(-5_000, 2_000).map(Decimal))
 closes = st.tuples(st.just("close"), who)
-seizures = st.tuples(st.sampled_from(["liquidate", "deleverage"]), who, st.sampled_from(PositionLeg))
+seizures = st.tuples(st.sampled_from(["liquidate", "deleverage"]), who, symbols, st.sampled_from(PositionLeg))
 delistings = st.tuples(st.just("delist"))
 actions = st.one_of(
     entries, entries, entries, orders, orders, plans, amends, cancels, marks, fundings, transfers, closes
@@ -109,32 +111,37 @@ class World:
                 self.placed.append((account, exchange.amend(account, order_id, now, price=price, size=size).order_id))
             case ("cancel", number) if self.placed:
                 exchange.cancel(*self.placed[number % len(self.placed)], now)
-            case ("mark", price):
-                exchange.set_mark(SYMBOL, price, now)
-            case ("fund", rate):
-                exchange.settle_funding(SYMBOL, now, rate)
+            case ("mark", symbol, price):
+                exchange.set_mark(symbol, price, now)
+            case ("fund", symbol, rate):
+                exchange.settle_funding(symbol, now, rate)
             case ("move", name, amount):
                 exchange.transfer(name, "USDT", amount, now)
                 self.brought += amount
             case ("close", name):
                 exchange.close_all(name, now)
-            case ("liquidate", name, leg):
-                exchange.liquidate(name, SYMBOL, leg, now)
-            case ("deleverage", name, leg):
-                exchange.deleverage(name, SYMBOL, leg, now)
+            case ("liquidate", name, symbol, leg):
+                exchange.liquidate(name, symbol, leg, now)
+            case ("deleverage", name, symbol, leg):
+                exchange.deleverage(name, symbol, leg, now)
             case ("delist",):
-                exchange.set_status(SYMBOL, Status.DELISTED, now)
+                for symbol in exchange.contracts:
+                    exchange.set_status(symbol, Status.DELISTED, now)
 
     def check(self) -> None:
         exchange = self.pit.exchange
-        positions = [one for name in WHO for one in exchange.accounts[name].held_positions()]
-        assert sum((one.signed_size for one in positions), ZERO) == 0
+        for symbol in exchange.contracts:
+            self._check_contract(symbol)
         equity = sum((exchange.equity(name, "USDT") for name in WHO), ZERO)
         assert equity + exchange.fees.get("USDT", ZERO) + exchange.insurance["USDT"] == self.brought
         assert exchange.insurance["USDT"] >= 0
         for name in WHO:
             self._check_account(name)
-        book = exchange.book(SYMBOL)
+
+    def _check_contract(self, symbol: str) -> None:
+        held = [one for name in WHO for one in self.pit.account(name).held_positions(symbol)]
+        assert sum((one.signed_size for one in held), ZERO) == 0
+        book = self.pit.exchange.book(symbol)
         bid, ask = book.bids.best(), book.asks.best()
         assert bid is None or ask is None or bid.price < ask.price
 
@@ -145,7 +152,8 @@ class World:
         assert wallet.deposit == sum((one.margin for one in account.positions.values()), ZERO)
         assert all(one.size >= 0 and one.margin >= 0 and one.cost >= 0 for one in account.positions.values())
         assert all(not (one.margin or one.cost) for one in account.positions.values() if not one.size)
-        resting = [order for side in (Side.BUY, Side.SELL) for order in self.pit.exchange.book(SYMBOL).own(side)]
+        books = [self.pit.exchange.book(symbol) for symbol in self.pit.exchange.contracts]
+        resting = [order for book in books for side in (Side.BUY, Side.SELL) for order in book.own(side)]
         assert {one.order_id for one in resting if one.account == name} == set(account.open)
         for position in account.positions.values():
             self._check_promises(name, position)
@@ -153,7 +161,7 @@ class World:
     def _check_promises(self, name: str, position: Position) -> None:
         account = self.pit.account(name)
         closing = Side.SELL if position.direction is Side.BUY else Side.BUY
-        waiting = [one for one in account.live_orders(SYMBOL) if one.leg is position.leg]
+        waiting = [one for one in account.live_orders(position.symbol) if one.leg is position.leg]
         assert sum((one.leaves for one in waiting if one.reduce_only), ZERO) <= position.size
         assert all(one.side is closing for one in waiting if one.reduce_only)
         assert sum((one.leaves - one.opens for one in waiting), ZERO) <= position.size
@@ -193,12 +201,11 @@ def test_the_past_adds_up_to_the_present(*, modes: list[PositionMode], history: 
     for name in WHO:
         account = world.pit.account(name)
         assert account.wallet("USDT").total == 10_000 + sum((flow.amount for flow in account.flows), ZERO)
-        for leg in PositionLeg:
-            held = account.position(SYMBOL, leg)
-            signed = sum(
-                (one.size if one.side is Side.BUY else -one.size for one in account.fills if one.leg is leg), ZERO
-            )
-            assert signed == (held.signed_size if held else 0)
+        for symbol, leg in product(world.pit.exchange.contracts, PositionLeg):
+            held = account.position(symbol, leg)
+            fills = [one for one in account.fills if (one.symbol, one.leg) == (symbol, leg)]
+            total = sum((one.size if one.side is Side.BUY else -one.size for one in fills), ZERO)
+            assert total == (held.signed_size if held else 0)
         for order in (*account.open.values(), *account.closed.values()):
             assert order.filled_size == sum((one.size for one in account.fills_of.get(order.order_id, [])), ZERO)
             assert (order.order_id in account.open) == order.live

@@ -64,6 +64,23 @@ def test_the_liquidation_price_is_the_mark_at_which_it_happens_for_a_short_too()
     assert pit.held("dan") == "flat"
 
 
+def test_the_legs_of_a_hedge_have_one_liquidation_price_and_even_ones_have_none() -> None:
+    pit = leveraged(900, margin_mode=MarginMode.CROSS)
+    pit.exchange.transfer("dan", "USDT", Decimal(-9_000), pit.now)
+    pit.place("ann 1 400 @ 100")
+    pit.place("dan 4 400 @ 100")
+    prices = {pit.exchange.liquidation_price(one) for one in pit.account("dan").held_positions()}
+    assert len(prices) == 1
+    price = prices.pop()
+
+    mark(pit, str(price))
+    assert pit.held("dan") == "long 900, short 400"
+    mark(pit, "100")
+    pit.place("ann 1 500 @ 100")
+    pit.place("dan 4 500 @ 100")
+    assert {pit.exchange.liquidation_price(one) for one in pit.account("dan").held_positions()} == {0}
+
+
 def test_s26_the_market_takes_it_first_and_the_trader_loses_all_of_the_margin_and_no_more() -> None:
     pit = leveraged()
     pit.place("bob 1 400 @ 98.5")
