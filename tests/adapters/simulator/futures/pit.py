@@ -67,7 +67,7 @@ class Pit:
         mode = Mode(words[3]) if len(words) > 3 and words[3] != "@" else Mode.GTC
         new = NewOrder(
             account=words[0],
-            symbol=SYMBOL,
+            symbol=more.pop("symbol", SYMBOL),
             side=side,
             reduce_only=reduce_only,
             type=OrderType.LIMIT if priced else OrderType.MARKET,

@@ -10,7 +10,7 @@ from adapters.simulator.exchange.futures.events import Action, Event, OrderChang
 from adapters.simulator.exchange.futures.exchange import FuturesExchange
 from adapters.simulator.exchange.futures.orders import MarginMode, NewOrder, OrderType, PositionMode, RefusedError
 from oms.values import ZERO, PositionLeg, Side
-from tests.adapters.simulator.futures.pit import NOW, SYMBOL, Pit
+from tests.adapters.simulator.futures.pit import NOW, OTHER, SYMBOL, Pit
 
 FUND = 100_000
 
@@ -239,3 +239,89 @@ def test_a_stop_at_the_mark_is_lost_to_a_liquidation_that_comes_first() -> None:
     mark(pit, "98")
 
     assert (pit.held("dan"), pit.account("dan").plans) == ("flat", {})
+
+
+def own_counterparty(fund: int) -> Pit:
+    """Dan is long 900 and short 800 on the whole of his 640: if he falls, he is his own counterparty for the most."""
+    pit = Pit(insurance=Decimal(fund))
+    pit.place("ann 4 900 @ 100")
+    pit.place("dan 1 900 @ 100", leverage=50)
+    pit.place("ann 2 800 @ 100")
+    pit.place("dan 4 800 @ 100")
+    pit.exchange.set_mark(SYMBOL, Decimal(100), pit.now)
+    available, _, deposit = pit.wallet("dan")
+    pit.exchange.transfer("dan", "USDT", 640 - deposit - available, pit.now)
+    return pit
+
+
+def test_who_is_his_own_counterparty_keeps_nothing_of_what_his_other_leg_wins() -> None:
+    pit = own_counterparty(0)
+
+    mark(pit, "45.5")  # 640 less 545: below the maintenance of 170
+
+    assert (pit.held("dan"), pit.held("ann")) == ("flat", "flat")
+    assert pit.wallet("dan") == (0, 0, 0)
+
+
+def test_a_debt_that_nobody_can_pay_stays_and_is_paid_when_the_fund_can() -> None:
+    pit = own_counterparty(0)
+
+    mark(pit, "20")
+
+    assert pit.held("dan") == "flat"
+    assert pit.exchange.insurance["USDT"] == 0
+    owed = pit.wallet("dan")[0]
+    assert owed == -75
+
+    mark(pit, "100")
+    pit.place("ann 4 900 @ 100")
+    pit.place("bob 1 900 @ 100", leverage=50, margin_mode=MarginMode.ISOLATED)
+    pit.place("cyd 1 900 @ 99")
+    mark(pit, "98.5")  # bob's liquidation leaves 90 to the fund
+    pit.place("ann 4 1 @ 99")
+    pit.place("cyd 1 1 @ 99")
+
+    assert pit.wallet("dan")[0] == 0
+    assert pit.exchange.insurance["USDT"] == 15
+
+
+def test_a_bankruptcy_price_off_the_grid_leaves_the_rest_to_the_fund() -> None:
+    pit = Pit(insurance=ZERO)
+    pit.place("ann 4 1000 @ 100")
+    pit.place("dan 1 1000 @ 100", leverage=30, margin_mode=MarginMode.ISOLATED)
+    before, _, deposit = pit.wallet("dan")
+
+    mark(pit, "97")  # bankrupt at 96.67, closed against ann at 97
+
+    assert {fill.price for fill in pit.account("dan").fills} == {100, 97}
+    assert pit.wallet("dan") == (before, 0, 0)
+    assert pit.exchange.insurance["USDT"] == deposit - 300 > 33
+
+
+def test_a_cross_account_that_falls_leaves_its_isolated_positions_alone() -> None:
+    pit = Pit()
+    pit.place("ann 4 100 @ 100", symbol=OTHER.symbol)
+    pit.place("dan 1 100 @ 100", symbol=OTHER.symbol, leverage=20, margin_mode=MarginMode.ISOLATED)
+    pit.place("ann 4 900 @ 100")
+    pit.place("dan 1 900 @ 100", leverage=50)
+    pit.place("bob 1 900 @ 96")
+    pit.exchange.transfer("dan", "USDT", -pit.wallet("dan")[0], pit.now)
+
+    mark(pit, "98.5")
+
+    assert pit.held("dan") == "long 100"
+    assert pit.wallet("dan") == (0, 0, 150)
+
+
+def test_what_falls_together_shares_the_balance_by_its_maintenance() -> None:
+    pit = Pit(insurance=ZERO)
+    for symbol, size in ((SYMBOL, 900), (OTHER.symbol, 100)):
+        pit.place(f"ann 4 {size} @ 100", symbol=symbol)
+        pit.place(f"dan 1 {size} @ 100", symbol=symbol, leverage=50)
+        pit.exchange.set_mark(symbol, Decimal(100), pit.now)
+    pit.exchange.transfer("dan", "USDT", -pit.wallet("dan")[0], pit.now)  # 240 of deposit for 90 and 30 coins are left
+
+    pit.exchange.liquidate("dan", SYMBOL, PositionLeg.LONG, pit.now)
+
+    assert [fill.price for fill in pit.account("dan").fills][2:] == [98, 98]
+    assert pit.wallet("dan") == (0, 0, 0)

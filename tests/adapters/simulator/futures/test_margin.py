@@ -6,6 +6,7 @@ import pytest
 
 from adapters.simulator.exchange.futures.contracts import CONTRACTS
 from adapters.simulator.exchange.futures.events import PositionChanged, WalletChanged
+from adapters.simulator.exchange.futures.money import share
 from adapters.simulator.exchange.futures.orders import MarginMode, PositionMode, Refusal, RefusedError
 from tests.adapters.simulator.futures.pit import CONTRACT, SYMBOL, Pit
 
@@ -161,3 +162,30 @@ def test_what_is_told_last_is_what_is_so() -> None:
         told = [one.position for one in pit.events if isinstance(one, PositionChanged) and one.position.account == name]
         for position in pit.account(name).positions.values():
             assert [one for one in told if one.leg is position.leg][-1] == position
+
+
+def test_a_limit_sell_below_the_market_needs_the_margin_of_the_price_it_will_get() -> None:
+    pit = Pit()
+    pit.exchange.transfer("dan", "USDT", Decimal(-9_985), pit.now)
+    pit.place("ann 1 10 @ 200")
+
+    assert pit.refusal("dan 4 10 @ 100") is Refusal.BALANCE_NOT_ENOUGH  # 15 are enough at 100, and not at 200
+
+
+def test_an_amend_may_use_what_its_order_holds_already() -> None:
+    pit = Pit()
+    pit.exchange.transfer("dan", "USDT", Decimal(-9_989), pit.now)
+    order = pit.place("dan 1 10 @ 100")  # 10.06 of 11
+
+    pit.exchange.amend("dan", order.order_id, pit.now, price=Decimal(109))
+    with pytest.raises(RefusedError, match="balance_not_enough"):
+        pit.exchange.amend("dan", order.order_id, pit.now, price=Decimal(110))
+
+    assert pit.wallet("dan") == (Decimal("0.0346"), Decimal("10.9654"), 0)
+
+
+def test_the_whole_is_shared_out_to_the_last_digit_and_a_part_is_rounded() -> None:
+    tiny = Decimal("0.1234567890123456789")
+
+    assert share(tiny, Decimal(3), Decimal(3)) == tiny
+    assert share(Decimal(1), Decimal(1), Decimal(3)) == Decimal("0.333333333333")

@@ -124,3 +124,26 @@ def test_every_fill_says_what_it_closed_and_what_it_opened() -> None:
         ("ann", 0, 5, 0),
         ("bob", 0, 5, 0),
     ]
+
+
+def test_fill_or_kill_does_not_count_on_its_own_accounts_orders() -> None:
+    pit = Pit()
+    pit.place("ann 4 3 @ 100")
+    pit.place("bob 4 2 @ 100")
+
+    order = pit.place("ann 1 5 fok @ 100")
+
+    assert (order.state, order.filled_size) == ("canceled", 0)
+
+
+def test_fill_or_kill_trades_nothing_when_it_would_end_at_its_own_accounts_order() -> None:
+    pit = Pit()
+    pit.place("bob 4 2 @ 100")
+    pit.place("ann 4 1 @ 100.5")
+    pit.place("bob 4 3 @ 101")
+
+    killed = pit.place("ann 1 5 fok @ 101", stp="cancel_taker")
+    filled = pit.place("ann 1 5 fok @ 101", stp="cancel_maker")
+
+    assert (killed.state, killed.filled_size) == ("canceled", 0)
+    assert (filled.state, filled.filled_size) == ("filled", 5)
