@@ -49,8 +49,9 @@ class Pit:
         self.now = NOW
         self.events: list[Event] = []
         fund = rules.pop("insurance", Decimal(100_000))
+        portion = rules.pop("portion", None)
         self.exchange = FuturesExchange(
-            [CONTRACT, OTHER], self.events.append, rules=Rules(**rules), insurance={"USDT": fund}
+            [CONTRACT, OTHER], self.events.append, rules=Rules(**rules), portion=portion, insurance={"USDT": fund}
         )
         for name in WHO:
             self.exchange.open_account(name, {"USDT": Decimal(10_000)})

@@ -6,7 +6,7 @@ import pytest
 
 from adapters.simulator.exchange.futures.events import OrderChanged
 from adapters.simulator.exchange.futures.orders import CancelSource, Refusal
-from tests.adapters.simulator.futures.pit import Pit
+from tests.adapters.simulator.futures.pit import SYMBOL, Pit
 
 BOOK = ("ann 4 2 @ 101", "ann 4 3 @ 102", "bob 1 2 @ 99", "bob 1 3 @ 98")
 
@@ -147,3 +147,48 @@ def test_fill_or_kill_trades_nothing_when_it_would_end_at_its_own_accounts_order
 
     assert (killed.state, killed.filled_size) == ("canceled", 0)
     assert (filled.state, filled.filled_size) == ("filled", 5)
+
+
+def test_a_match_can_come_in_pieces() -> None:
+    pit = Pit(portion=lambda size, step: min(size, 2 * step))
+    pit.place("ann 4 5 @ 100")
+
+    pit.place("bob 1 5 @ 100")
+
+    assert [int(fill.size) for fill in pit.account("bob").fills] == [2, 2, 1]
+
+
+def test_the_past_is_kept_as_long_as_there_is_room_for_it() -> None:
+    pit = Pit()
+    pit.exchange.open_account("eve", {"USDT": Decimal(1_000)}, history_max=2)
+    orders = []
+    for _ in range(4):
+        orders.append(pit.place("eve 1 1 @ 100"))
+        pit.place("bob 4 1 @ 100")
+
+    eve = pit.account("eve")
+    assert list(eve.closed) == list(eve.fills_of) == [order.order_id for order in orders[2:]]
+    assert (len(eve.fills), len(eve.flows)) == (2, 2)
+    assert pit.exchange.open_interest(SYMBOL) == 4
+
+
+@pytest.mark.parametrize("amount", ["-1", "NaN", "Infinity"])
+def test_an_account_is_not_opened_twice_nor_with_what_is_no_amount(amount: str) -> None:
+    pit = Pit()
+
+    with pytest.raises(ValueError, match="exists"):
+        pit.exchange.open_account("ann", {})
+    with pytest.raises(ValueError, match="is not an amount"):
+        pit.exchange.open_account("eve", {"USDT": Decimal(amount)})
+
+
+def test_the_venues_own_door_knows_what_is_no_contract_and_no_price() -> None:
+    pit = Pit()
+
+    with pytest.raises(ValueError, match="no contract"):
+        pit.exchange.set_mark("DOGEUSDT", Decimal(1), pit.now)
+    with pytest.raises(ValueError, match="no price"):
+        pit.exchange.set_index(SYMBOL, Decimal(0), pit.now)
+    with pytest.raises(ValueError, match="no contract"):
+        pit.exchange.settle_funding("DOGEUSDT", pit.now)
+    assert pit.refusal("ann 1 1 @ 100", symbol="DOGEUSDT") is Refusal.UNKNOWN_SYMBOL
