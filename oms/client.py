@@ -44,6 +44,7 @@ from oms.gateway.views import (
 )
 from oms.ports import Clock, Ids
 from oms.runtime import SystemClock, TimeOrderedIds
+from oms.venue import Protection, Trigger
 
 ATTEMPTS_MAX: Final = 8  # of one call
 PAUSES: Final = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0)  # seconds between attempts, each varied by half; the last repeats
@@ -153,6 +154,11 @@ class Client:
         account: str | None = None,
         client_order_id: str | None = None,
         tags: Mapping[str, str] | None = None,
+        leverage: Amount | None = None,
+        margin_mode: str | None = None,
+        trigger: Trigger | None = None,
+        take_profit: Protection | None = None,
+        stop_loss: Protection | None = None,
     ) -> OrderAnswer:
         """Place an order and return it once it is durable; without a `client_order_id` one is made.
 
@@ -175,11 +181,31 @@ class Client:
             "position_leg": position_leg,
             "account": account,
             "tags": tags,
+            "leverage": _spelled(leverage),
+            "margin_mode": margin_mode,
+            "trigger": msgspec.to_builtins(trigger),
+            "take_profit": msgspec.to_builtins(take_profit),
+            "stop_loss": msgspec.to_builtins(stop_loss),
         }
         try:
             return await self._call(OrderAnswer, "POST", "/v1/orders", body=_given(body))
         except UnreachableError as error:
             raise UnreachableError(f"order {name}: {error}") from error
+
+    async def amend(
+        self,
+        order: OrderView | str,
+        *,
+        price: Amount | None = None,
+        quantity: Amount | None = None,
+        account: str | None = None,
+    ) -> OrderAnswer:
+        """Ask for another price or total quantity of a working order; return it once the request is durable."""
+        if isinstance(order, OrderView):
+            account, order = order.account, order.client_order_id
+        path, query, key = f"/v1/orders/{order}", {"account": account}, self._ids.next()
+        change = _given({"price": _spelled(price), "quantity": _spelled(quantity)})
+        return await self._call(OrderAnswer, "PATCH", path, query=query, body=change, key=key)
 
     async def cancel(
         self, order: OrderView | str, *, account: str | None = None, reason: str | None = None

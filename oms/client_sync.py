@@ -49,6 +49,10 @@ class SyncClient:
         """Place an order, as `Client.place`."""
         return self._run(self._client.place(**order))
 
+    def amend(self, order: OrderView | str, **change: Any) -> OrderAnswer:  # noqa: ANN401  # as Client.amend
+        """Ask for another price or quantity, as `Client.amend`."""
+        return self._run(self._client.amend(order, **change))
+
     def cancel(self, order: OrderView | str, **more: Any) -> OrderAnswer:  # noqa: ANN401  # as Client.cancel
         """Ask for an order's end, as `Client.cancel`."""
         return self._run(self._client.cancel(order, **more))

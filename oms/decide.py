@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from oms.account import state as accounts
 from oms.account.events import AccountEvent, BalanceAdjusted, TradesCovered, WriterStarted
@@ -18,12 +19,12 @@ from oms.breaks import decisions as disagreements
 from oms.breaks.decisions import DisagreementsReport, ExplainBreak, ResolveBreak
 from oms.breaks.events import BreakKind
 from oms.breaks.state import DEFAULT_POLICY, Policy, blocking
-from oms.errors import InvalidOrderError, UnknownSymbolError
+from oms.errors import InvalidOrderError, UnknownOrderError, UnknownSymbolError
 from oms.instrument import Instrument
 from oms.order import decisions as orders
-from oms.order.events import CommissionReported, OrderEvent, OrderFilled, TradeBusted
-from oms.order.holds import contracts
-from oms.order.messages import CancelOrder, OrderNews, PlaceOrder
+from oms.order.events import CommissionReported, OrderEvent, OrderFilled, OrderRequested, TradeBusted
+from oms.order.holds import contracts, hold
+from oms.order.messages import AmendOrder, CancelOrder, OrderNews, PlaceOrder
 from oms.order.state import Order
 from oms.ports import VenueMessage
 from oms.position import state as positions
@@ -64,7 +65,7 @@ class BalancesReport(Struct, frozen=True, kw_only=True, gc=False):
     reason: str
 
 
-Command = PlaceOrder | CancelOrder | HaltTrading | ResumeTrading | ExplainBreak | ResolveBreak
+Command = PlaceOrder | AmendOrder | CancelOrder | HaltTrading | ResumeTrading | ExplainBreak | ResolveBreak
 AccountNews = BalancesReport | WriterStarted | TradesCovered | DisagreementsReport
 Report = OrderNews | AccountNews
 Addressed = tuple[str, Report]  # the stream it is about, and what is said of it
@@ -134,6 +135,9 @@ class Decider:
                 stream = order_stream(self.account, command.client_order_id)
                 events = orders.place(command, book.orders.get(stream), self._facts(command, book), self.limits)
                 state = _order(book, stream, events, facts)
+            case AmendOrder() as command:
+                stream = order_stream(self.account, command.client_order_id)
+                state = _order(book, stream, self._amend(command, book.orders.get(stream), book), facts)
             case CancelOrder() as command:
                 stream = order_stream(self.account, command.client_order_id)
                 state = _order(book, stream, orders.cancel(command, book.orders.get(stream)), facts)
@@ -147,7 +151,21 @@ class Decider:
                 state = _account(book, _resolve(command, book), facts)
         return Decided(facts, state)
 
-    def _facts(self, command: PlaceOrder, book: Book) -> Facts:
+    def _amend(self, command: AmendOrder, order: Order | None, book: Book) -> tuple[OrderEvent, ...]:
+        """Return the events of a change: what the order holds already may be spent on it."""
+        if order is None:
+            raise UnknownOrderError(f"no order {command.client_order_id} on account {command.account}")
+        facts = self._facts(order.request, book)
+        own = ZERO if order.request.reduces else order.leaves_quantity
+        facts = replace(
+            facts,
+            available=EXACT.add(facts.available, hold(order)[1]),
+            open_orders=facts.open_orders - 1,
+            opening=max(EXACT.subtract(facts.opening, own), ZERO),
+        )
+        return orders.amend(command, order, facts, self.limits)
+
+    def _facts(self, command: PlaceOrder | OrderRequested, book: Book) -> Facts:
         try:
             base, quote = purses(command.symbol)
         except ValueError as error:
@@ -164,7 +182,7 @@ class Decider:
             opening=self._opening(command, book),
         )
 
-    def _contract_facts(self, command: PlaceOrder, book: Book, settle: Purse) -> Facts:
+    def _contract_facts(self, command: PlaceOrder | OrderRequested, book: Book, settle: Purse) -> Facts:
         """Return what is known of a perpetual: what closing it may close, what opening it may draw on."""
         symbol, side, leg = command.symbol, command.side, command.position_leg
         held = book.positions.get(position_stream(self.account, symbol, leg), FLAT)
@@ -187,7 +205,7 @@ class Decider:
             opening=self._opening(command, book),
         )
 
-    def _opening(self, command: PlaceOrder, book: Book) -> Decimal:
+    def _opening(self, command: PlaceOrder | OrderRequested, book: Book) -> Decimal:
         """Return what live orders may still add to the leg on the command's side, where a limit asks for it."""
         if command.symbol not in self.limits.position_max:
             return ZERO
@@ -244,7 +262,7 @@ def _order(book: Book, stream: str, events: Sequence[OrderEvent], facts: list[Fa
     return book.orders.get(stream)
 
 
-def _halted(account: accounts.Account, command: PlaceOrder) -> str | None:
+def _halted(account: accounts.Account, command: PlaceOrder | OrderRequested) -> str | None:
     halt = account.halt_of(command.strategy, command.symbol)
     return None if halt is None else f"{halt.reason} (halt {halt.halt_id})"
 

@@ -5,16 +5,20 @@ repeated blindly; what an answer does not settle is left in doubt for the watche
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Sequence
 from typing import Final
 
-from oms.decide import Fact
+from oms.decide import Addressed, Fact
 from oms.engine import Engine
 from oms.errors import FencedError
 from oms.evidence import kept
 from oms.order.decisions import ATTEMPTS_MAX
-from oms.order.events import CancelRequested, SendStarted, VenueAccepted
+from oms.order.events import AmendRequested, CancelRequested, SendStarted, VenueAccepted
 from oms.order.messages import (
+    AmendRejected,
+    AmendTaken,
+    AmendUnanswered,
     CancelRejected,
     CancelTaken,
     CancelUnanswered,
@@ -24,10 +28,11 @@ from oms.order.messages import (
     SubmitRepeated,
     SubmitUnknown,
 )
-from oms.order.state import Life, Order
+from oms.order.state import Amend, Life, Order
 from oms.ports import Clock, Ids, Spawn
-from oms.reports import Ack, Refusal, RefusalClass
-from oms.venue import Answer, Evidence, NewOrder, NoAnswerError, OrderRef, Venue
+from oms.reports import Ack, OrderReport, Refusal, RefusalClass
+from oms.values import Provenance
+from oms.venue import Amendment, Answer, Evidence, NewOrder, NoAnswerError, OrderRef, Venue
 
 AGAIN_SECONDS: Final = 3.0  # a cancel that has not ended its order by then is sent again
 BACK_OFF_SECONDS: Final = (0.25, 1.0)  # before the second and the third send of one order
@@ -44,6 +49,7 @@ class Dispatcher:
         self._spawn = spawn
         self._sending: dict[str, asyncio.Event] = {}  # streams whose submit is not answered yet
         self._cancelling: set[str] = set()  # streams whose cancel is not answered yet
+        self._amending: dict[str, deque[str]] = {}  # changes by stream whose answers are awaited, the first one's first
         self._cancelled: dict[str, float] = {}  # when a cancel was last sent, for streams of the last few seconds
         engine.on_commit.append(self._handed)
         engine.on_recovered.append(self._recovered)
@@ -51,7 +57,7 @@ class Dispatcher:
     @property
     def in_flight(self) -> int:
         """Calls whose answers are awaited."""
-        return len(self._sending) + len(self._cancelling)
+        return len(self._sending) + len(self._cancelling) + len(self._amending)
 
     async def drain(self, seconds: float) -> bool:
         """Wait for the answers of what is under way, at most `seconds`; whether all of them came."""
@@ -61,7 +67,8 @@ class Dispatcher:
         return not self.in_flight
 
     def resume_cancels(self) -> None:
-        """Send the cancels again that still wait for their order's end after a while: cancelling twice is safe.
+        """Send the cancels again that still wait for their order's end after a while: cancelling twice is safe. Look
+        whether changes were applied that should show by now.
 
         What is not committed yet is left to its commit.
         """
@@ -70,14 +77,18 @@ class Dispatcher:
         uncommitted = self._engine.uncommitted()
         for stream in list(self._engine.book.unsettled):
             if stream not in self._cancelled and stream not in uncommitted:
-                self._cancel_pending(stream, self._engine.book.orders[stream])
+                order = self._engine.book.orders[stream]
+                self._cancel_pending(stream, order)
+                if order.amends and stream not in self._amending:
+                    self._look_for_amends(stream, order)
 
     def _recovered(self) -> None:
         self._spawn(self._doubt(), name="doubt what was being sent")
 
     async def _doubt(self) -> None:
         try:
-            await self._engine.doubt_unsent("the log was lost while sending", frozenset(self._sending))
+            awaited = frozenset((*self._sending, *self._amending))
+            await self._engine.doubt_unsent("the log was lost while sending", awaited)
         except FencedError:
             return  # the account's new writer doubts them as it starts
         self.resume_cancels()
@@ -92,6 +103,13 @@ class Dispatcher:
                     self._spawn(self._submit(stream, order), name=f"submit {stream}")
                 case CancelRequested() | VenueAccepted():
                     self._cancel_pending(stream, order)
+                case AmendRequested():
+                    waiting = self._amending.get(stream)
+                    if waiting is not None:
+                        waiting.append(event.request_id)
+                    else:
+                        self._amending[stream] = deque([event.request_id])
+                        self._spawn(self._amend(stream), name=f"amend {stream}")
                 case _:
                     pass
 
@@ -146,9 +164,105 @@ class Dispatcher:
         return self._unknown(order, "the answer says neither yes nor no", answer.evidence)
 
     def _unknown(self, order: Order, reason: str, evidence: Evidence) -> SubmitUnknown:
+        return SubmitUnknown(reason=reason[:200], valid_until_ns=self._valid_until_ns(order, evidence))
+
+    def _valid_until_ns(self, order: Order, evidence: Evidence) -> int:
+        """Return until when a request that left then may still be executed."""
         sent_ns = evidence.sent_ns or self._clock.now_ns()
-        valid_until_ns = sent_ns + int(self._venue.capabilities(order.request.symbol).submit_validity * 1e9)
-        return SubmitUnknown(reason=reason[:200], valid_until_ns=valid_until_ns)
+        return sent_ns + int(self._venue.capabilities(order.request.symbol).submit_validity * 1e9)
+
+    # ------------------------------------------------------------------------------------------------ amend
+
+    async def _amend(self, stream: str) -> None:
+        """Send the changes of one order, one after the other: the venue must not meet them in another order."""
+        waiting = self._amending[stream]
+        try:
+            sending = self._sending.get(stream)
+            if sending is not None:
+                await sending.wait()  # a change that overtakes its order finds nothing to change
+            while waiting:
+                await self._amend_once(stream, waiting[0])
+                waiting.popleft()
+        except FencedError:
+            pass
+        finally:
+            self._amending.pop(stream, None)
+
+    async def _amend_once(self, stream: str, request_id: str) -> None:
+        order = self._engine.book.orders.get(stream)
+        change = None if order is None else next((each for each in order.amends if each.request_id == request_id), None)
+        if order is None or change is None:
+            return  # the order's end was faster
+        if order.life is not Life.WORKING:
+            await self._engine.report([(stream, AmendRejected(request_id=request_id, reason="not_working"))])
+            return
+        news, evidence = await self._ask_amend(order, change)
+        await self._engine.report([(stream, news)], evidence=kept(evidence, self._ids, self._clock))
+
+    async def _ask_amend(self, order: Order, change: Amend) -> tuple[OrderNews, Evidence]:
+        request_id = change.request_id
+        try:
+            answer = await self._venue.amend(
+                Amendment(order=order_ref(order), price=change.price, quantity=change.quantity)
+            )
+        except NoAnswerError as error:
+            if not error.sent:
+                return AmendRejected(request_id=request_id, reason="not_sent", text=error.cause[:200]), error.evidence
+            until_ns = self._valid_until_ns(order, error.evidence)
+            return (
+                AmendUnanswered(request_id=request_id, reason=error.cause[:200], valid_until_ns=until_ns),
+                error.evidence,
+            )
+        until_ns = self._valid_until_ns(order, answer.evidence)
+        for report in answer.reports:
+            match report:
+                case Ack():
+                    taken = AmendTaken(
+                        request_id=request_id, valid_until_ns=until_ns, venue_order_id=report.venue_order_id
+                    )
+                    return taken, answer.evidence
+                case Refusal(klass=RefusalClass.UNKNOWN):
+                    break
+                case Refusal():
+                    refused = AmendRejected(
+                        request_id=request_id, reason=report.reason, code=report.code, text=report.text
+                    )
+                    return refused, answer.evidence
+                case _:
+                    continue
+        reason = "the answer says neither yes nor no"
+        return AmendUnanswered(request_id=request_id, reason=reason, valid_until_ns=until_ns), answer.evidence
+
+    def _look_for_amends(self, stream: str, order: Order) -> None:
+        """Ask for an order whose changes should show by now."""
+        now_ns = self._clock.now_ns()
+        due = deque(each.request_id for each in order.amends if 0 < each.valid_until_ns < now_ns)
+        if due and order.life is Life.WORKING:
+            self._amending[stream] = due
+            self._spawn(self._settle_amends(stream, tuple(due)), name=f"settle the changes of {stream}")
+
+    async def _settle_amends(self, stream: str, due: Sequence[str]) -> None:
+        """Record what the venue shows of an order; a change that it does not show by now was not applied."""
+        try:
+            order = self._engine.book.orders[stream]
+            answer = await self._venue.order(order_ref(order))
+            shown = [report for report in answer.reports if isinstance(report, OrderReport)]
+            if shown:
+                news: list[Addressed] = [(stream, each) for each in shown]
+                news += [(stream, AmendRejected(request_id=request_id, reason="not_applied")) for request_id in due]
+                evidence = kept(answer.evidence, self._ids, self._clock)
+                await self._engine.report(news, source=Provenance.POLL, evidence=evidence)
+            else:
+                await asyncio.sleep(AGAIN_SECONDS)
+        except NoAnswerError:
+            await asyncio.sleep(AGAIN_SECONDS)
+        except FencedError:
+            pass
+        finally:
+            waiting = self._amending.pop(stream)
+            if len(waiting) > len(due):  # asked for meanwhile
+                self._amending[stream] = deque(list(waiting)[len(due) :])
+                self._spawn(self._amend(stream), name=f"amend {stream}")
 
     # ------------------------------------------------------------------------------------------------ cancel
 
@@ -215,7 +329,12 @@ def new_order(order: Order) -> NewOrder:
 def order_ref(order: Order) -> OrderRef:
     """Return how the venue knows the order."""
     request = order.request
-    return OrderRef(client_order_id=request.client_order_id, symbol=request.symbol, venue_order_id=order.venue_order_id)
+    return OrderRef(
+        client_order_id=request.client_order_id,
+        symbol=request.symbol,
+        venue_order_id=order.venue_order_id,
+        conditional=order.waits,
+    )
 
 
 def _not_sent(order: Order, reason: str, text: str, code: str | None = None) -> OrderNews:

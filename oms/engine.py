@@ -31,7 +31,7 @@ from oms.errors import (
     StoppingError,
     UnknownAccountError,
 )
-from oms.order.messages import CancelOrder, PlaceOrder, SubmitUnknown
+from oms.order.messages import AmendOrder, AmendUnanswered, CancelOrder, PlaceOrder, SubmitUnknown
 from oms.order.state import CLOSED, Life
 from oms.ports import (
     AlreadyThere,
@@ -160,6 +160,7 @@ class Engine:
 
     async def doubt_unsent(self, reason: str, sending: frozenset[str] = frozenset()) -> None:
         """Put every order IN_DOUBT whose send nobody here answers for: it may have left, and nobody awaits its answer.
+        So with every change.
 
         `sending` names the streams whose answer is being awaited.
         """
@@ -167,9 +168,15 @@ class Engine:
         doubts: list[Addressed] = []
         for stream in self.book.open:
             order = self.book.orders[stream]
-            if order.life is Life.SENDING and stream not in sending:
-                validity = self.decider.capabilities(order.request.symbol).submit_validity
-                until_ns = now_ns + int(validity * 1e9)
+            if stream in sending or not (order.life is Life.SENDING or order.amends):
+                continue
+            until_ns = now_ns + int(self.decider.capabilities(order.request.symbol).submit_validity * 1e9)
+            doubts.extend(
+                (stream, AmendUnanswered(request_id=each.request_id, reason=reason, valid_until_ns=until_ns))
+                for each in order.amends
+                if not each.valid_until_ns
+            )
+            if order.life is Life.SENDING:
                 doubts.append((stream, SubmitUnknown(reason=reason, valid_until_ns=until_ns)))
         if doubts:
             await self.report(doubts, source=Provenance.INFERRED)
@@ -196,7 +203,7 @@ class Engine:
             FencedError: another writer has the account.
         """
         self._check_open()
-        if isinstance(command, CancelOrder):
+        if isinstance(command, CancelOrder | AmendOrder):
             await self._load(order_stream(command.account, command.client_order_id))
         return await self.offer(command, actor=actor, cause=cause)
 

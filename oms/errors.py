@@ -85,6 +85,13 @@ class OrderClosedError(CommandRefusedError):
     next_step = "read the order: its final state is in the log"
 
 
+class LimitExceededError(CommandRefusedError):
+    """A limit of ours forbids the change of an order; the order stays as it was."""
+
+    code = "limit_exceeded"
+    next_step = "ask for less, or free what other orders hold"
+
+
 class DuplicateOrderError(CommandRefusedError):
     """The client order id was used before, with another body."""
 

@@ -120,7 +120,7 @@ def questions(book: Book, picture: Picture) -> Sequence[str]:
     asked: dict[str, None] = {}
     for stream in book.unsettled:
         order = book.orders[stream]
-        if order.life is Life.IN_DOUBT or (order.cancels and order.life not in CLOSED):
+        if order.life is Life.IN_DOUBT or ((order.cancels or order.amends) and order.life not in CLOSED):
             asked[stream] = None
     if picture.open_orders is not None:
         asked.update(dict.fromkeys(unlisted(book, shown)))

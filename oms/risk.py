@@ -11,9 +11,8 @@ from msgspec import Struct, field
 from oms.instrument import Instrument
 from oms.order.events import OrderRequested
 from oms.order.holds import contracts, margin, reservation
-from oms.order.state import cost
 from oms.position.state import FLAT, Position
-from oms.values import EXACT, ZERO, PositionMode, Purse, Side, Symbol, Wallet, plain, purse_parts, purses, signed
+from oms.values import EXACT, ZERO, PositionMode, Purse, Side, Symbol, Wallet, plain, purse_parts, purses, signed, worth
 from oms.venue import Capabilities
 
 _SELL = Side.SELL  # bound once, as in `oms.order.state`
@@ -77,10 +76,10 @@ def deny(request: OrderRequested, facts: Facts, limits: Limits) -> Denial | None
         return Denial("trading_halted", facts.halted)
     if facts.open_orders >= limits.open_orders_max:
         return Denial("open_orders_max", f"{facts.open_orders} orders are open, {limits.open_orders_max} are allowed")
-    worth = _worth(request)
-    if limits.order_notional_max is not None and worth is not None and worth > limits.order_notional_max:
+    value = _worth(request)
+    if limits.order_notional_max is not None and value is not None and value > limits.order_notional_max:
         return Denial(
-            "order_notional_max", f"worth {plain(worth)}, {plain(limits.order_notional_max)} is allowed for one order"
+            "order_notional_max", f"worth {plain(value)}, {plain(limits.order_notional_max)} is allowed for one order"
         )
     if not request.reduces and (request.symbol in limits.position_max or request.leverage is not None):
         denial = _deny_opening(request, facts, limits)
@@ -129,5 +128,5 @@ def _worth(request: OrderRequested) -> Decimal | None:
         return request.notional
     price = request.price or request.reference_price
     if price is not None and request.quantity is not None:
-        return cost(request.quantity, price, request.contract_size)
+        return worth(request.quantity, price, request.contract_size)
     return None

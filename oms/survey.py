@@ -301,7 +301,7 @@ class Survey:
             await self._resolve(stream, order)
         elif order.trades_missing:
             await self.record(await self._venue.order_trades(order_ref(order)))
-        elif order.cancels and order.life not in CLOSED:
+        elif (order.cancels or order.amends) and order.life not in CLOSED:
             await self._resolve(stream, order)
 
     async def _resolve(self, stream: str, order: Order) -> None:

@@ -218,6 +218,12 @@ def purse_parts(name: Purse) -> tuple[Wallet, Currency]:
     return (Wallet(wallet), Currency(currency)) if colon else (Wallet.SPOT, Currency(name))
 
 
+def worth(quantity: Decimal, price: Decimal, contract_size: Decimal) -> Decimal:
+    """Return what `quantity` comes to at `price`, in quote units, exactly."""
+    value = EXACT.multiply(quantity, price)
+    return value if contract_size is ONE else EXACT.multiply(value, contract_size)
+
+
 def plain(value: Decimal) -> str:
     """Spell a decimal without an exponent and without losing a digit (trailing zeros are kept)."""
     return format(value, "f")

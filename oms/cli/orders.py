@@ -1,4 +1,4 @@
-"""`oms place`, `cancel`, `cancel-all`, `halt`, `resume`: an operator's commands, through the gateway as anybody's."""
+"""`oms place`, `amend`, `cancel`, `cancel-all`, `halt`, `resume`: what an operator commands, through the gateway."""
 
 import asyncio
 import os
@@ -28,7 +28,7 @@ _T = TypeVar("_T")
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    for command in (place, cancel, halt, resume):
+    for command in (place, amend, cancel, halt, resume):
         app.command()(command)
     app.command("cancel-all")(cancel_all)
 
@@ -68,6 +68,21 @@ def place(
         ),
     )
     _show(output, order)
+
+
+def amend(
+    order: Annotated[str, typer.Argument(help="Its client order id.")],
+    *,
+    price: Annotated[str | None, typer.Option(help="In quote units; stays without.")] = None,
+    quantity: Annotated[str | None, typer.Option(help="The new total, filled part included; stays without.")] = None,
+    account: AccountName = None,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Ask for another price or quantity of a working order; return once the request is durable."""
+    output = Output(as_json=as_json)
+    change = {"price": price, "quantity": quantity}
+    _show(output, ask_gateway(configured(config), lambda client: client.amend(order, account=account, **change)))
 
 
 def cancel(

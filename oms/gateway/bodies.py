@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from oms.errors import InvalidOrderError
 from oms.gateway.problems import IdempotencyKeyError, InvalidBodyError, InvalidQueryError, MalformedJsonError
-from oms.order.messages import PlaceOrder
+from oms.order.messages import AmendOrder, PlaceOrder
 from oms.values import (
     CLIENT_ORDER_ID,
     AccountId,
@@ -94,6 +94,13 @@ class BatchBody(_Body, frozen=True, kw_only=True):
     """Up to a hundred orders, each with an outcome of its own. A malformed one refuses the whole beforehand."""
 
     orders: list[PlaceBody]
+
+
+class AmendBody(_Body, frozen=True, kw_only=True):
+    """What is to change: what is not named stays. `quantity` is the order's new total, filled part included."""
+
+    price: Amount | None = None
+    quantity: Amount | None = None
 
 
 class CancelBody(_Body, frozen=True, kw_only=True):
@@ -305,6 +312,23 @@ def place_order(body: PlaceBody, account: AccountId, strategy: StrategyId) -> Pl
         trigger=_trigger(body.trigger),
         take_profit=_protection(body.take_profit),
         stop_loss=_protection(body.stop_loss),
+    )
+
+
+def amend_order(body: AmendBody, account: AccountId, client_order_id: str, key: str) -> AmendOrder:
+    """Return the command that `body` asks for; `key` is its Idempotency-Key.
+
+    Raises:
+        InvalidOrderError: it asks for nothing.
+    """
+    if body.price is None and body.quantity is None:
+        raise InvalidOrderError("a change names a price, a quantity, or both")
+    return AmendOrder(
+        account=account,
+        client_order_id=ClientOrderId(client_order_id),
+        request_id=key,
+        price=_plain(body.price),
+        quantity=_plain(body.quantity),
     )
 
 

@@ -14,16 +14,18 @@ from oms.gateway.allowance import Pace, check_worth
 from oms.gateway.auth import Accounts, Caller, unknown_order
 from oms.gateway.bodies import (
     BATCH_MAX,
+    AmendBody,
     BatchBody,
     CancelAllBody,
     CancelBody,
     HaltBody,
     PlaceBody,
+    amend_order,
     checked_text,
     place_order,
 )
 from oms.gateway.metrics import Metrics
-from oms.gateway.problems import ForbiddenError, InvalidBodyError, Problem, denial, problem_of
+from oms.gateway.problems import ForbiddenError, InvalidBodyError, Problem, UnsupportedError, denial, problem_of
 from oms.gateway.views import HaltView, OrderAnswer, View, order_answer, order_view
 from oms.order.messages import CancelOrder
 from oms.order.state import Life, Order
@@ -132,6 +134,27 @@ class Commands:
         if not await engine.known(stream) or not caller.owns(engine.book.orders[stream]):
             raise unknown_order(client_order_id)
         return self._reply("cancel", await engine.execute(command, actor=caller.strategy, cause=key))
+
+    async def amend(
+        self, caller: Caller, account: str | None, client_order_id: str, *, key: str, body: AmendBody
+    ) -> Reply:
+        """Ask for another price or quantity. The same `key` again is the same request.
+
+        Raises:
+            UnknownOrderError: there is no such order, or it is another strategy's.
+            UnsupportedError: its venue cannot change an order.
+            OmsError: as `Engine.execute`.
+        """
+        engine = self._accounts.one(caller, account)
+        command = amend_order(body, engine.account, client_order_id, key)
+        stream = order_stream(engine.account, command.client_order_id)
+        if not await engine.known(stream) or not caller.owns(engine.book.orders[stream]):
+            raise unknown_order(client_order_id)
+        can = engine.decider.capabilities(engine.book.orders[stream].request.symbol)
+        if not can.amend:
+            raise UnsupportedError(f"order {client_order_id!r} cannot be amended: {can.name} has no amend")
+        self._pace.take(caller.token_id, caller.limits)
+        return self._reply("amend", await engine.execute(command, actor=caller.strategy, cause=key))
 
     async def cancel_all(self, caller: Caller, body: CancelAllBody, *, key: str | None) -> Reply:
         """Ask for the end of every open order in scope: a strategy's own, for an administrator everybody's.

@@ -6,6 +6,7 @@ from typing import Any, Final
 from msgspec import Struct
 
 from oms.gateway.bodies import (
+    AmendBody,
     BatchBody,
     BreakBody,
     BreaksQuery,
@@ -24,7 +25,6 @@ from oms.gateway.bodies import (
     ReconcileBody,
 )
 from oms.gateway.commands import Commands, Halts, Items, Reply
-from oms.gateway.problems import UnsupportedError
 from oms.gateway.questions import Questions
 from oms.gateway.reconciling import Reconciling
 from oms.gateway.tokens import Scope
@@ -95,11 +95,6 @@ class Route(Struct, frozen=True, kw_only=True):
     keyed: bool = False
 
 
-async def _no_amend(_: Door, ask: Ask) -> Answer:
-    """No venue of ours can change an order that is there: BitMart spot has no such call (PROTOCOL 5)."""
-    raise UnsupportedError(f"order {ask.order[:64]!r} cannot be amended: its venue has no amend")
-
-
 ROUTES: Final = (
     Route(
         method="POST",
@@ -150,10 +145,14 @@ ROUTES: Final = (
     Route(
         method="PATCH",
         path="/v1/orders/{client_order_id}",
-        summary="Amend an order; refused, since no venue here can.",
+        summary="Ask for another price or quantity of a working order; answered once the request is durable.",
         scope=Scope.ORDERS_WRITE,
-        answer=_no_amend,
+        answer=lambda door, ask: door.commands.amend(
+            ask.caller, ask.query.account, ask.order, key=ask.key or "", body=ask.body
+        ),
         query=NameQuery,
+        body=AmendBody,
+        keyed=True,
         shows=OrderAnswer,
         status=202,
     ),

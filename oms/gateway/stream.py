@@ -15,6 +15,7 @@ from msgspec import Struct
 from oms.errors import OmsError
 from oms.gateway.auth import Authority, Caller
 from oms.gateway.bodies import (
+    AmendBody,
     BatchBody,
     CancelAllBody,
     CancelBody,
@@ -75,6 +76,15 @@ class CancelCommand(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     reason: str | None = None
 
 
+class AmendCommand(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="command", tag="amend"):
+    """Amend an order, as PATCH /v1/orders/{client_order_id} with `request_id` as the Idempotency-Key."""
+
+    request_id: str
+    client_order_id: str
+    change: AmendBody
+    account: str | None = None
+
+
 class BatchCommand(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="command", tag="batch"):
     """Place several orders, as POST /v1/orders/batch."""
 
@@ -100,7 +110,9 @@ class ResumeCommand(HaltBody, frozen=True, kw_only=True, tag_field="command", ta
     request_id: str
 
 
-StreamCommand = PlaceCommand | CancelCommand | BatchCommand | CancelAllCommand | HaltCommand | ResumeCommand
+StreamCommand = (
+    PlaceCommand | AmendCommand | CancelCommand | BatchCommand | CancelAllCommand | HaltCommand | ResumeCommand
+)
 
 
 class Subscribed(View, frozen=True, kw_only=True):
@@ -315,6 +327,11 @@ class _Stream:
             case BatchCommand(orders=orders):
                 caller.need(Scope.ORDERS_WRITE)
                 return await commands.place_all(caller, BatchBody(orders=orders))
+            case AmendCommand(change=change):
+                caller.need(Scope.ORDERS_WRITE)
+                return await commands.amend(
+                    caller, command.account, command.client_order_id, key=request_id, body=change
+                )
             case CancelCommand():
                 caller.need(Scope.ORDERS_CANCEL)
                 body = CancelBody(reason=command.reason)

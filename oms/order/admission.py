@@ -5,10 +5,23 @@ from msgspec.structs import replace
 from oms.errors import InvalidOrderError, UnknownSymbolError
 from oms.instrument import Instrument
 from oms.order.events import OrderRequested
-from oms.order.messages import PlaceOrder
-from oms.order.state import cost
+from oms.order.messages import AmendOrder, PlaceOrder
+from oms.order.state import Order
 from oms.risk import Facts
-from oms.values import ONE, ZERO, OrderType, PositionLeg, PositionMode, Side, TimeInForce, Wallet, plain, reduces
+from oms.values import (
+    EXACT,
+    ONE,
+    ZERO,
+    OrderType,
+    PositionLeg,
+    PositionMode,
+    Side,
+    TimeInForce,
+    Wallet,
+    plain,
+    reduces,
+    worth,
+)
 from oms.venue import Capabilities
 
 # Bound once, as in `oms.order.state`: every order asks.
@@ -37,7 +50,7 @@ def checked(command: PlaceOrder, facts: Facts) -> OrderRequested:
     quantity = None if command.quantity is None else instrument.quantity(command.quantity)
     notional = None if command.notional is None else instrument.notional(command.notional)
     if price is not None and quantity is not None and instrument.notional_min:
-        instrument.notional(cost(quantity, price, instrument.contract_size))
+        instrument.notional(worth(quantity, price, instrument.contract_size))
     request = OrderRequested(
         account=command.account,
         client_order_id=command.client_order_id,
@@ -56,6 +69,28 @@ def checked(command: PlaceOrder, facts: Facts) -> OrderRequested:
         tags=command.tags,
     )
     return request if instrument.wallet is _SPOT else _backed(request, command, instrument, facts)
+
+
+def changed(command: AmendOrder, order: Order, facts: Facts) -> OrderRequested:
+    """Return the request for what would be left of `order` after the change, every figure on the market's grid.
+
+    Raises:
+        CommandRefusedError: the venue cannot change it so, or the change changes nothing.
+    """
+    instrument, request = facts.instrument, order.request
+    if not facts.capabilities.amend:
+        raise InvalidOrderError(f"{facts.capabilities.name} cannot change an order", next_step="cancel it, place anew")
+    if instrument is None:
+        raise UnknownSymbolError(f"no market {request.symbol} on account {request.account}")
+    if request.order_type is not OrderType.LIMIT or request.price is None or request.quantity is None:
+        raise InvalidOrderError("only a limit order can be changed")
+    price = request.price if command.price is None else instrument.price(command.price)
+    quantity = request.quantity if command.quantity is None else instrument.quantity(command.quantity)
+    if (price, quantity) == (request.price, request.quantity):
+        raise InvalidOrderError("the change changes nothing")
+    if quantity <= order.cum_quantity:
+        raise InvalidOrderError(f"{plain(order.cum_quantity)} is filled: a smaller quantity is a cancel")
+    return replace(request, price=price, quantity=EXACT.subtract(quantity, order.cum_quantity))
 
 
 def same(command: PlaceOrder, request: OrderRequested) -> bool:

@@ -9,20 +9,26 @@ from typing import Final
 
 from msgspec import Struct
 
-from oms.errors import DuplicateOrderError, InvalidOrderError, OrderClosedError, UnknownOrderError
-from oms.order.admission import checked, same
+from oms.errors import DuplicateOrderError, InvalidOrderError, LimitExceededError, OrderClosedError, UnknownOrderError
+from oms.order.admission import changed, checked, same
 from oms.order.events import (
     AbsenceProven,
+    AmendAccepted,
+    AmendRefused,
+    AmendRequested,
+    AmendUnknown,
     CancelAccepted,
     CancelRefused,
     CancelRequested,
     CancelUnknown,
     CommissionReported,
     ExternalOrderSeen,
+    OrderAmended,
     OrderDenied,
     OrderEvent,
     OrderExpired,
     OrderFilled,
+    OrderTriggered,
     OrderVanished,
     OutcomeUnknown,
     ProgressReported,
@@ -36,6 +42,10 @@ from oms.order.events import (
 )
 from oms.order.messages import (
     AbsenceReport,
+    AmendOrder,
+    AmendRejected,
+    AmendTaken,
+    AmendUnanswered,
     BustReport,
     CancelOrder,
     CancelRejected,
@@ -78,7 +88,7 @@ def place(command: PlaceOrder, order: Order | None, facts: Facts, limits: Limits
         CommandRefusedError: the order is malformed for its market; nothing is recorded.
     """
     if order is not None:
-        if same(command, order.request):
+        if same(command, order.original or order.request):
             return ()
         raise DuplicateOrderError(f"{command.client_order_id} was used before for another order")
     request = checked(command, facts)
@@ -104,6 +114,31 @@ def cancel(command: CancelOrder, order: Order | None) -> tuple[OrderEvent, ...]:
     if order.cancels:
         return ()
     return (CancelRequested(request_id=command.request_id, reason=command.reason),)
+
+
+def amend(command: AmendOrder, order: Order | None, facts: Facts, limits: Limits) -> tuple[OrderEvent, ...]:
+    """Return the events of a change request; none if it was made before. Several may be on their way at once.
+
+    Raises:
+        UnknownOrderError: the order was never placed.
+        OrderClosedError: it can no longer change.
+        CommandRefusedError: the change makes no sense for the order, or a limit forbids it; nothing is recorded.
+    """
+    if order is None:
+        raise UnknownOrderError(f"no order {command.client_order_id} on account {command.account}")
+    if command.request_id in order.amends_known:
+        return ()
+    if order.life in CLOSED or order.cancels:
+        state = order.life.value if order.life in CLOSED else "being canceled"
+        raise OrderClosedError(f"{command.client_order_id} is {state}")
+    if order.life not in {Life.SENDING, Life.WORKING} or order.waits:
+        raise InvalidOrderError(
+            f"{command.client_order_id} does not work at the venue yet", next_step="amend it once it is open"
+        )
+    denial = deny(changed(command, order, facts), facts, limits)
+    if denial is not None:
+        raise LimitExceededError(f"{denial.limit}: {denial.detail}")
+    return (AmendRequested(request_id=command.request_id, price=command.price, quantity=command.quantity),)
 
 
 def record(news: OrderNews, order: Order) -> tuple[OrderEvent, ...]:
@@ -135,6 +170,17 @@ def record(news: OrderNews, order: Order) -> tuple[OrderEvent, ...]:
             if news.request_id not in order.cancels:
                 return ()
             return (CancelUnknown(request_id=news.request_id, reason=news.reason),)
+        case AmendTaken():
+            taken = AmendAccepted(
+                request_id=news.request_id, valid_until_ns=news.valid_until_ns, venue_order_id=news.venue_order_id
+            )
+            return (taken,) if _is_pending(order, news.request_id) else ()
+        case AmendRejected():
+            refused = AmendRefused(request_id=news.request_id, reason=news.reason, code=news.code, text=news.text)
+            return (refused,) if _is_pending(order, news.request_id) else ()
+        case AmendUnanswered():
+            lost = AmendUnknown(request_id=news.request_id, reason=news.reason, valid_until_ns=news.valid_until_ns)
+            return (lost,) if _is_pending(order, news.request_id) else ()
         case BustReport():
             return tuple(_bust(trade) for trade in order.trades if trade.exec_id == news.exec_id)
 
@@ -207,8 +253,32 @@ def _absent(news: AbsenceReport, order: Order) -> tuple[OrderEvent, ...]:
             return ()
 
 
+def _is_pending(order: Order, request_id: str) -> bool:
+    return any(each.request_id == request_id for each in order.amends)
+
+
 def _shown(report: OrderReport, order: Order) -> tuple[OrderEvent, ...]:
-    """Return what the venue's picture of the order adds. It is cumulative, so an older picture adds nothing."""
+    """Return what a picture of the order adds: that its price came, that a change was applied, how far it is."""
+    before: list[OrderEvent] = []
+    if report.triggered_by is not None and not order.triggered and report.venue_order_id is not None:
+        before.extend(_if_possible(order, OrderTriggered(venue_order_id=report.venue_order_id)))
+    elif order.amends and order.life is Life.WORKING:
+        before.extend(_applied(report, order))
+    for event in before:
+        order = evolve(order, event)
+    return (*before, *_progressed(report, order)) if before else _progressed(report, order)
+
+
+def _applied(report: OrderReport, order: Order) -> tuple[OrderEvent, ...]:
+    """Return the last change on its way that the picture shows applied."""
+    for each in reversed(order.amends):
+        if each.price in {None, report.price} and each.quantity in {None, report.quantity}:
+            return (OrderAmended(request_id=each.request_id, price=each.price, quantity=each.quantity),)
+    return ()
+
+
+def _progressed(report: OrderReport, order: Order) -> tuple[OrderEvent, ...]:
+    """Return how far the picture shows the order to be. It is cumulative, so an older picture adds nothing."""
     cum_quantity = report.cum_quantity or ZERO
     if order.life in {Life.NEW, Life.DENIED}:
         return _contradicted(order, report, f"the venue shows an order that is {order.life.name} here")

@@ -245,6 +245,59 @@ class CancelUnknown(_Event, frozen=True, tag="cancel-unknown/1"):
     reason: str
 
 
+class AmendRequested(_Event, frozen=True, tag="amend-requested/1"):
+    """Somebody asked for another price or quantity. From this commit on the change may reach the venue.
+
+    What is None stays; `quantity` is the order's new total, filled part included.
+    """
+
+    request_id: str
+    price: Decimal | None = None
+    quantity: Decimal | None = None
+
+
+class AmendAccepted(_Event, frozen=True, tag="amend-accepted/1"):
+    """The venue took the change: asked for, not done. `venue_order_id` is the order's from then on.
+
+    If the venue does not show it by `valid_until_ns` (UTC), it was not applied.
+    """
+
+    request_id: str
+    valid_until_ns: int
+    venue_order_id: VenueOrderId | None = None
+
+
+class AmendRefused(_Event, frozen=True, tag="amend-refused/1"):
+    """The order stays as it was: the venue would not change it, or never did."""
+
+    request_id: str
+    reason: str
+    code: str | None = None
+    text: str | None = None
+
+
+class AmendUnknown(_Event, frozen=True, tag="amend-unknown/1"):
+    """No answer settles whether the change arrived; it may still be applied until `valid_until_ns` (UTC)."""
+
+    request_id: str
+    reason: str
+    valid_until_ns: int
+
+
+class OrderAmended(_Event, frozen=True, tag="order-amended/1"):
+    """The venue shows the order as the change `request_id` asked for. What is None stayed."""
+
+    request_id: str
+    price: Decimal | None = None
+    quantity: Decimal | None = None
+
+
+class OrderTriggered(_Event, frozen=True, tag="order-triggered/1"):
+    """The price that a conditional order waited for has come: the venue works it under another id from here on."""
+
+    venue_order_id: VenueOrderId
+
+
 class ReportContradicted(_Event, frozen=True, tag="report-contradicted/1"):
     """The venue said what our history does not allow, or what we cannot read: kept, flagged, never lost."""
 
@@ -273,5 +326,11 @@ OrderEvent = (
     | CancelAccepted
     | CancelRefused
     | CancelUnknown
+    | AmendRequested
+    | AmendAccepted
+    | AmendRefused
+    | AmendUnknown
+    | OrderAmended
+    | OrderTriggered
     | ReportContradicted
 )

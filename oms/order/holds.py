@@ -4,6 +4,8 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Final
 
+from msgspec.structs import replace
+
 from oms.order.events import OrderRequested
 from oms.order.state import CLOSED, Order
 from oms.values import EXACT, RATIO, ZERO, PositionLeg, Purse, Side, Symbol, purses
@@ -16,6 +18,8 @@ def hold(order: Order) -> tuple[Purse, Decimal]:
 
     An order in doubt holds as if it worked: it may.
     """
+    if order.amends:
+        order = widest(order)
     request = order.request
     base, quote = purses(request.symbol)
     if base is None:
@@ -24,6 +28,21 @@ def hold(order: Order) -> tuple[Purse, Decimal]:
     if order.life in CLOSED:
         return (base if sells else quote), ZERO
     return (base, order.leaves_quantity) if sells else (quote, reservation(request, order.cum_quantity, order.cum_cost))
+
+
+def widest(order: Order) -> Order:
+    """Return the order at the highest price and the largest quantity that a change still on its way could give it."""
+    request = order.request
+    prices = [each.price for each in order.amends if each.price is not None]
+    quantities = [each.quantity for each in order.amends if each.quantity is not None]
+    return replace(
+        order,
+        request=replace(
+            request,
+            price=None if request.price is None else max((request.price, *prices)),
+            quantity=None if request.quantity is None else max((request.quantity, *quantities)),
+        ),
+    )
 
 
 def _contract_hold(order: Order, settle: Purse) -> tuple[Purse, Decimal]:

@@ -61,6 +61,18 @@ class CancelOrder(Struct, frozen=True, kw_only=True, gc=False):
     reason: str | None = None
 
 
+class AmendOrder(Struct, frozen=True, kw_only=True, gc=False):
+    """Change a working order. What is None stays; `quantity` is its new total. The same `request_id` is the same
+    request.
+    """
+
+    account: AccountId
+    client_order_id: ClientOrderId
+    request_id: str
+    price: Decimal | None = None
+    quantity: Decimal | None = None
+
+
 class SubmitAccepted(Struct, frozen=True, kw_only=True, gc=False):
     """The venue took the new order."""
 
@@ -121,13 +133,38 @@ class CancelUnanswered(Struct, frozen=True, kw_only=True, gc=False):
     reason: str
 
 
+class AmendTaken(Struct, frozen=True, kw_only=True, gc=False):
+    """The venue took the change; it shows by `valid_until_ns` (UTC), or was not applied."""
+
+    request_id: str
+    valid_until_ns: int
+    venue_order_id: VenueOrderId | None = None
+
+
+class AmendRejected(Struct, frozen=True, kw_only=True, gc=False):
+    """The change was refused, or was not applied while it could be."""
+
+    request_id: str
+    reason: str
+    code: str | None = None
+    text: str | None = None
+
+
+class AmendUnanswered(Struct, frozen=True, kw_only=True, gc=False):
+    """Nothing settles whether the change arrived; it may still be applied until `valid_until_ns` (UTC)."""
+
+    request_id: str
+    reason: str
+    valid_until_ns: int
+
+
 class BustReport(Struct, frozen=True, kw_only=True, gc=False):
     """The venue took a trade back."""
 
     exec_id: str
 
 
-OrderCommand = PlaceOrder | CancelOrder
+OrderCommand = PlaceOrder | AmendOrder | CancelOrder
 OrderNews = (
     OrderReport
     | TradeReport
@@ -139,5 +176,8 @@ OrderNews = (
     | CancelTaken
     | CancelRejected
     | CancelUnanswered
+    | AmendTaken
+    | AmendRejected
+    | AmendUnanswered
     | BustReport
 )

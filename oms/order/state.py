@@ -1,15 +1,11 @@
 """An order as the log tells it: three independent facts, so that nothing overwrites anything.
 
-*Life* walks one table. *Pending requests* are the cancels still unanswered. *Quantities* come from unique trades.
-The status people read (FIX 39) is derived from the three.
-
-The table allows what happens in the real world, where a fill outruns its ack, a cancel loses its race and a venue shows
-on Monday what it denied on Friday. A fill is money: every life has a row for it.
+*Life* walks one table (`oms.order.life`). *Pending requests* are the cancels and changes still open. *Quantities* come
+from unique trades. The status people read (FIX 39) is derived from the three.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from decimal import Decimal
-from enum import StrEnum
 from typing import Final
 
 from msgspec import Struct
@@ -18,17 +14,23 @@ from msgspec.structs import replace
 from oms.errors import CorruptStreamError
 from oms.order.events import (
     AbsenceProven,
+    AmendAccepted,
+    AmendRefused,
+    AmendRequested,
+    AmendUnknown,
     CancelAccepted,
     CancelRefused,
     CancelRequested,
     CancelUnknown,
     CommissionReported,
     ExternalOrderSeen,
+    OrderAmended,
     OrderDenied,
     OrderEvent,
     OrderExpired,
     OrderFilled,
     OrderRequested,
+    OrderTriggered,
     OrderVanished,
     OutcomeUnknown,
     ProgressReported,
@@ -40,9 +42,9 @@ from oms.order.events import (
     VenueRefused,
     VenueSearched,
 )
+from oms.order.life import CLOSED, DENIED, FILLED, IN_DOUBT, NEW, TRANSITIONS, WORKING, Life
 from oms.values import (
     EXACT,
-    ONE,
     RATIO,
     ZERO,
     ClientOrderId,
@@ -50,144 +52,23 @@ from oms.values import (
     ExecId,
     OrderStatus,
     Origin,
-    Side,
     StrategyId,
     VenueOrderId,
+    worth,
 )
+
+__all__ = ["CLOSED", "EXTERNAL", "TRANSITIONS", "Amend", "Life", "Order", "Trade", "evolve", "fold", "status"]
 
 EXTERNAL: Final = StrategyId("external")  # who "asked" for an order that this log never saw asked for
 
 
-class Life(StrEnum):  # text, whose hash costs nothing where a table is walked for every event
-    """Where an order is between being asked for and being over."""
+class Amend(Struct, frozen=True, gc=False):
+    """A change that was asked for. `valid_until_ns` is 0 until an answer, or its lack, says until when it may show."""
 
-    NEW = "new"
-    DENIED = "denied"
-    SENDING = "sending"
-    IN_DOUBT = "in_doubt"
-    WORKING = "working"
-    FILLED = "filled"
-    CANCELED = "canceled"
-    EXPIRED = "expired"
-    REJECTED = "rejected"
-    VANISHED = "vanished"  # over by a proof of absence, not by the venue's word; people read: canceled
-
-
-# A member is looked up through its class's metaclass, which takes as long as a function call: bound once, since every
-# event asks.
-NEW, DENIED, SENDING, IN_DOUBT, WORKING, FILLED, CANCELED, EXPIRED, REJECTED, VANISHED = Life
-_SELL: Final = Side.SELL
-
-CLOSED: Final = frozenset({DENIED, FILLED, CANCELED, EXPIRED, REJECTED, VANISHED})
-
-_STAYS: Final = (CommissionReported, CancelAccepted, CancelRefused, CancelUnknown, ReportContradicted, VenueSearched)
-
-
-def _row(life: Life, moves: Mapping[type[OrderEvent], Life]) -> Mapping[type[OrderEvent], Life]:
-    """One row: `moves`, and the facts that may be learned in any life and move none."""
-    return {**dict.fromkeys(_STAYS, life), **moves}
-
-
-TRANSITIONS: Final[Mapping[Life, Mapping[type[OrderEvent], Life]]] = {
-    NEW: _row(
-        NEW,
-        {
-            OrderDenied: DENIED,
-            SendStarted: SENDING,
-            CancelRequested: NEW,
-            OrderFilled: WORKING,  # never sent by us, yet money moved under its id
-        },
-    ),
-    DENIED: _row(DENIED, {OrderFilled: WORKING}),
-    SENDING: _row(
-        SENDING,
-        {
-            SendStarted: SENDING,  # a refusal that certainly did nothing: the same id goes out once more
-            VenueAccepted: WORKING,
-            VenueRefused: REJECTED,
-            OutcomeUnknown: IN_DOUBT,
-            OrderFilled: WORKING,  # the fill outran the ack
-            VenueCanceled: CANCELED,  # IOC, or post-only that would have taken: over before its ack
-            OrderExpired: EXPIRED,
-            CancelRequested: SENDING,
-        },
-    ),
-    IN_DOUBT: _row(
-        IN_DOUBT,
-        {
-            OutcomeUnknown: IN_DOUBT,
-            VenueAccepted: WORKING,
-            VenueRefused: REJECTED,
-            AbsenceProven: REJECTED,
-            OrderVanished: VANISHED,
-            OrderFilled: WORKING,
-            VenueCanceled: CANCELED,
-            OrderExpired: EXPIRED,
-            CancelRequested: IN_DOUBT,
-        },
-    ),
-    WORKING: _row(
-        WORKING,
-        {
-            VenueAccepted: WORKING,  # the ack behind the fill only adds the venue's id
-            VenueRefused: REJECTED,  # accepted by the gateway, refused by the matching engine (BitMart `failed`)
-            OrderVanished: VANISHED,
-            OrderFilled: WORKING,
-            TradeBusted: WORKING,
-            ProgressReported: WORKING,
-            VenueCanceled: CANCELED,
-            OrderExpired: EXPIRED,
-            CancelRequested: WORKING,
-        },
-    ),
-    FILLED: _row(
-        FILLED,
-        {
-            VenueAccepted: FILLED,
-            OrderFilled: FILLED,  # more than was asked: the venue's word, booked and flagged
-            TradeBusted: WORKING,  # whether the rest works again is the venue's to say
-            ProgressReported: FILLED,
-        },
-    ),
-    CANCELED: _row(
-        CANCELED,
-        {
-            VenueAccepted: CANCELED,  # the ack was slower than the end
-            OrderFilled: CANCELED,  # matched before the cancel, reported after
-            TradeBusted: CANCELED,
-            ProgressReported: CANCELED,
-        },
-    ),
-    EXPIRED: _row(
-        EXPIRED,
-        {
-            VenueAccepted: EXPIRED,
-            OrderFilled: EXPIRED,
-            TradeBusted: EXPIRED,
-            ProgressReported: EXPIRED,
-        },
-    ),
-    REJECTED: _row(
-        REJECTED,
-        {
-            VenueAccepted: WORKING,  # called dead, and there it is
-            OrderFilled: WORKING,
-            TradeBusted: REJECTED,
-            VenueCanceled: CANCELED,
-            OrderExpired: EXPIRED,
-        },
-    ),
-    VANISHED: _row(
-        VANISHED,
-        {
-            VenueAccepted: WORKING,  # it was somewhere after all
-            OrderFilled: WORKING,
-            TradeBusted: VANISHED,
-            VenueCanceled: CANCELED,
-            OrderExpired: EXPIRED,
-        },
-    ),
-}
+    request_id: str
+    price: Decimal | None
+    quantity: Decimal | None
+    valid_until_ns: int = 0
 
 
 class Trade(Struct, frozen=True, gc=False):
@@ -217,6 +98,10 @@ class Order(Struct, frozen=True, kw_only=True, gc=False):
     done: bool = False  # the venue said nothing more will trade
     cancels: tuple[str, ...] = ()  # requests still unanswered
     cancels_known: tuple[str, ...] = ()  # every request ever, for repeats
+    amends: tuple[Amend, ...] = ()  # changes not yet shown or refused, in the order they were asked for
+    amends_known: tuple[str, ...] = ()  # every change ever asked for
+    original: OrderRequested | None = None  # what was asked at first, once a change was applied
+    triggered: bool = False  # the price it waited for has come
     reason: str | None = None  # why it was denied, refused, in doubt or ended
     flagged: bool = False  # the venue contradicted itself or us: a person should look
     origin: Origin | None = None  # who made it, where nobody asked for it here
@@ -243,8 +128,19 @@ class Order(Struct, frozen=True, kw_only=True, gc=False):
 
     @property
     def unsettled(self) -> bool:
-        """Whether the venue is to be asked about it: it is in doubt, trades are missing, or a cancel is pending."""
-        return self.life is IN_DOUBT or self.venue_cum > self.cum_quantity or self.uncharged > 0 or bool(self.cancels)
+        """Whether the venue is to be asked about it: in doubt, short of trades, or waiting for a cancel or a change."""
+        return (
+            self.life is IN_DOUBT
+            or self.venue_cum > self.cum_quantity
+            or self.uncharged > 0
+            or bool(self.cancels)
+            or bool(self.amends)
+        )
+
+    @property
+    def waits(self) -> bool:
+        """Whether it still waits for its trigger: the venue keeps it apart from the orders of the book."""
+        return self.request.trigger is not None and not self.triggered
 
 
 def status(order: Order) -> OrderStatus:
@@ -252,18 +148,14 @@ def status(order: Order) -> OrderStatus:
     match order.life:
         case Life.WORKING if order.cancels:
             return OrderStatus.PENDING_CANCEL
+        case Life.WORKING if order.amends:
+            return OrderStatus.PENDING_AMEND
         case Life.WORKING:
             return OrderStatus.PARTIALLY_FILLED if order.cum_quantity else OrderStatus.OPEN
         case Life.VANISHED:
             return OrderStatus.CANCELED
         case life:
             return OrderStatus(life.value)
-
-
-def cost(quantity: Decimal, price: Decimal, contract_size: Decimal) -> Decimal:
-    """Return what `quantity` is worth at `price`, in quote units."""
-    worth = EXACT.multiply(quantity, price)
-    return worth if contract_size is ONE else EXACT.multiply(worth, contract_size)
 
 
 def evolve(order: Order | None, event: OrderEvent) -> Order:
@@ -304,13 +196,13 @@ def evolve(order: Order | None, event: OrderEvent) -> Order:
         case CancelAccepted() | CancelUnknown() | VenueSearched():
             return replace(order, version=version)
         case VenueRefused():
-            return replace(order, life=life, reason=event.reason, cancels=(), version=version)
+            return replace(order, life=life, reason=event.reason, cancels=(), amends=(), version=version)
         case OutcomeUnknown():
             return replace(order, life=life, reason=event.reason, valid_until_ns=event.valid_until_ns, version=version)
         case AbsenceProven():
-            return replace(order, life=life, reason="never arrived", cancels=(), version=version)
+            return replace(order, life=life, reason="never arrived", cancels=(), amends=(), version=version)
         case OrderVanished():
-            return replace(order, life=life, reason="proof: absence", cancels=(), version=version)
+            return replace(order, life=life, reason="proof: absence", cancels=(), amends=(), version=version)
         case OrderDenied():
             return replace(order, life=life, reason=f"{event.limit}: {event.detail}", version=version)
         case CommissionReported():
@@ -318,6 +210,12 @@ def evolve(order: Order | None, event: OrderEvent) -> Order:
             return replace(order, trades=trades, uncharged=_uncharged(trades), version=version)
         case TradeBusted():
             return _busted(order, event, life, version)
+        case AmendRequested() | AmendAccepted() | AmendUnknown() | AmendRefused() | OrderAmended():
+            return _amended(order, event, version)
+        case OrderTriggered():
+            return replace(
+                order, life=life, venue_order_id=event.venue_order_id, triggered=True, reason=None, version=version
+            )
         case ReportContradicted():
             return replace(order, flagged=True, version=version)
         case OrderRequested() | ExternalOrderSeen():
@@ -355,7 +253,7 @@ def _opened(event: OrderEvent) -> Order:
             )
             return Order(
                 request=request,
-                life=Life.WORKING,
+                life=WORKING,
                 version=1,
                 venue_order_id=event.venue_order_id,
                 origin=event.origin,
@@ -366,14 +264,15 @@ def _opened(event: OrderEvent) -> Order:
 
 
 def _filled(order: Order, event: OrderFilled, life: Life, version: int) -> Order:
-    quantity, price, asked = event.quantity, event.price, order.request.quantity
+    quantity, price = event.quantity, event.price
+    asked = order.request.quantity if not order.amends else _asked(order)
     cum_quantity = EXACT.add(order.cum_quantity, quantity)
     after = replace(
         order,
         life=life,
         trades=(*order.trades, Trade(event.exec_id, quantity, price, event.commission, event.commission_currency)),
         cum_quantity=cum_quantity,
-        cum_cost=EXACT.add(order.cum_cost, cost(quantity, price, order.request.contract_size)),
+        cum_cost=EXACT.add(order.cum_cost, worth(quantity, price, order.request.contract_size)),
         venue_cum=max(order.venue_cum, cum_quantity),
         version=version,
     )
@@ -390,15 +289,63 @@ def _finished(order: Order) -> Order:
     Nothing is left at what was asked, or at what the venue called final; an order by notional has the latter alone.
     """
     target = order.venue_cum if order.done else order.request.quantity
+    if order.amends and not order.done:
+        target = _asked(order)
     if not target or order.cum_quantity < target or order.life is FILLED:
         return order
-    return replace(order, life=FILLED, cancels=(), reason=None)
+    return replace(order, life=FILLED, cancels=(), amends=(), reason=None)
+
+
+def _asked(order: Order) -> Decimal | None:
+    """Return the quantity that was asked for, the largest that a change on its way may make it."""
+    asked = order.request.quantity
+    if order.amends and asked is not None:
+        return max(asked, *(each.quantity for each in order.amends if each.quantity is not None), ZERO)
+    return asked
+
+
+def _amended(
+    order: Order,
+    event: AmendRequested | AmendAccepted | AmendUnknown | AmendRefused | OrderAmended,
+    version: int,
+) -> Order:
+    """Return the order after a step of a change. Where one is refused, what it kept open may be over."""
+    match event:
+        case AmendRequested():
+            amend = Amend(event.request_id, event.price, event.quantity)
+            known = (*order.amends_known, event.request_id)
+            return replace(order, amends=(*order.amends, amend), amends_known=known, version=version)
+        case AmendAccepted():
+            amends = tuple(_until(each, event.request_id, event.valid_until_ns) for each in order.amends)
+            venue_order_id = event.venue_order_id or order.venue_order_id
+            return replace(order, amends=amends, venue_order_id=venue_order_id, version=version)
+        case AmendUnknown():
+            amends = tuple(_until(each, event.request_id, event.valid_until_ns) for each in order.amends)
+            return replace(order, amends=amends, version=version)
+        case AmendRefused():
+            amends = tuple(each for each in order.amends if each.request_id != event.request_id)
+            return _finished(replace(order, amends=amends, version=version))
+        case OrderAmended():
+            return _finished(_changed(order, event, version))
+
+
+def _changed(order: Order, event: OrderAmended, version: int) -> Order:
+    """What was asked before the change that shows is overtaken by it."""
+    ids = [each.request_id for each in order.amends]
+    later = order.amends[ids.index(event.request_id) + 1 :] if event.request_id in ids else order.amends
+    request = order.request
+    changed = replace(request, price=event.price or request.price, quantity=event.quantity or request.quantity)
+    return replace(order, request=changed, original=order.original or request, amends=later, version=version)
+
+
+def _until(amend: Amend, request_id: str, valid_until_ns: int) -> Amend:
+    return replace(amend, valid_until_ns=valid_until_ns) if amend.request_id == request_id else amend
 
 
 def _ended(order: Order, event: VenueCanceled | OrderExpired, life: Life, version: int) -> Order:
     reason = event.reason if isinstance(event, VenueCanceled) else "expired"
     venue_cum = max(order.venue_cum, event.cum_quantity or ZERO)
-    return replace(order, life=life, reason=reason, venue_cum=venue_cum, cancels=(), version=version)
+    return replace(order, life=life, reason=reason, venue_cum=venue_cum, cancels=(), amends=(), version=version)
 
 
 def _busted(order: Order, event: TradeBusted, life: Life, version: int) -> Order:
@@ -410,7 +357,7 @@ def _busted(order: Order, event: TradeBusted, life: Life, version: int) -> Order
         trades=trades,
         uncharged=_uncharged(trades),
         cum_quantity=cum_quantity,
-        cum_cost=EXACT.subtract(order.cum_cost, cost(event.quantity, event.price, order.request.contract_size)),
+        cum_cost=EXACT.subtract(order.cum_cost, worth(event.quantity, event.price, order.request.contract_size)),
         venue_cum=cum_quantity,
         done=False,
         flagged=True,

@@ -13,7 +13,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from oms.position.events import CommissionBooked, FillBooked, FillReversed, FundingBooked, LeverageSet, PositionEvent
-from oms.values import EXACT, NO_AMOUNTS, ONE, RATIO, ZERO, ClientOrderId, Currency, ExecId, MarginMode
+from oms.values import EXACT, NO_AMOUNTS, ONE, RATIO, ZERO, ClientOrderId, Currency, ExecId, MarginMode, worth
 
 FUNDINGS_KEPT: Final = 256  # payments known again; what is older than all of them is taken for known
 
@@ -49,8 +49,7 @@ class Position(Struct, frozen=True, kw_only=True, gc=False):
 
     def unrealized(self, mark: Decimal) -> Decimal:
         """Return what closing at `mark` would earn, in quote units, exactly."""
-        worth = EXACT.multiply(EXACT.multiply(self.quantity, self.contract_size), mark)
-        return EXACT.subtract(worth, self.open_cost)
+        return EXACT.subtract(worth(self.quantity, mark, self.contract_size), self.open_cost)
 
 
 FLAT = Position()
@@ -142,9 +141,7 @@ def evolve(position: Position, event: PositionEvent) -> Position:
 
 
 def _booked(fill: Fill, position: Position) -> FillBooked:
-    value = EXACT.multiply(fill.quantity, fill.price)
-    if fill.contract_size is not ONE:
-        value = EXACT.multiply(value, fill.contract_size)
+    value = worth(fill.quantity, fill.price, fill.contract_size)
     cost_change = _cost_change(position, fill.quantity, value)
     return FillBooked(
         exec_id=fill.exec_id,

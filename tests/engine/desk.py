@@ -11,7 +11,7 @@ from oms.book import Book, Event, account_stream, order_stream
 from oms.decide import BalancesReport, Decider
 from oms.dispatcher import Dispatcher
 from oms.engine import Engine, Receipt
-from oms.order.messages import CancelOrder
+from oms.order.messages import AmendOrder, CancelOrder
 from oms.order.state import Life, Order, fold
 from oms.ports import Batch
 from oms.reports import BalanceReport
@@ -21,7 +21,7 @@ from oms.store.memory import Fault, MemoryLog
 from oms.values import AccountId, ClientOrderId, Currency
 from oms.watcher import Watcher
 from tests.engine.scripted_venue import ScriptedVenue
-from tests.order.story import BTC_USDT, SPOT, asking
+from tests.order.story import BTC_USDT, asking
 from tests.simulation.loop import run
 from tests.simulation.process import Process
 from tests.simulation.running import CountedIds, WorldClock
@@ -70,7 +70,7 @@ class Desk:
         decider = Decider(
             MAIN,
             instruments={BTC_USDT.symbol: BTC_USDT},
-            capabilities=lambda _: SPOT,
+            capabilities=self.venue.capabilities,
             limits=Limits(open_orders_max=1_000),
         )
         self.engine = Engine(
@@ -120,6 +120,12 @@ class Desk:
 
     async def cancel(self, name: str = "c1", request_id: str = "r1") -> Receipt:
         command = CancelOrder(account=MAIN, client_order_id=ClientOrderId(name), request_id=request_id)
+        return await self.engine.execute(command, actor="maker")
+
+    async def amend(self, name: str = "c1", request_id: str = "a1", **change: str) -> Receipt:
+        """Ask for another price or quantity."""
+        fields = {what: Decimal(value) for what, value in change.items()}
+        command = AmendOrder(account=MAIN, client_order_id=ClientOrderId(name), request_id=request_id, **fields)
         return await self.engine.execute(command, actor="maker")
 
     # ------------------------------------------------------------------------------------------------ what is seen

@@ -65,6 +65,8 @@ class ScriptedVenue:
         self.submitted: list[NewOrder] = []  # every send that arrived, taken or not
         self.canceled: list[OrderRef] = []
         self.asked = 0
+        self.amended: list[Amendment] = []
+        self.can = SPOT
         self.orders: dict[str, OrderReport] = {}  # by client order id
         self.ended_ms: dict[str, int] = {}  # by client order id
         self.trades_done: list[TradeReport] = []
@@ -77,7 +79,7 @@ class ScriptedVenue:
         return SPOT.name
 
     def capabilities(self, symbol: Symbol) -> Capabilities:
-        return SPOT
+        return self.can
 
     async def instruments(self) -> tuple[Instrument, ...]:
         return (BTC_USDT,)
@@ -106,6 +108,17 @@ class ScriptedVenue:
                 return self._answer((refusal,))
             self.set_status(order.client_order_id, VenueOrderStatus.CANCELED)
         return self._settled(fate, Ack())
+
+    async def amend(self, change: Amendment) -> Answer:
+        self.amended.append(change)
+        fate = self.fates.popleft() if self.fates else Fate.ACCEPTED
+        await asyncio.sleep(0.01)
+        name = change.order.client_order_id
+        if fate in {Fate.ACCEPTED, Fate.ANSWER_LOST}:
+            shown = self.orders[name]
+            price, quantity = change.price or shown.price, change.quantity or shown.quantity
+            self.orders[name] = _with(shown, price=price, quantity=quantity)
+        return self._settled(fate, Ack(venue_order_id=self.orders[name].venue_order_id))
 
     def _settled(self, fate: Fate, ack: Ack) -> Answer:
         match fate:
@@ -230,9 +243,6 @@ class ScriptedVenue:
     async def ledger(self, *, since_ms: int, until_ms: int) -> Answer:
         await self._asked()
         return self._answer(())
-
-    async def amend(self, change: Amendment) -> Answer:
-        raise NotOfferedError(change)
 
     async def set_leverage(self, symbol: Symbol, leverage: Decimal, margin_mode: MarginMode) -> Answer:
         raise NotOfferedError(symbol)

@@ -3,13 +3,15 @@
 import asyncio
 from decimal import Decimal
 
+from msgspec.structs import replace
+
 from oms.gateway.tokens import Scope
 from oms.order.messages import SubmitAccepted
 from oms.reports import OrderReport, VenueOrderStatus
 from oms.store.codec import decode_meta
 from oms.values import Provenance, Side, Symbol, VenueOrderId
 from tests.gateway.house import House, order
-from tests.order.story import shown, trade
+from tests.order.story import SPOT, shown, trade
 
 
 async def test_a_placed_order_is_answered_once_it_is_in_the_log(house: House) -> None:
@@ -312,3 +314,24 @@ async def test_a_halt_that_names_no_account_is_of_every_account_the_token_sees()
         trader = house.tokens.create("maker", accounts=("main", "other", "third"))
         for account, status in (("main", 422), ("other", 422), ("third", 202)):
             assert (await house.place(account=account, token=trader)).status == status
+
+
+async def test_a_change_is_answered_once_it_is_in_the_log(house: House) -> None:
+    house.engine.decider.capabilities = lambda _: replace(SPOT, amend=True)
+    await house.place()
+    await house.report("c1", SubmitAccepted(venue_order_id=VenueOrderId("v1")))
+    path, key = "/v1/orders/c1", {"Idempotency-Key": "a1"}
+    answer = await house.call("PATCH", path, {"price": "59000.00"}, headers=key)
+    assert (answer.status, answer.json["status"], answer.json["price"]) == (202, "pending_amend", "60000")
+    again = await house.call("PATCH", path, {"price": "59000.00"}, headers=key)
+    assert again.json["position"] >= answer.json["position"]
+    topics = [event.topic for event in await house.log.read("order/main/c1")]
+    assert topics.count("amend-requested/1") == 1
+    for body, headers, code in (
+        ({"price": "59000.00"}, {}, "idempotency_key_required"),
+        ({}, key, "invalid_order"),
+        ({"price": "59000.001"}, {"Idempotency-Key": "a2"}, "off_grid"),
+        ({"price": 59000}, {"Idempotency-Key": "a3"}, "invalid_body"),
+        ({"quantity": "90000"}, {"Idempotency-Key": "a4"}, "limit_exceeded"),
+    ):
+        assert (await house.call("PATCH", path, body, headers=headers)).json["code"] == code

@@ -8,7 +8,7 @@ from oms.errors import CorruptStreamError
 from oms.order import events
 from oms.order.events import OrderEvent, OrderRequested
 from oms.order.state import CLOSED, TRANSITIONS, Life, Order, evolve
-from oms.values import AccountId, ClientOrderId, ExecId, OrderType, Side, StrategyId, Symbol
+from oms.values import AccountId, ClientOrderId, ExecId, OrderType, Side, StrategyId, Symbol, VenueOrderId
 
 # Letters of the life an event leads to: S sending, I in doubt, W working, F filled, C canceled, E expired, R rejected,
 # V vanished, D denied, N new; a dot where the event would be corrupt history.
@@ -31,6 +31,12 @@ OrderExpired         .     .        E        E         E       .        .       
 CancelRequested      N     .        S        I         W       .        .         .        .         .
 CancelAccepted       N     D        S        I         W       F        C         E        R         V
 CancelRefused        N     D        S        I         W       F        C         E        R         V
+AmendRequested       .     .        S        .         W       .        .         .        .         .
+AmendAccepted        N     D        S        I         W       F        C         E        R         V
+AmendRefused         N     D        S        I         W       F        C         E        R         V
+AmendUnknown         N     D        S        I         W       F        C         E        R         V
+OrderAmended         .     .        .        .         W       .        .         .        .         .
+OrderTriggered       .     .        W        W         W       F        C         E        W         W
 CancelUnknown        N     D        S        I         W       F        C         E        R         V
 ReportContradicted   N     D        S        I         W       F        C         E        R         V
 """
@@ -57,6 +63,12 @@ EXAMPLES: dict[str, OrderEvent] = {
     "CancelAccepted": events.CancelAccepted(request_id="r1"),
     "CancelRefused": events.CancelRefused(request_id="r1", reason="already_filled"),
     "CancelUnknown": events.CancelUnknown(request_id="r1", reason="timeout"),
+    "AmendRequested": events.AmendRequested(request_id="r1", price=TEN),
+    "AmendAccepted": events.AmendAccepted(request_id="r1", valid_until_ns=1),
+    "AmendRefused": events.AmendRefused(request_id="r1", reason="already_filled"),
+    "AmendUnknown": events.AmendUnknown(request_id="r1", reason="timeout", valid_until_ns=1),
+    "OrderAmended": events.OrderAmended(request_id="r1", quantity=Decimal(101)),
+    "OrderTriggered": events.OrderTriggered(venue_order_id=VenueOrderId("v2")),
     "ReportContradicted": events.ReportContradicted(report="?", why="?"),
 }
 

@@ -1,0 +1,149 @@
+"""Changes of working orders: sent once they are in the log, in their order, and believed once the venue shows them."""
+
+import asyncio
+from decimal import Decimal
+
+from msgspec.structs import replace
+
+from oms.order.state import Life, status
+from oms.store.memory import Fault
+from oms.values import OrderStatus
+from tests.engine.desk import Desk, begin, play
+from tests.engine.scripted_venue import Fate
+from tests.order.story import SPOT
+
+CENT = Decimal("0.001")
+
+
+async def opened(desk: Desk) -> None:
+    """A bid for 2 BTC at 100, at a venue that can change it."""
+    desk.venue.can = replace(SPOT, amend=True)
+    await desk.start()
+    await desk.place()
+    await asyncio.sleep(1)
+
+
+def test_a_change_holds_the_larger_cost_until_the_venue_shows_it() -> None:
+    async def story(desk: Desk) -> None:
+        await opened(desk)
+        await desk.amend(price="90", quantity="3")
+        assert status(desk.order()) is OrderStatus.PENDING_AMEND
+        assert desk.held() == 300 * (1 + CENT)
+        await asyncio.sleep(5)
+        assert status(desk.order()) is OrderStatus.OPEN
+        assert desk.held() == 270 * (1 + CENT)
+        assert desk.told()[-3:] == ["amend-requested", "amend-accepted", "order-amended"]
+        assert desk.agrees()
+
+    play(story)
+
+
+def test_a_change_leaves_only_after_its_request_is_committed() -> None:
+    async def story(desk: Desk) -> None:
+        await opened(desk)
+        desk.faults.appends.append(Fault(seconds_before=10.0))
+        amending = begin(desk.amend(price="90"))
+        await asyncio.sleep(9)
+        assert not desk.venue.amended
+        await amending
+        await asyncio.sleep(5)
+        assert desk.order().request.price == 90
+
+    play(story)
+
+
+def test_changes_of_one_order_leave_one_after_the_other() -> None:
+    async def story(desk: Desk) -> None:
+        await opened(desk)
+        await desk.amend(request_id="a1", price="90")
+        await desk.amend(request_id="a2", price="95")
+        await desk.amend(request_id="a1", price="90")  # the same request again
+        await asyncio.sleep(5)
+        assert [change.price for change in desk.venue.amended] == [90, 95]
+        assert desk.order().request.price == 95
+        assert not desk.order().amends
+
+    play(story)
+
+
+def test_a_change_of_an_order_that_is_still_being_sent_waits_for_its_answer() -> None:
+    async def story(desk: Desk) -> None:
+        desk.venue.can = replace(SPOT, amend=True)
+        await desk.start()
+        desk.venue.held = asyncio.Event()
+        await desk.place()
+        await desk.amend(price="90")
+        await asyncio.sleep(5)
+        assert not desk.venue.amended
+        desk.venue.held.set()
+        await asyncio.sleep(5)
+        assert desk.order().request.price == 90
+
+    play(story)
+
+
+def test_a_refused_change_leaves_the_order_as_it_was() -> None:
+    async def story(desk: Desk) -> None:
+        await opened(desk)
+        desk.venue.fates.append(Fate.REFUSED)
+        await desk.amend(price="90")
+        await asyncio.sleep(5)
+        assert desk.told()[-1] == "amend-refused"
+        assert status(desk.order()) is OrderStatus.OPEN
+        assert desk.held() == 200 * (1 + CENT)
+
+    play(story)
+
+
+def test_a_change_whose_answer_was_lost_is_found_by_asking() -> None:
+    async def story(desk: Desk) -> None:
+        await opened(desk)
+        desk.venue.fates.append(Fate.ANSWER_LOST)
+        await desk.amend(price="90")
+        await asyncio.sleep(5)
+        assert desk.told()[-2:] == ["amend-unknown", "order-amended"]
+
+    play(story)
+
+
+def test_a_change_that_never_arrived_is_over_once_it_can_no_longer_be_applied() -> None:
+    async def story(desk: Desk) -> None:
+        await opened(desk)
+        desk.venue.fates.append(Fate.REQUEST_LOST)
+        await desk.amend(price="90")
+        await asyncio.sleep(SPOT.submit_validity - 5)
+        assert status(desk.order()) is OrderStatus.PENDING_AMEND
+        await asyncio.sleep(15)
+        assert status(desk.order()) is OrderStatus.OPEN
+        assert desk.told()[-1] == "amend-refused"
+        assert desk.order().request.price == 100
+
+    play(story)
+
+
+def test_a_change_in_flight_at_a_crash_is_settled_by_asking_and_never_sent_again() -> None:
+    async def story(desk: Desk) -> None:
+        await opened(desk)
+        await desk.amend(price="90")
+        desk.process.kill()
+        await desk.start()
+        await asyncio.sleep(SPOT.submit_validity + 15)
+        assert len(desk.venue.amended) <= 1
+        assert not desk.order().amends
+        assert desk.order().request.price == desk.venue.orders["c1"].price
+        assert desk.agrees()
+
+    play(story)
+
+
+def test_an_order_that_ends_takes_its_changes_with_it() -> None:
+    async def story(desk: Desk) -> None:
+        await opened(desk)
+        await desk.amend(price="90")
+        await desk.cancel()
+        await asyncio.sleep(10)
+        assert desk.life() is Life.CANCELED
+        assert not desk.order().amends
+        assert desk.held() == 0
+
+    play(story)

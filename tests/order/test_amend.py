@@ -1,0 +1,196 @@
+"""Changing an order that works: asked for, taken, shown; until then it may be either."""
+
+from decimal import Decimal
+
+import pytest
+from msgspec.structs import replace
+
+from oms.errors import InvalidOrderError, LimitExceededError, OffGridError, OrderClosedError, UnknownOrderError
+from oms.order import decisions, events
+from oms.order.events import OrderEvent, OrderRequested, SendStarted, VenueAccepted
+from oms.order.holds import hold
+from oms.order.messages import AmendOrder, AmendRejected, AmendTaken, AmendUnanswered
+from oms.order.state import Life, Order, status
+from oms.reports import VenueOrderStatus
+from oms.risk import Facts, Limits
+from oms.values import AccountId, ClientOrderId, Crossing, OrderStatus, OrderType, VenueOrderId
+from oms.venue import Trigger
+from tests.order.story import BTC_PERPETUAL, FUTURES, SPOT, Story, asking, given, shown, trade
+
+PERPETUAL = BTC_PERPETUAL.symbol
+RICH = Facts(instrument=BTC_PERPETUAL, capabilities=FUTURES, available=Decimal(10**9))
+V1 = VenueOrderId("v1")
+
+
+def working(**changes: object) -> tuple[OrderEvent, ...]:
+    """A bid for ten contracts at 27000."""
+    fields = {"symbol": PERPETUAL, "quantity": Decimal(10), "price": Decimal(27000), "leverage": Decimal(10)}
+    request, _ = decisions.place(asking(**(fields | changes)), None, RICH, Limits())
+    assert isinstance(request, OrderRequested)
+    return (request, SendStarted(attempt=1), VenueAccepted(venue_order_id=V1))
+
+
+def asked(request_id: str = "a1", price: str | None = None, quantity: str | None = None) -> AmendOrder:
+    return AmendOrder(
+        account=AccountId("main"),
+        client_order_id=ClientOrderId("c1"),
+        request_id=request_id,
+        price=None if price is None else Decimal(price),
+        quantity=None if quantity is None else Decimal(quantity),
+    )
+
+
+def amend(story: Story, command: AmendOrder, facts: Facts = RICH, limits: Limits | None = None) -> Story:
+    for event in decisions.amend(command, story.order, facts, limits or Limits()):
+        story.order = decisions.evolve(story.order, event)
+    return story
+
+
+def order_of(story: Story) -> Order:
+    assert story.order is not None
+    return story.order
+
+
+def pictured(price: str, quantity: str, **changes: object) -> object:
+    return shown(VenueOrderStatus.NEW, symbol=PERPETUAL, price=Decimal(price), quantity=Decimal(quantity), **changes)
+
+
+def test_a_change_is_pending_until_the_venue_shows_it() -> None:
+    story = amend(given(*working()), asked(price="27100"))
+    assert status(order_of(story)) is OrderStatus.PENDING_AMEND
+    assert order_of(story).unsettled
+    story.when(AmendTaken(request_id="a1", valid_until_ns=5))
+    assert status(order_of(story)) is OrderStatus.PENDING_AMEND
+    story.when(pictured("27000", "10")).then()  # an older picture says nothing
+    story.when(pictured("27100", "10")).then(events.OrderAmended(request_id="a1", price=Decimal(27100)))
+    assert status(order_of(story)) is OrderStatus.OPEN
+    assert order_of(story).request.price == 27100
+    assert not order_of(story).unsettled
+    story.when(pictured("27100", "10")).then()
+
+
+def test_the_larger_of_both_is_held_while_a_change_is_on_its_way() -> None:
+    story = given(*working())
+    one_contract = Decimal("2.7")  # a tenth of 27
+    story = amend(story, asked(quantity="12"))
+    fees = Decimal("0.001") * 27
+    assert hold(order_of(story)) == ("futures:USDT", 12 * (one_contract + fees))
+    story = amend(story, asked("a2", quantity="4"))
+    assert hold(order_of(story))[1] == 12 * (one_contract + fees)
+    story.when(pictured("27000", "4"))
+    assert hold(order_of(story))[1] == 4 * (one_contract + fees)
+    assert order_of(story).amends == ()  # the later one shows: the earlier one is overtaken
+
+
+def test_a_refused_change_leaves_the_order_as_it_was() -> None:
+    story = amend(given(*working()), asked(price="27100"))
+    refused = AmendRejected(request_id="a1", reason="already_filled", code="40036", text="finished")
+    story.when(refused).then(
+        events.AmendRefused(request_id="a1", reason="already_filled", code="40036", text="finished")
+    )
+    assert status(order_of(story)) is OrderStatus.OPEN
+    assert order_of(story).request.price == 27000
+    story.when(refused).then()
+
+
+def test_a_change_without_an_answer_stays_pending_and_a_late_picture_settles_it() -> None:
+    story = amend(given(*working()), asked(quantity="4"))
+    story.when(AmendUnanswered(request_id="a1", reason="timeout", valid_until_ns=9))
+    assert order_of(story).amends[0].valid_until_ns == 9
+    story.when(pictured("27000", "4"))
+    assert order_of(story).request.quantity == 4
+
+
+def test_an_order_filled_beyond_its_old_quantity_is_not_over_while_more_is_on_its_way() -> None:
+    story = amend(given(*working()), asked(quantity="12"))
+    story.when(trade("t1", "10", "27000", symbol=PERPETUAL))
+    assert order_of(story).life is Life.WORKING
+    story.when(trade("t2", "2", "27000", symbol=PERPETUAL))
+    assert order_of(story).life is Life.FILLED
+    assert not order_of(story).flagged
+    assert order_of(story).amends == ()
+
+
+def test_an_order_filled_to_its_old_quantity_is_over_once_more_was_refused() -> None:
+    story = amend(given(*working()), asked(quantity="12"))
+    story.when(trade("t1", "10", "27000", symbol=PERPETUAL), AmendRejected(request_id="a1", reason="already_filled"))
+    assert order_of(story).life is Life.FILLED
+
+
+def test_a_quantity_amended_to_what_is_filled_ends_the_order() -> None:
+    story = amend(given(*working()), asked(quantity="4"))
+    story.when(trade("t1", "4", "27000", symbol=PERPETUAL), pictured("27000", "4", cum_quantity=Decimal(4)))
+    assert order_of(story).life is Life.FILLED
+
+
+def test_the_venues_new_id_counts() -> None:
+    story = amend(given(*working()), asked(price="27100"))
+    story.when(AmendTaken(request_id="a1", valid_until_ns=5, venue_order_id=VenueOrderId("v2")))
+    assert order_of(story).venue_order_id == "v2"
+
+
+def test_the_same_request_is_made_once_and_the_first_order_stays_the_same_order() -> None:
+    story = amend(given(*working()), asked(price="27100"))
+    assert decisions.amend(asked(price="27100"), story.order, RICH, Limits()) == ()
+    story.when(pictured("27100", "10"))
+    assert decisions.amend(asked(price="27100"), story.order, RICH, Limits()) == ()
+    again = asking(symbol=PERPETUAL, quantity=Decimal(10), price=Decimal(27000), leverage=Decimal(10))
+    assert decisions.place(again, story.order, RICH, Limits()) == ()
+
+
+@pytest.mark.parametrize(
+    ("command", "error", "why"),
+    [
+        (asked(price="27000"), InvalidOrderError, "changes nothing"),
+        (asked(price="27000.05"), OffGridError, "off the grid"),
+        (asked(quantity="10.5"), OffGridError, "off the grid"),
+        (asked(quantity="3"), InvalidOrderError, "3 is filled"),
+    ],
+)
+def test_a_change_that_makes_no_sense_is_refused(command: AmendOrder, error: type[Exception], why: str) -> None:
+    story = given(*working()).when(trade("t1", "3", "27000", symbol=PERPETUAL))
+    with pytest.raises(error, match=why):
+        amend(story, command)
+
+
+def test_only_a_limit_order_that_works_can_be_changed() -> None:
+    with pytest.raises(UnknownOrderError):
+        decisions.amend(asked(price="1"), None, RICH, Limits())
+    with pytest.raises(InvalidOrderError, match="only a limit order"):
+        amend(given(*working(type=OrderType.MARKET, price=None)), asked(quantity="4"))
+    with pytest.raises(InvalidOrderError, match="cannot change an order"):
+        amend(given(*working()), asked(price="27100"), replace(RICH, capabilities=SPOT))
+    ended = given(*working()).when(shown(VenueOrderStatus.CANCELED, symbol=PERPETUAL))
+    with pytest.raises(OrderClosedError):
+        amend(ended, asked(price="27100"))
+    doubted = given(*working()[:2], events.OutcomeUnknown(reason="timeout", valid_until_ns=1))
+    with pytest.raises(InvalidOrderError, match="does not work at the venue yet"):
+        amend(doubted, asked(price="27100"))
+
+
+def test_limits_hold_for_what_is_left_after_the_change() -> None:
+    story = given(*working()).when(trade("t1", "3", "27000", symbol=PERPETUAL))
+    poor = replace(RICH, available=Decimal("30.0"))  # what the order holds, and what is free
+    amend(story, asked("a1", quantity="13"), poor)
+    with pytest.raises(LimitExceededError, match="insufficient_funds: needs"):
+        amend(story, asked("a2", quantity="15"), poor)
+    with pytest.raises(LimitExceededError, match="position_max"):
+        amend(story, asked("a3", quantity="14"), RICH, Limits(position_max={PERPETUAL: Decimal(10)}))
+
+
+def test_a_halted_strategy_changes_nothing_that_opens() -> None:
+    with pytest.raises(LimitExceededError, match="trading_halted"):
+        amend(given(*working()), asked(price="27100"), replace(RICH, halted="by hand (halt h1)"))
+
+
+def test_s29_the_order_that_a_trigger_sent_is_the_same_order_under_another_id() -> None:
+
+    story = given(*working(trigger=Trigger(price=Decimal(27500), when=Crossing.RISES_TO)))
+    assert order_of(story).waits
+    fired = shown(VenueOrderStatus.NEW, symbol=PERPETUAL, venue_order_id=VenueOrderId("v9"), triggered_by=V1)
+    story.when(fired).then(events.OrderTriggered(venue_order_id=VenueOrderId("v9")))
+    assert not order_of(story).waits
+    story.when(fired).then()
+    story.when(trade("t1", "10", "27500", symbol=PERPETUAL, venue_order_id=VenueOrderId("v9")))
+    assert order_of(story).life is Life.FILLED
+    assert order_of(story).cum_cost == 275
