@@ -7,9 +7,10 @@ from typing import Final, TypeVar
 import msgspec
 from msgspec import Struct
 
-from adapters.simulator.exchange.orders import Fill, Order
 from adapters.simulator.simulator import Simulator
+from adapters.simulator.truth import futures_truth, spot_truth
 from adapters.simulator.wire.gateway import Reply
+from adapters.simulator.wire.house import Schedule
 from adapters.simulator.wire.keys import Credentials
 from oms.values import plain
 
@@ -58,6 +59,8 @@ class Door:
             ("POST", "/sim/faults"): self._set_faults,
             ("POST", "/sim/market"): self._move,
             ("POST", "/sim/clock"): self._set_clock,
+            ("GET", "/sim/schedule"): self._schedule,
+            ("POST", "/sim/schedule"): self._set_schedule,
         }
 
     def handle(self, method: str, path: str, body: bytes, now_ms: int) -> Reply:
@@ -76,25 +79,9 @@ class Door:
         return {"accounts": {one.account: self._account(one.account) for one in self._simulator.credentials}}
 
     def _account(self, name: str) -> object:
-        account = self._simulator.exchange.accounts[name]
         return {
-            "spot": {
-                "balances": {
-                    coin: {"available": plain(balance.available), "frozen": plain(balance.frozen)}
-                    for coin, balance in account.balances.items()
-                },
-                "orders": [_order(order) for order in (*account.closed.values(), *account.open.values())],
-                "trades": [_trade(fill) for fill in account.fills],
-            },
-            "futures": {
-                "balances": {
-                    coin: {"available": plain(amount), "frozen": "0"}
-                    for coin, amount in self._simulator.futures_deposits[name].items()
-                },
-                "positions": [],
-                "orders": [],
-                "trades": [],
-            },
+            "spot": spot_truth(self._simulator.spot.exchange, name),
+            "futures": futures_truth(self._simulator.futures.exchange, name),
         }
 
     def _open_account(self, body: bytes, _now_ms: int) -> object:
@@ -113,10 +100,22 @@ class Door:
 
     def _move(self, body: bytes, now_ms: int) -> object:
         asked = _read(body, _Move)
-        if asked.funding is not None or asked.price is None:
-            raise _ForbiddenError("a spot market takes a price, and settles no funding")
-        self._simulator.move_market(asked.symbol, asked.price, now_ms)
-        return {"symbol": asked.symbol, "price": plain(asked.price)}
+        if (asked.funding is None) is (asked.price is None):
+            raise _ForbiddenError("either a price to move to, or a funding rate to settle")
+        if asked.price is not None:
+            self._simulator.move_market(asked.symbol, asked.price, now_ms)
+            return {"symbol": asked.symbol, "price": plain(asked.price)}
+        assert asked.funding is not None
+        self._simulator.settle_funding(asked.symbol, asked.funding, now_ms)
+        return {"symbol": asked.symbol, "funding": plain(asked.funding)}
+
+    def _schedule(self, _body: bytes, _now_ms: int) -> object:
+        return self._simulator.settings.schedule
+
+    def _set_schedule(self, body: bytes, _now_ms: int) -> object:
+        """Set all three times; what is not named never comes."""
+        self._simulator.settings.schedule = _read(body, Schedule)
+        return self._simulator.settings.schedule
 
     def _set_clock(self, body: bytes, _now_ms: int) -> object:
         asked = _read(body, _Offset)
@@ -135,34 +134,3 @@ def _read(body: bytes, shape: type[T]) -> T:
 
 def _reply(status: int, answer: object) -> Reply:
     return Reply(status, JSON, msgspec.json.encode(answer))
-
-
-def _order(order: Order) -> dict[str, object]:
-    return {
-        "order_id": order.order_id,
-        "client_order_id": order.client_order_id,
-        "symbol": order.symbol,
-        "side": order.side.value,
-        "type": order.type.value,
-        "price": plain(order.price),
-        "size": plain(order.size),
-        "filled": plain(order.filled_size),
-        "state": order.state.value,
-        "created_ms": order.created_ms,
-        "updated_ms": order.updated_ms,
-    }
-
-
-def _trade(fill: Fill) -> dict[str, object]:
-    return {
-        "trade_id": fill.trade_id,
-        "order_id": fill.order_id,
-        "symbol": fill.symbol,
-        "side": fill.side.value,
-        "price": plain(fill.price),
-        "size": plain(fill.size),
-        "fee": plain(fill.fee),
-        "fee_coin": fill.fee_coin,
-        "role": fill.role.value,
-        "at_ms": fill.at_ms,
-    }

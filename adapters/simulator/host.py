@@ -5,11 +5,14 @@
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from enum import StrEnum
-from typing import Protocol
+from typing import Final, Protocol
 
 from adapters.simulator.wire.codes import WireError
 from adapters.simulator.wire.gateway import Reply, Request
 from adapters.simulator.wire.line import Stream
+
+FUTURES_PREFIX: Final = "/futures"  # of paths, where both hosts share one address
+FUTURES_HOSTS: Final = frozenset({"api-cloud-v2.bitmart.com", "openapi-ws-v2.bitmart.com"})
 
 
 class Product(StrEnum):
@@ -17,6 +20,13 @@ class Product(StrEnum):
 
     SPOT = "spot"
     FUTURES = "futures"
+
+
+def product_of(host: str | None, path: str) -> tuple[Product, str]:
+    """Return which host an address means, and the path there."""
+    if path.startswith(f"{FUTURES_PREFIX}/"):
+        return Product.FUTURES, path.removeprefix(FUTURES_PREFIX)
+    return (Product.FUTURES if host in FUTURES_HOSTS else Product.SPOT), path
 
 
 class Host(Protocol):

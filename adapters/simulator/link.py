@@ -8,8 +8,10 @@ from urllib.parse import urlsplit
 
 from adapters.simulator.chance import Chance
 from adapters.simulator.connection import Connection
+from adapters.simulator.host import Product, product_of
 from adapters.simulator.pace import now_ms
 from adapters.simulator.simulator import NoAnswer, Simulator
+from adapters.simulator.wire.gateway import Request
 from oms.ports import Clock, LinkAnswer, LinkError, Socket
 
 LATENCY_MS: Final = (2, 40)  # each way
@@ -17,7 +19,7 @@ QUEUE_MAX: Final = 10_000  # frames a client has not received; beyond it is cut 
 
 
 class SimulatedLink:
-    """Calls `simulator` as if over a network; the host in a URL is ignored.
+    """Calls `simulator` as if over a network. A URL means futures by BitMart's name or by the prefix; else spot.
 
     A request that was sent arrives even if its caller is canceled meanwhile, as bytes in a network do. `clock` is the
     world's; `latency_ms` is drawn from `chance` for each way of each message.
@@ -37,9 +39,9 @@ class SimulatedLink:
         loop = asyncio.get_running_loop()
         answered: asyncio.Future[LinkAnswer] = loop.create_future()
         parts = urlsplit(url)
-        target = f"{parts.path}?{parts.query}" if parts.query else parts.path
-        kept = dict(headers)
-        loop.call_later(self._delay(), lambda: self._arrive(answered, method, target, kept, body))
+        product, path = product_of(parts.hostname, parts.path)
+        request = Request(method, f"{path}?{parts.query}" if parts.query else path, dict(headers), body)
+        loop.call_later(self._delay(), lambda: self._arrive(answered, product, request))
         try:
             async with asyncio.timeout(seconds):
                 return await answered
@@ -54,8 +56,11 @@ class SimulatedLink:
             raise LinkError(f"no connection within {seconds} s", sent=False)
         await asyncio.sleep(delay)
         socket = _SimulatedSocket(self)
-        private = urlsplit(url).path == "/user"
-        connection = self._simulator.connect(now_ms(self._clock), private=private, notify=socket.fetch)
+        parts = urlsplit(url)
+        product, path = product_of(parts.hostname, parts.path)
+        connection = self._simulator.connect(
+            now_ms(self._clock), private=path == "/user", notify=socket.fetch, product=product
+        )
         if connection is None:
             raise LinkError("connection refused", sent=False)
         socket.attach(connection)
@@ -82,10 +87,8 @@ class SimulatedLink:
     def _delay(self) -> float:
         return self._chance.randint(*self._latency_ms) / 1000
 
-    def _arrive(
-        self, answered: asyncio.Future[LinkAnswer], method: str, target: str, headers: Mapping[str, str], body: bytes
-    ) -> None:
-        served = self._simulator.request(method, target, headers, body, now_ms(self._clock))
+    def _arrive(self, answered: asyncio.Future[LinkAnswer], product: Product, request: Request) -> None:
+        served = self._simulator.serve(request, now_ms(self._clock), product=product)
         if isinstance(served, NoAnswer):
             if not served.connected and not answered.done():
                 answered.set_exception(LinkError("connection refused", sent=False))

@@ -1,24 +1,27 @@
 """The simulator on loopback: BitMart's REST and streams for any client, and the simulator's own door."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from ipaddress import ip_address
 from typing import Final
 
-from aiohttp import WSMsgType, web
+from aiohttp import WSCloseCode, WSMsgType, web
 from msgspec import Struct
 
 from adapters.simulator.connection import Connection
 from adapters.simulator.door import Door
+from adapters.simulator.host import FUTURES_PREFIX, Product
 from adapters.simulator.pace import STEP_SECONDS, keep_stepping, now_ms
 from adapters.simulator.simulator import NoAnswer, Simulator
-from adapters.simulator.wire.gateway import Reply
+from adapters.simulator.wire.gateway import Reply, Request
 from oms.ports import Clock, Spawn
 
 BODY_MAX: Final = 1 << 20
 STREAM_PATHS: Final = ("/api", "/user")  # public, private
+PRODUCTS: Final[Mapping[Product, str]] = {Product.FUTURES: FUTURES_PREFIX, Product.SPOT: ""}
+SERVER_PING_SECONDS: Final = 54.0  # futures streams are pinged by the venue (PROTOCOL 3.5)
 
 
 class Login(Struct, frozen=True):
@@ -31,7 +34,7 @@ class Login(Struct, frozen=True):
 
 
 class Urls(Struct, frozen=True):
-    """Where a running simulator listens: what `oms simulator` prints. Futures paths answer 30000, unknown path."""
+    """Where a running simulator listens: what `oms simulator` prints. The futures host is the same with a prefix."""
 
     spot_url: str
     futures_url: str
@@ -78,7 +81,7 @@ async def serve(
 def _urls(simulator: Simulator, address: str) -> Urls:
     logins = tuple(Login(one.account, one.key, one.secret, one.memo) for one in simulator.credentials)
     http, ws = f"http://{address}", f"ws://{address}"
-    return Urls(http, http, ws, ws, http, logins)
+    return Urls(http, f"{http}{FUTURES_PREFIX}", ws, f"{ws}{FUTURES_PREFIX}", http, logins)
 
 
 class _Shell:
@@ -93,10 +96,12 @@ class _Shell:
 
     def application(self) -> web.Application:
         application = web.Application(client_max_size=BODY_MAX)
-        for path in STREAM_PATHS:
-            application.router.add_get(path, partial(self._stream, private=path == "/user"))
         application.router.add_route("*", "/sim/{call:.*}", self._meddle)
-        application.router.add_route("*", "/{path:.*}", self._rest)
+        for product, prefix in PRODUCTS.items():  # the bare paths, which match everything, come last
+            for path in STREAM_PATHS:
+                serve_stream = partial(self._stream, product=product, private=path == "/user")
+                application.router.add_get(f"{prefix}{path}", serve_stream)
+            application.router.add_route("*", f"{prefix}/{{path:.*}}", partial(self._rest, product=product))
         return application
 
     def hang_up(self) -> None:
@@ -104,16 +109,11 @@ class _Shell:
         for connection in list(self._simulator.connections):
             connection.close()
 
-    async def _rest(self, request: web.Request) -> web.StreamResponse:
+    async def _rest(self, request: web.Request, *, product: Product) -> web.StreamResponse:
         body = await request.read()
-        served = self._simulator.request(
-            request.method,
-            request.raw_path,
-            dict(request.headers),
-            body,
-            now_ms(self._clock),
-            ip=request.remote or "",
-        )
+        target = request.raw_path.removeprefix(PRODUCTS[product])
+        asked = Request(request.method, target, dict(request.headers), body, request.remote or "")
+        served = self._simulator.serve(asked, now_ms(self._clock), product=product)
         if isinstance(served, NoAnswer):
             return _cut(request)
         return _response(served)
@@ -122,14 +122,15 @@ class _Shell:
         body = await request.read()
         return _response(self._door.handle(request.method, request.path, body, now_ms(self._clock)))
 
-    async def _stream(self, request: web.Request, *, private: bool) -> web.StreamResponse:
+    async def _stream(self, request: web.Request, *, product: Product, private: bool) -> web.StreamResponse:
         fresh = asyncio.Event()
         connection = self._simulator.connect(
-            now_ms(self._clock), private=private, notify=fresh.set, ip=request.remote or ""
+            now_ms(self._clock), private=private, notify=fresh.set, product=product, ip=request.remote or ""
         )
         if connection is None:
             return _cut(request)
-        socket = web.WebSocketResponse(autoping=True, compress=False)
+        heartbeat = SERVER_PING_SECONDS if product is Product.FUTURES else None
+        socket = web.WebSocketResponse(autoping=True, compress=False, heartbeat=heartbeat)
         await socket.prepare(request)
         writing = self._spawn(_write(socket, connection, fresh), name="simulator stream")
         try:
@@ -152,7 +153,7 @@ async def _write(socket: web.WebSocketResponse, connection: Connection, fresh: a
                 else:
                     await socket.send_bytes(frame)
             if connection.closed:
-                await socket.close()
+                await socket.close(code=connection.stream.close_code or WSCloseCode.OK)
                 return
             await fresh.wait()
             fresh.clear()

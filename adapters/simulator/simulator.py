@@ -11,14 +11,17 @@ from msgspec import Struct
 
 from adapters.simulator.agenda import Agenda
 from adapters.simulator.connection import Connection
+from adapters.simulator.exchange.futures.contracts import CONTRACTS, Contract
+from adapters.simulator.exchange.futures.state import Rules as FuturesRules
 from adapters.simulator.exchange.matching import Rules
 from adapters.simulator.exchange.orders import Market
 from adapters.simulator.faults import Faults
+from adapters.simulator.futures import FuturesHost
 from adapters.simulator.host import Host, Product
 from adapters.simulator.spot import MARKETS, SpotHost
 from adapters.simulator.wire.codes import WireError
 from adapters.simulator.wire.gateway import Reply, Request
-from adapters.simulator.wire.house import House, Schedule, Settings
+from adapters.simulator.wire.house import House, Settings
 from adapters.simulator.wire.keys import Credentials, Keys, demo_credentials
 
 MAIN: Final = "main"
@@ -28,6 +31,7 @@ MAIN_FUNDS: Final[Mapping[str, Decimal]] = {
     "ETH": Decimal(300),
     "BMX": Decimal(1_000_000),
 }
+MAIN_MARGIN: Final[Mapping[str, Decimal]] = {"USDT": Decimal(1_000_000), "BTC": Decimal(10)}
 ACCOUNTS_MAX: Final = 1_000
 NEW_CONNECTIONS_MAX: Final = 30  # per minute and address
 DELAYED_MS_MAX: Final = 60_000
@@ -49,10 +53,10 @@ class Simulator:
 
     Args:
         seed: everything drawn at random, and the main account's credentials, follow from it.
-        markets: what trades.
+        markets: what trades on spot; `contracts`: what trades on futures.
         traders: whether others trade too, so that prices move and quotes are hit.
         settings: the wire's knobs.
-        rules: the exchange's knobs.
+        rules: the spot exchange's knobs; `futures_rules`: the perpetual exchange's.
 
     All `now_ms` are UTC milliseconds by the runner's clock; the venue's own clock may be off (`set_clock`, faults).
     """
@@ -65,11 +69,12 @@ class Simulator:
         traders: bool = True,
         settings: Settings | None = None,
         rules: Rules | None = None,
+        contracts: tuple[Contract, ...] = CONTRACTS,
+        futures_rules: FuturesRules | None = None,
     ) -> None:
         self.faults = Faults(seed=seed)
         self.keys = Keys()
         self.credentials: list[Credentials] = []
-        self.futures_deposits: dict[str, Mapping[str, Decimal]] = {}
         self.connections: list[Connection] = []
         self._agenda = Agenda()
         self._offset_ms = 0
@@ -83,27 +88,18 @@ class Simulator:
         self.spot = SpotHost(house, markets, seed=seed, traders=traders, rules=rules)
         self.exchange = self.spot.exchange
         self.traders = self.spot.traders
-        self._hosts: Mapping[Product, Host] = {Product.SPOT: self.spot}
-        self.open_account(demo_credentials(MAIN, seed), MAIN_FUNDS)
+        self.futures = FuturesHost(house, contracts, self.spot, seed=seed, traders=traders, rules=futures_rules)
+        self._hosts: Mapping[Product, Host] = {Product.SPOT: self.spot, Product.FUTURES: self.futures}
+        self.open_account(demo_credentials(MAIN, seed), MAIN_FUNDS, MAIN_MARGIN)
 
     # -------------------------------------------------------------------------------------------- the clients' side
 
-    def request(
-        self,
-        method: str,
-        target: str,
-        headers: Mapping[str, str],
-        body: bytes,
-        now_ms: int,
-        *,
-        product: Product = Product.SPOT,
-        ip: str = "127.0.0.1",
-    ) -> Reply | NoAnswer:
+    def serve(self, request: Request, now_ms: int, *, product: Product = Product.SPOT) -> Reply | NoAnswer:
         """Serve one REST request of a host: through the faults, to the exchange and back."""
         venue_ms = self._enter(now_ms)
         if self._unreachable(venue_ms):
             return NoAnswer(connected=False)
-        host, request = self._hosts[product], Request(method, target, dict(headers), body, ip)
+        host = self._hosts[product]
         refusal = self._stopped_before(host, request)
         if refusal is not None:
             return refusal
@@ -165,7 +161,7 @@ class Simulator:
     def open_account(
         self, credentials: Credentials, spot: Mapping[str, Decimal], futures: Mapping[str, Decimal] | None = None
     ) -> None:
-        """Open a funded account with a key. `futures` coins are kept and shown; nothing trades them yet.
+        """Open an account with a key, and with coins on both hosts.
 
         Raises:
             ValueError: the name or the key is taken or empty, an amount is none, or there are too many accounts.
@@ -177,9 +173,9 @@ class Simulator:
         if len(self.credentials) >= ACCOUNTS_MAX:
             raise ValueError(f"there are {ACCOUNTS_MAX} accounts already")
         self.spot.open_account(credentials.account, spot)
+        self.futures.open_account(credentials.account, futures or {})
         self.keys.add(credentials)
         self.credentials.append(credentials)
-        self.futures_deposits[credentials.account] = dict(futures or {})
 
     def move_market(self, symbol: str, price: Decimal, now_ms: int) -> None:
         """Bring a market to `price` through its book. Raises ValueError for a bad symbol or price."""
@@ -187,13 +183,15 @@ class Simulator:
         self._market(symbol).move(symbol, price, venue_ms)
         self._flush(venue_ms)
 
+    def settle_funding(self, symbol: str, rate: Decimal, now_ms: int) -> None:
+        """Settle funding of a contract now. Raises ValueError for a bad symbol or rate."""
+        venue_ms = self._enter(now_ms)
+        self.futures.settle_funding(symbol, rate, venue_ms)
+        self._flush(venue_ms)
+
     def set_clock(self, offset_ms: int) -> None:
         """Show every client a clock that is off by so much."""
         self._offset_ms = offset_ms
-
-    def set_schedule(self, schedule: Schedule) -> None:
-        """Say when the venue winds down."""
-        self.settings.schedule = schedule
 
     def set_faults(self, *, seed: int, rates: Mapping[str, float]) -> None:
         """Set the rates of all faults (what is not named stops) and end those that last.

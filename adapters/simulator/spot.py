@@ -19,7 +19,6 @@ from adapters.simulator.wire.rest import spot_rest
 from adapters.simulator.wire.stream import SpotStream
 from adapters.simulator.wire.tape import Tape
 from adapters.simulator.wire.venue import Venue
-from oms.values import EXACT
 
 MARKETS: Final = (
     Market(
@@ -67,9 +66,9 @@ class SpotHost:
         self, house: House, markets: tuple[Market, ...], *, seed: int, traders: bool, rules: Rules | None
     ) -> None:
         self._house = house
-        tape = Tape({market.symbol: market for market in markets})
+        tape: Tape[Printed] = Tape([market.symbol for market in markets])
         self._publisher = Publisher(tape)
-        self.exchange = Exchange(markets, self._happened, rules=rules, portion=self._portion)
+        self.exchange = Exchange(markets, self._happened, rules=rules, portion=house.portion)
         self._feeds = Feeds(self.exchange, tape)
         self.traders = Traders(self.exchange, chance(seed, "traders"), active=traders)
         self.algo = Algo(self.exchange, tape.last, house.accepted)
@@ -114,11 +113,3 @@ class SpotHost:
         self._publisher.collect(event)
         if isinstance(event, Printed):
             self.algo.saw(event)
-
-    def _portion(self, size: Decimal, step: Decimal) -> Decimal:
-        """Cut a match in two where that fault strikes."""
-        steps = int(EXACT.divide_int(size, step))
-        faults = self._house.faults
-        if steps > 1 and faults.fires("split_fill"):
-            return EXACT.multiply(step, Decimal(faults.between(1, steps - 1)))
-        return size

@@ -102,6 +102,20 @@ class Exchange:
         self.accounts[name] = account
         return account
 
+    def transfer(self, name: str, coin: str, amount: Decimal, now_ms: int) -> None:
+        """Bring coins in, or with a negative amount out.
+
+        Raises:
+            RefusedError: so much is not available; nothing changed.
+        """
+        account = self.accounts[name]
+        balance = account.balance(coin)
+        with localcontext(EXACT):
+            if balance.available + amount < ZERO:
+                raise RefusedError(Refusal.BALANCE_NOT_ENOUGH)
+            balance.available += amount
+            self._tell_balance(account, (coin,), now_ms)
+
     def book(self, symbol: str) -> Book[Order]:
         return self._books[symbol]
 

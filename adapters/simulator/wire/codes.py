@@ -1,4 +1,4 @@
-"""BitMart's error codes with the HTTP status each comes with (PROTOCOL 4.3 to 4.5, 4.8). Texts are ours where no
+"""BitMart's error codes with the HTTP status each comes with (PROTOCOL 4.3 to 4.8). Texts are ours where no
 capture shows the venue's.
 """
 
@@ -9,6 +9,7 @@ from adapters.simulator.exchange.orders import Refusal
 
 _BAD: Final = 400
 _DENIED: Final = 401
+_LOCKED: Final = 403
 _FINE: Final = 200  # an error all the same: market data and maintenance answer 200
 
 ERRORS: Final[Mapping[int, tuple[int, str]]] = {
@@ -24,7 +25,37 @@ ERRORS: Final[Mapping[int, tuple[int, str]]] = {
     30016: (_FINE, "Service maintenance, the function is temporarily unavailable"),
     30017: (418, "Your account request is temporarily rejected due to violation of limits"),
     30018: (503, "Request Body requires JSON format"),
+    30019: (_FINE, "You do not have permission to do this operation, please contact support"),
+    30030: (_FINE, "Futures V1 API has been deprecated. Please use the V2 API"),
     30031: (_FINE, "This service has been retired"),
+    40003: (_BAD, "Out trade no exists"),
+    40011: (_BAD, "Invalid request"),
+    40012: (_BAD, "System error"),
+    40014: (_BAD, "Contract is offline"),
+    40015: (_BAD, "Contract trading is paused"),
+    40020: (_BAD, "Position volume is insufficient"),
+    40021: (_BAD, "Position does not exist"),
+    40027: (_BAD, "You contract account available balance not enough"),
+    40028: (_BAD, "Too many plan orders"),
+    40029: (_BAD, "Leverage is too large"),
+    40030: (_BAD, "Leverage is too small"),
+    40034: (_BAD, "Symbol Not Exist"),
+    40035: (_BAD, "The order does not exist"),
+    40036: (_BAD, "The order status is invalid"),
+    40037: (_BAD, "The order id does not exist"),
+    40038: (_BAD, "Invalid step"),
+    40039: (_BAD, "Invalid timestamp"),
+    40040: (_BAD, "Invalid Leverage"),
+    40041: (_BAD, "Invalid side"),
+    40042: (_BAD, "Invalid type"),
+    40043: (_BAD, "Invalid precision"),
+    40044: (_BAD, "Invalid range"),
+    40045: (_BAD, "Invalid open_type"),
+    40048: (_LOCKED, "client_order_id takes letters and digits only"),
+    40049: (_LOCKED, "client_order_id is longer than 32 characters"),
+    40050: (_LOCKED, "client_order_id is duplicated with existing orders"),
+    40059: (_BAD, "Some positions exist and the mode switching fails."),
+    42000: (_FINE, "Insufficient balance"),
     50000: (_BAD, "Bad Request"),
     50001: (_BAD, "Symbol not found"),
     50005: (_BAD, "Order Id not found"),
@@ -58,6 +89,13 @@ ERRORS: Final[Mapping[int, tuple[int, str]]] = {
     57001: (405, "Method not allowed"),
     58001: (415, "Unsupported media type"),
     59002: (500, "Internal server error"),
+    60000: (_BAD, "Invalid request (maybe the body is empty, or the int parameter passes string data)"),
+    60002: (_BAD, "Currency does not exist"),
+    60005: (_BAD, "The amount is less than the minimum"),
+    60012: (_BAD, "This operation is not supported"),
+    60030: (405, "Method not allowed"),
+    60031: (415, "Unsupported media type"),
+    61003: (_BAD, "The sub-account does not exist"),
     70000: (_FINE, "no data"),
     70001: (_FINE, "request parameter cannot be null"),
     70002: (_FINE, "symbol is invalid"),

@@ -9,6 +9,7 @@ from typing import Final
 from msgspec import Struct
 
 from adapters.simulator.exchange.matching import Exchange
+from adapters.simulator.exchange.orders import Printed
 from adapters.simulator.wire.figures import text
 from adapters.simulator.wire.frames import data_frame, levels
 from adapters.simulator.wire.tape import Tape
@@ -48,7 +49,7 @@ class _Published(Struct):
 class Feeds:
     """The states of all public channels. Versions are per symbol and rise by one with each update."""
 
-    def __init__(self, exchange: Exchange, tape: Tape) -> None:
+    def __init__(self, exchange: Exchange, tape: Tape[Printed]) -> None:
         self._exchange = exchange
         self._tape = tape
         self._sent: dict[str, tuple[int, object]] = {}  # topic -> when, what

@@ -39,7 +39,7 @@ class Request(Struct, frozen=True):
     target: str
     headers: Mapping[str, str]
     body: bytes
-    ip: str
+    ip: str = "127.0.0.1"
 
 
 class Level(StrEnum):

@@ -1,12 +1,14 @@
 """What both hosts of the venue share: keys, knobs, faults, the wind-down, and how much a query may see yet."""
 
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Final
 
 from msgspec import Struct, field
 
 from adapters.simulator.faults import Faults
 from adapters.simulator.wire.keys import Keys
+from oms.values import EXACT
 
 MINUTE_MS: Final = 60_000
 DAY_MS: Final = 86_400_000
@@ -39,15 +41,19 @@ class Settings(Struct):
     """The wire's knobs; may be turned at any time. Defaults are BitMart's documented behaviour.
 
     `visibility_ms` is how long a new order stays unknown to queries, drawn between the two (PROTOCOL 9.1); off by
-    default, (0, 300) is life-like. `strict_streams` makes futures streams enforce the documented idle rules, which
-    were measured not to be enforced (PROTOCOL 3.5); spot streams always do.
+    default, (0, 300) is life-like. `cancel_ms` is how long after its acknowledgement a futures cancel happens (PROTOCOL
+    9.3). `strict_streams` makes futures streams enforce the documented idle rules, which were measured not to be
+    enforced (PROTOCOL 3.5); spot streams always do. `book_interval_ms` slows futures books down, as the wind-down did
+    (1000); None pushes them as often as the topic says.
     """
 
     rate_limits: bool = True
     visibility_ms: tuple[int, int] = (0, 0)
     unfilled_memory_ms: int = 20 * MINUTE_MS
     list_window_ms: int = 7 * DAY_MS
+    cancel_ms: tuple[int, int] = (1, 40)
     strict_streams: bool = False
+    book_interval_ms: int | None = None
     schedule: Schedule = field(default_factory=Schedule)
 
 
@@ -75,6 +81,20 @@ class House:
         if delay_ms:
             self._hidden[order_id] = trades_too
             self.later(delay_ms, lambda _: self._show(order_id))
+
+    def cancel_later(self, cancel: Callable[[int], None]) -> None:
+        """Have an acknowledged futures cancel done in a moment."""
+        low, high = self.settings.cancel_ms
+        if self.faults.fires("fill_after_cancel_ack"):
+            low, high = 1, 1_000
+        self.later(self.faults.between(low, high), cancel)
+
+    def portion(self, size: Decimal, step: Decimal) -> Decimal:
+        """Cut a match in two where that fault strikes."""
+        steps = int(EXACT.divide_int(size, step))
+        if steps > 1 and self.faults.fires("split_fill"):
+            return EXACT.multiply(step, Decimal(self.faults.between(1, steps - 1)))
+        return size
 
     def sees(self, order_id: str) -> bool:
         """Say whether queries know the order already."""

@@ -19,7 +19,7 @@ Address = tuple[str, str]  # account ("" for everyone), topic
 class Publisher:
     """Collects events until they are flushed: what one request or step caused goes out together, in order."""
 
-    def __init__(self, tape: Tape) -> None:
+    def __init__(self, tape: Tape[Printed]) -> None:
         self._tape = tape
         self._events: list[Event] = []
 

@@ -1,24 +1,41 @@
 """What the market has seen: last trades, minute candles and the day's figures, from the printed trades."""
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import ROUND_HALF_EVEN, Decimal
 from itertools import groupby
-from typing import Final
+from types import MappingProxyType
+from typing import Final, Generic, Protocol, TypeVar
 
 from msgspec import Struct
 
-from adapters.simulator.exchange.orders import Printed
 from oms.values import EXACT, RATIO, ZERO
 
 DAY_S: Final = 86_400
-TRADES_MAX: Final = 50  # what GET trades gives at most
+TRADES_MAX: Final = 50  # what spot's GET trades gives at most
 CANDLES_MAX: Final = 10_080  # a week of minutes
 _FRACTION: Final = Decimal("0.00001")
+_COINS: Final[Mapping[str, Decimal]] = MappingProxyType({})
+
+
+class Print(Protocol):
+    """What the tape has to know of a trade."""
+
+    @property
+    def symbol(self) -> str: ...
+    @property
+    def price(self) -> Decimal: ...
+    @property
+    def size(self) -> Decimal: ...
+    @property
+    def at_ms(self) -> int: ...
+
+
+P = TypeVar("P", bound=Print)
 
 
 class Candle(Struct):
-    """One bar from `open_s` (seconds since 1970); `volume` in base units, `turnover` in quote units."""
+    """One bar from `open_s` (seconds since 1970); `volume` in units of size, `turnover` in quote units."""
 
     open_s: int
     open: Decimal
@@ -52,23 +69,33 @@ class Day(Struct, frozen=True):
         return RATIO.divide(change, self.open).quantize(_FRACTION, ROUND_HALF_EVEN)
 
 
-class _Strip(Struct):
-    trades: deque[Printed]
-    minutes: deque[Candle]
-    day: Day | None = None  # of the newest trade; forgotten with the next
+class _Strip(Generic[P]):
+    """One market's."""
+
+    def __init__(self, trades_max: int, unit: Decimal) -> None:
+        self.trades: deque[P] = deque(maxlen=trades_max)
+        self.minutes: deque[Candle] = deque(maxlen=CANDLES_MAX)
+        self.unit = unit
+        self.day: Day | None = None  # of the newest trade; forgotten with the next
 
 
-class Tape:
-    """All markets' strips. Memory is bounded: 50 trades and a week of minutes each."""
+class Tape(Generic[P]):
+    """All markets' strips. Memory is bounded: `trades_max` trades and a week of minutes each. `units` says how many
+    coins a size of one is, where it is not one.
+    """
 
-    def __init__(self, symbols: Mapping[str, object]) -> None:
-        self._strips = {symbol: _Strip(deque(maxlen=TRADES_MAX), deque(maxlen=CANDLES_MAX)) for symbol in symbols}
+    def __init__(
+        self, symbols: Iterable[str], *, trades_max: int = TRADES_MAX, units: Mapping[str, Decimal] = _COINS
+    ) -> None:
+        self._strips: dict[str, _Strip[P]] = {
+            symbol: _Strip(trades_max, units.get(symbol, Decimal(1))) for symbol in symbols
+        }
 
-    def record(self, trade: Printed) -> None:
+    def record(self, trade: P) -> None:
         strip = self._strips[trade.symbol]
         strip.trades.append(trade)
         strip.day = None
-        notional = EXACT.multiply(trade.price, trade.size)
+        notional = EXACT.multiply(EXACT.multiply(trade.price, trade.size), strip.unit)
         bar = Candle(
             trade.at_ms // 60_000 * 60, trade.price, trade.price, trade.price, trade.price, trade.size, notional
         )
@@ -77,7 +104,7 @@ class Tape:
         else:
             strip.minutes.append(bar)
 
-    def trades(self, symbol: str) -> tuple[Printed, ...]:
+    def trades(self, symbol: str) -> tuple[P, ...]:
         """Return the last trades, oldest first."""
         return tuple(self._strips[symbol].trades)
 

@@ -6,7 +6,7 @@ import msgspec
 
 from adapters.simulator.exchange.accounts import Account
 from adapters.simulator.exchange.matching import Exchange
-from adapters.simulator.exchange.orders import Order, OrderState
+from adapters.simulator.exchange.orders import Order, OrderState, Printed
 from adapters.simulator.wire.codes import WireError
 from adapters.simulator.wire.gateway import Call
 from adapters.simulator.wire.house import House
@@ -18,7 +18,7 @@ T = TypeVar("T")
 class Venue:
     """The exchange as its REST endpoints see it."""
 
-    def __init__(self, *, exchange: Exchange, tape: Tape, house: House) -> None:
+    def __init__(self, *, exchange: Exchange, tape: Tape[Printed], house: House) -> None:
         self.exchange = exchange
         self.tape = tape
         self.house = house

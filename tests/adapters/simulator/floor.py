@@ -20,7 +20,9 @@ from adapters.simulator.exchange.orders import (
     OrderType,
     SelfTrade,
 )
+from adapters.simulator.host import Product
 from adapters.simulator.simulator import NoAnswer, Simulator
+from adapters.simulator.wire.gateway import Request
 from oms.values import Side
 
 NOW = 1_795_392_000_000
@@ -95,6 +97,7 @@ class Client:
 
     simulator: Simulator
     now: int = NOW
+    product: Product = Product.SPOT
     key: str = field(init=False)
     secret: str = field(init=False)
     memo: str = field(init=False)
@@ -120,7 +123,7 @@ class Client:
         self, method: str, target: str, body: bytes = b"", headers: Mapping[str, str] | None = None
     ) -> tuple[int, dict[str, Any]]:
         """Return status and JSON; the test fails if the line was cut."""
-        served = self.simulator.request(method, target, headers or {}, body, self.now)
+        served = self.simulator.serve(Request(method, target, headers or {}, body), self.now, product=self.product)
         assert not isinstance(served, NoAnswer)
         return served.status, json.loads(served.body)
 
@@ -152,7 +155,7 @@ class Client:
         self.simulator.step(self.now)
 
     def connect(self, *, private: bool = False) -> "Reader":
-        connection = self.simulator.connect(self.now, private=private, notify=lambda: None)
+        connection = self.simulator.connect(self.now, private=private, notify=lambda: None, product=self.product)
         assert connection is not None
         return Reader(self, connection)
 

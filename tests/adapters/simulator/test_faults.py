@@ -8,7 +8,7 @@ import pytest
 
 from adapters.simulator.faults import DEFAULT_RATES, Faults, default_rates
 from adapters.simulator.simulator import NoAnswer, Simulator
-from adapters.simulator.wire.gateway import Reply
+from adapters.simulator.wire.gateway import Reply, Request
 from tests.adapters.simulator.floor import NOW, Client, readable
 
 SUBMIT = "/spot/v2/submit_order"
@@ -25,7 +25,7 @@ def client(**rates: float) -> Client:
 
 def submitted(one: Client) -> Reply | NoAnswer:
     body = json.dumps(ORDER).encode()
-    return one.simulator.request("POST", SUBMIT, one.headers(body), body, one.now)
+    return one.simulator.serve(Request("POST", SUBMIT, one.headers(body), body), one.now)
 
 
 def live(one: Client) -> int:
@@ -233,7 +233,7 @@ def test_the_venue_goes_down_and_comes_back() -> None:
     one.step(1_000)
     one.step(1_000)
     assert reader.connection.closed
-    served = one.simulator.request("GET", "/system/time", {}, b"", one.now)
+    served = one.simulator.serve(Request("GET", "/system/time", {}, b""), one.now)
     assert isinstance(served, NoAnswer)
     assert not served.connected
     assert one.simulator.connect(one.now, private=False, notify=lambda: None) is None

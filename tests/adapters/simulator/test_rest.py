@@ -7,6 +7,7 @@ import pytest
 
 from adapters.simulator.exchange.matching import Rules
 from adapters.simulator.simulator import Simulator
+from adapters.simulator.wire.gateway import Request
 from adapters.simulator.wire.house import Schedule, Settings
 from adapters.simulator.wire.keys import Credentials, signature
 from tests.adapters.simulator.floor import NOW, Client
@@ -137,7 +138,7 @@ def test_the_header_counts_up_and_one_more_than_the_limit_is_refused_then_blocke
     one = client()
     seen = []
     for _ in range(11):
-        served: Any = one.simulator.request("GET", "/system/time", {}, b"", NOW)
+        served: Any = one.simulator.serve(Request("GET", "/system/time", {}, b""), NOW)
         seen.append((served.status, served.headers.get("X-BM-RateLimit-Remaining")))
     assert seen[:2] == [(200, "1"), (200, "2")]
     assert seen[9:] == [(200, "10"), (429, None)]

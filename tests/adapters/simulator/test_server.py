@@ -130,7 +130,7 @@ async def test_an_account_made_at_the_door_trades_with_a_market_that_is_moved() 
         assert (trade["order_id"], trade["role"], trade["fee_coin"]) == (answer["data"]["order_id"], "maker", "USDT")
         assert (Decimal(trade["price"]), Decimal(trade["fee"])) == (Decimal(61_000), Decimal("0.488"))
         assert truth["futures"] == {
-            "balances": {"USDT": {"available": "5", "frozen": "0"}},
+            "balances": {"USDT": {"available": "5", "frozen": "0", "deposit": "0"}},
             "positions": [],
             "orders": [],
             "trades": [],
@@ -167,9 +167,11 @@ async def test_the_door_says_why_it_does_not_take_something(path: str, fields: d
         assert list((await one.sim("truth"))[1]["accounts"]) == ["main"]
 
 
-async def test_unknown_paths_and_the_futures_wire_answer_as_bitmart_does() -> None:
+async def test_unknown_paths_answer_as_bitmart_does_and_neither_host_serves_the_others() -> None:
     async with desk() as one:
-        for url in (f"{one.urls.futures_url}/contract/public/details", f"{one.urls.spot_url}/nowhere"):
+        nowhere = [f"{one.urls.spot_url}/nowhere", f"{one.urls.futures_url}/nowhere"]
+        elsewhere = [f"{one.urls.spot_url}/contract/public/details", f"{one.urls.futures_url}/spot/v1/symbols"]
+        for url in nowhere + elsewhere:
             async with one.http.get(url) as answer:
                 assert (answer.status, (await answer.json())["code"]) == (404, 30000)
         assert (await one.sim("nowhere"))[0] == 404

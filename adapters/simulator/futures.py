@@ -1,0 +1,118 @@
+"""The futures host: exchange, background traders, REST and streams."""
+
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+from typing import Final
+
+from adapters.simulator.chance import chance
+from adapters.simulator.exchange.futures.contracts import Contract
+from adapters.simulator.exchange.futures.events import Event, FundingSettled, Printed
+from adapters.simulator.exchange.futures.exchange import FuturesExchange
+from adapters.simulator.exchange.futures.orders import CancelSource
+from adapters.simulator.exchange.futures.state import Rules
+from adapters.simulator.futures_traders import FuturesTraders
+from adapters.simulator.spot import SpotHost
+from adapters.simulator.wire.codes import WireError
+from adapters.simulator.wire.futures.feeds import Feeds, Quote
+from adapters.simulator.wire.futures.publisher import Publisher
+from adapters.simulator.wire.futures.rest import futures_rest
+from adapters.simulator.wire.futures.stream import FuturesStream
+from adapters.simulator.wire.futures.venue import Venue
+from adapters.simulator.wire.gateway import Reply, Request
+from adapters.simulator.wire.house import House
+from adapters.simulator.wire.line import Stream
+from adapters.simulator.wire.tape import Tape
+
+CONNECTIONS_MAX: Final = 500  # per address (PROTOCOL 3.4)
+TRADES_MAX: Final = 100  # what GET market-trade gives at most
+RATES_MAX: Final = 1_000  # settled funding rates remembered per contract
+MARK_MS: Final = 1_000  # between two marks on the tape
+
+
+class FuturesHost:
+    """BitMart futures V2. See `host.Host` for what each method promises."""
+
+    def __init__(
+        self,
+        house: House,
+        contracts: Sequence[Contract],
+        spot: SpotHost,
+        *,
+        seed: int,
+        traders: bool,
+        rules: Rules | None,
+    ) -> None:
+        self._house = house
+        symbols = [contract.symbol for contract in contracts]
+        units = {contract.symbol: contract.contract_size for contract in contracts}
+        tape: Tape[Printed] = Tape(symbols, trades_max=TRADES_MAX, units=units)
+        self._marks: Tape[Quote] = Tape(symbols, trades_max=1)
+        self._marked_ms = 0
+        self._funding: Mapping[str, deque[FundingSettled]] = {symbol: deque(maxlen=RATES_MAX) for symbol in symbols}
+        self._publisher = Publisher(tape)
+        self.exchange = FuturesExchange(contracts, self._collect, rules=rules, portion=house.portion)
+        self.traders = FuturesTraders(self.exchange, chance(seed, "futures traders"), spot.traders.mid, active=traders)
+        self._feeds = Feeds(self.exchange, tape, self._marks, house)
+        self._coins = frozenset(contract.margin_coin for contract in contracts)
+        self._rest = futures_rest(
+            Venue(
+                exchange=self.exchange,
+                spot=spot.exchange,
+                tape=tape,
+                marks=self._marks,
+                funding=self._funding,
+                house=house,
+            )
+        )
+
+    def handle(self, request: Request, venue_ms: int) -> Reply:
+        return self._rest.handle(request, venue_ms)
+
+    def refuse(self, error: WireError) -> Reply:
+        return self._rest.refuse(error)
+
+    def open_stream(self, *, private: bool, venue_ms: int) -> Stream:
+        return FuturesStream(self._house, self._feeds, private=private, coins=self._coins, now_ms=venue_ms)
+
+    def connections_max(self, *, private: bool) -> int:  # noqa: ARG002 -- both kinds alike
+        return CONNECTIONS_MAX
+
+    def step(self, elapsed_ms: int, venue_ms: int) -> None:
+        self.traders.step(elapsed_ms, venue_ms)
+        self.exchange.step(venue_ms)
+        if not 0 <= elapsed_ms - self._marked_ms < MARK_MS:
+            self._marked_ms = elapsed_ms
+            for symbol in self.exchange.contracts:
+                self._marks.record(Quote(symbol, self.exchange.prices(symbol).mark, venue_ms))
+
+    def flush(self, streams: Sequence[Stream], venue_ms: int) -> None:
+        self._publisher.flush(streams, self._feeds, self.exchange, venue_ms)
+
+    def open_account(self, name: str, deposits: Mapping[str, Decimal]) -> None:
+        self.exchange.open_account(name, deposits)
+
+    def trades(self, symbol: str) -> bool:
+        return symbol in self.exchange.contracts
+
+    def move(self, symbol: str, price: Decimal, venue_ms: int) -> None:
+        self.traders.move(symbol, price, venue_ms)
+
+    def settle_funding(self, symbol: str, rate: Decimal, venue_ms: int) -> None:
+        """Settle funding now. Raises ValueError for a symbol that is no contract, or a rate beyond the cap."""
+        if symbol not in self.exchange.contracts:
+            raise ValueError(f"{symbol} is no contract: it settles no funding")
+        if not rate.is_finite():
+            raise ValueError(f"{rate} is no rate")
+        self.exchange.settle_funding(symbol, venue_ms, rate)
+
+    def live(self, accounts: Iterable[str]) -> list[tuple[str, str]]:
+        return [(name, order_id) for name in accounts for order_id in self.exchange.accounts[name].open]
+
+    def cancel(self, account: str, order_id: str, venue_ms: int) -> None:
+        self.exchange.cancel(account, order_id, venue_ms, CancelSource.SYSTEM)
+
+    def _collect(self, event: Event) -> None:
+        if isinstance(event, FundingSettled):
+            self._funding[event.symbol].append(event)
+        self._publisher.collect(event)
