@@ -13,7 +13,6 @@ import asyncio
 import ssl
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
-from decimal import Decimal
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
@@ -21,7 +20,16 @@ import aiohttp
 import msgspec
 from yarl import URL
 
-from oms.errors import OmsError, Outcome
+from oms.client_wire import (
+    Amount,
+    ClientError,
+    RefusedError,
+    UnexpectedAnswerError,
+    UnreachableError,
+    decoded,
+    given,
+    spelled,
+)
 from oms.gateway.commands import Halts, Items
 from oms.gateway.problems import Problem
 from oms.gateway.views import (
@@ -46,6 +54,8 @@ from oms.ports import Clock, Ids
 from oms.runtime import SystemClock, TimeOrderedIds
 from oms.venue import Protection, Trigger
 
+__all__ = ["Amount", "Client", "ClientError", "RefusedError", "UnexpectedAnswerError", "UnreachableError", "connect"]
+
 ATTEMPTS_MAX: Final = 8  # of one call
 PAUSES: Final = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0)  # seconds between attempts, each varied by half; the last repeats
 SILENT_SECONDS: Final = 30.0  # a stream without even a heartbeat for so long is dead
@@ -54,42 +64,6 @@ REFUSALS: Final = frozenset({4400, 4401, 4403})  # close codes after which conne
 FRAME_MAX: Final = 16 * 1024 * 1024
 
 _V = TypeVar("_V")
-Amount = Decimal | str | int
-
-
-class ClientError(OmsError):
-    """Whatever the SDK raises. `outcome` says what became of the request: ``none``, ``recorded`` or ``unknown``."""
-
-    code = "client"
-
-
-class RefusedError(ClientError):
-    """The OMS said no: `problem` is its answer, and `code`, `outcome`, `retryable`, `cause` are what that says."""
-
-    def __init__(self, problem: Problem) -> None:
-        super().__init__(problem.detail, next_step=problem.next_step)
-        self.problem = problem
-        self.status = problem.status
-        self.outcome = problem.outcome
-        self.code = problem.code  # type: ignore[misc]  # this type stands for every refusal there is
-        self.retryable = problem.retryable  # type: ignore[misc]  # likewise
-
-
-class UnreachableError(ClientError):
-    """No answer came, however often it was tried. The request may have arrived."""
-
-    code = "unreachable"
-    outcome: Outcome = "unknown"
-    retryable = True
-    next_step = "see that the OMS runs; look the order up, or place it again under the same client_order_id"
-
-
-class UnexpectedAnswerError(ClientError):
-    """What answers there is no OMS, or not one that this SDK knows."""
-
-    code = "unexpected_answer"
-    outcome: Outcome = "unknown"
-    next_step = "check the address and the versions of OMS and SDK"
 
 
 class Client:
@@ -172,23 +146,23 @@ class Client:
             "symbol": symbol,
             "side": side,
             "type": type,
-            "quantity": _spelled(quantity),
-            "notional": _spelled(notional),
-            "price": _spelled(price),
+            "quantity": spelled(quantity),
+            "notional": spelled(notional),
+            "price": spelled(price),
             "time_in_force": time_in_force,
             "post_only": post_only,
             "reduce_only": reduce_only,
             "position_leg": position_leg,
             "account": account,
             "tags": tags,
-            "leverage": _spelled(leverage),
+            "leverage": spelled(leverage),
             "margin_mode": margin_mode,
             "trigger": msgspec.to_builtins(trigger),
             "take_profit": msgspec.to_builtins(take_profit),
             "stop_loss": msgspec.to_builtins(stop_loss),
         }
         try:
-            return await self._call(OrderAnswer, "POST", "/v1/orders", body=_given(body))
+            return await self._call(OrderAnswer, "POST", "/v1/orders", body=given(body))
         except UnreachableError as error:
             raise UnreachableError(f"order {name}: {error}") from error
 
@@ -204,7 +178,7 @@ class Client:
         if isinstance(order, OrderView):
             account, order = order.account, order.client_order_id
         path, query, key = f"/v1/orders/{order}", {"account": account}, self._ids.next()
-        change = _given({"price": _spelled(price), "quantity": _spelled(quantity)})
+        change = given({"price": spelled(price), "quantity": spelled(quantity)})
         return await self._call(OrderAnswer, "PATCH", path, query=query, body=change, key=key)
 
     async def cancel(
@@ -218,7 +192,7 @@ class Client:
             "DELETE",
             f"/v1/orders/{order}",
             query={"account": account},
-            body=_given({"reason": reason}),
+            body=given({"reason": reason}),
             key=self._ids.next(),
         )
 
@@ -232,21 +206,21 @@ class Client:
     ) -> Items:
         """Ask for the end of every open order in scope; return what became of each request."""
         scope = {"account": account, "strategy": strategy, "symbol": symbol, "reason": reason}
-        return await self._call(Items, "POST", "/v1/cancel-all", body=_given(scope), key=self._ids.next())
+        return await self._call(Items, "POST", "/v1/cancel-all", body=given(scope), key=self._ids.next())
 
     async def halt(
         self, reason: str, *, account: str | None = None, strategy: str | None = None, symbol: str | None = None
     ) -> Halts:
         """Stop everything that opens in the scope, by default everything there is; cancels pass."""
         body = {"reason": reason, "account": account, "strategy": strategy, "symbol": symbol}
-        return await self._call(Halts, "POST", "/v1/halt", body=_given(body))
+        return await self._call(Halts, "POST", "/v1/halt", body=given(body))
 
     async def resume(
         self, reason: str, *, account: str | None = None, strategy: str | None = None, symbol: str | None = None
     ) -> Halts:
         """End the halt of that very scope."""
         body = {"reason": reason, "account": account, "strategy": strategy, "symbol": symbol}
-        return await self._call(Halts, "POST", "/v1/resume", body=_given(body))
+        return await self._call(Halts, "POST", "/v1/resume", body=given(body))
 
     # ------------------------------------------------------------------------------------------------ questions
 
@@ -354,17 +328,17 @@ class Client:
 
     async def explain_break(self, break_id: str, reason: str, *, account: str | None = None) -> AccountBreaks:
         """Say what an open break comes from; return what is open."""
-        body = _given({"break_id": break_id, "reason": reason, "account": account})
+        body = given({"break_id": break_id, "reason": reason, "account": account})
         return await self._call(AccountBreaks, "POST", "/v1/breaks/explain", body=body)
 
     async def resolve_break(self, break_id: str, reason: str, *, account: str | None = None) -> AccountBreaks:
         """End an open break; return what is open."""
-        body = _given({"break_id": break_id, "reason": reason, "account": account})
+        body = given({"break_id": break_id, "reason": reason, "account": account})
         return await self._call(AccountBreaks, "POST", "/v1/breaks/resolve", body=body)
 
     async def reconcile(self, *, account: str | None = None, dry_run: bool = False) -> Sequence[Comparison]:
         """Compare with the venue now; a dry run only shows what that would append."""
-        body = _given({"account": account, "dry_run": dry_run})
+        body = given({"account": account, "dry_run": dry_run})
         return (await self._call(Comparisons, "POST", "/v1/reconcile", body=body)).items
 
     async def instruments(self, *, account: str | None = None) -> Sequence[InstrumentView]:
@@ -419,7 +393,7 @@ class Client:
                     message = await socket.receive(timeout=SILENT_SECONDS)
                     if message.type is not aiohttp.WSMsgType.TEXT:
                         return
-                    frame = _decode(Frame, message.data)
+                    frame = decoded(Frame, message.data)
                     if frame.type == "problem":
                         refused = RefusedError(msgspec.convert(frame.data, Problem))
                         await socket.receive(timeout=SILENT_SECONDS)  # the close, whose code says whether to come back
@@ -446,8 +420,8 @@ class Client:
         key: str | None = None,
     ) -> _V:
         """Make a call until it is answered; what is repeated is the very same request, which the OMS knows again."""
-        url = self._url.join(URL(path)).with_query(_given(query or {}))
-        headers = _given({"Authorization": f"Bearer {self._token}", "Idempotency-Key": key})
+        url = self._url.join(URL(path)).with_query(given(query or {}))
+        headers = given({"Authorization": f"Bearer {self._token}", "Idempotency-Key": key})
         data = None if body is None else msgspec.json.encode(body)
         for attempt in range(ATTEMPTS_MAX):
             last = attempt == ATTEMPTS_MAX - 1
@@ -466,10 +440,10 @@ class Client:
         async with self._opened().request(method, url, headers=headers, data=data, allow_redirects=False) as response:
             answer = await response.read()
             if response.status in _SUCCESS:
-                return _decode(kind, answer)
+                return decoded(kind, answer)
             if response.content_type != "application/problem+json":
                 raise UnexpectedAnswerError(f"{url} answered {response.status} {response.content_type}")
-            raise RefusedError(_decode(Problem, answer))
+            raise RefusedError(decoded(Problem, answer))
 
     async def _pause(self, attempt: int) -> None:
         await asyncio.sleep(PAUSES[min(attempt, len(PAUSES) - 1)] * self._ids.uniform(0.5, 1.5))
@@ -484,26 +458,6 @@ _WORDS: Final = frozenset({"subscribed", "heartbeat", "reply"})
 _SUCCESS: Final = frozenset({200, 202})
 _UNAVAILABLE: Final = 503
 _SERVER_ERROR: Final = 500
-
-
-def _given(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in values.items() if value is not None}
-
-
-def _spelled(amount: Amount | None) -> str | None:
-    """Return an amount as it travels. A float is refused: what it holds is not what was written."""
-    if amount is None or isinstance(amount, str):
-        return amount
-    if isinstance(amount, bool) or not isinstance(amount, Decimal | int):
-        raise TypeError(f"{amount!r} is no amount: use a Decimal, a string or an int")
-    return format(Decimal(amount), "f")
-
-
-def _decode(kind: type[_V], answer: bytes | str) -> _V:
-    try:
-        return msgspec.json.decode(answer, type=kind)
-    except msgspec.MsgspecError as error:
-        raise UnexpectedAnswerError(f"the answer is no {kind.__name__}: {error}") from error
 
 
 def connector(url: URL, ca: str | None = None) -> aiohttp.BaseConnector:

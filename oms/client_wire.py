@@ -1,0 +1,70 @@
+"""What the client and its twin share: how amounts travel, how answers are read, and what can go wrong."""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any, TypeVar
+
+import msgspec
+
+from oms.errors import OmsError, Outcome
+from oms.gateway.problems import Problem
+
+_V = TypeVar("_V")
+Amount = Decimal | str | int
+
+
+class ClientError(OmsError):
+    """Whatever the SDK raises. `outcome` says what became of the request: ``none``, ``recorded`` or ``unknown``."""
+
+    code = "client"
+
+
+class RefusedError(ClientError):
+    """The OMS said no: `problem` is its answer, and `code`, `outcome`, `retryable`, `cause` are what that says."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.detail, next_step=problem.next_step)
+        self.problem = problem
+        self.status = problem.status
+        self.outcome = problem.outcome
+        self.code = problem.code  # type: ignore[misc]  # this type stands for every refusal there is
+        self.retryable = problem.retryable  # type: ignore[misc]  # likewise
+
+
+class UnreachableError(ClientError):
+    """No answer came, however often it was tried. The request may have arrived."""
+
+    code = "unreachable"
+    outcome: Outcome = "unknown"
+    retryable = True
+    next_step = "see that the OMS runs; look the order up, or place it again under the same client_order_id"
+
+
+class UnexpectedAnswerError(ClientError):
+    """What answers there is no OMS, or not one that this SDK knows."""
+
+    code = "unexpected_answer"
+    outcome: Outcome = "unknown"
+    next_step = "check the address and the versions of OMS and SDK"
+
+
+def given(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what was given, without what was not."""
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def spelled(amount: Amount | None) -> str | None:
+    """Return an amount as it travels. A float is refused: what it holds is not what was written."""
+    if amount is None or isinstance(amount, str):
+        return amount
+    if isinstance(amount, bool) or not isinstance(amount, Decimal | int):
+        raise TypeError(f"{amount!r} is no amount: use a Decimal, a string or an int")
+    return format(Decimal(amount), "f")
+
+
+def decoded(kind: type[_V], answer: bytes | str) -> _V:
+    """Return an answer as a `kind`. Raises UnexpectedAnswerError."""
+    try:
+        return msgspec.json.decode(answer, type=kind)
+    except msgspec.MsgspecError as error:
+        raise UnexpectedAnswerError(f"the answer is no {kind.__name__}: {error}") from error
