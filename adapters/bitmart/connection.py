@@ -26,8 +26,8 @@ COOL_DOWN: Final = 60.0  # seconds to stay away after a refused key, or when the
 class Dialect(Struct, frozen=True, kw_only=True):
     """How one of BitMart's streams spells what all of them say. Without a `login` it is a public one.
 
-    An error's text begins with its code, where the market has codes; `harmless`, `subscribed_already` and `too_often`
-    are such codes.
+    An error's text begins with its code, where the market has codes; `harmless`, `subscribed_already`, `too_often` and
+    `clock` are such codes.
     """
 
     market: str
@@ -40,6 +40,7 @@ class Dialect(Struct, frozen=True, kw_only=True):
     harmless: frozenset[str] = frozenset()
     subscribed_already: frozenset[str] = frozenset()
     too_often: frozenset[str] = frozenset()
+    clock: frozenset[str] = frozenset()  # the stamp of the login was off
     optional: frozenset[str] = frozenset()  # topics that the venue may refuse, where its errors name the topic
     frame_topics_max: int = 20  # of one subscribe frame
 
@@ -69,6 +70,7 @@ class Connection:
         self.phase = Phase.LOGIN
         self.cause = ""  # why it is LOST
         self.cool_down = 0.0  # seconds the venue wants to be left alone
+        self.clock_off = False  # the venue refused our stamp: measure before the next login
         self._dialect = dialect
         self._pending = list(dialect.topics)
         self._opened_at = self._heard_at = self._pinged_at = now
@@ -152,7 +154,8 @@ class Connection:
             return self._acknowledged(spared)
         if code in self._dialect.subscribed_already:
             return self._acknowledged(self._pending[0]) if self._pending else ()
-        if self.phase is Phase.LOGIN or code in self._dialect.too_often:
+        self.clock_off = code in self._dialect.clock
+        if code in self._dialect.too_often or (self.phase is Phase.LOGIN and not self.clock_off):
             self.cool_down = COOL_DOWN
         self._lose(words)
         return ()

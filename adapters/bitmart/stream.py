@@ -66,6 +66,8 @@ class VenueStream:
                         live = live or connection.phase is Phase.LIVE
                         yield answer
                 cause = connection.cause
+            if connection.clock_off:
+                self._server_clock.doubt()
             failures = 0 if live else failures + 1
             if live:
                 yield self._control("disconnected", cause)

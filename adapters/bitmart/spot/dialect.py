@@ -50,5 +50,6 @@ SPOT: Final = Dialect(
     read=codec.frame,
     harmless=frozenset({"91005"}),  # logged in already
     subscribed_already=frozenset({"90008"}),  # the stream keeps flowing
-    too_often=frozenset({"94001"}),
+    too_often=frozenset({"90007", "94001", "94002"}),  # messages, attempts, connections
+    clock=frozenset({"91021", "91022", "91023"}),
 )
