@@ -3,15 +3,16 @@
 from decimal import ROUND_DOWN, ROUND_UP, Decimal
 from typing import Final
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from adapters.simulator.exchange.futures.accounts import Account, Setting
 from adapters.simulator.exchange.futures.contracts import Contract
-from adapters.simulator.exchange.futures.money import margin_of_one, on_grid
+from adapters.simulator.exchange.futures.money import margin_of_one, on_grid, reasonable
 from adapters.simulator.exchange.futures.orders import Mode, NewOrder, Order, OrderType, Preset, Refusal, RefusedError
 from adapters.simulator.exchange.futures.state import State
 from oms.values import ZERO, PositionLeg, Side
 
+PRICE_MAX: Final = Decimal(10) ** 9  # nobody means more
 PROTECTION: Final = Decimal("0.05")  # how far from the best price a market order trades
 
 
@@ -22,7 +23,7 @@ class Terms(Struct, frozen=True):
     leg: PositionLeg
     setting: Setting
     opens: Decimal  # contracts of it that need margin
-    unit_hold: Decimal  # for each of them
+    unit_hold: Decimal = ZERO  # for each of them
 
 
 def admit(new: NewOrder, contract: Contract, account: Account, state: State) -> Terms:
@@ -37,24 +38,42 @@ def admit(new: NewOrder, contract: Contract, account: Account, state: State) -> 
     if new.reduce_only:
         if new.take_profit is not None or new.stop_loss is not None:
             raise RefusedError(Refusal.PRESET_ON_CLOSE)
-        return Terms(price, leg, _closing(new, account, leg), ZERO, ZERO)
+        return Terms(price, leg, _closing(new, account, leg), ZERO)
     check_presets(new.take_profit, new.stop_loss, contract)
-    setting = _setting(account, contract, new.leverage, new)
-    opens = opening_part(account, new.symbol, new.side, new.size)
     terms = Terms(
         price,
         leg,
-        setting,
-        opens,
-        unit_hold(contract, account, state, side=new.side, price=price, leverage=setting.leverage),
+        _setting(new, contract, account),
+        opening_part(account, new.symbol, new.side, new.size),
     )
-    _check_tier(new, terms, contract, account)
-    return terms
+    return _margined(terms, new.side, contract, account, state)
+
+
+def readmit(order: Order, price: Decimal, size: Decimal, contract: Contract, state: State) -> Terms:
+    """Return the terms of a waiting `order` at another price or of another size (all of it), whatever the balance.
+
+    Raises:
+        RefusedError: that is off the grid, filled already, closes what is not there, or is too large for its tier.
+    """
+    check_price(price, contract)
+    check_size(size, contract, market=False)
+    if size <= order.filled_size:
+        raise RefusedError(Refusal.SIZE_TOO_SMALL)
+    account, leaves = state.accounts[order.account], size - order.filled_size
+    terms = Terms(price, order.leg, Setting(order.leverage, order.margin_mode), ZERO)
+    if order.reduce_only:
+        position = account.position(order.symbol, order.leg)
+        promised = account.promised(order.symbol, order.side, order.leg) - order.leaves
+        if position is None or leaves > position.size - promised:
+            raise RefusedError(Refusal.POSITION_NOT_ENOUGH)
+        return terms
+    terms = structs.replace(terms, opens=opening_part(account, order.symbol, order.side, leaves, but=order))
+    return _margined(terms, order.side, contract, account, state, but=order)
 
 
 def check_size(size: Decimal, contract: Contract, *, market: bool) -> None:
     """Raise RefusedError for a size that is no number of contracts this contract takes in one order."""
-    if not size.is_finite() or size % 1:
+    if not reasonable(size) or size % 1:
         raise RefusedError(Refusal.SIZE_NOT_WHOLE)
     if size < contract.size_min:
         raise RefusedError(Refusal.SIZE_TOO_SMALL)
@@ -66,7 +85,9 @@ def check_price(price: Decimal, contract: Contract) -> None:
     """Raise RefusedError for a price that is none on this contract's grid."""
     if not price.is_finite() or price <= ZERO:
         raise RefusedError(Refusal.PRICE_TOO_LOW)
-    if price % contract.price_step:
+    if price > PRICE_MAX:
+        raise RefusedError(Refusal.PRICE_TOO_HIGH)
+    if not reasonable(price) or price % contract.price_step:
         raise RefusedError(Refusal.PRICE_OFF_STEP)
 
 
@@ -75,17 +96,6 @@ def check_presets(take_profit: Preset | None, stop_loss: Preset | None, contract
     for preset in (take_profit, stop_loss):
         if preset is not None:
             check_price(preset.price, contract)
-
-
-def _setting(account: Account, contract: Contract, leverage: int | None, asked: NewOrder) -> Setting:
-    """Return leverage and margin mode that hold for `asked`; refuse what conflicts with what is open."""
-    present = account.setting(contract.symbol)
-    setting = Setting(
-        present.leverage if leverage is None else leverage,
-        present.margin_mode if asked.margin_mode is None else asked.margin_mode,
-    )
-    check_setting(account, contract, setting)
-    return setting
 
 
 def check_setting(account: Account, contract: Contract, setting: Setting) -> None:
@@ -114,17 +124,6 @@ def opening_part(account: Account, symbol: str, side: Side, size: Decimal, *, bu
     return max(size - max(position.closable(side) - promised, ZERO), ZERO)
 
 
-def unit_hold(
-    contract: Contract, account: Account, state: State, *, side: Side, price: Decimal, leverage: int
-) -> Decimal:
-    """Return margin and highest fee of one contract, at the worst price for it: a sell may trade above its limit."""
-    if side is Side.SELL:
-        bid = state.books[contract.symbol].bids.best()
-        price = price if bid is None else max(price, bid.price)
-    value = contract.value(Decimal(1), price)
-    return margin_of_one(value, leverage) + value * account.hold_rate
-
-
 def _price(new: NewOrder, contract: Contract, state: State) -> Decimal:
     if new.type is OrderType.LIMIT:
         if new.price is None:
@@ -150,13 +149,36 @@ def _closing(new: NewOrder, account: Account, leg: PositionLeg) -> Setting:
     return Setting(position.leverage, position.margin_mode)
 
 
-def _check_tier(new: NewOrder, terms: Terms, contract: Contract, account: Account) -> None:
-    """Refuse what would be more than the leverage's tier allows, with all that is waiting."""
-    if not account.watched:
-        return
-    position = account.position(new.symbol, terms.leg)
-    held = position.cost if position is not None and not position.closable(new.side) else ZERO
-    orders = (one for one in account.live_orders(new.symbol) if one.side is new.side)
+def _setting(new: NewOrder, contract: Contract, account: Account) -> Setting:
+    """Return leverage and margin mode that hold for `new`; refuse what conflicts with what is open."""
+    present = account.setting(contract.symbol)
+    setting = Setting(
+        present.leverage if new.leverage is None else new.leverage,
+        present.margin_mode if new.margin_mode is None else new.margin_mode,
+    )
+    check_setting(account, contract, setting)
+    return setting
+
+
+def _margined(
+    terms: Terms, side: Side, contract: Contract, account: Account, state: State, *, but: Order | None = None
+) -> Terms:
+    """Return the terms with what each contract freezes; refuse what is too large for its tier."""
+    price = terms.price
+    if side is Side.SELL and (bid := state.books[contract.symbol].bids.best()) is not None:
+        price = max(price, bid.price)  # a sell may trade above its limit, and needs the margin of that
+    value = contract.value(Decimal(1), price)
+    hold = margin_of_one(value, terms.setting.leverage) + value * account.hold_rate
+    if account.watched:
+        _check_tier(terms, side, contract, account, but)
+    return structs.replace(terms, unit_hold=hold)
+
+
+def _check_tier(terms: Terms, side: Side, contract: Contract, account: Account, but: Order | None) -> None:
+    """Refuse what would be more than the leverage's tier allows, with all that is held and (`but` aside) waiting."""
+    position = account.position(contract.symbol, terms.leg)
+    held = position.cost if position is not None and not position.closable(side) else ZERO
+    orders = (one for one in account.live_orders(contract.symbol) if one.side is side and one is not but)
     waiting = sum((contract.value(one.opens, one.price) for one in orders), ZERO)
     if held + waiting + contract.value(terms.opens, terms.price) > contract.notional_max(terms.setting.leverage):
         raise RefusedError(Refusal.LEVERAGE_TOO_LARGE)

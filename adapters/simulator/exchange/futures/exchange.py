@@ -19,6 +19,7 @@ from adapters.simulator.exchange.futures.funding import check_rate, settle_due
 from adapters.simulator.exchange.futures.funding import settle as settle_funding
 from adapters.simulator.exchange.futures.liquidation import Liquidation
 from adapters.simulator.exchange.futures.matching import Matching
+from adapters.simulator.exchange.futures.money import reasonable
 from adapters.simulator.exchange.futures.orders import (
     CancelSource,
     MarginMode,
@@ -130,7 +131,7 @@ class FuturesExchange:
         if name in self._state.accounts:
             raise ValueError(f"account {name} exists")
         for coin, amount in deposits.items():
-            if not (amount.is_finite() and amount >= ZERO):
+            if not (reasonable(amount) and amount >= ZERO):
                 raise ValueError(f"deposit {amount} {coin} is not an amount")
         account = Account(name, maker_fee=maker_fee, taker_fee=taker_fee, watched=watched, history_max=history_max)
         account.wallets.update({coin: Wallet(available=amount) for coin, amount in deposits.items()})
@@ -156,10 +157,10 @@ class FuturesExchange:
         """Bring coins in, or with a negative amount out.
 
         Raises:
-            ValueError: the amount is no number.
+            ValueError: the amount is no number, or an absurd one.
             RefusedError: so much is not to be had; nothing changed.
         """
-        if not amount.is_finite():
+        if not reasonable(amount):
             raise ValueError(f"{amount} {coin} is not an amount")
         owner = self._state.accounts[account]
         with localcontext(EXACT):
@@ -495,6 +496,6 @@ class FuturesExchange:
 
 
 def _pin(price: Decimal | None) -> Decimal | None:
-    if price is not None and not (price.is_finite() and price > ZERO):
+    if price is not None and not (reasonable(price) and price > ZERO):
         raise ValueError(f"{price} is no price")
     return price

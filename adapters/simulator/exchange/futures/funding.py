@@ -5,6 +5,7 @@ from decimal import Decimal
 from adapters.simulator.exchange.futures.accounts import FlowKind
 from adapters.simulator.exchange.futures.contracts import Status
 from adapters.simulator.exchange.futures.events import FundingSettled
+from adapters.simulator.exchange.futures.money import reasonable
 from adapters.simulator.exchange.futures.orders import MarginMode
 from adapters.simulator.exchange.futures.prices import FUNDING_CAP
 from adapters.simulator.exchange.futures.state import State
@@ -54,5 +55,5 @@ def settle_due(state: State, now_ms: int) -> None:
 
 def check_rate(rate: Decimal) -> None:
     """Raise ValueError for a rate that is none, or beyond the cap."""
-    if not rate.is_finite() or abs(rate) > FUNDING_CAP:
+    if not reasonable(rate) or abs(rate) > FUNDING_CAP:
         raise ValueError(f"funding rate {rate} is not within {FUNDING_CAP}")

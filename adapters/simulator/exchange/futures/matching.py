@@ -6,13 +6,7 @@ from msgspec import structs
 
 from adapters.simulator.exchange.book import Book
 from adapters.simulator.exchange.futures.accounts import Account
-from adapters.simulator.exchange.futures.admission import (
-    admit,
-    check_price,
-    check_size,
-    opening_part,
-    unit_hold,
-)
+from adapters.simulator.exchange.futures.admission import Terms, admit, readmit
 from adapters.simulator.exchange.futures.booking import book, end, release
 from adapters.simulator.exchange.futures.events import Action, Printed
 from adapters.simulator.exchange.futures.orders import (
@@ -46,6 +40,9 @@ class Matching:
         terms = admit(new, contract, account, state)
         if new.client_order_id and state.rules.duplicate_check and account.knows(new.client_order_id):
             raise RefusedError(Refusal.DUPLICATE_CLIENT_ORDER_ID)
+        refusing = state.rules.refuse_crossing_maker and new.mode is Mode.MAKER_ONLY
+        if refusing and state.books[new.symbol].crosses(new.side, terms.price):
+            raise RefusedError(Refusal.WOULD_TAKE)
         if terms.opens and terms.opens * terms.unit_hold > state.spendable(account, contract.margin_coin):
             raise RefusedError(Refusal.BALANCE_NOT_ENOUGH)
         order = Order(
@@ -70,7 +67,7 @@ class Matching:
             plan_id=new.plan_id,
             plan_kind=new.plan_kind,
         )
-        self._freeze(order, account, terms.opens, terms.unit_hold)
+        self._freeze(order, account, terms)
         if not order.reduce_only:
             account.settings[new.symbol] = terms.setting
         account.opened(order)
@@ -87,25 +84,14 @@ class Matching:
             RefusedError: the new terms are not to be had; nothing changed.
         """
         state = self._state
-        account, contract = state.accounts[order.account], state.contracts[order.symbol]
+        account, contract = state.accounts[order.account], state.tradable(order.symbol)
         if order.type is not OrderType.LIMIT or (price is None and size is None):
             raise RefusedError(Refusal.NOTHING_TO_AMEND)
         price = order.price if price is None else price
         size = order.size if size is None else size
-        check_price(price, contract)
-        check_size(size, contract, market=False)
-        if size <= order.filled_size:
-            raise RefusedError(Refusal.SIZE_TOO_SMALL)
-        leaves, opens, unit = size - order.filled_size, ZERO, ZERO
-        if order.reduce_only:
-            position = account.position(order.symbol, order.leg)
-            promised = account.promised(order.symbol, order.side, order.leg) - order.leaves
-            if position is None or leaves > position.size - promised:
-                raise RefusedError(Refusal.POSITION_NOT_ENOUGH)
-        else:
-            opens = opening_part(account, order.symbol, order.side, leaves, but=order)
-            unit = unit_hold(contract, account, state, side=order.side, price=price, leverage=order.leverage)
-        if opens * unit - order.held > max(state.spendable(account, contract.margin_coin), ZERO):
+        terms = readmit(order, price, size, contract, state)
+        more = terms.opens * terms.unit_hold - order.held
+        if more > max(state.spendable(account, contract.margin_coin), ZERO):
             raise RefusedError(Refusal.BALANCE_NOT_ENOUGH)
         if state.rules.amend_keeps_id:
             state.books[order.symbol].remove(order)
@@ -113,9 +99,9 @@ class Matching:
             order.price, order.size, order.updated_ms = price, size, now_ms
         else:
             end(state, order, CancelSource.USER, now_ms)
-            order = self._continued(order, price, leaves, now_ms)
+            order = self._continued(order, price, size - order.filled_size, now_ms)
             account.opened(order)
-        self._freeze(order, account, opens, unit)
+        self._freeze(order, account, terms)
         self._submitted(order, account, now_ms)
         if order.reduce_only:
             self.trim(account, order.symbol, order.leg, now_ms)
@@ -158,12 +144,12 @@ class Matching:
 
     # -------------------------------------------------------------------------------------------- how
 
-    def _freeze(self, order: Order, account: Account, opens: Decimal, unit: Decimal) -> None:
-        """Move the margin of `opens` contracts from available to frozen."""
+    def _freeze(self, order: Order, account: Account, terms: Terms) -> None:
+        """Move the margin of what the order would open from available to frozen."""
         wallet = account.wallet(self._state.contracts[order.symbol].margin_coin)
-        wallet.available -= opens * unit
-        wallet.frozen += opens * unit
-        order.opens, order.unit_hold = opens, unit
+        order.opens, order.unit_hold = terms.opens, terms.unit_hold
+        wallet.available -= order.held
+        wallet.frozen += order.held
 
     def _open_more(self, order: Order, account: Account, opens: Decimal, now_ms: int) -> None:
         """Take margin for more of a waiting order than before; where there is none, it ends."""

@@ -6,8 +6,16 @@ from typing import Final
 from oms.values import EXACT, RATIO
 
 MONEY_GRID: Final = Decimal("0.000000000001")
+DIGITS_MAX: Final = 18  # before the point
+DECIMALS_MAX: Final = 30  # behind it, as in the pushes with the longest numbers
 _ROUNDING: Final = EXACT.copy()
 _ROUNDING.clear_traps()
+
+
+def reasonable(value: Decimal) -> bool:
+    """Say whether exact arithmetic has room for `value` times others: finite, below 10^18, 30 decimals at most."""
+    exponent = value.as_tuple().exponent
+    return isinstance(exponent, int) and exponent >= -DECIMALS_MAX and value.adjusted() < DIGITS_MAX
 
 
 def share(amount: Decimal, part: Decimal, whole: Decimal) -> Decimal:

@@ -102,10 +102,12 @@ class Refusal(StrEnum):
     PRICE_REQUIRED = "price_required"
     PRICE_OFF_STEP = "price_off_step"
     PRICE_TOO_LOW = "price_too_low"
+    PRICE_TOO_HIGH = "price_too_high"
     SIZE_NOT_WHOLE = "size_not_whole"
     SIZE_TOO_SMALL = "size_too_small"
     SIZE_TOO_LARGE = "size_too_large"
     MAKER_ONLY_MARKET = "maker_only_market"
+    WOULD_TAKE = "would_take"  # a maker-only order that crosses, where the rules refuse it
     LEVERAGE_TOO_LARGE = "leverage_too_large"  # above the contract's, or above the tier's
     LEVERAGE_TOO_SMALL = "leverage_too_small"
     LEVERAGE_CONFLICT = "leverage_conflict"  # a position or an order of another leverage or margin mode is open

@@ -7,6 +7,7 @@ from adapters.simulator.exchange.futures.accounts import Account, Setting
 from adapters.simulator.exchange.futures.admission import check_presets, check_price, check_setting, check_size
 from adapters.simulator.exchange.futures.contracts import Contract
 from adapters.simulator.exchange.futures.matching import Matching
+from adapters.simulator.exchange.futures.money import reasonable
 from adapters.simulator.exchange.futures.orders import (
     Mode,
     NewOrder,
@@ -131,7 +132,8 @@ class Triggers:
         match new.kind:
             case PlanKind.TRAILING:
                 low, high = CALLBACK
-                if new.callback_percent is None or not low <= new.callback_percent <= high:
+                percent = new.callback_percent
+                if percent is None or not (reasonable(percent) and low <= percent <= high):
                     raise RefusedError(Refusal.CALLBACK_OUT_OF_RANGE)
             case PlanKind.TAKE_PROFIT | PlanKind.STOP_LOSS:
                 position = account.position(new.symbol, account.leg(new.side, reduce_only=True))

@@ -4,6 +4,7 @@ from decimal import Decimal
 
 import pytest
 
+from adapters.simulator.exchange.futures.contracts import Status
 from adapters.simulator.exchange.futures.orders import CancelSource, PlanKind, PositionMode, Refusal, RefusedError
 from adapters.simulator.exchange.futures.plans import NewPlan, PriceWay
 from oms.values import Side
@@ -155,7 +156,7 @@ def test_an_amended_maker_only_order_that_would_take_is_canceled() -> None:
         ({"price": "100.2"}, Refusal.PRICE_OFF_STEP),
         ({"size": "1"}, Refusal.SIZE_TOO_SMALL),  # one is filled already
         ({"size": "1.5"}, Refusal.SIZE_NOT_WHOLE),
-        ({"size": "10000"}, Refusal.BALANCE_NOT_ENOUGH),
+        ({"size": "10000"}, Refusal.LEVERAGE_TOO_LARGE),
     ],
 )
 def test_an_amend_that_is_refused_changes_nothing(change: dict[str, str], why: Refusal) -> None:
@@ -179,6 +180,18 @@ def test_an_order_that_closes_grows_no_larger_than_what_is_held() -> None:
     pit.exchange.amend("dan", order.order_id, pit.now, size=Decimal(5))
     with pytest.raises(RefusedError, match="position_not_enough"):
         pit.exchange.amend("dan", order.order_id, pit.now, size=Decimal(6))
+
+
+def test_an_amended_order_has_to_fit_its_tier_and_a_contract_that_trades() -> None:
+    pit = Pit()
+    order = pit.place("dan 1 1000 @ 99", leverage=50)
+    with pytest.raises(RefusedError, match="leverage_too_large"):
+        pit.exchange.amend("dan", order.order_id, pit.now, price=Decimal("100.5"))
+    pit.exchange.amend("dan", order.order_id, pit.now, price=Decimal(100))
+
+    pit.exchange.set_status(SYMBOL, Status.PAUSED, pit.now)
+    with pytest.raises(RefusedError, match="contract_paused"):
+        pit.exchange.amend("dan", order.order_id, pit.now, price=Decimal(99))
 
 
 def test_closing_everything_takes_back_what_waited_to_close() -> None:

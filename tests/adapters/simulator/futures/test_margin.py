@@ -22,6 +22,10 @@ from tests.adapters.simulator.futures.pit import CONTRACT, SYMBOL, Pit
         ("dan 1 5001", Refusal.SIZE_TOO_LARGE),
         ("dan 1 1 @ 100.3", Refusal.PRICE_OFF_STEP),
         ("dan 1 1 @ 0", Refusal.PRICE_TOO_LOW),
+        ("dan 1 1 @ NaN", Refusal.PRICE_TOO_LOW),
+        ("dan 1 1 @ 1E+9000", Refusal.PRICE_TOO_HIGH),
+        ("dan 1 1 @ 1E-9000", Refusal.PRICE_OFF_STEP),
+        ("dan 1 1E+9000 @ 100", Refusal.SIZE_NOT_WHOLE),
         ("dan 1 1 maker_only", Refusal.MAKER_ONLY_MARKET),
         ("dan 1 5001 @ 100", Refusal.LEVERAGE_TOO_LARGE),  # for its tier
     ],

@@ -67,6 +67,14 @@ def test_s33_a_maker_only_order_that_would_take_is_taken_in_and_canceled_without
     assert pit.wallet("bob") == (Decimal(10_000), 0, 0)
 
 
+def test_a_maker_only_order_that_would_take_may_also_be_refused() -> None:
+    pit = Pit(refuse_crossing_maker=True)
+    pit.place("ann 4 1 @ 100")
+
+    assert pit.refusal("bob 1 1 maker_only @ 100") is Refusal.WOULD_TAKE
+    assert pit.refusal("bob 1 1 maker_only @ 99") is None
+
+
 def test_a_resting_order_freezes_margin_and_the_highest_fee() -> None:
     pit = Pit()
 
@@ -172,7 +180,7 @@ def test_the_past_is_kept_as_long_as_there_is_room_for_it() -> None:
     assert pit.exchange.open_interest(SYMBOL) == 4
 
 
-@pytest.mark.parametrize("amount", ["-1", "NaN", "Infinity"])
+@pytest.mark.parametrize("amount", ["-1", "NaN", "Infinity", "1E+9000"])
 def test_an_account_is_not_opened_twice_nor_with_what_is_no_amount(amount: str) -> None:
     pit = Pit()
 
