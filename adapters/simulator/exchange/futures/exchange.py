@@ -382,12 +382,12 @@ class FuturesExchange:
 
     def set_index(self, symbol: str, price: Decimal | None, now_ms: int) -> None:
         """Pin the index price, or with None let it follow the last trade again. Raises ValueError for no price."""
-        self._listed(symbol).pinned_index = _pin(price)
+        self._listed(symbol).pin_index(price)
         self._moved(symbol, now_ms)
 
     def set_mark(self, symbol: str, price: Decimal | None, now_ms: int) -> None:
         """Pin the mark price, or with None let it follow the index again. Raises ValueError for no price."""
-        self._listed(symbol).pinned_mark = _pin(price)
+        self._listed(symbol).pin_mark(price)
         self._moved(symbol, now_ms)
 
     def expect_funding(self, symbol: str, rate: Decimal, now_ms: int) -> None:
@@ -493,9 +493,3 @@ class FuturesExchange:
         if not plan.live:
             raise RefusedError(Refusal.PLAN_ENDED)
         return plan
-
-
-def _pin(price: Decimal | None) -> Decimal | None:
-    if price is not None and not (reasonable(price) and price > ZERO):
-        raise ValueError(f"{price} is no price")
-    return price

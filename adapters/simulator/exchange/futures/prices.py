@@ -6,8 +6,8 @@ from typing import Final
 from msgspec import Struct
 
 from adapters.simulator.exchange.futures.contracts import Contract
-from adapters.simulator.exchange.futures.money import on_grid
-from oms.values import EXACT, RATIO
+from adapters.simulator.exchange.futures.money import on_grid, reasonable
+from oms.values import EXACT, RATIO, ZERO
 
 FUNDING_CAP: Final = Decimal("0.0375")  # of one interval, either way (PROTOCOL 6.8)
 DEFAULT_FUNDING: Final = Decimal("0.0001")
@@ -36,6 +36,14 @@ class Prices(Struct):
     def interval_ms(self) -> int:
         return self.contract.funding_hours * HOUR_MS
 
+    def pin_index(self, price: Decimal | None) -> None:
+        """Hold the index, or with None let it follow the last trade again. Raises ValueError for no price."""
+        self.pinned_index = _checked(price)
+
+    def pin_mark(self, price: Decimal | None) -> None:
+        """Hold the mark, or with None let it follow the index again. Raises ValueError for no price."""
+        self.pinned_mark = _checked(price)
+
     def refresh(self, now_ms: int) -> bool:
         """Bring the mark up to date and say whether it moved."""
         before = self.mark
@@ -52,3 +60,9 @@ class Prices(Struct):
     def schedule(self, now_ms: int) -> None:
         """Set the next settlement: 00, 08 and 16 UTC for eight hours."""
         self.funding_at_ms = (now_ms // self.interval_ms + 1) * self.interval_ms
+
+
+def _checked(price: Decimal | None) -> Decimal | None:
+    if price is not None and not (reasonable(price) and price > ZERO):
+        raise ValueError(f"{price} is no price")
+    return price
