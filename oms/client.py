@@ -379,7 +379,7 @@ class Client:
                     if event:
                         yield frame
             if self._clock.monotonic() - down_since > DOWN_SECONDS:
-                raise UnreachableError(f"no stream from {self._url} for {DOWN_SECONDS:.0f} seconds")
+                raise UnreachableError(f"no stream from {self._named} for {DOWN_SECONDS:.0f} seconds")
             await self._pause(failures)
             failures += 1
 
@@ -432,7 +432,7 @@ class Client:
                     raise
             except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError, TimeoutError) as error:
                 if last:
-                    raise UnreachableError(f"no answer from {self._url} in {ATTEMPTS_MAX} attempts: {error}") from error
+                    raise UnreachableError(f"no answer from {self._named} in {ATTEMPTS_MAX} attempts: {error}") from error
             await self._pause(attempt)
         raise AssertionError("the last attempt returns or raises")
 
