@@ -14,6 +14,8 @@ from adapters.bitmart import history as past
 from adapters.bitmart.sign import Credentials
 from adapters.bitmart.spot.venue import BitmartSpot, Endpoints
 from adapters.bitmart.transport import AiohttpLink
+from adapters.simulator.exchange.matching import IDS_PER_MS
+from adapters.simulator.exchange.standing import Standing, put_back
 from adapters.simulator.server import Urls, serve
 from adapters.simulator.simulator import MAIN, MAIN_FUNDS, Simulator
 from adapters.simulator.wire import keys
@@ -21,8 +23,9 @@ from oms.cli import app
 from oms.cli.parts import Parts
 from oms.config import Config, Secret
 from oms.errors import OmsError
+from oms.order.state import Life, Order
 from oms.store.log import PostgresLog
-from oms.system import Fresh, Tell, VenueName, World
+from oms.system import Known, Tell, VenueName, World
 from oms.values import AccountId
 from oms.vault import Keys
 from oms.venue import Venue
@@ -32,6 +35,7 @@ from projections.queries import Queries
 from projections.rebuild import rebuild
 from projections.runner import Runner
 
+PAPER: Final = AccountId("paper")
 AS_OF_EVENTS_MAX: Final = 500_000  # that a running OMS folds for one question about the past: some seconds
 
 
@@ -44,7 +48,7 @@ class NoAccountError(OmsError):
 
 @asynccontextmanager
 async def venues(
-    name: VenueName, config: Config, world: World, fresh: Fresh, tell: Tell, *, keys: Keys
+    name: VenueName, config: Config, world: World, known: Known, tell: Tell, *, keys: Keys
 ) -> AsyncIterator[Mapping[AccountId, Venue]]:
     """Connect the accounts of a venue."""
     match name:
@@ -57,9 +61,12 @@ async def venues(
             ) as connected:
                 yield connected
         case VenueName.PAPER:
-            raise NoAccountError("this version has no paper venue yet", next_step="use: oms up --venue simulator")
+            async with _paper(config, world, known, tell) as (own, endpoints):
+                credentials = Credentials(own.key, own.secret, own.memo)
+                async with _connected({PAPER: credentials}, endpoints, world) as connected:
+                    yield connected
         case VenueName.SIMULATOR:
-            async with _simulated(config, world, fresh, tell) as (own, endpoints):
+            async with _simulated(config, world, known, tell) as (own, endpoints):
                 credentials = Credentials(own.key, own.secret, own.memo)
                 async with _connected({AccountId(own.account): credentials}, endpoints, world) as connected:
                     yield connected
@@ -128,7 +135,7 @@ async def history(
 
 @asynccontextmanager
 async def _simulated(
-    config: Config, world: World, fresh: Fresh, tell: Tell
+    config: Config, world: World, known: Known, tell: Tell
 ) -> AsyncIterator[tuple[keys.Credentials, Endpoints]]:
     """Find the simulated exchange that is named, or start one, which begins anew and so needs an account of its own."""
     seed = config.simulator.seed
@@ -137,12 +144,54 @@ async def _simulated(
         yield keys.demo_credentials(MAIN, seed), Endpoints(config.simulator.url, ws)
         return
     simulated = Simulator(seed=seed)
-    own = keys.demo_credentials(await fresh(MAIN), seed)
+    own = keys.demo_credentials(await known.fresh(MAIN), seed)
     if own.account != MAIN:
         simulated.open_account(own, MAIN_FUNDS)
     async with serve(simulated, clock=world.clock, spawn=world.spawn) as urls:
         tell(f"a simulated exchange listens at {urls.sim_url}; it begins anew, as account {own.account}")
         yield own, Endpoints(urls.spot_url, urls.spot_ws_url)
+
+
+@asynccontextmanager
+async def _paper(
+    config: Config, world: World, known: Known, tell: Tell
+) -> AsyncIterator[tuple[keys.Credentials, Endpoints]]:
+    """Start a simulated exchange in which the paper account stands as our log says: what it owns, and what rests.
+
+    So the log is the one memory of both, and a kill at any moment leaves no difference between them.
+    """
+    simulated = Simulator(seed=config.simulator.seed)
+    own = keys.demo_credentials(PAPER, config.simulator.seed)
+    book = await known.book(PAPER)
+    if not book.account.adjustments:
+        simulated.open_account(own, MAIN_FUNDS)
+    else:
+        simulated.open_account(own, {name: total for name, total in book.totals.items() if total})
+        resting = [book.orders[stream] for stream in book.open]
+        plain = [order for order in resting if order.life is Life.WORKING and order.request.price is not None]
+        put_back(simulated.exchange, PAPER, map(_standing, plain))
+        tell(f"the paper account goes on with {len(plain)} resting orders; prices begin anew")
+    async with serve(simulated, clock=world.clock, spawn=world.spawn) as urls:
+        yield own, Endpoints(urls.spot_url, urls.spot_ws_url)
+
+
+def _standing(order: Order) -> Standing:
+    request, order_id = order.request, order.venue_order_id
+    assert request.price is not None
+    assert request.quantity is not None
+    assert order_id is not None, "a working order was accepted under an id"
+    return Standing(
+        order_id=order_id,
+        client_order_id=request.client_order_id,
+        symbol=request.symbol.replace("/", "_"),
+        side=request.side,
+        post_only=request.post_only,
+        price=request.price,
+        size=request.quantity,
+        filled_size=order.cum_quantity,
+        filled_notional=order.cum_cost,
+        created_ms=int(order_id) // IDS_PER_MS,  # the simulated exchange counts its ids from the time
+    )
 
 
 @asynccontextmanager

@@ -432,7 +432,9 @@ class Client:
                     raise
             except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError, TimeoutError) as error:
                 if last:
-                    raise UnreachableError(f"no answer from {self._named} in {ATTEMPTS_MAX} attempts: {error}") from error
+                    raise UnreachableError(
+                        f"no answer from {self._named} in {ATTEMPTS_MAX} attempts: {error}"
+                    ) from error
             await self._pause(attempt)
         raise AssertionError("the last attempt returns or raises")
 

@@ -16,7 +16,7 @@ import structlog
 from aiohttp import web
 from msgspec import Struct
 
-from oms.book import account_stream
+from oms.book import CLOSED_KEPT, Book, account_stream
 from oms.config import Config
 from oms.decide import Decider
 from oms.dispatcher import Dispatcher
@@ -29,6 +29,7 @@ from oms.gateway.reads import Past, Reads
 from oms.gateway.tokens import PostgresTokens
 from oms.instrument import Instrument
 from oms.ports import Clock, Ids, Spawn
+from oms.recovery import recover
 from oms.rehearsal import LOOKS, Rehearsed, rehearse
 from oms.runtime import SystemClock, Tasks, TimeOrderedIds, tune_process
 from oms.store.database import check_schema, revision, upgrade
@@ -77,20 +78,29 @@ class World(Struct, frozen=True):
     spawn: Spawn
 
 
-Fresh = Callable[[str], Awaitable[AccountId]]
+class Known(Struct, frozen=True):
+    """What the log knows, as whoever connects a venue asks it.
+
+    `fresh` returns a name like the one given that the log has never seen, for an exchange that begins anew; `book`
+    what the log of an account adds up to, for one that goes on.
+    """
+
+    fresh: Callable[[str], Awaitable[AccountId]]
+    book: Callable[[AccountId], Awaitable[Book]]
+
+
 Tell = Callable[[str], None]
 
 
 class OpenVenues(Protocol):
     """Connects the accounts of a venue while the context lasts.
 
-    `fresh` returns a name like the one given that the log has never seen, for an exchange that begins anew; `tell`
-    says something to whoever started the OMS.
+    `tell` says something to whoever started the OMS.
     Raises OmsError where there is no account to connect.
     """
 
     def __call__(
-        self, name: VenueName, config: Config, world: World, fresh: Fresh, tell: Tell
+        self, name: VenueName, config: Config, world: World, known: Known, tell: Tell
     ) -> AbstractAsyncContextManager[Mapping[AccountId, Venue]]: ...
 
 
@@ -187,7 +197,7 @@ async def _started(
         stack.push_async_callback(log_.close)
         tasks = Tasks()
         world = World(clock, TimeOrderedIds(clock), tasks)
-        connected = await stack.enter_async_context(venues(venue, config, world, _fresh(log_), tell))
+        connected = await stack.enter_async_context(venues(venue, config, world, _known(log_), tell))
         stack.push_async_callback(tasks.close)
         markets = {name: await _markets(name, each, config, world, tell) for name, each in connected.items()}
         following = await stack.enter_async_context(projections(url, log_, world))
@@ -241,13 +251,16 @@ def prepare(url: str, *, embedded: bool) -> str:
     return check_schema(url)
 
 
-def _fresh(log_: PostgresLog) -> Fresh:
+def _known(log_: PostgresLog) -> Known:
     async def fresh(name: str) -> AccountId:
         names = [AccountId(name if number == 1 else f"{name}{number}") for number in range(1, NAMES_MAX)]
         known = await log_.existing([account_stream(each) for each in names])
         return next(each for each in names if account_stream(each) not in known)
 
-    return fresh
+    async def book(account: AccountId) -> Book:
+        return (await recover(account, log_, closed_kept=CLOSED_KEPT)).book
+
+    return Known(fresh, book)
 
 
 async def _markets(name: AccountId, venue: Venue, config: Config, world: World, tell: Tell) -> Sequence[Instrument]:
@@ -305,7 +318,7 @@ async def reconcile_once(
         stack.push_async_callback(log_.close)
         tasks = Tasks()
         world = World(clock, TimeOrderedIds(clock), tasks)
-        connected = await stack.enter_async_context(venues(venue, config, world, _fresh(log_), tell))
+        connected = await stack.enter_async_context(venues(venue, config, world, _known(log_), tell))
         stack.push_async_callback(tasks.close)
         if account is not None and account not in connected:
             raise UnknownAccountError(f"no account {account} is connected")

@@ -11,7 +11,7 @@ from oms.config import Config, Secret
 from oms.gateway.reads import Past, Reads
 from oms.ports import Clock, EventLog, Spawn
 from oms.reports import Report
-from oms.system import Fresh, OpenProjections, Tell, VenueName, World
+from oms.system import Known, OpenProjections, Tell, VenueName, World
 from oms.values import AccountId
 from oms.vault import Keys
 from oms.venue import Venue
@@ -50,7 +50,7 @@ class OpenVenuesWithKeys(Protocol):
     """`oms.system.OpenVenues`, given the keys of the connected accounts."""
 
     def __call__(
-        self, name: VenueName, config: Config, world: World, fresh: Fresh, tell: Tell, *, keys: Keys
+        self, name: VenueName, config: Config, world: World, known: Known, tell: Tell, *, keys: Keys
     ) -> AbstractAsyncContextManager[Mapping[AccountId, Venue]]: ...
 
 
