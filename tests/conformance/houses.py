@@ -82,14 +82,10 @@ class SpotHouse:
         return self._price
 
     def move(self, price: Decimal) -> None:
+        """Bring the market there, leave somebody to trade with on both sides, and let it rest."""
         self._price = price.quantize(Decimal("0.01"), ROUND_DOWN)
-        self.simulator.move_market(self.market, self._price, self.now_ms())
-        self._quote()
-
-    def _quote(self) -> None:
-        """Leave somebody to trade with, on both sides."""
         self.simulator.spot.traders.active = True
-        self.simulator.spot.traders.step(self.now_ms(), self.now_ms())
+        self.simulator.move_market(self.market, self._price, self.now_ms())
         self.simulator.spot.traders.active = False
 
     def lose_answers(self, *, on: bool) -> None:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 
 from oms.reports import (
@@ -20,8 +21,8 @@ from oms.reports import (
     TradeReport,
     VenueOrderStatus,
 )
-from oms.values import ZERO, ClientOrderId, MarginMode, OrderType, PositionMode, Side
-from oms.venue import Amendment, Answer, NewOrder, NoAnswerError, NotOfferedError, OrderRef, Window
+from oms.values import ZERO, ClientOrderId, Crossing, MarginMode, OrderType, PositionMode, Side
+from oms.venue import Amendment, Answer, NewOrder, NoAnswerError, NotOfferedError, OrderRef, Trigger, Window
 from tests.adapters.bitmart.fakes import virtual
 from tests.conformance.house import House
 from tests.conformance.houses import HOUSES
@@ -193,6 +194,34 @@ async def test_a_post_only_order_never_takes(guest: Guest) -> None:
         assert shown.cum_quantity == ZERO
     else:
         assert closed(first)
+
+
+@conforms
+async def test_an_order_that_waits_is_found_and_is_still_ours_when_it_has_fired(guest: Guest) -> None:
+    if not guest.venue.capabilities(guest.house.symbol).triggers:
+        pytest.skip("it is not offered")
+    ears = Ears(guest)
+    await ears.until(lambda: ears.life() == ["connected"])
+    price = guest.house.price()
+    trigger = Trigger(price=(price * Decimal("0.9")).quantize(Decimal("0.01")), when=Crossing.FALLS_TO)
+    order = guest.buy(price, side=Side.SELL, trigger=trigger)
+    order = msgspec.structs.replace(order, type=OrderType.MARKET, price=None)
+    answer = await guest.venue.submit(order)
+    ref = msgspec.structs.replace(guest.ref(order, answer), conditional=True)
+    waiting = await guest.seen(ref, VenueOrderStatus.NEW)
+    assert waiting.trigger_price == trigger.price
+    listed = of(OrderReport, await guest.venue.open_orders())
+    assert order.client_order_id in [one.client_order_id for one in listed]
+    guest.house.move(price * Decimal("0.85"))
+    fired = await guest.seen(ref, VenueOrderStatus.FILLED)
+    assert fired.triggered_by == waiting.venue_order_id
+    assert fired.cum_quantity == order.quantity
+    await ears.until(lambda: [one for one in ears.reports if isinstance(one, OrderReport) and one.triggered_by])
+    second = msgspec.structs.replace(order, client_order_id=guest.buy().client_order_id)
+    second = msgspec.structs.replace(second, trigger=msgspec.structs.replace(trigger, price=Decimal(1000)))
+    ref = msgspec.structs.replace(guest.ref(second, await guest.venue.submit(second)), conditional=True)
+    await guest.venue.cancel(ref)
+    await guest.seen(ref, VenueOrderStatus.CANCELED)
 
 
 # ------------------------------------------------------------------------------------------------ no, and no answer

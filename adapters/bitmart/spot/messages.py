@@ -29,6 +29,7 @@ class Order(Struct):
     filledSize: Wire = None
     notional: Wire = None
     filledNotional: Wire = None
+    triggerPrice: Wire = None  # of one that waits for a price (PROTOCOL 5.11)
     createTime: Wire = None
     updateTime: Wire = None
 

@@ -141,6 +141,7 @@ def order(message: wire.Order) -> tuple[OrderReport]:
             price=positive(message.price),
             average_price=positive(message.priceAvg),
             cancel_reason=text(message.cancelSource),
+            trigger_price=positive(message.triggerPrice),
             created_ms=millis(message.createTime),
             updated_ms=millis(message.updateTime),
         ),

@@ -1,10 +1,14 @@
 """Orders that wait at the venue for a price (PROTOCOL 5.11): their own calls, and an order like any other once fired.
 
 What these calls answer is shown by no source: success is read as elsewhere on spot, and where a list of them cannot be
-read, that list is not whole. An order that fired may have another venue id; our own id is what it is found by.
+read, that list is not whole. An order that fired has another venue id and is found by our own; whoever is told of it
+here is told which waiting order it came from.
 """
 
+from collections import OrderedDict
 from typing import Final
+
+from msgspec.structs import replace
 
 from adapters.bitmart.answers import Reports
 from adapters.bitmart.limits import Purpose
@@ -12,22 +16,29 @@ from adapters.bitmart.refusals import ORDER_CLOSED, ORDER_NOT_FOUND
 from adapters.bitmart.spot import codec, requests
 from adapters.bitmart.spot.calls import CAPABILITY_OF, Calls
 from adapters.bitmart.spot.requests import AlgoKind
-from oms.reports import OrderReport, Refusal, VenueOrderStatus
+from oms.reports import Ack, OrderReport, Refusal, Report, VenueOrderStatus
+from oms.values import ClientOrderId, VenueOrderId
 from oms.venue import Evidence, NewOrder, NoAnswerError, OrderRef
 
 WAITING: Final = (VenueOrderStatus.NEW, VenueOrderStatus.PENDING_NEW)
+WAITED_MAX: Final = 10_000  # remembered
 NOT_THERE: Final = (ORDER_NOT_FOUND, ORDER_CLOSED)
 
 
 class Triggers:
-    """The waiting orders of one account."""
+    """The waiting orders of one account, and the venue's ids of the last ones, to know them again when they fired."""
 
     def __init__(self, calls: Calls) -> None:
         self._calls = calls
+        self._waited: OrderedDict[ClientOrderId, VenueOrderId] = OrderedDict()
 
     async def submit(self, order: NewOrder) -> tuple[Evidence, Reports]:
         """Leave an order waiting; raises like any command."""
-        return await self._calls.command(codec.ALGO_SUBMIT, requests.algo(order), Purpose.OPENING)
+        evidence, reports = await self._calls.command(codec.ALGO_SUBMIT, requests.algo(order), Purpose.OPENING)
+        for report in reports:
+            if isinstance(report, Ack):
+                self._remember(order.client_order_id, report.venue_order_id)
+        return evidence, reports
 
     async def cancel(self, order: OrderRef) -> tuple[Evidence, Reports]:
         """Cancel one whose venue id is known, whichever kind it is of."""
@@ -46,16 +57,41 @@ class Triggers:
         (report,) = reports
         if isinstance(report, OrderReport) and report.client_order_id != order.client_order_id:
             raise NoAnswerError(f"{evidence.channel} answered with another order, {report.venue_order_id}", evidence)
+        self._learn(reports)
         return evidence, reports
 
     async def waiting(self) -> tuple[Evidence, Reports]:
         """Return all that wait; raises like any query."""
-        return await self._calls.query(codec.QUERY_ALGO_OPEN_ORDERS, requests.query_list(mode=None))
+        evidence, reports = await self._calls.query(codec.QUERY_ALGO_OPEN_ORDERS, requests.query_list(mode=None))
+        self._learn(reports)
+        return evidence, reports
 
     @property
     def retired(self) -> bool:
         """Whether the venue has no waiting orders any more."""
         return CAPABILITY_OF[codec.QUERY_ALGO_OPEN_ORDERS] in self._calls.lost
+
+    def marked(self, reports: Reports) -> Reports:
+        """Return reports of ordinary orders, those that come from a waiting one saying so."""
+        return tuple(self._marked(report) for report in reports) if self._waited else reports
+
+    def _marked(self, report: Report) -> Report:
+        if not isinstance(report, OrderReport) or report.client_order_id is None:
+            return report
+        came_from = self._waited.get(report.client_order_id)
+        return report if came_from in {None, report.venue_order_id} else replace(report, triggered_by=came_from)
+
+    def _learn(self, reports: Reports) -> None:
+        for report in reports:
+            if isinstance(report, OrderReport) and report.client_order_id is not None:
+                self._remember(report.client_order_id, report.venue_order_id)
+
+    def _remember(self, name: ClientOrderId, venue_order_id: VenueOrderId | None) -> None:
+        if venue_order_id is not None:
+            self._waited[name] = venue_order_id
+            self._waited.move_to_end(name)
+        while len(self._waited) > WAITED_MAX:
+            self._waited.popitem(last=False)
 
 
 def waits(reports: Reports) -> bool:

@@ -1,6 +1,7 @@
 """BitMart spot as an `oms.venue.Venue`: one account, over the ports alone."""
 
 from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from decimal import Decimal
 from functools import partial
 from typing import Final, TypeVar
@@ -53,6 +54,7 @@ CAPABILITIES: Final = Capabilities(
     times_in_force=frozenset({TimeInForce.GTC, TimeInForce.IOC}),
     post_only=True,
     market_buy_by_notional=True,
+    triggers=True,
     submit_validity=60.0,  # a stamp is good for a minute (PROTOCOL 9.22)
     visibility_delay=10.0,  # "not found means nothing for at least several seconds" (9.1)
     unfilled_memory=20 * 60.0,  # 9.7
@@ -218,7 +220,7 @@ class BitmartSpot:
         (report,) = reports
         if isinstance(report, OrderReport) and not same(report, order):
             raise NoAnswerError(f"POST {path} answered with another order, {report.venue_order_id}", evidence)
-        return Answer(reports=reports, evidence=evidence, source=Provenance.POLL)
+        return Answer(reports=self._triggers.marked(reports), evidence=evidence, source=Provenance.POLL)
 
     async def order_trades(self, order: OrderRef) -> Answer:
         """One order's trades. Without the venue's id, it is looked up first."""
@@ -245,7 +247,7 @@ class BitmartSpot:
         except NoAnswerError:
             return msgspec.structs.replace(resting, complete=resting.complete and self._triggers.retired)
         return Answer(
-            reports=(*resting.reports, *reports),
+            reports=(*self._triggers.marked(resting.reports), *reports),
             evidence=joined([resting.evidence, evidence]),
             source=Provenance.POLL,
             complete=resting.complete and whole(reports, requests.ROWS_MAX),
@@ -275,7 +277,8 @@ class BitmartSpot:
         return await self._windowed(codec.QUERY_TRADES, since_ms, until_ms)
 
     async def order_history(self, symbol: Symbol, *, since_ms: int, until_ms: int) -> Answer:
-        return await self._windowed(codec.QUERY_HISTORY_ORDERS, since_ms, until_ms, symbol)
+        answer = await self._windowed(codec.QUERY_HISTORY_ORDERS, since_ms, until_ms, symbol)
+        return msgspec.structs.replace(answer, reports=self._triggers.marked(answer.reports))
 
     async def _windowed(self, path: str, since_ms: int, until_ms: int, symbol: Symbol | None = None) -> Answer:
         return await bisected(
@@ -354,9 +357,12 @@ class BitmartSpot:
 
     # -------------------------------------------------------------------------------------------- stream and end
 
-    def stream(self, symbols: Sequence[Symbol] = ()) -> AsyncGenerator[Answer, None]:
+    async def stream(self, symbols: Sequence[Symbol] = ()) -> AsyncGenerator[Answer, None]:
         """The private stream of orders and balances: of `symbols`, or of all there are."""
-        return self._listen(of_symbols([venue_symbol(symbol) for symbol in symbols])).answers()
+        heard = self._listen(of_symbols([venue_symbol(symbol) for symbol in symbols])).answers()
+        async with aclosing(heard) as answers:
+            async for answer in answers:
+                yield msgspec.structs.replace(answer, reports=self._triggers.marked(answer.reports))
 
     async def close(self) -> None:
         await self._link.close()

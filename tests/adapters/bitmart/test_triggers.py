@@ -87,6 +87,26 @@ async def test_one_that_fired_is_found_as_the_order_it_became(algo: object) -> N
 
 
 @virtual
+async def test_what_fired_says_which_waiting_order_it_came_from_wherever_it_shows() -> None:
+    link = FakeLink()
+    link.on(codec.ALGO_SUBMIT, ok({"order_id": "77"}))
+    link.on(codec.QUERY_OPEN_ORDERS, ok([ROW | {"orderId": "99"}, ROW | {"orderId": "5", "clientOrderId": "other"}]))
+    link.on(codec.QUERY_ALGO_OPEN_ORDERS, ok([ROW | {"triggerPrice": "55000.5"}]))
+    link.on(codec.QUERY_HISTORY_ORDERS, ok([ROW | {"orderId": "99", "state": "filled"}]))
+    venue = bitmart(link)
+    await venue.submit(BUY)
+    listed = [report for report in (await venue.open_orders()).reports if isinstance(report, OrderReport)]
+    assert [(one.venue_order_id, one.triggered_by, one.trigger_price) for one in listed] == [
+        ("99", "77", None),
+        ("5", None, None),
+        ("77", None, Decimal("55000.5")),
+    ]
+    (ended,) = (await venue.order_history(ORDER.symbol, since_ms=0, until_ms=1)).reports
+    assert isinstance(ended, OrderReport)
+    assert ended.triggered_by == "77"
+
+
+@virtual
 async def test_one_that_was_canceled_before_it_fired_says_so_itself() -> None:
     link = FakeLink()
     link.on(codec.QUERY_ALGO_CLIENT_ORDER, ok(ROW | {"state": "canceled"}))
