@@ -33,10 +33,12 @@ REFUSALS: Final = {
     Refusal.PRICE_REQUIRED: 40011,
     Refusal.PRICE_OFF_STEP: 40043,
     Refusal.PRICE_TOO_LOW: 40044,
+    Refusal.PRICE_TOO_HIGH: 40044,
     Refusal.SIZE_NOT_WHOLE: 40043,
     Refusal.SIZE_TOO_SMALL: 40044,
     Refusal.SIZE_TOO_LARGE: 40044,
     Refusal.MAKER_ONLY_MARKET: 40042,
+    Refusal.WOULD_TAKE: 40012,  # nobody has seen which it is (PROTOCOL 13.3): the venue's word for everything else
     Refusal.LEVERAGE_TOO_LARGE: 40029,
     Refusal.LEVERAGE_TOO_SMALL: 40030,
     Refusal.LEVERAGE_CONFLICT: 40040,
