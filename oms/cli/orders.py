@@ -17,7 +17,7 @@ from oms.client import Client, connect
 from oms.config import Config
 from oms.gateway.commands import Halts
 from oms.gateway.views import OrderAnswer, encode
-from oms.values import OrderType, Side, TimeInForce, plain
+from oms.values import MarginMode, OrderType, PositionLeg, Side, TimeInForce, plain
 
 ACCEPTED: Final = "durable; whether the venue takes it shows in: oms explain"
 
@@ -38,11 +38,15 @@ def place(
     symbol: Annotated[str, typer.Option(help="The market, such as BTC/USDT.")],
     side: Annotated[Side, typer.Option()],
     kind: Annotated[OrderType, typer.Option("--type")] = OrderType.LIMIT,
-    quantity: Annotated[str | None, typer.Option(help="In base units.")] = None,
+    quantity: Annotated[str | None, typer.Option(help="In base units, or contracts.")] = None,
     notional: Annotated[str | None, typer.Option(help="In quote units, for a market buy.")] = None,
     price: Annotated[str | None, typer.Option(help="In quote units per base unit, for a limit.")] = None,
     time_in_force: Annotated[TimeInForce, typer.Option()] = TimeInForce.GTC,
     post_only: Annotated[bool, typer.Option("--post-only", help="Make, never take.")] = False,
+    reduce_only: Annotated[bool, typer.Option("--reduce-only", help="Only ever make a position smaller.")] = False,
+    position_leg: Annotated[PositionLeg, typer.Option("--leg", help="Of a perpetual in hedge mode.")] = PositionLeg.NET,
+    leverage: Annotated[str | None, typer.Option(help="Of a position that a perpetual order opens.")] = None,
+    margin_mode: Annotated[MarginMode | None, typer.Option(help="What backs that position.")] = None,
     client_order_id: Annotated[
         str | None, typer.Option("--id", help="1 to 32 letters and digits; made without.")
     ] = None,
@@ -63,6 +67,10 @@ def place(
             price=price,
             time_in_force=time_in_force,
             post_only=post_only,
+            reduce_only=reduce_only,
+            position_leg=position_leg,
+            leverage=leverage,
+            margin_mode=margin_mode,
             client_order_id=client_order_id,
             account=account,
         ),

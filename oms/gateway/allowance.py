@@ -8,7 +8,8 @@ from msgspec import Struct
 
 from oms.errors import CommandRefusedError, OmsError
 from oms.instrument import Instrument
-from oms.order.messages import PlaceOrder
+from oms.order.events import OrderRequested
+from oms.order.messages import AmendOrder, PlaceOrder
 from oms.ports import Clock
 from oms.values import RATIO, plain
 
@@ -41,7 +42,30 @@ class RateLimitedError(OmsError):
     next_step = "send again with the same client_order_id after a second"
 
 
-def check_worth(order: PlaceOrder, limits: TokenLimits, market: Instrument | None) -> None:
+class Worth(Struct, frozen=True, kw_only=True):
+    """What an order would be worth: `notional` in quote units, or `price` for each of `quantity`."""
+
+    notional: Decimal | None
+    price: Decimal | None
+    quantity: Decimal | None
+
+
+def worth_of(command: PlaceOrder | AmendOrder, asked: OrderRequested | None = None) -> Worth:
+    """Return what a command would make an order worth; an amended one keeps of `asked` what is not changed."""
+    price, quantity = command.price, command.quantity
+    match command:
+        case PlaceOrder(notional=notional):
+            return Worth(notional=notional, price=price, quantity=quantity)
+        case AmendOrder():
+            assert asked is not None, "an order that is amended was asked for"
+            return Worth(
+                notional=None,
+                price=asked.price if price is None else price,
+                quantity=asked.quantity if quantity is None else quantity,
+            )
+
+
+def check_worth(order: Worth, limits: TokenLimits, market: Instrument | None) -> None:
     """Raise OrderNotionalError if `order` is worth more than it may be.
 
     An order that states no worth (a market order by quantity) is refused too: nobody knows the price it will get.

@@ -10,7 +10,7 @@ from oms.account.state import Account, HaltTrading, ResumeTrading
 from oms.book import order_stream
 from oms.engine import Engine, Receipt
 from oms.errors import OmsError
-from oms.gateway.allowance import Pace, check_worth
+from oms.gateway.allowance import Pace, check_worth, worth_of
 from oms.gateway.auth import Accounts, Caller, unknown_order
 from oms.gateway.bodies import (
     BATCH_MAX,
@@ -153,6 +153,8 @@ class Commands:
         can = engine.decider.capabilities(engine.book.orders[stream].request.symbol)
         if not can.amend:
             raise UnsupportedError(f"order {client_order_id!r} cannot be amended: {can.name} has no amend")
+        asked = engine.book.orders[stream].request
+        check_worth(worth_of(command, asked), caller.limits, engine.decider.instruments.get(asked.symbol))
         self._pace.take(caller.token_id, caller.limits)
         return self._reply("amend", await engine.execute(command, actor=caller.strategy, cause=key))
 
@@ -218,7 +220,7 @@ class Commands:
             raise ForbiddenError(f"the token is not for the symbol {body.symbol[:64]!r}")
         engine = self._accounts.one(caller, body.account)
         command = place_order(body, engine.account, caller.strategy)
-        check_worth(command, caller.limits, engine.decider.instruments.get(command.symbol))
+        check_worth(worth_of(command), caller.limits, engine.decider.instruments.get(command.symbol))
         self._pace.take(caller.token_id, caller.limits)
         return engine.offer(command, actor=caller.strategy, cause=self._ids.next())
 

@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from oms.gateway.allowance import RateLimitedError, TokenLimits
 from oms.gateway.tokens import InvalidTokenError, PostgresTokens, Scope, mint, read_limits
@@ -12,6 +13,7 @@ from oms.order.messages import SubmitAccepted
 from oms.reports import TradeReport
 from oms.values import AccountId, ExecId, StrategyId, Symbol, VenueOrderId
 from tests.gateway.house import TRADER, House
+from tests.order.story import SPOT
 
 BTC, ETH = "BTC/USDT", "ETH/USDT"
 
@@ -154,3 +156,16 @@ def test_a_token_with_bounds_that_mean_nothing_is_not_made(symbols: list[str], l
             symbols=[Symbol(symbol) for symbol in symbols],
             limits=limits,
         )
+
+
+async def test_an_order_is_not_amended_beyond_the_limit(house: House) -> None:
+    house.engine.decider.capabilities = lambda _: replace(SPOT, amend=True)
+    token = house.tokens.create(limits=small(order_notional_max=Decimal(600)))
+    assert (await house.place(token=token)).status == 202  # 0.01 at 60000
+    await house.report("c1", SubmitAccepted(venue_order_id=VenueOrderId("v1")))
+    for change, status in (({"price": "60001"}, 422), ({"quantity": "0.02"}, 422), ({"price": "59999"}, 202)):
+        answer = await house.call(
+            "PATCH", "/v1/orders/c1", change, token=token, headers={"Idempotency-Key": str(change)[2:8]}
+        )
+        assert answer.status == status, answer
+        assert answer.json.get("code") in {None, "order_notional_max"}
