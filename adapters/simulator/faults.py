@@ -52,6 +52,10 @@ DEFAULT_RATES: Final[Mapping[str, float]] = {
     "maintenance": 0.0005,  # every request answers 30016 for up to 60 s
     "clock_skew": 0.01,  # the venue's clock goes wrong by up to 1 s
     "clock_step": 0.0005,  # by up to 5 minutes, for up to 30 s
+    # per second of the futures host, while a customer holds a position
+    "liquidation": 0.0005,  # a position is taken over
+    "adl": 0.0005,  # a position is closed against somebody's loss
+    "funding": 0.001,  # is settled out of its hour, at up to 0.1 % either way
 }
 
 

@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from decimal import Decimal
 from typing import Final
 
@@ -9,7 +10,7 @@ from adapters.simulator.chance import chance
 from adapters.simulator.exchange.futures.contracts import Contract
 from adapters.simulator.exchange.futures.events import Event, FundingSettled, Printed
 from adapters.simulator.exchange.futures.exchange import FuturesExchange
-from adapters.simulator.exchange.futures.orders import CancelSource
+from adapters.simulator.exchange.futures.orders import CancelSource, RefusedError
 from adapters.simulator.exchange.futures.state import Rules
 from adapters.simulator.futures_traders import FuturesTraders
 from adapters.simulator.spot import SpotHost
@@ -105,6 +106,21 @@ class FuturesHost:
         if not rate.is_finite():
             raise ValueError(f"{rate} is no rate")
         self.exchange.settle_funding(symbol, venue_ms, rate)
+
+    def strike(self, customers: Iterable[str], venue_ms: int) -> None:
+        """Roll the faults that befall whoever holds a position."""
+        held = [one for name in customers for one in self.exchange.accounts[name].held_positions()]
+        if not held:
+            return
+        faults = self._house.faults
+        for fault, befall in (("liquidation", self.exchange.liquidate), ("adl", self.exchange.deleverage)):
+            if faults.fires(fault):
+                victim = held[faults.between(0, len(held) - 1)]
+                with suppress(RefusedError):  # the first has closed what the second would
+                    befall(victim.account, victim.symbol, victim.leg, venue_ms)
+        if faults.fires("funding"):
+            symbol = held[faults.between(0, len(held) - 1)].symbol
+            self.exchange.settle_funding(symbol, venue_ms, Decimal(faults.between(-100, 100)).scaleb(-5))
 
     def live(self, accounts: Iterable[str]) -> list[tuple[str, str]]:
         return [(name, order_id) for name in accounts for order_id in self.exchange.accounts[name].open]

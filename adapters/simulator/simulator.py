@@ -311,6 +311,7 @@ class Simulator:
             if live:
                 host, account, order_id = live[faults.between(0, len(live) - 1)]
                 host.cancel(account, order_id, venue_ms)
+        self.futures.strike(self._customers(), venue_ms)
         if faults.fires("restart"):
             self._down_until_ms = now_ms + faults.between(*RESTART_MS)
             for connection in self.connections:
