@@ -17,10 +17,11 @@ from adapters.bitmart.transport import AiohttpLink
 from adapters.simulator.exchange.matching import IDS_PER_MS
 from adapters.simulator.exchange.standing import Standing, put_back
 from adapters.simulator.server import Urls, serve
-from adapters.simulator.simulator import MAIN, MAIN_FUNDS, Simulator
+from adapters.simulator.simulator import MAIN, MAIN_FUNDS, MAIN_MARGIN, Simulator
 from adapters.simulator.wire import keys
+from adapters.simulator.wire.house import Schedule
 from oms.cli import app
-from oms.cli.parts import Parts
+from oms.cli.parts import Parts, Trouble
 from oms.config import Config, Secret
 from oms.errors import OmsError
 from oms.order.state import Life, Order
@@ -146,7 +147,7 @@ async def _simulated(
     simulated = Simulator(seed=seed)
     own = keys.demo_credentials(await known.fresh(MAIN), seed)
     if own.account != MAIN:
-        simulated.open_account(own, MAIN_FUNDS)
+        simulated.open_account(own, MAIN_FUNDS, MAIN_MARGIN)
     async with serve(simulated, clock=world.clock, spawn=world.spawn) as urls:
         tell(f"a simulated exchange listens at {urls.sim_url}; it begins anew, as account {own.account}")
         yield own, Endpoints(urls.spot_url, urls.spot_ws_url)
@@ -195,13 +196,14 @@ def _standing(order: Order) -> Standing:
 
 
 @asynccontextmanager
-async def simulator(
-    world: World, *, port: int, seed: int, faults: tuple[int, Mapping[str, float]]
-) -> AsyncIterator[Urls]:
+async def simulator(world: World, *, port: int, seed: int, trouble: Trouble) -> AsyncIterator[Urls]:
     """Run the simulated exchange on loopback."""
     simulated = Simulator(seed=seed)
-    fault_seed, rates = faults
-    simulated.set_faults(seed=fault_seed, rates=rates)
+    simulated.set_faults(seed=trouble.seed, rates=trouble.rates)
+    end = trouble.schedule
+    simulated.settings.schedule = Schedule(
+        no_opens_ms=end.no_opens_ms, no_trading_ms=end.no_trading_ms, dark_ms=end.dark_ms
+    )
     async with serve(simulated, clock=world.clock, spawn=world.spawn, port=port) as urls:
         yield urls
 

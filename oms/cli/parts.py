@@ -27,8 +27,26 @@ class SimulatorUrls(Protocol):
     def sim_url(self) -> str: ...
 
 
+class WindDown(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """When a simulated venue ends, in UTC milliseconds: takes no more opens, no more orders, goes dark. None: never."""
+
+    no_opens_ms: int | None = None
+    no_trading_ms: int | None = None
+    dark_ms: int | None = None
+
+
+class Trouble(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What goes wrong at a simulated venue from the start: the body of ``POST /sim/faults``, and with `schedule` that
+    of ``POST /sim/schedule``.
+    """
+
+    seed: int = 0
+    rates: dict[str, float] = {}
+    schedule: WindDown = WindDown()
+
+
 class ServeSimulator(Protocol):
-    """Runs the simulated exchange while the context lasts; `faults` are their seed and their rates.
+    """Runs the simulated exchange while the context lasts.
 
     Raises:
         ValueError: a fault that does not exist, or a rate that is no probability.
@@ -36,7 +54,7 @@ class ServeSimulator(Protocol):
     """
 
     def __call__(
-        self, world: World, *, port: int, seed: int, faults: tuple[int, Mapping[str, float]]
+        self, world: World, *, port: int, seed: int, trouble: Trouble
     ) -> AbstractAsyncContextManager[SimulatorUrls]: ...
 
 

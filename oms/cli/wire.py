@@ -6,17 +6,20 @@ from typing import Annotated, Final
 
 import msgspec
 import typer
-from msgspec import Struct
 
 from oms.cli.config import configured
 from oms.cli.output import AsJson, Output
-from oms.cli.parts import Kind, Market, Parts
+from oms.cli.parts import Kind, Market, Parts, Trouble
 from oms.cli.process import until_stopped
 from oms.errors import OmsError
 from oms.gateway.listening import PortTakenError
 from oms.runtime import SystemClock, Tasks, TimeOrderedIds
 from oms.system import World
 
+FAULTS_HELP: Final = (
+    'JSON: {"seed": 1, "rates": {"answer_lost": 0.1}, "schedule": {"no_opens_ms": 1795392000000}}; '
+    "schedule may also name no_trading_ms and dark_ms."
+)
 PAYLOAD_MAX: Final = 64 << 20  # bytes of a file to decode
 
 
@@ -25,13 +28,6 @@ class FileError(OmsError):
 
     code = "file"
     next_step = "correct the path or the file"
-
-
-class FaultFile(Struct, frozen=True, forbid_unknown_fields=True):
-    """What `--faults` names: the body of ``POST /sim/faults``."""
-
-    seed: int = 0
-    rates: dict[str, float] = {}
 
 
 def register(app: typer.Typer) -> None:
@@ -45,21 +41,21 @@ def simulator(
     *,
     port: Annotated[int, typer.Option(min=0, max=65_535, help="0 takes any free one.")] = 0,
     seed: Annotated[int | None, typer.Option(help="What everything drawn at random follows from.")] = None,
-    faults: Annotated[Path | None, typer.Option(help='JSON: {"seed": 1, "rates": {"answer_lost": 0.1}}.')] = None,
+    faults: Annotated[Path | None, typer.Option(help=FAULTS_HELP)] = None,
     as_json: AsJson = False,  # noqa: ARG001 - the line is JSON either way
 ) -> None:
     """Run the simulated exchange alone, on loopback; print its addresses as one line of JSON once it listens."""
     parts: Parts = context.obj
-    asked = FaultFile() if faults is None else _read_faults(faults)
+    trouble = Trouble() if faults is None else _read_trouble(faults)
     chosen = configured().simulator.seed if seed is None else seed
-    asyncio.run(_simulate(parts, port=port, seed=chosen, faults=asked))
+    asyncio.run(_simulate(parts, port=port, seed=chosen, trouble=trouble))
 
 
-async def _simulate(parts: Parts, *, port: int, seed: int, faults: FaultFile) -> None:
+async def _simulate(parts: Parts, *, port: int, seed: int, trouble: Trouble) -> None:
     clock, tasks = SystemClock(), Tasks()
     world = World(clock, TimeOrderedIds(clock), tasks)
     try:
-        async with parts.simulator(world, port=port, seed=seed, faults=(faults.seed, faults.rates)) as urls:
+        async with parts.simulator(world, port=port, seed=seed, trouble=trouble) as urls:
             Output(as_json=True).document(urls)
             await until_stopped(tasks)
     except ValueError as error:
@@ -93,9 +89,9 @@ def decode(
     Output(as_json=True).document({"reports": parts.decode(market, kind, path, payload)})
 
 
-def _read_faults(file: Path) -> FaultFile:
+def _read_trouble(file: Path) -> Trouble:
     try:
-        return msgspec.json.decode(file.read_bytes(), type=FaultFile)
+        return msgspec.json.decode(file.read_bytes(), type=Trouble)
     except OSError as error:
         raise FileError(f"{file} cannot be read: {error.strerror}") from error
     except msgspec.MsgspecError as error:

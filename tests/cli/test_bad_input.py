@@ -191,7 +191,14 @@ def test_a_command_to_an_oms_that_is_not_there_says_so(oms: Callable[..., Any]) 
 
 
 @pytest.mark.parametrize(
-    "text", ["{", '{"rates": {"no_such_fault": 1}}', '{"rates": {"answer_lost": 7}}', '{"speed": 1}']
+    "text",
+    [
+        "{",
+        '{"rates": {"no_such_fault": 1}}',
+        '{"rates": {"answer_lost": 7}}',
+        '{"speed": 1}',
+        '{"schedule": {"doom_ms": 1}}',
+    ],
 )
 def test_faults_that_cannot_be_are_refused(oms: Callable[..., Any], tmp_path: Path, text: str) -> None:
     faults = tmp_path / "faults.json"
