@@ -12,7 +12,8 @@ from adapters.bitmart import check
 from adapters.bitmart import decode as bitmart
 from adapters.bitmart import history as past
 from adapters.bitmart.sign import Credentials
-from adapters.bitmart.spot.venue import BitmartSpot, Endpoints
+from adapters.bitmart.spot.requests import SelfTrade
+from adapters.bitmart.spot.venue import BitmartSpot, Endpoints, Options
 from adapters.bitmart.transport import AiohttpLink
 from adapters.simulator.exchange.matching import IDS_PER_MS
 from adapters.simulator.exchange.standing import Standing, put_back
@@ -22,6 +23,7 @@ from adapters.simulator.wire import keys
 from adapters.simulator.wire.house import Schedule
 from oms.cli import app
 from oms.cli.parts import Parts, Trouble
+from oms.config import Bitmart as Chosen
 from oms.config import Config, Secret
 from oms.errors import OmsError
 from oms.order.state import Life, Order
@@ -58,27 +60,27 @@ async def venues(
                 raise NoAccountError("no BitMart account is connected")
             endpoints = Endpoints(config.bitmart.spot_url, config.bitmart.spot_ws_url)
             async with _connected(
-                {account: _credentials(fields) for account, fields in keys.items()}, endpoints, world
+                {account: _credentials(fields) for account, fields in keys.items()}, endpoints, world, config.bitmart
             ) as connected:
                 yield connected
         case VenueName.PAPER:
             async with _paper(config, world, known, tell) as (own, endpoints):
                 credentials = Credentials(own.key, own.secret, own.memo)
-                async with _connected({PAPER: credentials}, endpoints, world) as connected:
+                async with _connected({PAPER: credentials}, endpoints, world, config.bitmart) as connected:
                     yield connected
         case VenueName.SIMULATOR:
             async with _simulated(config, world, known, tell) as (own, endpoints):
-                credentials = Credentials(own.key, own.secret, own.memo)
-                async with _connected({AccountId(own.account): credentials}, endpoints, world) as connected:
+                accounts = {AccountId(own.account): Credentials(own.key, own.secret, own.memo)}
+                async with _connected(accounts, endpoints, world, config.bitmart) as connected:
                     yield connected
 
 
 @asynccontextmanager
 async def _connected(
-    accounts: Mapping[AccountId, Credentials], endpoints: Endpoints, world: World
+    accounts: Mapping[AccountId, Credentials], endpoints: Endpoints, world: World, chosen: Chosen
 ) -> AsyncIterator[Mapping[AccountId, Venue]]:
     """Reach each account at those addresses while the context lasts."""
-    connected = {account: _bitmart(credentials, endpoints, world) for account, credentials in accounts.items()}
+    connected = {account: _bitmart(credentials, endpoints, world, chosen) for account, credentials in accounts.items()}
     try:
         yield connected
     finally:
@@ -86,8 +88,17 @@ async def _connected(
             await venue.close()
 
 
-def _bitmart(credentials: Credentials, endpoints: Endpoints, world: World) -> Venue:
-    return BitmartSpot(credentials, endpoints, link=AiohttpLink(), clock=world.clock, ids=world.ids, spawn=world.spawn)
+def _bitmart(credentials: Credentials, endpoints: Endpoints, world: World, chosen: Chosen) -> Venue:
+    options = Options(self_trade=SelfTrade(chosen.self_trade), submit_window_ms=chosen.submit_window_ms or None)
+    return BitmartSpot(
+        credentials,
+        endpoints,
+        link=AiohttpLink(),
+        clock=world.clock,
+        ids=world.ids,
+        spawn=world.spawn,
+        options=options,
+    )
 
 
 def _credentials(fields: Mapping[str, Secret]) -> Credentials:

@@ -10,7 +10,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 import msgspec
 from msgspec import Meta, Struct, field
@@ -69,12 +69,18 @@ class Database(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Bitmart(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """BitMart's addresses; the WebSocket ones end before ``/api`` and ``/user`` (PROTOCOL 1)."""
+    """BitMart's addresses; the WebSocket ones end before ``/api`` and ``/user`` (PROTOCOL 1).
+
+    `submit_window_ms` above zero: the venue refuses a spot order that reaches it later than that, which costs the
+    certainty of its other refusals (`docs/decisions.md`). `self_trade` is what spot does when the account meets itself.
+    """
 
     spot_url: str = "https://api-cloud.bitmart.com"
     futures_url: str = "https://api-cloud-v2.bitmart.com"
     spot_ws_url: str = "wss://ws-manager-compress.bitmart.com"
     futures_ws_url: str = "wss://openapi-ws-v2.bitmart.com"
+    submit_window_ms: Annotated[int, Meta(ge=0, le=60_000)] = 0
+    self_trade: Literal["none", "cancel_maker", "cancel_taker", "cancel_both"] = "none"
 
 
 class Simulated(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

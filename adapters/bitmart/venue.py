@@ -39,7 +39,15 @@ class Bitmart:
     """One BitMart account, spot and perpetuals. Which of the two answers is the symbol's business, or both do."""
 
     def __init__(
-        self, credentials: Credentials, endpoints: Endpoints, *, link: Link, clock: Clock, ids: Ids, spawn: Spawn
+        self,
+        credentials: Credentials,
+        endpoints: Endpoints,
+        *,
+        link: Link,
+        clock: Clock,
+        ids: Ids,
+        spawn: Spawn,
+        options: spot.Options | None = None,
     ) -> None:
         self._link = link
         self._spawn = spawn
@@ -50,6 +58,7 @@ class Bitmart:
             clock=clock,
             ids=ids,
             spawn=spawn,
+            options=options,
         )
         self._perp = perp.BitmartPerp(
             credentials,
