@@ -48,7 +48,7 @@ from oms.ports import (
     Unknown,
     VenueMessage,
 )
-from oms.recovery import first_written_ns, read_order, recover
+from oms.recovery import Recovered, read_order, recover
 from oms.store.codec import new_event, opening
 from oms.sums import State
 from oms.values import AccountId, Provenance
@@ -125,6 +125,7 @@ class Engine:
         self._ids = ids
         self._spawn = spawn
         self._intake_max = intake_max
+        self._taker = ids.next()
         self._closed_kept = closed_kept
         self._open = _Batch()
         self._closed: deque[_Batch] = deque()  # full, waiting for the one in flight
@@ -138,15 +139,15 @@ class Engine:
 
     # ------------------------------------------------------------------------------------------------ life
 
-    async def start(self, venue: str) -> None:
-        """Take the account over, rebuild memory from the log and begin to write.
+    async def start(self, venue: str, *, warm: Recovered | None = None) -> None:
+        """Take the account over, rebuild memory from the log, on from `warm`, and begin to write.
 
         Raises:
             LogUnavailableError: the log cannot be read.
             CorruptStreamError: the log contradicts itself.
         """
         self.epoch = await self._log.take_over(self.account)
-        await self._rebuild()
+        await self._rebuild(warm)
         self.resumed_ns = self.written_ns
         self._spawn(self._commit_for_ever(), name=f"engine {self.account}")
         self._ready.set()
@@ -294,10 +295,6 @@ class Engine:
             else:
                 return stream in self.book.orders
 
-    async def began_ns(self, stream: str) -> int:
-        """Return when the log first wrote of `stream` (UTC), 0 if it never did. Raises LogUnavailableError."""
-        return await first_written_ns(self._log, stream)
-
     async def _load(self, *streams: str) -> None:
         """Bring orders back into memory that closed long ago, so that whoever names them gets the truth.
 
@@ -388,12 +385,13 @@ class Engine:
                     await self._decide_again(batch, streams)
                 case Conflict(streams=streams):
                     await self._lose(f"{CONFLICTS_MAX} conflicts in a row on {', '.join(streams)[:200]}", "none")
-                case Fenced(epoch=epoch):
-                    self._give_up(FencedError(f"account {self.account} belongs to a writer with epoch {epoch}"))
+                case Fenced():
+                    self.fence()
                 case NotCommitted(reason=reason):
                     await self._lose(reason, "none")
                 case Unknown(reason=reason):
                     await self._lose(reason, "unknown")
+        self._fail_all(FencedError(f"account {self.account} belongs to another writer"))
 
     def _answer(self, batch: _Batch, *, first: int) -> None:
         """The batch is durable: tell everyone who waited, then the world."""
@@ -451,10 +449,16 @@ class Engine:
         error.outcome = outcome
         self._fail_all(error)
         attempt = 0
-        while True:
+        while not self.fenced.is_set():
             try:
+                if outcome == "unknown":  # nothing of the silent commit may land behind our back: fence ourselves
+                    self.epoch = await self._log.take_over_after(self.account, after=self.epoch, taker=self._taker)
+                    outcome = "none"
                 await self._rebuild()
                 break
+            except FencedError:
+                self.fence()
+                return
             except LogUnavailableError:
                 await asyncio.sleep(RETRY_SECONDS[min(attempt, len(RETRY_SECONDS) - 1)])
                 attempt += 1
@@ -462,22 +466,22 @@ class Engine:
         for recovered in self.on_recovered:
             recovered()
 
-    async def _rebuild(self) -> None:
+    async def _rebuild(self, warm: Recovered | None = None) -> None:
         """Take memory from the log."""
-        recovered = await recover(self.account, self._log, closed_kept=self._closed_kept)
+        recovered = await recover(self.account, self._log, closed_kept=self._closed_kept, since=warm)
         self.book, self.position = recovered.book, recovered.position
         self.opened_ns, self.written_ns = recovered.opened_ns, recovered.written_ns
         self.book.cut()
 
-    def _give_up(self, error: OmsError) -> None:
-        """Another writer has the account: nothing of ours can land any more."""
+    def fence(self) -> None:
+        """Another writer has the account: nothing of ours can land any more, and whoever waits learns so."""
         self.fenced.set()
-        self._ready.set()  # whoever waits for the log learns that it waits for nothing
-        self._fail_all(error)
+        self._ready.set()
+        self._wake.set()
 
     def _fail_all(self, error: OmsError) -> None:
-        assert self._in_flight is not None
-        for batch in (self._in_flight, *self._closed, self._open):
+        flying = () if self._in_flight is None else (self._in_flight,)
+        for batch in (*flying, *self._closed, self._open):
             for reply in batch.replies:
                 _fail(reply, error)
             self._settle(len(batch.said))

@@ -227,6 +227,15 @@ class EventLog(Protocol):
         """Fence earlier writers of `account`; return the new epoch (from 1, rising). Raises LogUnavailableError."""
         ...
 
+    async def take_over_after(self, account: AccountId, *, after: int, taker: str) -> int:
+        """Take `account` over only from epoch `after`; return the new one, the same for the same `taker` asking again.
+
+        Raises:
+            FencedError: somebody else has taken it since.
+            LogUnavailableError: ask again.
+        """
+        ...
+
     async def changed(self, *, after: int, seconds: float) -> None:
         """Return once the log is longer than `after`, or after `seconds`."""
         ...

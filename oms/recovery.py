@@ -22,14 +22,16 @@ class Recovered(Struct, frozen=True, kw_only=True):
     written_ns: int
 
 
-async def recover(account: AccountId, log: EventLog, *, closed_kept: int) -> Recovered:
-    """Fold the whole log of `account`.
+async def recover(account: AccountId, log: EventLog, *, closed_kept: int, since: Recovered | None = None) -> Recovered:
+    """Fold the whole log of `account`; or go on from `since`, whose book is the one that is returned.
 
     Raises:
         LogUnavailableError: the log cannot be read.
         CorruptStreamError: the log contradicts itself.
     """
-    book, position = Book(account, closed_kept=closed_kept), 0
+    if since is None:
+        since = Recovered(book=Book(account, closed_kept=closed_kept), position=0, opened_ns=0, written_ns=0)
+    book, position = since.book, since.position
     first: StoredEvent | None = None
     last: StoredEvent | None = None
     own = (f"order/{account}/", f"position/{account}/")
@@ -50,8 +52,8 @@ async def recover(account: AccountId, log: EventLog, *, closed_kept: int) -> Rec
     return Recovered(
         book=book,
         position=position,
-        opened_ns=0 if first is None else decode_meta(first.state).recorded_ns,
-        written_ns=0 if last is None else decode_meta(last.state).recorded_ns,
+        opened_ns=since.opened_ns or (0 if first is None else decode_meta(first.state).recorded_ns),
+        written_ns=since.written_ns if last is None else decode_meta(last.state).recorded_ns,
     )
 
 

@@ -11,7 +11,7 @@ from msgspec import Struct
 from oms.book import CLOSED_KEPT, Book
 from oms.decide import Addressed, Decider, Said
 from oms.ports import Clock, EventLog, Ids, Meta, NewEvent, VenueMessage
-from oms.recovery import first_written_ns, read_order, recover
+from oms.recovery import read_order, recover
 from oms.store.codec import encode, encode_meta, topic_of
 from oms.survey import Standing, Survey
 from oms.values import AccountId, Provenance
@@ -58,10 +58,6 @@ class Rehearsal:
                 self.book.restore(stream, order)
         return stream in self.book.orders
 
-    async def began_ns(self, stream: str) -> int:
-        """When the log first wrote of a stream (UTC); for one that is rehearsed, now."""
-        return await first_written_ns(self._log, stream) or self._clock.now_ns()
-
     async def report(
         self,
         reports: Sequence[Addressed],
@@ -94,7 +90,7 @@ async def rehearse(
 ) -> Rehearsed:
     """Compare with the venue now and return what that would append. Raises NoAnswerError, LogUnavailableError."""
     rehearsal = await Rehearsal.begin(account, log, decider, clock)
-    survey = Survey(rehearsal, venue, clock=clock, ids=ids)
+    survey = Survey(rehearsal, venue, event_log=log, clock=clock, ids=ids)
     standing = await survey.compare()
     for _ in range(LOOKS - 1):
         standing = await survey.compare()

@@ -23,7 +23,7 @@ from oms.order.decisions import external_id
 from oms.order.events import Mark
 from oms.order.messages import AbsenceReport
 from oms.order.state import CLOSED, Life, Order
-from oms.ports import Clock, Ids, VenueMessage
+from oms.ports import Clock, EventLog, Ids, VenueMessage
 from oms.reconcile import (
     Part,
     Picture,
@@ -38,6 +38,7 @@ from oms.reconcile import (
     remembered,
     settled,
 )
+from oms.recovery import first_written_ns
 from oms.reports import BalanceReport, OrderReport, TradeReport
 from oms.values import AccountId, Provenance
 from oms.venue import Answer, NoAnswerError, OrderRef, Venue
@@ -70,10 +71,6 @@ class Recording(Protocol):
         """Whether the log holds an order's stream; brings it into memory if so."""
         ...
 
-    async def began_ns(self, stream: str) -> int:
-        """When the log first wrote of a stream (UTC); 0: never."""
-        ...
-
     async def report(
         self,
         reports: Sequence[Addressed],
@@ -101,10 +98,11 @@ Heard = Callable[[Provenance, float], None]  # how we learned of a trade, and se
 class Survey:
     """One account's questions to its venue. `on_fill` is told of every trade that is news, and how late it is."""
 
-    def __init__(self, recording: Recording, venue: Venue, *, clock: Clock, ids: Ids) -> None:
+    def __init__(self, recording: Recording, venue: Venue, *, event_log: EventLog, clock: Clock, ids: Ids) -> None:
         self.on_fill: list[Heard] = []
         self._recording = recording
         self._venue = venue
+        self._log = event_log
         self._clock = clock
         self._ids = ids
         self._traded_until_ms = 0  # trades are known up to here, but for what overlaps
@@ -342,7 +340,7 @@ class Survey:
         follows from it. `looked` is the answer that did not know it.
         """
         symbol, can = order.request.symbol, self._venue.capabilities(order.request.symbol)
-        began_ns = await self._recording.began_ns(stream)
+        began_ns = await first_written_ns(self._log, stream) or self._clock.now_ns()
         # No trade from before this log's opening: those are in the opening balances.
         since_ms = max(began_ns // 1_000_000 - OVERLAP_MS, self._recording.opened_ns // 1_000_000)
         until_ms = self._now_ms() + OVERLAP_MS  # the venue's clock may be ahead of ours

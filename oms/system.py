@@ -1,8 +1,9 @@
 """The running OMS: what starts after what, what ends before what, and why it ended.
 
-Start: the port (free or not at all), the database, its schema, the log, the venues, a writer per account, projections,
-the gateway. Nothing is taken over before it is certain that the rest can start. Stop: the gateway takes nothing more,
-the writers drain, answers under way are awaited for a while, projections catch up, everything closes.
+Start: the port (free or not at all), the database, its schema, the log, the venues; then, once nobody else leads its
+accounts, projections, a writer per account, the gateway. Nothing is taken over before it is certain that the rest can
+start. Stop: the gateway takes nothing more, the writers drain, answers under way are awaited for a while, projections
+catch up, the leases are given up, everything closes.
 """
 
 import asyncio
@@ -22,18 +23,22 @@ from oms.decide import Decider
 from oms.dispatcher import Dispatcher
 from oms.engine import Engine
 from oms.errors import FencedError, LogUnavailableError, OmsError, UnknownAccountError
+from oms.gate import Gate
 from oms.gateway.guard import require_safe_bind
 from oms.gateway.http import build, serve
 from oms.gateway.listening import free_socket, require_free
 from oms.gateway.reads import Past, Reads
 from oms.gateway.tokens import PostgresTokens
 from oms.instrument import Instrument
+from oms.lease import Lease, Leases
 from oms.ports import Clock, Ids, Spawn
-from oms.recovery import recover
+from oms.recovery import Recovered, recover
 from oms.rehearsal import LOOKS, Rehearsed, rehearse
 from oms.runtime import SystemClock, Tasks, TimeOrderedIds, tune_process
+from oms.standby import WAIT_MAX_SECONDS, AccountHeldError, Standby
 from oms.store.database import check_schema, revision, upgrade
 from oms.store.embedded import EmbeddedPostgres
+from oms.store.leases import PostgresLeases
 from oms.store.log import PostgresLog
 from oms.survey import Survey
 from oms.values import AccountId
@@ -123,12 +128,21 @@ class OpenProjections(Protocol):
     def __call__(self, url: str, log: PostgresLog, world: World) -> AbstractAsyncContextManager[Projections]: ...
 
 
+class Leading(Struct, frozen=True):
+    """An account that is ours to lead, before its writer starts; `warm` is what was read of the log meanwhile."""
+
+    engine: Engine
+    lease: Lease
+    warm: Recovered | None
+
+
 class Account(Struct, frozen=True):
     """One account with everything that works for it."""
 
     engine: Engine
     dispatcher: Dispatcher
     watcher: Watcher
+    lease: Lease
 
 
 class System(Struct, frozen=True, kw_only=True):
@@ -195,16 +209,22 @@ async def _started(
         url = await _database(config, stack)
         log_ = PostgresLog(url)
         stack.push_async_callback(log_.close)
+        leases = PostgresLeases(url)
+        stack.push_async_callback(leases.close)
         tasks = Tasks()
         world = World(clock, TimeOrderedIds(clock), tasks)
         connected = await stack.enter_async_context(venues(venue, config, world, _known(log_), tell))
         stack.push_async_callback(tasks.close)
         markets = {name: await _markets(name, each, config, world, tell) for name, each in connected.items()}
+        leading: dict[AccountId, Leading] = {}
+        stack.push_async_callback(_release, leading)
+        for name, each in sorted(connected.items()):
+            leading[name] = await _lead(_decider(name, each, markets[name], config), leases, log_, world, tell)
         following = await stack.enter_async_context(projections(url, log_, world))
         accounts: dict[AccountId, Account] = {}
         stack.push_async_callback(_drain, config, accounts, following)
-        for name, each in connected.items():
-            accounts[name] = await _writer(name, each, markets[name], config=config, log_=log_, world=world)
+        for name, led in leading.items():
+            accounts[name] = await _writer(led, connected[name], log_=log_, world=world)
         system = System(config=config, url=url, log=log_, world=world, accounts=accounts, projections=following)
         await _synced(system)
         gateway = await serve(_application(system), config.gateway)
@@ -278,18 +298,31 @@ async def _markets(name: AccountId, venue: Venue, config: Config, world: World, 
     raise AssertionError("the deadline comes before the last attempt")
 
 
-async def _writer(
-    name: AccountId, venue: Venue, markets: Sequence[Instrument], *, config: Config, log_: PostgresLog, world: World
-) -> Account:
-    """Take the account over and begin to work for it."""
-    decider = _decider(name, venue, markets, config)
+async def _lead(decider: Decider, leases: Leases, log_: PostgresLog, world: World, tell: Tell) -> Leading:
+    """Return once the account is ours to lead: at once, or when whoever leads it ends."""
     clock, ids, spawn = world.clock, world.ids, world.spawn
-    engine = Engine(name, decider=decider, log=log_, clock=clock, ids=ids, spawn=spawn)
-    dispatcher = Dispatcher(engine, venue, clock=clock, ids=ids, spawn=spawn)
-    watcher = Watcher(engine, dispatcher, venue, event_log=log_, clock=clock, ids=ids, spawn=spawn)
-    await engine.start(venue.name)
+    engine = Engine(decider.account, decider=decider, log=log_, clock=clock, ids=ids, spawn=spawn)
+    lease = Lease(decider.account, leases, clock=clock, ids=ids, spawn=spawn)
+    standby = Standby(lease, log_)
+    await standby.wait(tell)
+    lease.keep(engine.fence)
+    return Leading(engine, lease, standby.warm)
+
+
+async def _release(leading: Mapping[AccountId, Leading]) -> None:
+    for led in leading.values():
+        await led.lease.release()
+
+
+async def _writer(led: Leading, venue: Venue, *, log_: PostgresLog, world: World) -> Account:
+    """Take the account over and begin to work for it."""
+    engine, gate = led.engine, Gate(venue, lambda: led.lease.fresh)
+    clock, ids, spawn = world.clock, world.ids, world.spawn
+    dispatcher = Dispatcher(engine, gate, clock=clock, ids=ids, spawn=spawn)
+    watcher = Watcher(engine, dispatcher, gate, event_log=log_, clock=clock, ids=ids, spawn=spawn)
+    await engine.start(venue.name, warm=led.warm)
     watcher.start()
-    return Account(engine, dispatcher, watcher)
+    return Account(engine, dispatcher, watcher, led.lease)
 
 
 def _decider(name: AccountId, venue: Venue, markets: Sequence[Instrument], config: Config) -> Decider:
@@ -344,13 +377,22 @@ async def _compared(
     decider = _decider(name, venue, markets, config)
     if dry_run:
         return await rehearse(name, log_, decider, venue, clock=world.clock, ids=world.ids)
-    engine = Engine(name, decider=decider, log=log_, clock=world.clock, ids=world.ids, spawn=world.spawn)
-    await engine.start(venue.name)
-    survey = Survey(engine, venue, clock=world.clock, ids=world.ids)
-    standing = await survey.compare()
-    for _ in range(LOOKS - 1):
-        standing = await survey.compare()
-    await engine.stop()
+    leases = PostgresLeases(log_.url)
+    try:
+        async with asyncio.timeout(WAIT_MAX_SECONDS):
+            led = await _lead(decider, leases, log_, world, lambda _: None)
+    except TimeoutError:
+        await leases.close()
+        raise AccountHeldError(f"another OMS leads account {name}") from None
+    try:
+        await led.engine.start(venue.name, warm=led.warm)
+        survey = Survey(led.engine, venue, event_log=log_, clock=world.clock, ids=world.ids)
+        for _ in range(LOOKS):
+            standing = await survey.compare()
+        await led.engine.stop()
+    finally:
+        await led.lease.release()
+        await leases.close()
     return Rehearsed(standing, ())
 
 

@@ -50,7 +50,7 @@ class Watcher:
     ) -> None:
         self.synced = asyncio.Event()  # set after the first complete comparison
         self.standing: Standing | None = None  # how the last comparison went
-        self.survey = survey(engine, venue, clock=clock, ids=ids)
+        self.survey = survey(engine, venue, event_log=event_log, clock=clock, ids=ids)
         self._engine = engine
         self._dispatcher = dispatcher
         self._venue = venue

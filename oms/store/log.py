@@ -11,7 +11,7 @@ import psycopg
 from eventsourcing.persistence import PersistenceError
 from psycopg.rows import tuple_row
 
-from oms.errors import LogUnavailableError, OmsError
+from oms.errors import FencedError, LogUnavailableError, OmsError
 from oms.ports import (
     AlreadyThere,
     AppendOutcome,
@@ -65,7 +65,7 @@ class PostgresLog:
     """
 
     def __init__(self, url: str, *, settle_seconds: float = 15.0) -> None:
-        self._url = url
+        self.url = url
         self._settle_seconds = settle_seconds
         self.recorder = LogRecorder(LogDatastore(url, connections=1 + READERS))
         self._writer = ThreadPoolExecutor(1, "oms-log-writer")
@@ -90,6 +90,11 @@ class PostgresLog:
     async def take_over(self, account: AccountId) -> int:
         """Fence every earlier writer of `account`; return the new epoch. Raises LogUnavailableError."""
         work = asyncio.get_running_loop().run_in_executor(self._writer, self._take_over, account)
+        return await asyncio.shield(work)
+
+    async def take_over_after(self, account: AccountId, *, after: int, taker: str) -> int:
+        """Take `account` over only from epoch `after`. Raises FencedError, LogUnavailableError."""
+        work = asyncio.get_running_loop().run_in_executor(self._writer, self._take_over_after, account, after, taker)
         return await asyncio.shield(work)
 
     def _append(self, batch: Batch) -> AppendOutcome:
@@ -122,7 +127,7 @@ class PostgresLog:
         trouble = "the server process that has the batch is still busy"
         while (left := deadline - time.monotonic()) > 0:  # noqa: TID251 - as above
             try:
-                with connect(self._url) as connection:
+                with connect(self.url) as connection:
                     if is_over(connection, lost.backend):
                         act_as(connection, "oms_writer")
                         connection.execute("SELECT set_config('lock_timeout', %s, false)", (f"{left:.3f}s",))
@@ -134,6 +139,19 @@ class PostgresLog:
 
     def _take_over(self, account: AccountId) -> int:
         return self._query(lambda cursor: _only(cursor.execute("SELECT public.take_over(%s)", (account,))))
+
+    def _take_over_after(self, account: AccountId, after: int, taker: str) -> int:
+        try:
+            with (
+                self.recorder.datastore.get_connection() as connection,
+                connection.cursor(binary=True, row_factory=tuple_row) as cursor,
+            ):
+                return _only(cursor.execute("SELECT public.take_over_after(%s, %s, %s)", (account, after, taker)))
+        except PersistenceError as error:
+            cause = error.__cause__
+            if isinstance(cause, psycopg.Error) and cause.sqlstate == FENCED:
+                raise FencedError(str(cause.diag.message_primary)) from error
+            raise LogUnavailableError(f"the account cannot be taken over: {error}".strip()) from error
 
     # ------------------------------------------------------------------------------------------------------ reading
 
@@ -170,7 +188,7 @@ class PostgresLog:
         """
         loop = asyncio.get_running_loop()
         with ThreadPoolExecutor(1, "oms-log-scan") as ahead:
-            scan = Scan(self._url, after, upto, rows)
+            scan = Scan(self.url, after, upto, rows)
             try:
                 coming = loop.run_in_executor(ahead, scan.next_page)
                 while page := await coming:

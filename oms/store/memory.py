@@ -7,7 +7,8 @@ from typing import Final, Protocol
 
 from msgspec import Struct
 
-from oms.errors import LogUnavailableError
+from oms.errors import FencedError, LogUnavailableError
+from oms.lease import Seen
 from oms.ports import (
     AlreadyThere,
     AppendOutcome,
@@ -37,6 +38,7 @@ class Trouble(Enum):
     REQUEST_LOST = "request lost"  # not committed; the connection broke, reading back finds nothing
     SILENT_DONE = "silent, done"  # committed, and nobody can be asked
     SILENT_LOST = "silent, lost"  # not committed, and nobody can be asked
+    SILENT_LATE = "silent, late"  # nobody can be asked, and it is committed after that, unless it is fenced by then
 
 
 class Fault(Struct, frozen=True):
@@ -70,6 +72,47 @@ class NoFaults:
 
 
 _NO_FAULT: Final = Fault()
+LATE_SECONDS: Final = 5.0  # after its client gave up, a server process may still commit
+
+
+class MemoryLeases:
+    """`oms.lease.Leases` in memory. `gone` names holders whose session with the database is no more."""
+
+    def __init__(self, faults: Faults | None = None) -> None:
+        self.gone: set[str] = set()
+        self._faults: Faults = faults or NoFaults()
+        self._leases: dict[str, tuple[str, int]] = {}
+
+    async def look(self, account: AccountId) -> Seen | None:
+        await self._asked()
+        lease = self._leases.get(account)
+        return None if lease is None else Seen(*lease, connected=lease[0] not in self.gone)
+
+    async def seize(self, account: AccountId, holder: str, seen: Seen | None) -> bool:
+        await self._asked()
+        if self._leases.get(account) != (None if seen is None else (seen.holder, seen.renewals)):
+            return False
+        self._leases[account] = (holder, 0)
+        await self._asked()  # the answer may be lost
+        return True
+
+    async def renew(self, account: AccountId, holder: str) -> bool:
+        await self._asked()
+        lease = self._leases.get(account)
+        if lease is None or lease[0] != holder:
+            return False
+        self._leases[account] = (holder, lease[1] + 1)
+        return True
+
+    async def release(self, account: AccountId, holder: str) -> None:
+        await self._asked()
+        if self._leases.get(account, ("", 0))[0] == holder:
+            del self._leases[account]
+
+    async def _asked(self) -> None:
+        await asyncio.sleep(0)
+        if self._faults.read():
+            raise LogUnavailableError("the lease cannot be asked for: the connection was lost")
 
 
 class MemoryLog:
@@ -86,6 +129,7 @@ class MemoryLog:
         self._messages: dict[str, VenueMessage] = {}
         self._sealed_messages: dict[int, Sequence[VenueMessage]] = {}
         self._epochs: dict[str, int] = {}
+        self._takers: dict[str, str] = {}  # of epochs that were taken conditionally
         self._grown = asyncio.Event()
 
     async def append(self, batch: Batch) -> AppendOutcome:
@@ -103,6 +147,9 @@ class MemoryLog:
                 return NotCommitted("no space left on device")
             case Trouble.REQUEST_LOST:
                 return NotCommitted("the connection was lost before the commit")
+            case Trouble.SILENT_LATE:
+                asyncio.get_running_loop().call_later(LATE_SECONDS, self._commit, batch)
+                return Unknown("the connection was lost while committing, and the log cannot be asked")
             case Trouble.SILENT_DONE | Trouble.SILENT_LOST:
                 return Unknown("the connection was lost while committing, and the log cannot be asked")
 
@@ -141,7 +188,20 @@ class MemoryLog:
     async def take_over(self, account: AccountId) -> int:
         await self._reading()
         self._epochs[account] = self._epochs.get(account, 0) + 1
+        self._takers.pop(account, None)
         return self._epochs[account]
+
+    async def take_over_after(self, account: AccountId, *, after: int, taker: str) -> int:
+        await self._reading()
+        current = self._epochs.get(account, 0)
+        if current == after:
+            self._epochs[account] = after + 1
+            self._takers[account] = taker
+            await self._reading()  # the answer may be lost
+            return after + 1
+        if current == after + 1 and self._takers.get(account) == taker:
+            return current
+        raise FencedError(f"account {account} is at epoch {current}, not at {after}")
 
     async def changed(self, *, after: int, seconds: float) -> None:
         try:

@@ -21,8 +21,11 @@ STOP_SECONDS = 30.0
 class Program:
     """One `oms` command that stays, and the line it printed once it was ready."""
 
-    def __init__(self, arguments: tuple[str, ...], environment: dict[str, str], said: Path) -> None:
+    def __init__(
+        self, arguments: tuple[str, ...], environment: dict[str, str], said: Path, *, waiting: bool = False
+    ) -> None:
         self.said = said
+        self.ready: dict[str, Any] = {}
         with said.open("ab") as errors:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "oms", *arguments],
@@ -31,9 +34,18 @@ class Program:
                 stdout=subprocess.PIPE,
                 stderr=errors,
             )
+        if not waiting:
+            self.wait_ready()
+
+    def wait_ready(self) -> None:
+        """Wait for the line that says so."""
         line = self._out.readline()
-        assert line, said.read_text()
-        self.ready: dict[str, Any] = json.loads(line)
+        assert line, self.said.read_text()
+        self.ready = json.loads(line)
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
 
     @property
     def _out(self) -> IO[bytes]:
@@ -84,8 +96,13 @@ class Machine:
         """Start the OMS."""
         return self._start("up", "--venue", "simulator", "--json")
 
-    def _start(self, *arguments: str) -> Program:
-        program = Program(arguments, self.environment, self._folder / f"{arguments[0]}.err")
+    def standby(self) -> Program:
+        """Start an OMS that finds another one leading; do not wait until it leads."""
+        return self._start("up", "--venue", "simulator", "--json", said="standby.err", waiting=True)
+
+    def _start(self, *arguments: str, said: str = "", waiting: bool = False) -> Program:
+        words = self._folder / (said or f"{arguments[0]}.err")
+        program = Program(arguments, self.environment, words, waiting=waiting)
         self._stack.callback(program.close)
         return program
 

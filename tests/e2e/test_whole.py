@@ -11,7 +11,7 @@ import pytest
 
 import oms
 from oms.cli.truth import Ours, Truth, differences
-from oms.client import ClientError, RefusedError, UnreachableError
+from oms.client import RefusedError, UnreachableError
 from oms.client_sync import SyncClient
 from oms.values import Wallet
 
@@ -140,17 +140,3 @@ def test_killed_in_the_middle_of_a_burst_it_comes_back_with_everything_it_acknow
     assert again.terminate() == 0
     code, replayed = machine.oms("replay")
     assert (code, replayed["equal"], replayed["seals_intact"]) == (0, True, True)
-
-
-def test_a_second_oms_takes_over_and_the_first_one_stops_and_says_why(machine: Any) -> None:
-    machine.exchange()
-    first = machine.up()
-    second = machine.up()
-    with oms.connect_sync(second.ready["gateway_url"], token=machine.token) as client:
-        client.place(symbol="BTC/USDT", side="buy", type="limit", quantity="0.001", price=FAR, client_order_id="mine")
-        with oms.connect_sync(first.ready["gateway_url"], token=machine.token) as stale, pytest.raises(ClientError):
-            stale.place(symbol="BTC/USDT", side="buy", type="limit", quantity="0.001", price=FAR)
-        assert first.wait() == 1
-        assert msgspec.json.decode(first.rest_of_stdout())["error"]["code"] == "fenced"
-        assert client.order("mine").client_order_id == "mine"
-    assert second.terminate() == 0

@@ -62,10 +62,9 @@ class Desk:
 
     async def start(self, *, watching: bool = True) -> None:
         """Start a process; without `watching` nobody looks at the venue, and trading is open at once."""
-        self._starts += 1
         self.process = Process()
         self._processes.append(self.process)
-        ids = CountedIds(self.clock, self._starts, Random(self._starts))
+        ids = self.ids()
         spawn = self.process.spawn
         decider = Decider(
             MAIN,
@@ -93,6 +92,11 @@ class Desk:
             await self.watcher.synced.wait()
         else:
             await self._open()
+
+    def ids(self) -> CountedIds:
+        """Return ids of a process of its own."""
+        self._starts += 1
+        return CountedIds(self.clock, self._starts, Random(self._starts))
 
     async def _open(self) -> None:
         """Take the venue's totals over, once, and open trading without looking at the venue."""

@@ -42,6 +42,7 @@ class Process:
         self._doom = doom or self.kill
         self._died = died
         self._over = False
+        self._paused_until = 0.0
         self._tasks: dict[asyncio.Task[None], Coroutine[object, object, None]] = {}
         self._callers: dict[asyncio.Future[Any], None] = {}
 
@@ -77,6 +78,16 @@ class Process:
             if not answer.done():
                 answer.set_exception(GoneError())
         self._died()
+
+    def pause(self, seconds: float) -> None:
+        """Take no step for so long, as after SIGSTOP: timers run out, answers arrive, and nobody looks."""
+        loop = asyncio.get_running_loop()
+        self._paused_until = loop.time() + seconds
+
+    @property
+    def paused_seconds(self) -> float:
+        """How much longer it takes no step."""
+        return max(self._paused_until - asyncio.get_running_loop().time(), 0.0)
 
     def doom(self, step: int) -> None:
         """Let it die at its `step`th step."""
@@ -136,6 +147,13 @@ def _stepwise(process: Process, work: Coroutine[object, object, None]) -> Genera
         if not process.resuming():
             yield from _grave(process)
             error = asyncio.CancelledError()
+        else:
+            while process.paused_seconds and not process.over:
+                if (yield from _asleep(process.paused_seconds)):
+                    error = asyncio.CancelledError()  # it comes when somebody is there again
+            if not process.alive and not process.over:
+                yield from _grave(process)
+                error = asyncio.CancelledError()
         try:
             awaited = work.send(None) if error is None else work.throw(error)
         except StopIteration:
@@ -154,3 +172,24 @@ def _grave(process: Process) -> Generator[Any, Any, None]:
             yield from asyncio.get_running_loop().create_future()
         except asyncio.CancelledError:
             continue
+
+
+def _asleep(seconds: float) -> Generator[Any, Any, bool]:
+    """Wait, whoever knocks; return whether somebody wanted the work to be canceled."""
+    canceled = False
+    loop = asyncio.get_running_loop()
+    until = loop.time() + seconds
+    while loop.time() < until:
+        waking = loop.create_future()
+        timer = loop.call_at(until, _wake, waking)
+        try:
+            yield from waking
+        except asyncio.CancelledError:
+            timer.cancel()
+            canceled = True
+    return canceled
+
+
+def _wake(waking: asyncio.Future[None]) -> None:
+    if not waking.done():
+        waking.set_result(None)

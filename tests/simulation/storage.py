@@ -104,6 +104,7 @@ class Session:
         self.head = storage.head
         self.existing = storage.existing
         self.take_over = storage.take_over
+        self.take_over_after = storage.take_over_after
         self.changed = storage.changed
         self.close = storage.close
 

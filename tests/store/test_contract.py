@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 
 import pytest
 
+from oms.errors import FencedError
 from oms.ports import (
     AlreadyThere,
     Batch,
@@ -185,3 +186,16 @@ async def positions(log: Log, *, after: int, limit: int) -> Sequence[int]:
 async def rows(log: Log, *, after: int, upto: int | None = None, size: int) -> Sequence[tuple[int, str]]:
     scanned = log.scan(after=after, upto=upto, rows=size)
     return [(row[0], row[1]) async for page in scanned for row in page]
+
+
+async def test_an_account_is_taken_over_only_from_the_epoch_that_is_named(log: Log) -> None:
+    first = await log.take_over(ACCOUNT)
+    assert await log.take_over_after(ACCOUNT, after=first, taker="a") == first + 1
+    assert await log.take_over_after(ACCOUNT, after=first, taker="a") == first + 1  # the answer was lost
+    with pytest.raises(FencedError):
+        await log.take_over_after(ACCOUNT, after=first, taker="b")
+    assert await log.append(Batch(ACCOUNT, first, events("a", 1))) == Fenced(first + 1)
+    third = await log.take_over(ACCOUNT)
+    with pytest.raises(FencedError):
+        await log.take_over_after(ACCOUNT, after=first + 1, taker="a")
+    assert await log.append(Batch(ACCOUNT, third, events("a", 1))) == Committed(1, 1)

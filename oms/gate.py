@@ -1,0 +1,88 @@
+"""The last gate before the wire: what changes something at the venue leaves only while the lease is fresh.
+
+A writer that was paused, or cut off from its log, may hold intents that were committed long ago, when the account was
+its own. It is stopped here, before a byte leaves, so that what it held is known for certain not to have been sent.
+"""
+
+from collections.abc import AsyncIterator, Callable
+from decimal import Decimal
+
+from oms.instrument import Instrument
+from oms.values import MarginMode, PositionMode, Symbol
+from oms.venue import Amendment, Answer, Capabilities, Evidence, NewOrder, NoAnswerError, OrderRef, Venue
+
+
+class Gate:
+    """A `Venue` whose commands raise NoAnswerError, certainly not sent, unless `open_` says that they may leave."""
+
+    def __init__(self, venue: Venue, open_: Callable[[], bool]) -> None:
+        self._venue = venue
+        self._open = open_
+
+    def _pass(self) -> Venue:
+        if not self._open():
+            cause = "not sent: the lease on the account was not renewed a moment ago"
+            raise NoAnswerError(cause, Evidence(channel="gate"), sent=False)
+        return self._venue
+
+    # -------------------------------------------------------------------------------------------- commands
+
+    async def submit(self, order: NewOrder) -> Answer:
+        return await self._pass().submit(order)
+
+    async def cancel(self, order: OrderRef) -> Answer:
+        return await self._pass().cancel(order)
+
+    async def amend(self, change: Amendment) -> Answer:
+        return await self._pass().amend(change)
+
+    async def set_leverage(self, symbol: Symbol, leverage: Decimal, margin_mode: MarginMode) -> Answer:
+        return await self._pass().set_leverage(symbol, leverage, margin_mode)
+
+    async def set_position_mode(self, mode: PositionMode) -> Answer:
+        return await self._pass().set_position_mode(mode)
+
+    async def dead_man(self, symbol: Symbol, seconds: int) -> Answer:
+        return await self._pass().dead_man(symbol, seconds)
+
+    # -------------------------------------------------------------------------------------------- questions
+
+    @property
+    def name(self) -> str:
+        return self._venue.name
+
+    def capabilities(self, symbol: Symbol) -> Capabilities:
+        return self._venue.capabilities(symbol)
+
+    async def instruments(self) -> tuple[Instrument, ...]:
+        return await self._venue.instruments()
+
+    async def order(self, order: OrderRef) -> Answer:
+        return await self._venue.order(order)
+
+    async def open_orders(self) -> Answer:
+        return await self._venue.open_orders()
+
+    async def trades(self, *, since_ms: int, until_ms: int) -> Answer:
+        return await self._venue.trades(since_ms=since_ms, until_ms=until_ms)
+
+    async def order_trades(self, order: OrderRef) -> Answer:
+        return await self._venue.order_trades(order)
+
+    async def order_history(self, symbol: Symbol, *, since_ms: int, until_ms: int) -> Answer:
+        return await self._venue.order_history(symbol, since_ms=since_ms, until_ms=until_ms)
+
+    async def balances(self) -> Answer:
+        return await self._venue.balances()
+
+    async def positions(self) -> Answer:
+        return await self._venue.positions()
+
+    async def ledger(self, *, since_ms: int, until_ms: int) -> Answer:
+        return await self._venue.ledger(since_ms=since_ms, until_ms=until_ms)
+
+    def stream(self) -> AsyncIterator[Answer]:
+        return self._venue.stream()
+
+    async def close(self) -> None:
+        await self._venue.close()

@@ -1,0 +1,44 @@
+"""A hot standby: waits for the lease of an account while it follows the log, so that it leads with a warm memory."""
+
+from collections.abc import Callable
+from typing import Final
+
+from oms.book import CLOSED_KEPT
+from oms.errors import OmsError
+from oms.lease import Lease, Seen
+from oms.ports import EventLog
+from oms.recovery import Recovered, recover
+
+WAIT_MAX_SECONDS: Final = 5.0  # for a lease that its dead holder left behind, where nobody stands by
+
+
+class AccountHeldError(OmsError):
+    """Another OMS leads the account."""
+
+    code = "account_held"
+    next_step = "ask that OMS, or stop it first"
+
+
+class Standby:
+    """One account's follower. `warm` is its memory, as far as the log was read."""
+
+    def __init__(self, lease: Lease, log: EventLog) -> None:
+        self.warm: Recovered | None = None
+        self._lease = lease
+        self._log = log
+
+    async def wait(self, tell: Callable[[str], None]) -> None:
+        """Return once the account is ours to lead; say so if that takes somebody else's end.
+
+        Raises:
+            CorruptStreamError: the log contradicts itself.
+        """
+
+        def standing_by(_: Seen) -> None:
+            tell(f"standby: another OMS leads account {self._lease.account}; following the log until it ends")
+
+        await self._lease.acquire(standing_by=standing_by, follow=self._follow)
+
+    async def _follow(self) -> None:
+        """Read what the log brought. Raises LogUnavailableError."""
+        self.warm = await recover(self._lease.account, self._log, closed_kept=CLOSED_KEPT, since=self.warm)

@@ -1,0 +1,182 @@
+"""One writer: who waits takes over, who was paused finds out before it sends, and nothing lands behind our back."""
+
+import asyncio
+
+import pytest
+
+from oms.errors import FencedError, LogUnavailableError
+from oms.gate import Gate
+from oms.lease import DEAD_SECONDS, FRESH_SECONDS, LEASE_SECONDS, Lease, Seen
+from oms.order.state import Life
+from oms.store.memory import Fault, MemoryLeases, Trouble
+from oms.values import AccountId
+from tests.engine.desk import MAIN, Desk, begin, play
+from tests.simulation.process import Process
+
+
+async def nothing() -> None:
+    """Follow nothing."""
+
+
+class Claim:
+    """A lease with the process that holds it."""
+
+    def __init__(self, desk: Desk, leases: MemoryLeases) -> None:
+        self.process = Process()
+        desk._processes.append(self.process)
+        self.lease = Lease(MAIN, leases, clock=desk.clock, ids=desk.ids(), spawn=self.process.spawn)
+        self.lost = False
+        self.waited: list[Seen] = []
+        self.has = False
+
+    async def claim(self) -> None:
+        await self.lease.acquire(standing_by=self.waited.append, follow=nothing)
+        self.has = True
+        self.lease.keep(self._lose)
+
+    def _lose(self) -> None:
+        self.lost = True
+
+
+@pytest.mark.parametrize(("gone", "seconds"), [(True, DEAD_SECONDS), (False, LEASE_SECONDS)])
+def test_a_standby_takes_over_soon_after_the_leaders_death(gone: bool, seconds: float) -> None:  # noqa: FBT001
+    async def story(desk: Desk) -> None:
+        leases = MemoryLeases()
+        leader, standby = Claim(desk, leases), Claim(desk, leases)
+        await leader.claim()
+        waiting = begin(standby.claim())
+        await asyncio.sleep(60)
+        assert not standby.has
+        assert len(standby.waited) == 1
+        leader.process.kill()
+        if gone:
+            leases.gone.add(leader.lease.holder)
+        await asyncio.sleep(seconds - 0.5)
+        assert not standby.has
+        await asyncio.sleep(1.2)
+        assert standby.has
+        assert standby.lease.fresh
+        await waiting
+
+    play(story)
+
+
+def test_a_leader_that_stops_in_good_order_is_followed_at_once() -> None:
+    async def story(desk: Desk) -> None:
+        leases = MemoryLeases()
+        leader, standby = Claim(desk, leases), Claim(desk, leases)
+        await leader.claim()
+        waiting = begin(standby.claim())
+        await asyncio.sleep(5)
+        await leader.lease.release()
+        assert not leader.lease.fresh
+        await asyncio.sleep(0.5)
+        assert standby.has
+        assert not leader.lost
+        await waiting
+
+    play(story)
+
+
+def test_s22_a_paused_leader_that_wakes_may_not_send_and_finds_that_it_lost_the_account() -> None:
+    async def story(desk: Desk) -> None:
+        leases = MemoryLeases()
+        leader, standby = Claim(desk, leases), Claim(desk, leases)
+        await leader.claim()
+        waiting = begin(standby.claim())
+        await asyncio.sleep(1)
+        leader.process.pause(LEASE_SECONDS + 2)
+        await asyncio.sleep(FRESH_SECONDS + 0.6)
+        assert not leader.lease.fresh  # whoever asks before anything else ran is told so
+        await asyncio.sleep(LEASE_SECONDS)
+        assert standby.has
+        assert leader.lost
+        await waiting
+
+    play(story)
+
+
+def test_while_the_database_is_away_nobody_takes_over_and_nobody_may_send() -> None:
+    async def story(desk: Desk) -> None:
+        leases = MemoryLeases(desk.faults)
+        leader, standby = Claim(desk, leases), Claim(desk, leases)
+        await leader.claim()
+        waiting = begin(standby.claim())
+        await asyncio.sleep(1)
+        desk.faults.unreadable = True
+        await asyncio.sleep(FRESH_SECONDS + 0.1)
+        assert not leader.lease.fresh
+        await asyncio.sleep(60)
+        desk.faults.unreadable = False
+        await asyncio.sleep(10)
+        assert leader.lease.fresh
+        assert not leader.lost
+        assert not standby.has
+        waiting.cancel()
+
+    play(story)
+
+
+def test_a_commit_that_lands_after_nobody_could_be_asked_is_fenced_and_never_lands() -> None:
+    """The known limit of old: a silent server process commits even after memory was rebuilt from the log."""
+
+    async def story(desk: Desk) -> None:
+        await desk.start(watching=False)
+        epoch = desk.engine.epoch
+        desk.faults.appends.append(Fault(Trouble.SILENT_LATE))
+        with pytest.raises(LogUnavailableError) as lost:
+            await desk.place()
+        assert lost.value.outcome == "unknown"
+        await desk.engine._ready.wait()
+        assert desk.engine.epoch == epoch + 1
+        await asyncio.sleep(30)
+        assert desk.in_log() is None
+        receipt = await desk.place()
+        assert receipt.state == desk.in_log()
+        await asyncio.sleep(1)
+        assert desk.life() is Life.WORKING
+        assert desk.agrees()
+
+    play(story)
+
+
+def test_who_cannot_tell_what_became_of_a_commit_and_was_replaced_meanwhile_stops() -> None:
+    async def story(desk: Desk) -> None:
+        await desk.start(watching=False)
+        first = desk.engine
+        desk.faults.appends.append(Fault(Trouble.SILENT_LOST, seconds_before=1.0))
+        placing = begin(desk.place())
+        await asyncio.sleep(0.5)
+        await desk.log.take_over(AccountId(MAIN))
+        await asyncio.sleep(5)
+        assert placing.exception() is not None
+        assert first.fenced.is_set()
+        with pytest.raises(FencedError):
+            await desk.place("c2")
+
+    play(story)
+
+
+def test_s22_nothing_is_sent_on_a_lease_that_was_not_renewed_a_moment_ago() -> None:
+    async def story(desk: Desk) -> None:
+        await desk.start(watching=False)
+        fresh = False
+        desk.dispatcher._venue = Gate(desk.venue, lambda: fresh)
+        await desk.place()
+        await asyncio.sleep(10)
+        assert not desk.venue.submitted
+        assert (desk.life(), desk.order().reason) == (Life.REJECTED, "not_sent")
+        fresh = True
+        await desk.place("c2")
+        await asyncio.sleep(1)
+        fresh = False
+        await desk.cancel("c2")
+        await asyncio.sleep(1)
+        assert not desk.venue.canceled
+        fresh = True
+        await asyncio.sleep(5)
+        desk.dispatcher.resume_cancels()
+        await asyncio.sleep(1)
+        assert len(desk.venue.canceled) == 1
+
+    play(story)
