@@ -11,8 +11,10 @@ from typing import Final
 from msgspec import Struct
 from msgspec.structs import replace
 
+from oms.account import modes
 from oms.account import state as accounts
-from oms.account.events import AccountEvent, BalanceAdjusted, TradesCovered, WriterStarted
+from oms.account.events import AccountEvent, BalanceAdjusted, TradesCovered, TradingHalted, WriterStarted
+from oms.account.modes import PositionModeRejected, SetPositionMode
 from oms.account.state import HaltTrading, ResumeTrading
 from oms.book import Book, Event, account_stream, order_stream, position_stream
 from oms.breaks import decisions as disagreements
@@ -27,25 +29,29 @@ from oms.order.holds import contracts, hold
 from oms.order.messages import AmendOrder, CancelOrder, OrderNews, PlaceOrder
 from oms.order.state import Order
 from oms.ports import VenueMessage
+from oms.position import settings
 from oms.position import state as positions
-from oms.position.events import CommissionBooked, PositionEvent
+from oms.position.events import CommissionBooked, FundingBooked, PositionEvent
+from oms.position.settings import LeverageRejected, SetLeverage
 from oms.position.state import FLAT, Fill, Position
 from oms.reconcile import totals
-from oms.reports import BalanceReport, OrderReport
+from oms.reports import BalanceReport, LedgerReport, LeverageReport, OrderReport, PositionModeReport
 from oms.risk import Facts, Limits
-from oms.sums import State
+from oms.sums import State, symbol_of, traded
 from oms.values import (
     EXACT,
     ONE,
     ZERO,
     AccountId,
     Currency,
+    Origin,
     PositionLeg,
     Provenance,
     Purse,
     Side,
     Symbol,
     Wallet,
+    plain,
     purse,
     purses,
     reduces,
@@ -56,6 +62,7 @@ from oms.venue import Capabilities
 Fact = tuple[str, Event, State]  # stream, event, the state it led to
 _SELL, _NET = Side.SELL, PositionLeg.NET  # bound once, as in `oms.order.state`
 MOVING: Final = frozenset({OrderFilled, TradeBusted, CommissionReported})  # what of an order moves its position leg
+SEIZED: Final = frozenset({Origin.LIQUIDATION, Origin.ADL})  # orders by which a venue takes a position away
 
 
 class BalancesReport(Struct, frozen=True, kw_only=True, gc=False):
@@ -65,9 +72,15 @@ class BalancesReport(Struct, frozen=True, kw_only=True, gc=False):
     reason: str
 
 
-Command = PlaceOrder | AmendOrder | CancelOrder | HaltTrading | ResumeTrading | ExplainBreak | ResolveBreak
-AccountNews = BalancesReport | WriterStarted | TradesCovered | DisagreementsReport
-Report = OrderNews | AccountNews
+OrderCommand = PlaceOrder | AmendOrder | CancelOrder
+AccountCommand = HaltTrading | ResumeTrading | ExplainBreak | ResolveBreak | SetPositionMode | SetLeverage
+Command = OrderCommand | AccountCommand
+Setting = LeverageReport | LeverageRejected | PositionModeReport | PositionModeRejected
+AccountNews = (
+    BalancesReport | WriterStarted | TradesCovered | DisagreementsReport | PositionModeReport | PositionModeRejected
+)
+LegNews = LedgerReport | LeverageReport | LeverageRejected  # said to the leg `net`, of the whole market
+Report = OrderNews | AccountNews | LegNews
 Addressed = tuple[str, Report]  # the stream it is about, and what is said of it
 
 
@@ -123,12 +136,16 @@ class Decider:
         message = said.message
         if isinstance(message, tuple):
             for stream, report in message:
-                if stream[0] == "a":  # an account's stream is told about the account, an order's about the order
+                if stream[0] == "o":  # an order's stream is told about the order, an account's about the account
+                    order = book.orders.get(stream)
+                    if order is not None:
+                        state = _order(book, stream, orders.record(report, order), facts)  # type: ignore[arg-type]
+                    else:
+                        state = self._unknown(book, stream, report, facts)  # type: ignore[arg-type]
+                elif stream[0] == "a":
                     state = self._about_account(book, report, facts)  # type: ignore[arg-type]
                 else:
-                    order = book.orders.get(stream)
-                    events = orders.record(report, order) if order is not None else self._unknown(report)  # type: ignore[arg-type]
-                    state = _order(book, stream, events, facts)
+                    state = _about_leg(book, stream, report, facts)  # type: ignore[arg-type]
             return Decided(facts, state)
         match message:
             case PlaceOrder() as command:
@@ -141,6 +158,12 @@ class Decider:
             case CancelOrder() as command:
                 stream = order_stream(self.account, command.client_order_id)
                 state = _order(book, stream, orders.cancel(command, book.orders.get(stream)), facts)
+            case SetLeverage() as command:
+                leg = position_stream(self.account, command.symbol, PositionLeg.NET)
+                instrument = self.instruments.get(command.symbol)
+                state = _leg(book, leg, settings.ask(command, instrument, self.limits.leverage_max), facts)
+            case SetPositionMode() as command:
+                state = _account(book, modes.ask(command, book.account, _busy(book)), facts)
             case HaltTrading() as command:
                 state = _account(book, accounts.halt(command, book.account), facts)
             case ResumeTrading() as command:
@@ -196,7 +219,7 @@ class Decider:
             instrument=self.instruments.get(symbol),
             capabilities=self.capabilities(symbol),
             available=available,
-            halted=_halted(book.account, command) or self._blocked(book, symbol),
+            halted=_halted(book.account, command) or _switching(book.account) or self._blocked(book, symbol),
             open_orders=len(book.open),
             leg=held,
             leverage=held.leverage or market.leverage,
@@ -234,20 +257,31 @@ class Decider:
                 return _account(book, (report,), facts)
             case TradesCovered():
                 return _account(book, accounts.cover(report, book.account), facts)
+            case PositionModeReport():
+                return _account(book, modes.see(report, book.account), facts)
+            case PositionModeRejected():
+                return _account(book, modes.reject(report, book.account), facts)
             case DisagreementsReport():
                 return _account(book, disagreements.report(report, book.account.breaks), facts)
 
-    def _unknown(self, news: OrderNews) -> tuple[OrderEvent, ...]:
-        """Return what is learned of an order that this log does not hold."""
+    def _unknown(self, book: Book, stream: str, news: OrderNews, facts: list[Fact]) -> State | None:
+        """Record what is learned of an order that this log does not hold. What the venue seizes, it seizes from a
+        market that nothing opens in any more, until a person has looked (S26).
+        """
         if not isinstance(news, OrderReport):
-            return ()  # a trade or an answer about an order that nobody has shown yet: the next poll brings the order
+            return None  # a trade or an answer about an order that nobody has shown yet: the next poll brings the order
         instrument = self.instruments.get(news.symbol)
         if instrument is None and purses(news.symbol).base is None:
-            return ()  # nobody knows what a contract is worth
+            return None  # nobody knows what a contract is worth
         try:
-            return orders.external(news, self.account, ONE if instrument is None else instrument.contract_size)
+            events = orders.external(news, self.account, ONE if instrument is None else instrument.contract_size)
         except InvalidOrderError:
-            return ()
+            return None
+        state = _order(book, stream, events, facts)
+        if news.origin in SEIZED and self.limits.halt_on_seizure and (None, news.symbol) not in book.account.halts:
+            halt_id, reason = f"{news.origin}{news.venue_order_id}", f"{news.origin} of {news.symbol} by the venue"
+            _account(book, (TradingHalted(reason=reason, halt_id=halt_id, symbol=news.symbol),), facts)
+        return state
 
 
 def _order(book: Book, stream: str, events: Sequence[OrderEvent], facts: list[Fact]) -> Order | None:
@@ -262,9 +296,53 @@ def _order(book: Book, stream: str, events: Sequence[OrderEvent], facts: list[Fa
     return book.orders.get(stream)
 
 
+def _about_leg(book: Book, stream: str, news: LegNews, facts: list[Fact]) -> State:
+    """Record what is said of a market: it stands with the leg `net`; what backs it, with every leg that there is."""
+    match news:
+        case LedgerReport():
+            known = news.flow == "funding" and news.ledger_id is not None and news.at_ms is not None
+            if not known or purse(Wallet.FUTURES, news.currency) != traded(stream).quote:
+                return book.positions.get(stream, FLAT)
+            assert news.ledger_id is not None
+            assert news.at_ms is not None
+            payment = FundingBooked(ledger_id=news.ledger_id, amount=news.amount, at_ms=news.at_ms)
+            return _leg(book, stream, positions.fund(payment, book.positions.get(stream, FLAT)), facts)
+        case LeverageReport():
+            symbol = symbol_of(stream)
+            for leg in PositionLeg:
+                each = position_stream(book.name, symbol, leg)
+                if leg is PositionLeg.NET or each in book.positions:
+                    held = book.positions.get(each, FLAT)
+                    _leg(book, each, positions.back(news.leverage, news.margin_mode, held), facts)
+            return book.positions.get(stream, FLAT)
+        case LeverageRejected():
+            return _leg(book, stream, settings.reject(news), facts)
+
+
+def _leg(book: Book, stream: str, events: Sequence[PositionEvent], facts: list[Fact]) -> State:
+    facts.extend((stream, event, book.leg(stream, event)) for event in events)
+    return book.positions.get(stream, FLAT)
+
+
+def _busy(book: Book) -> str | None:
+    """Return what is open on perpetuals, if anything is."""
+    for stream in book.open:
+        request = book.orders[stream].request
+        if purses(request.symbol).base is None:
+            return f"order {request.client_order_id} is open"
+    for stream, leg in book.positions.items():
+        if leg.quantity and traded(stream).base is None:
+            return f"{plain(leg.quantity)} of {symbol_of(stream)} are held"
+    return None
+
+
 def _halted(account: accounts.Account, command: PlaceOrder | OrderRequested) -> str | None:
     halt = account.halt_of(command.strategy, command.symbol)
     return None if halt is None else f"{halt.reason} (halt {halt.halt_id})"
+
+
+def _switching(account: accounts.Account) -> str | None:
+    return None if account.mode_requested is None else f"a switch to {account.mode_requested} is on its way"
 
 
 def _resolve(command: ResolveBreak, book: Book) -> Sequence[AccountEvent]:

@@ -7,9 +7,14 @@ repeated blindly; what an answer does not settle is left in doubt for the watche
 import asyncio
 from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Final
 
-from oms.decide import Addressed, Fact
+from oms.account.events import PositionModeRequested
+from oms.account.modes import PositionModeRejected
+from oms.account.state import Halt
+from oms.book import Event
+from oms.decide import Addressed, Fact, Setting
 from oms.engine import Engine
 from oms.errors import FencedError
 from oms.evidence import kept
@@ -24,18 +29,25 @@ from oms.order.messages import (
     CancelUnanswered,
     OrderNews,
     SubmitAccepted,
+    SubmitHalted,
     SubmitRefused,
     SubmitRepeated,
     SubmitUnknown,
 )
 from oms.order.state import Amend, Life, Order
 from oms.ports import Clock, Ids, Spawn
-from oms.reports import Ack, OrderReport, Refusal, RefusalClass
+from oms.position.events import LeverageRequested
+from oms.position.settings import LeverageRejected
+from oms.reports import Ack, LeverageReport, OrderReport, PositionModeReport, Refusal, RefusalClass
+from oms.sums import symbol_of
 from oms.values import Provenance
 from oms.venue import Amendment, Answer, Evidence, NewOrder, NoAnswerError, OrderRef, Venue
 
 AGAIN_SECONDS: Final = 3.0  # a cancel that has not ended its order by then is sent again
 BACK_OFF_SECONDS: Final = (0.25, 1.0)  # before the second and the third send of one order
+
+
+_SETTINGS: Final = frozenset({LeverageRequested, PositionModeRequested})
 
 
 class Dispatcher:
@@ -96,6 +108,8 @@ class Dispatcher:
     def _handed(self, committed: Sequence[Fact]) -> None:
         for stream, event, order in committed:
             if not isinstance(order, Order):
+                if type(event) in _SETTINGS:
+                    self._spawn(self._set(stream, event), name=f"settings of {stream}")
                 continue
             match event:
                 case SendStarted():
@@ -121,11 +135,56 @@ class Dispatcher:
             self._cancelled[stream] = self._clock.monotonic()
             self._spawn(self._cancel(stream, order.cancels[0]), name=f"cancel {stream}")
 
+    # ------------------------------------------------------------------------------------------------ settings
+
+    async def _set(self, stream: str, event: Event) -> None:
+        """Ask the venue for another leverage or position mode, and record what it reads back."""
+        refused: LeverageRejected | PositionModeRejected
+        try:
+            match event:
+                case LeverageRequested():
+                    symbol = symbol_of(stream)
+                    answer = await self._venue.set_leverage(symbol, event.leverage, event.margin_mode)
+                case PositionModeRequested():
+                    answer = await self._venue.set_position_mode(event.mode)
+                case _:
+                    return
+        except NoAnswerError as error:
+            # What the venue shows at the next comparison settles it; until then nothing opens in the mode asked for.
+            if isinstance(event, LeverageRequested):
+                refused = LeverageRejected(request_id=event.request_id, reason="no_answer", text=error.cause[:200])
+                await self._tell(stream, refused, error.evidence)
+            return
+        for report in answer.reports:
+            match report:
+                case LeverageReport() | PositionModeReport():
+                    await self._tell(stream, report, answer.evidence)
+                case Refusal() if isinstance(event, LeverageRequested):
+                    refused = LeverageRejected(
+                        request_id=event.request_id, reason=report.reason, code=report.code, text=report.text
+                    )
+                    await self._tell(stream, refused, answer.evidence)
+                case Refusal(klass=RefusalClass.UNKNOWN):
+                    continue
+                case Refusal():
+                    refused = PositionModeRejected(reason=report.reason, code=report.code, text=report.text)
+                    await self._tell(stream, refused, answer.evidence)
+                case _:
+                    continue
+
+    async def _tell(self, stream: str, report: Setting, evidence: Evidence) -> None:
+        with suppress(FencedError):
+            await self._engine.report([(stream, report)], evidence=kept(evidence, self._ids, self._clock))
+
     # ------------------------------------------------------------------------------------------------ submit
 
     async def _submit(self, stream: str, order: Order) -> None:
         answered = self._sending[stream]
         try:
+            halt = self._halt_of(order)
+            if halt is not None:
+                await self._engine.report([(stream, SubmitHalted(halt_id=halt.halt_id, reason=halt.reason))])
+                return
             news, evidence = await self._ask_submit(order)
             if isinstance(news, SubmitRepeated):
                 await asyncio.sleep(BACK_OFF_SECONDS[min(order.attempts, len(BACK_OFF_SECONDS)) - 1])
@@ -138,6 +197,11 @@ class Dispatcher:
             if self._sending.get(stream) is answered:
                 del self._sending[stream]
             answered.set()
+
+    def _halt_of(self, order: Order) -> Halt | None:
+        """Return the halt that stops an order that opens: the last look before the wire (S18)."""
+        request = order.request
+        return None if request.reduces else self._engine.book.account.halt_of(request.strategy, request.symbol)
 
     async def _ask_submit(self, order: Order) -> tuple[OrderNews, Evidence]:
         try:
@@ -195,6 +259,11 @@ class Dispatcher:
             return  # the order's end was faster
         if order.life is not Life.WORKING:
             await self._engine.report([(stream, AmendRejected(request_id=request_id, reason="not_working"))])
+            return
+        halt = self._halt_of(order)
+        if halt is not None:
+            halted = AmendRejected(request_id=request_id, reason="trading_halted", text=halt.reason)
+            await self._engine.report([(stream, halted)])
             return
         news, evidence = await self._ask_amend(order, change)
         await self._engine.report([(stream, news)], evidence=kept(evidence, self._ids, self._clock))

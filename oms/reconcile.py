@@ -20,6 +20,7 @@ from oms.errors import InvalidOrderError
 from oms.order.decisions import external, external_id, record
 from oms.order.state import CLOSED, Life, Order, evolve, fold
 from oms.reports import BalanceReport, OrderReport, PositionReport, Refusal, TradeReport, VenueOrderStatus
+from oms.sums import symbol_of
 from oms.values import EXACT, ZERO, AccountId, PositionLeg, Purse, Symbol, plain, purse, purse_parts, purses
 from oms.venue import Answer, Capabilities
 
@@ -373,11 +374,6 @@ def _under_way(book: Book) -> Iterable[str]:
 
 def _wallet(name: Purse) -> str:
     return "/".join(purse_parts(name))
-
-
-def symbol_of(stream: str) -> Symbol:
-    """Return the symbol in the name of a position leg's stream, which holds slashes itself."""
-    return Symbol(stream.split("/", 2)[2].rpartition("/")[0])
 
 
 def is_perpetual(symbol: Symbol) -> bool:

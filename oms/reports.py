@@ -14,6 +14,7 @@ from oms.values import (
     ExecId,
     Liquidity,
     MarginMode,
+    Origin,
     PositionEffect,
     PositionLeg,
     PositionMode,
@@ -77,6 +78,7 @@ class OrderReport(_Report, frozen=True, kw_only=True, tag="order"):
     margin_mode: str | None = None
     cancel_reason: str | None = None  # who ended it, if the venue says: user, system, stp, liquidation, adl
     trigger_price: Decimal | None = None  # it waits for this price
+    origin: Origin | None = None  # the venue made it itself: liquidation, adl, settlement
     triggered_by: VenueOrderId | None = None  # the conditional order that sent this one when its price came
     raw_status: str | None = None
     created_ms: int | None = None

@@ -40,12 +40,14 @@ class Facts(Struct, frozen=True, kw_only=True, gc=False):
 class Limits(Struct, frozen=True, kw_only=True):
     """What an account may do. Quote units for money; None, or a market that is not named, is no limit.
 
+    `halt_on_seizure` halts a market in which the venue liquidated or deleveraged a position, until it is resumed.
     `position_max` is the most that one leg of a market may come to if every live order fills, in the market's unit.
     """
 
     order_notional_max: Decimal | None = None
     open_orders_max: int = 10_000
     leverage_max: Decimal | None = None
+    halt_on_seizure: bool = True
     position_max: Mapping[Symbol, Decimal] = field(default_factory=dict)
 
 

@@ -17,7 +17,7 @@ from oms.account.state import Account
 from oms.order.holds import hold
 from oms.order.state import Order
 from oms.position.state import Position
-from oms.values import EXACT, NO_AMOUNTS, ZERO, Purse, Purses, Wallet, purse, purses
+from oms.values import EXACT, NO_AMOUNTS, ZERO, Purse, Purses, Symbol, Wallet, purse, purses
 
 State = Order | Position | Account
 
@@ -110,10 +110,15 @@ def _backed(stream: str, state: State | None) -> tuple[Purse, Decimal]:
     return quote, state.margin if base is None and isinstance(state, Position) else ZERO
 
 
-@lru_cache(maxsize=4096)
-def traded(stream: str) -> Purses:
-    """Return the purses of the market in the name of a position leg's stream.
+def symbol_of(stream: str) -> Symbol:
+    """Return the symbol in the name of a position leg's stream.
 
     A symbol holds slashes; the account's name and the leg's do not.
     """
-    return purses(stream.split("/", 2)[2].rpartition("/")[0])
+    return Symbol(stream.split("/", 2)[2].rpartition("/")[0])
+
+
+@lru_cache(maxsize=4096)
+def traded(stream: str) -> Purses:
+    """Return the purses of the market in the name of a position leg's stream."""
+    return purses(symbol_of(stream))

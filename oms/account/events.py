@@ -62,6 +62,20 @@ class TradesCovered(_Event, frozen=True, tag="trades-covered/1"):
     until_ms: int
 
 
+class PositionModeRequested(_Event, frozen=True, tag="position-mode-requested/1"):
+    """Somebody asked for another mode. From this commit on the request may reach the venue; nothing opens meanwhile."""
+
+    mode: PositionMode
+
+
+class PositionModeRefused(_Event, frozen=True, tag="position-mode-refused/1"):
+    """The venue would not switch, and certainly did not."""
+
+    reason: str
+    code: str | None = None
+    text: str | None = None
+
+
 class PositionModeSet(_Event, frozen=True, tag="position-mode-set/1"):
     """The account's perpetuals are kept in this mode: asked for and read back, or seen at the venue."""
 
@@ -74,6 +88,8 @@ AccountEvent = (
     | TradingHalted
     | TradingResumed
     | TradesCovered
+    | PositionModeRequested
+    | PositionModeRefused
     | PositionModeSet
     | BreakOpened
     | BreakChanged

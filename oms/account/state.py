@@ -11,6 +11,8 @@ from msgspec.structs import replace
 from oms.account.events import (
     AccountEvent,
     BalanceAdjusted,
+    PositionModeRefused,
+    PositionModeRequested,
     PositionModeSet,
     TradesCovered,
     TradingHalted,
@@ -52,6 +54,7 @@ class Account(Struct, frozen=True, kw_only=True, gc=False):
     version: int = 0
     adjustments: Mapping[Purse, Decimal] = NO_AMOUNTS
     position_mode: PositionMode | None = None  # None: nobody has said it
+    mode_requested: PositionMode | None = None  # while nobody knows whether the venue has switched
     halts: Mapping[HaltScope, Halt] = MappingProxyType({})
     covered_ms: int = 0  # every trade until then (UTC) is in the log, or a person said that it need not be
     breaks: Breaks = NO_BREAKS
@@ -136,7 +139,11 @@ def evolve(account: Account, event: AccountEvent) -> Account:
             added = EXACT.add(account.adjustments.get(name, ZERO), event.change)
             return replace(account, version=version, adjustments={**account.adjustments, name: added})
         case PositionModeSet():
-            return replace(account, version=version, position_mode=event.mode)
+            return replace(account, version=version, position_mode=event.mode, mode_requested=None)
+        case PositionModeRequested():
+            return replace(account, version=version, mode_requested=event.mode)
+        case PositionModeRefused():
+            return replace(account, version=version, mode_requested=None)
         case TradingHalted(strategy=strategy, symbol=symbol):
             halts = {**account.halts, (strategy, symbol): Halt(event.reason, event.halt_id)}
             return replace(account, version=version, halts=halts)

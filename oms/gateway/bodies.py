@@ -19,6 +19,7 @@ from oms.values import (
     MarginMode,
     OrderType,
     PositionLeg,
+    PositionMode,
     PriceSource,
     Side,
     StrategyId,
@@ -140,6 +141,22 @@ class ReconcileBody(_Body, frozen=True, kw_only=True):
 
     account: str | None = None
     dry_run: bool = False
+
+
+class LeverageBody(_Body, frozen=True, kw_only=True):
+    """What new positions of a perpetual are backed by."""
+
+    symbol: str
+    leverage: Amount
+    margin_mode: MarginMode
+    account: str | None = None
+
+
+class PositionModeBody(_Body, frozen=True, kw_only=True):
+    """Whether an account's perpetuals are kept as one net position a market, or as a long and a short one."""
+
+    mode: PositionMode
+    account: str | None = None
 
 
 class _Query(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -2,10 +2,12 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from decimal import Decimal
 from typing import Final
 
 from msgspec import Struct
 
+from oms.account.modes import SetPositionMode
 from oms.account.state import Account, HaltTrading, ResumeTrading
 from oms.book import order_stream
 from oms.engine import Engine, Receipt
@@ -19,17 +21,21 @@ from oms.gateway.bodies import (
     CancelAllBody,
     CancelBody,
     HaltBody,
+    LeverageBody,
     PlaceBody,
+    PositionModeBody,
     amend_order,
     checked_text,
     place_order,
 )
 from oms.gateway.metrics import Metrics
 from oms.gateway.problems import ForbiddenError, InvalidBodyError, Problem, UnsupportedError, denial, problem_of
-from oms.gateway.views import HaltView, OrderAnswer, View, order_answer, order_view
+from oms.gateway.views import HaltView, LeverageView, OrderAnswer, PositionModeView, View, order_answer, order_view
 from oms.order.messages import CancelOrder
 from oms.order.state import Life, Order
 from oms.ports import Clock, Ids
+from oms.position.settings import SetLeverage
+from oms.position.state import Position
 from oms.values import AccountId, ClientOrderId, StrategyId, Symbol
 
 OK: Final = 200
@@ -210,6 +216,51 @@ class Commands:
             body.account,
             lambda account: ResumeTrading(account=account, reason=reason, strategy=strategy, symbol=symbol),
         )
+
+    async def set_leverage(self, caller: Caller, body: LeverageBody, *, key: str) -> Reply:
+        """Ask for another leverage of a market; answered once the request is durable.
+
+        Raises:
+            OmsError: as `Engine.execute`.
+        """
+        engine = self._accounts.one(caller, body.account)
+        command = SetLeverage(
+            account=engine.account,
+            symbol=Symbol(body.symbol),
+            request_id=key,
+            leverage=Decimal(body.leverage),
+            margin_mode=body.margin_mode,
+        )
+        receipt = await engine.execute(command, actor=caller.strategy, cause=key)
+        leg = receipt.state
+        assert isinstance(leg, Position)
+        shown = LeverageView(
+            position=receipt.position,
+            account=engine.account,
+            symbol=body.symbol,
+            leverage=leg.leverage,
+            margin_mode=leg.margin_mode,
+        )
+        return Reply(ACCEPTED, receipt.position, shown)
+
+    async def set_position_mode(self, caller: Caller, body: PositionModeBody, *, key: str) -> Reply:
+        """Ask for another position mode; refused while anything is open on perpetuals.
+
+        Raises:
+            OmsError: as `Engine.execute`.
+        """
+        engine = self._accounts.one(caller, body.account)
+        command = SetPositionMode(account=engine.account, mode=body.mode)
+        receipt = await engine.execute(command, actor=caller.strategy, cause=key)
+        account = receipt.state
+        assert isinstance(account, Account)
+        shown = PositionModeView(
+            position=receipt.position,
+            account=engine.account,
+            mode=account.position_mode,
+            requested=account.mode_requested,
+        )
+        return Reply(ACCEPTED, receipt.position, shown)
 
     # ------------------------------------------------------------------------------------------------ inside
 

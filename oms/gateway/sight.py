@@ -1,8 +1,9 @@
 """What one caller may see of the log, event by event, and how an event looks on the stream.
 
 An order's events belong to the strategy that asked for it, as far as the token is for its market. A position's event
-belongs to whoever owns the order event right before it: both come from one decision and stand next to each other in the
-log (`oms.decide`). What happens to an account is seen by every token that is for it.
+belongs to whoever owns the order event before it: both come from one decision and stand next to each other in the log
+(`oms.decide`). What happens to a market, and what the venue did by itself, is for every token of that market; what
+happens to an account is seen by every token that is for it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,9 +19,15 @@ from oms.order.events import ExternalOrderSeen, OrderRequested
 from oms.order.state import EXTERNAL
 from oms.ports import EventLog, StoredEvent
 from oms.store.codec import CODEC, decode, decode_meta
-from oms.values import StrategyId, Symbol
+from oms.sums import symbol_of
+from oms.values import Origin, StrategyId, Symbol
 
 OWNERS_MAX: Final = 50_000  # orders whose strategy is remembered; the oldest are read again when they speak again
+
+EVERYBODY: Final = StrategyId("*")  # whose order the venue's own is: what it seizes or settles, it takes from all
+_VENUES: Final = frozenset({Origin.LIQUIDATION, Origin.ADL, Origin.SETTLEMENT})
+# What happens to a market's positions without an order of anybody's.
+_OF_MARKET: Final = frozenset({"funding-booked", "leverage-requested", "leverage-refused", "leverage-set"})
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MONEY: Final = frozenset({"order-filled", "commission-reported", "trade-busted"})
@@ -72,17 +79,24 @@ class Sight:
         for event in events:
             if caller.sees(_account(event)) and (caller.admin or await self._owned(caller, event, before)):
                 seen.append(event)
-            before = event
+            if event.stream[0] != "p":  # one order's event may move a leg twice: a flip is a close and an open
+                before = event
         return seen
 
     async def _owned(self, caller: Caller, event: StoredEvent, before: StoredEvent | None) -> bool:
         match event.stream[0]:
             case "o":
                 return _owns(caller, await self._owner(event))
+            case "p" if event.topic.partition("/")[0] in _OF_MARKET:
+                return caller.trades(symbol_of(event.stream))
             case "p":
                 if before is None:
-                    (before,) = await self._log.page(after=event.position - 2, limit=1)
-                return before.stream[0] == "o" and _owns(caller, await self._owner(before))
+                    page = await self._log.page(after=max(event.position - 3, 0), limit=2)
+                    before = next(
+                        (each for each in reversed(page) if each.position < event.position and each.stream[0] == "o"),
+                        None,
+                    )
+                return before is not None and before.stream[0] == "o" and _owns(caller, await self._owner(before))
             case _:
                 return True
 
@@ -100,15 +114,15 @@ class Sight:
 
 def _owns(caller: Caller, owner: Owner) -> bool:
     strategy, symbol = owner
-    return strategy == caller.strategy and caller.trades(symbol)
+    return strategy in {EVERYBODY, caller.strategy} and caller.trades(symbol)
 
 
 def _owner_of(first: StoredEvent) -> Owner:
     match decode(first.topic, first.state):
         case OrderRequested(strategy=strategy, symbol=symbol):
             return strategy, symbol
-        case ExternalOrderSeen(symbol=symbol):
-            return EXTERNAL, symbol
+        case ExternalOrderSeen(symbol=symbol, strategy=strategy, origin=origin):
+            return EVERYBODY if origin in _VENUES else strategy or EXTERNAL, symbol
         case other:
             raise CorruptStreamError(f"{first.stream} begins with {type(other).__name__}")
 

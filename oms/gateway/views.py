@@ -22,6 +22,7 @@ from oms.values import (
     OrderType,
     Origin,
     PositionLeg,
+    PositionMode,
     Provenance,
     Side,
     TimeInForce,
@@ -200,6 +201,25 @@ class Instruments(View, frozen=True, kw_only=True):
     position: int
     items: Sequence[InstrumentView]
     next_cursor: str | None = None
+
+
+class LeverageView(View, frozen=True, kw_only=True):
+    """What backs a market as of `position`, as far as it is known; what was asked for shows once it was read back."""
+
+    position: int
+    account: str
+    symbol: str
+    leverage: Decimal | None = None
+    margin_mode: MarginMode | None = None
+
+
+class PositionModeView(View, frozen=True, kw_only=True):
+    """The mode of an account's perpetuals as of `position`; `requested` is one that was not read back yet."""
+
+    position: int
+    account: str
+    mode: PositionMode | None = None
+    requested: PositionMode | None = None
 
 
 class HaltView(View, frozen=True, kw_only=True):

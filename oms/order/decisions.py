@@ -54,6 +54,7 @@ from oms.order.messages import (
     OrderNews,
     PlaceOrder,
     SubmitAccepted,
+    SubmitHalted,
     SubmitRefused,
     SubmitRepeated,
     SubmitUnknown,
@@ -67,6 +68,7 @@ from oms.values import (
     AccountId,
     ClientOrderId,
     OrderType,
+    Origin,
     PositionEffect,
     PositionLeg,
     VenueOrderId,
@@ -158,6 +160,9 @@ def record(news: OrderNews, order: Order) -> tuple[OrderEvent, ...]:
         case SubmitRepeated():
             again = order.life is Life.SENDING and order.attempts < ATTEMPTS_MAX
             return (SendStarted(attempt=order.attempts + 1),) if again else ()
+        case SubmitHalted():
+            denied = OrderDenied(limit="trading_halted", detail=f"{news.reason} (halt {news.halt_id})")
+            return (denied,) if order.life is Life.SENDING else ()
         case AbsenceReport():
             return _absent(news, order)
         case CancelTaken():
@@ -208,6 +213,7 @@ def external(report: OrderReport, account: AccountId, contract_size: Decimal = O
         position_leg=leg,
         reduce_only=leg is PositionLeg.NET and report.effect is PositionEffect.CLOSE,
         leverage=report.leverage or None,
+        origin=report.origin or Origin.EXTERNAL,
     )
     return (seen, *_shown(report, evolve(None, seen)))
 

@@ -91,6 +91,7 @@ TRANSITIONS: Final[Mapping[Life, Mapping[type[OrderEvent], Life]]] = {
     SENDING: _row(
         SENDING,
         {
+            OrderDenied: DENIED,  # halted after its commit, before it left
             SendStarted: SENDING,  # a refusal that certainly did nothing: the same id goes out once more
             VenueAccepted: WORKING,
             VenueRefused: REJECTED,

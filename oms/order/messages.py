@@ -98,6 +98,13 @@ class SubmitRepeated(Struct, frozen=True, kw_only=True, gc=False):
     """The venue certainly did nothing and may be asked again: the same order, under the same id, is sent once more."""
 
 
+class SubmitHalted(Struct, frozen=True, kw_only=True, gc=False):
+    """A halt was put on after the order was committed and before it left: nothing was sent."""
+
+    halt_id: str
+    reason: str
+
+
 class AbsenceReport(Struct, frozen=True, kw_only=True, gc=False):
     """Every place the venue would show the order was asked, and none has it; `evidence` names the answers.
 
@@ -172,6 +179,7 @@ OrderNews = (
     | SubmitRefused
     | SubmitUnknown
     | SubmitRepeated
+    | SubmitHalted
     | AbsenceReport
     | CancelTaken
     | CancelRejected

@@ -204,7 +204,9 @@ def evolve(order: Order | None, event: OrderEvent) -> Order:
         case OrderVanished():
             return replace(order, life=life, reason="proof: absence", cancels=(), amends=(), version=version)
         case OrderDenied():
-            return replace(order, life=life, reason=f"{event.limit}: {event.detail}", version=version)
+            return replace(
+                order, life=life, reason=f"{event.limit}: {event.detail}", cancels=(), amends=(), version=version
+            )
         case CommissionReported():
             trades = tuple(_commissioned(order.trades, event))
             return replace(order, trades=trades, uncharged=_uncharged(trades), version=version)

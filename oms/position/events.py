@@ -65,6 +65,23 @@ class FundingBooked(_Event, frozen=True, tag="funding-booked/1"):
     at_ms: int
 
 
+class LeverageRequested(_Event, frozen=True, tag="leverage-requested/1"):
+    """Somebody asked for another leverage of the market. From this commit on the request may reach the venue."""
+
+    request_id: str
+    leverage: Decimal
+    margin_mode: MarginMode
+
+
+class LeverageRefused(_Event, frozen=True, tag="leverage-refused/1"):
+    """What backs the market stays as it was, as far as anybody knows."""
+
+    request_id: str
+    reason: str
+    code: str | None = None
+    text: str | None = None
+
+
 class LeverageSet(_Event, frozen=True, tag="leverage-set/1"):
     """What backs the leg from here on: asked for and read back, or seen at the venue."""
 
@@ -72,4 +89,6 @@ class LeverageSet(_Event, frozen=True, tag="leverage-set/1"):
     margin_mode: MarginMode | None = None
 
 
-PositionEvent = FillBooked | FillReversed | CommissionBooked | FundingBooked | LeverageSet
+PositionEvent = (
+    FillBooked | FillReversed | CommissionBooked | FundingBooked | LeverageRequested | LeverageRefused | LeverageSet
+)

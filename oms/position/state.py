@@ -12,7 +12,16 @@ from typing import Final
 from msgspec import Struct
 from msgspec.structs import replace
 
-from oms.position.events import CommissionBooked, FillBooked, FillReversed, FundingBooked, LeverageSet, PositionEvent
+from oms.position.events import (
+    CommissionBooked,
+    FillBooked,
+    FillReversed,
+    FundingBooked,
+    LeverageRefused,
+    LeverageRequested,
+    LeverageSet,
+    PositionEvent,
+)
 from oms.values import EXACT, NO_AMOUNTS, ONE, RATIO, ZERO, ClientOrderId, Currency, ExecId, MarginMode, worth
 
 FUNDINGS_KEPT: Final = 256  # payments known again; what is older than all of them is taken for known
@@ -136,6 +145,8 @@ def evolve(position: Position, event: PositionEvent) -> Position:
             fundings = tuple(sorted((*position.fundings, (event.at_ms, event.ledger_id)))[-FUNDINGS_KEPT:])
             funding = EXACT.add(position.funding, event.amount)
             return replace(position, version=version, funding=funding, fundings=fundings)
+        case LeverageRequested() | LeverageRefused():
+            return replace(position, version=position.version + 1)
         case LeverageSet():
             return replace(position, version=version, leverage=event.leverage, margin_mode=event.margin_mode)
 

@@ -11,7 +11,7 @@ from oms.book import Book, Event, account_stream, order_stream
 from oms.decide import BalancesReport, Decider
 from oms.dispatcher import Dispatcher
 from oms.engine import Engine, Receipt
-from oms.order.messages import AmendOrder, CancelOrder
+from oms.order.messages import AmendOrder, CancelOrder, PlaceOrder
 from oms.order.state import Life, Order, fold
 from oms.ports import Batch
 from oms.reports import BalanceReport
@@ -113,6 +113,10 @@ class Desk:
             await process.bury()
 
     # ------------------------------------------------------------------------------------------------ what is said
+
+    def asking(self, name: str) -> PlaceOrder:
+        """Return an order: 2 BTC at 10, so that many can be paid."""
+        return asking(client_order_id=ClientOrderId(name), price=Decimal(10))
 
     async def place(self, name: str = "c1", **changes: object) -> Receipt:
         """Place an order: 2 BTC at 100 unless said otherwise."""

@@ -14,7 +14,7 @@ from oms.values import AccountId, ClientOrderId, ExecId, OrderType, Side, Strate
 # V vanished, D denied, N new; a dot where the event would be corrupt history.
 GRID = """
                     NEW  DENIED  SENDING  IN_DOUBT  WORKING  FILLED  CANCELED  EXPIRED  REJECTED  VANISHED
-OrderDenied          D     .        .        .         .       .        .         .        .         .
+OrderDenied          D     .        D        .         .       .        .         .        .         .
 SendStarted          S     .        S        .         .       .        .         .        .         .
 VenueAccepted        .     .        W        W         W       F        C         E        W         W
 VenueRefused         .     .        R        R         R       .        .         .        .         .

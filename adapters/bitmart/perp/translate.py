@@ -35,6 +35,7 @@ from oms.values import (
     Liquidity,
     MarginMode,
     OrderType,
+    Origin,
     PositionEffect,
     PositionLeg,
     PositionMode,
@@ -78,6 +79,14 @@ UNPLACED: Final[Placement] = (None, None, None)
 ACCEPTED, WORKING, FINISHED = "1", "2", "4"  # `state`
 SUBMIT, CANCEL = "2", "3"  # `action`
 CANCEL_REASONS: Final = {"4": "liquidation", "5": "adl"}
+# Orders that the venue made itself, by their type and by what the stream says of them (PROTOCOL 6.6, 8.3).
+ORIGINS: Final = {
+    "liquidate": Origin.LIQUIDATION,
+    "bankruptcy": Origin.LIQUIDATION,
+    "adl": Origin.ADL,
+    "settlement": Origin.SETTLEMENT,
+}
+ORIGIN_OF_ACTION: Final = {"6": Origin.LIQUIDATION, "7": Origin.LIQUIDATION, "8": Origin.ADL, "9": Origin.ADL}
 CANCELS: Final = (CANCEL, *CANCEL_REASONS)
 CONDITIONAL: Final = ("plan", "planorder", "plan_order", "trailing", "trailing_order", "take_profit", "stop_loss")
 PLAN: Final = "PLAN_"  # begins the client id of an order that a plan order has sent (PROTOCOL 9.15)
@@ -169,6 +178,7 @@ def order(
         margin_mode=_margin_mode(message.open_type),
         cancel_reason=CANCEL_REASONS.get(action or "") if now is VenueOrderStatus.CANCELED else None,
         trigger_price=positive(message.trigger_price),
+        origin=ORIGINS.get(kind or "") or ORIGIN_OF_ACTION.get(action or ""),
         triggered_by=_planned(plan_order_id, client_id, venue_order_id),
         created_ms=instant(message.create_time),
         updated_ms=instant(message.update_time),

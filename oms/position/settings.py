@@ -1,0 +1,59 @@
+"""What backs a market's positions: asked for, and believed when it is read back, pure."""
+
+from decimal import Decimal
+
+from msgspec import Struct
+
+from oms.errors import CommandRefusedError, InvalidOrderError, UnknownSymbolError
+from oms.instrument import Instrument
+from oms.position.events import LeverageRefused, LeverageRequested, PositionEvent
+from oms.values import ONE, AccountId, MarginMode, Symbol, Wallet, plain
+
+
+class SetLeverage(Struct, frozen=True, kw_only=True, gc=False):
+    """Back new positions of a market with `leverage`. The same `request_id` is the same request."""
+
+    account: AccountId
+    symbol: Symbol
+    request_id: str
+    leverage: Decimal
+    margin_mode: MarginMode
+
+
+class LeverageRejected(Struct, frozen=True, kw_only=True, gc=False):
+    """The venue refused, or gave no answer that could be read back."""
+
+    request_id: str
+    reason: str
+    code: str | None = None
+    text: str | None = None
+
+
+class LeverageError(CommandRefusedError):
+    """The leverage is not one that may be set."""
+
+    code = "leverage"
+    next_step = "ask for less"
+
+
+def ask(command: SetLeverage, instrument: Instrument | None, leverage_max: Decimal | None) -> tuple[PositionEvent, ...]:
+    """Return the request.
+
+    Raises:
+        UnknownSymbolError: there is no such perpetual.
+        CommandRefusedError: the leverage is none, or above what the market or our own limit allows.
+    """
+    if instrument is None or instrument.wallet is not Wallet.FUTURES:
+        raise UnknownSymbolError(f"no perpetual {command.symbol} on account {command.account}")
+    leverage = command.leverage
+    if not leverage.is_finite() or leverage < ONE:
+        raise InvalidOrderError(f"leverage {leverage:.6g} is not a number from 1 upward")
+    for most in (instrument.leverage_max, leverage_max):
+        if most is not None and leverage > most:
+            raise LeverageError(f"{command.symbol} leverage {plain(leverage)} is above the {plain(most)} allowed")
+    return (LeverageRequested(request_id=command.request_id, leverage=leverage, margin_mode=command.margin_mode),)
+
+
+def reject(report: LeverageRejected) -> tuple[PositionEvent, ...]:
+    """Return the end of a request that came to nothing."""
+    return (LeverageRefused(request_id=report.request_id, reason=report.reason, code=report.code, text=report.text),)

@@ -1,0 +1,87 @@
+"""A halt stops what was committed before it and has not left yet; what closes and cancels pass."""
+
+import asyncio
+
+from msgspec.structs import replace
+
+from oms.account.state import HaltTrading, ResumeTrading
+from oms.order.events import OrderDenied
+from oms.order.state import Life
+from oms.values import StrategyId, Symbol
+from tests.engine.desk import MAIN, Desk, begin, play
+from tests.order.story import SPOT
+
+
+def halting(**scope: str) -> HaltTrading:
+    named = {"strategy": StrategyId(scope["strategy"])} if "strategy" in scope else {}
+    if "symbol" in scope:
+        named["symbol"] = Symbol(scope["symbol"])  # type: ignore[assignment]
+    return HaltTrading(account=MAIN, reason="drill", halt_id="h1", **named)  # type: ignore[arg-type]
+
+
+def test_s18_orders_that_have_not_left_when_the_halt_is_committed_are_denied_with_its_id() -> None:
+    async def story(desk: Desk) -> None:
+        await desk.start()
+        offers = [desk.engine.offer(desk.asking(f"c{n}"), actor="maker") for n in range(5)]
+        offers.append(desk.engine.offer(halting(), actor="operator"))  # the same commit: none has left
+        await asyncio.gather(*offers)
+        await asyncio.sleep(2)
+        assert not desk.venue.submitted
+        for n in range(5):
+            assert desk.life(f"c{n}") is Life.DENIED
+            assert desk.story(f"c{n}")[-1] == OrderDenied(limit="trading_halted", detail="drill (halt h1)")
+        assert desk.held() == 0
+        assert desk.agrees()
+
+    play(story)
+
+
+def test_s18_cancels_pass_and_what_works_stays() -> None:
+    async def story(desk: Desk) -> None:
+        await desk.start()
+        await desk.place()
+        await asyncio.sleep(1)
+        await desk.engine.execute(halting(), actor="operator")
+        assert desk.life() is Life.WORKING
+        await desk.cancel()
+        await asyncio.sleep(5)
+        assert desk.life() is Life.CANCELED
+
+    play(story)
+
+
+def test_a_halt_of_another_strategy_or_market_stops_nobody_else() -> None:
+    async def story(desk: Desk) -> None:
+        await desk.start()
+        for scope in ({"strategy": "taker"}, {"symbol": "ETH/USDT"}):
+            await desk.engine.execute(halting(**scope), actor="operator")
+        await desk.place("c1")
+        await asyncio.sleep(1)
+        assert desk.life("c1") is Life.WORKING
+        await desk.engine.execute(halting(strategy="maker"), actor="operator")
+        await desk.place("c2")
+        assert desk.life("c2") is Life.DENIED
+        resume = ResumeTrading(account=MAIN, reason="over", strategy=StrategyId("maker"))
+        await desk.engine.execute(resume, actor="operator")
+        await desk.place("c3")
+        await asyncio.sleep(1)
+        assert desk.life("c3") is Life.WORKING
+
+    play(story)
+
+
+def test_a_change_that_has_not_left_when_the_halt_is_committed_is_refused() -> None:
+    async def story(desk: Desk) -> None:
+        desk.venue.can = replace(SPOT, amend=True)
+        await desk.start()
+        await desk.place()
+        await asyncio.sleep(1)
+        amending = begin(desk.amend(price="90"))
+        await asyncio.sleep(0)
+        await desk.engine.execute(halting(), actor="operator")
+        await amending
+        await asyncio.sleep(2)
+        assert not desk.venue.amended
+        assert desk.told()[-1] == "amend-refused"
+
+    play(story)
