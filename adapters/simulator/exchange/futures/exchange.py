@@ -38,15 +38,15 @@ from adapters.simulator.exchange.futures.plans import NewPlan, Plan, PlanState
 from adapters.simulator.exchange.futures.positions import Position
 from adapters.simulator.exchange.futures.prices import Prices
 from adapters.simulator.exchange.futures.state import Rules, State
+from adapters.simulator.exchange.futures.switches import Switches
 from adapters.simulator.exchange.futures.triggers import Triggers
 from adapters.simulator.exchange.futures.waiting import end_plan
 from oms.values import EXACT, ZERO, PositionLeg, Side
 
 DEFAULT_MAKER_FEE: Final = Decimal("0.0002")
-INSURANCE: Final[Mapping[str, Decimal]] = {"USDT": Decimal(100_000)}
-SWITCH_S_MIN: Final = 5  # the shortest time of a dead man's switch (PROTOCOL 6.4)
-ROUNDS_MAX: Final = 100  # of triggers and liquidations that one call may bring about; the next call goes on
 DEFAULT_TAKER_FEE: Final = Decimal("0.0006")  # both as sampled in PROTOCOL 6.7
+INSURANCE: Final[Mapping[str, Decimal]] = {"USDT": Decimal(100_000)}
+ROUNDS_MAX: Final = 100  # of triggers and liquidations that one call may bring about; the next call goes on
 
 
 class FuturesExchange:
@@ -75,7 +75,7 @@ class FuturesExchange:
         self._matching = Matching(self._state)
         self._triggers = Triggers(self._state, self._matching)
         self._liquidation = Liquidation(self._state, self._matching)
-        self._switches: dict[tuple[str, str], int] = {}  # (account, symbol) -> when everything is canceled
+        self._switches = Switches()
 
     @property
     def contracts(self) -> Mapping[str, Contract]:
@@ -261,13 +261,7 @@ class FuturesExchange:
             RefusedError: the time is too short, or the contract does not trade.
         """
         self._state.tradable(symbol)
-        if not timeout_s:
-            self._switches.pop((account, symbol), None)
-            return 0
-        if timeout_s < SWITCH_S_MIN:
-            raise RefusedError(Refusal.TIMEOUT_TOO_SHORT)
-        self._switches[account, symbol] = now_ms + timeout_s * 1000
-        return self._switches[account, symbol]
+        return self._switches.arm(account, symbol, timeout_s, now_ms)
 
     def close_all(
         self, account: str, now_ms: int, *, symbol: str | None = None, leg: PositionLeg | None = None
@@ -370,10 +364,8 @@ class FuturesExchange:
     def step(self, now_ms: int) -> None:
         """Let time pass: dead men's switches, funding at its hour, marks that drift with it."""
         with localcontext(EXACT):
-            for (account, symbol), due_ms in tuple(self._switches.items()):
-                if now_ms >= due_ms:
-                    del self._switches[account, symbol]
-                    self.cancel_all(account, symbol, now_ms, CancelSource.SYSTEM)
+            for account, symbol in self._switches.due(now_ms):
+                self.cancel_all(account, symbol, now_ms, CancelSource.SYSTEM)
             settle_due(self._state, now_ms)
             for symbol, prices in self._state.prices.items():
                 if prices.refresh(now_ms):
