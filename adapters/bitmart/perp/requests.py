@@ -64,6 +64,10 @@ POSITION_MODES: Final = {PositionMode.HEDGE: "hedge_mode", PositionMode.ONE_WAY:
 # ------------------------------------------------------------------------------------------------ bodies
 
 
+class WrongModeError(InvalidOrderError):
+    """The order is for the other position mode."""
+
+
 class SubmitOrder(Struct, omit_defaults=True):
     """`submit-order`; `size` is a JSON integer, `leverage` and prices are strings."""
 
@@ -197,13 +201,17 @@ def side_code(order: NewOrder, mode: PositionMode) -> int:
     """Return the venue's side for an order on an account in `mode` (PROTOCOL 6.0).
 
     Raises:
-        InvalidOrderError: the order's leg does not exist in that mode, or it may only reduce what it would open.
+        WrongModeError: the order's leg does not exist in that mode.
+        InvalidOrderError: it may only reduce what it would open.
     """
+    if (order.position_leg is PositionLeg.NET) is not (mode is PositionMode.ONE_WAY):
+        raise WrongModeError(
+            f"{order.client_order_id}: the account is in {mode} mode, which has no leg {order.position_leg}"
+        )
     code = SIDES.get((mode, order.position_leg, order.side, order.reduce_only))
     if code is None:
-        may = " that may only reduce" if order.reduce_only else ""
         raise InvalidOrderError(
-            f"{order.client_order_id}: an account in {mode} mode has no {order.side} of leg {order.position_leg}{may}"
+            f"{order.client_order_id}: a {order.side} of leg {order.position_leg} opens; it cannot only reduce"
         )
     return code
 

@@ -186,6 +186,9 @@ class BitmartPerp:
         try:
             mode = await self._known_mode()
             path, body, kind = await self._built(order, mode)
+        except requests.WrongModeError as error:
+            self._mode = None  # in case it was switched since it was read
+            return _refused_here(codec.SUBMIT_ORDER, order.client_order_id, "position_mode", str(error))
         except CommandRefusedError as error:
             return _refused_here(codec.SUBMIT_ORDER, order.client_order_id, "invalid_order", str(error))
         except NoAnswerError as error:  # of a question that had to come first: the order itself has not left

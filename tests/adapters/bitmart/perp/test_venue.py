@@ -249,8 +249,10 @@ async def test_trap_9_17_an_order_for_the_other_mode_is_refused_and_never_sent(m
     answer = await desk.venue.submit(with_(ORDER, position_leg=leg))
     (refusal,) = answer.reports
     assert isinstance(refusal, Refusal)
-    assert (refusal.klass, refusal.reason, refusal.client_order_id) == (RefusalClass.CERTAIN, "invalid_order", ID)
+    assert (refusal.klass, refusal.reason, refusal.client_order_id) == (RefusalClass.CERTAIN, "position_mode", ID)
     assert desk.link.of(codec.SUBMIT_ORDER) == []
+    await desk.venue.submit(with_(ORDER, position_leg=leg))
+    assert len(desk.link.of(codec.GET_POSITION_MODE)) == 2, "it may have been switched since"
 
 
 @virtual
