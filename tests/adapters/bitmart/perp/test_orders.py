@@ -162,6 +162,15 @@ async def test_trap_9_47_a_list_that_is_cut_or_unreadable_proves_nothing(part: s
 
 
 @virtual
+async def test_more_orders_behind_trades_than_are_asked_for_prove_nothing() -> None:
+    desk = Desk()
+    desk.link.on(codec.TRADES, ok([fill(n, order_id=str(n)) for n in range(1, 66)]))
+    desk.link.on(codec.ORDER, lambda call: ok(row(call.fields()["order_id"], f"x{call.fields()['order_id']}")))
+    with pytest.raises(NoAnswerError, match="trades: "):
+        await desk.venue.order(REF)
+
+
+@virtual
 async def test_a_venue_that_ignores_the_name_in_a_query_does_not_give_us_somebody_elses_order() -> None:
     desk = Desk()
     desk.link.on(codec.ORDER_HISTORY, ok([row("1", "other"), row("2", "")]))
@@ -262,15 +271,18 @@ async def test_an_order_that_waits_nowhere_was_canceled_once_what_it_sent_would_
     assert answer.evidence.response.count(b"\n") == 3, "all that shows that it sent none"
 
 
+@pytest.mark.parametrize(
+    ("where", "waits"), [(codec.PLAN_ORDERS, plan()), (codec.OPEN_ORDERS, row(type="trailing", state=1))]
+)
 @virtual
-async def test_s29_an_order_that_is_missed_and_seen_again_is_not_gone() -> None:
+async def test_s29_an_order_that_is_missed_and_seen_again_is_not_gone(where: str, waits: dict[str, Any]) -> None:
     desk = Desk()
     with pytest.raises(NoAnswerError):
         await desk.venue.order(WAITING)
     await asyncio.sleep(20)
-    desk.link.on(codec.PLAN_ORDERS, ok([plan()]))
+    desk.link.on(where, ok([waits]))
     assert (await found(desk, WAITING)).status == "new"
-    desk.link.on(codec.PLAN_ORDERS, ok([]))
+    desk.link.on(where, ok([]))
     with pytest.raises(NoAnswerError, match="may not show yet"):
         await desk.venue.order(WAITING)
 
