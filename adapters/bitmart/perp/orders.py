@@ -18,7 +18,7 @@ from adapters.bitmart.refusals import ORDER_NOT_FOUND
 from adapters.bitmart.rest import Rest
 from oms.reports import OrderReport, Refusal, RefusalClass, Report, TradeReport, VenueOrderStatus
 from oms.values import ZERO, ClientOrderId, Provenance, Symbol, VenueOrderId
-from oms.venue import Answer, Evidence, NewOrder, NoAnswerError, OrderRef
+from oms.venue import Answer, Evidence, NewOrder, NoAnswerError, OrderRef, Window
 
 VISIBLE_MS: Final = 10_000  # what was written less than that ago, a query may not show (PROTOCOL 9.1)
 UNANSWERED_MS: Final = 70_000  # a submit may execute up to a minute late (9.22), and show some seconds after that
@@ -286,8 +286,9 @@ class Orders:
         *,
         venue_order_id: VenueOrderId | None = None,
     ) -> Answer:
+        """Return what is in a window of milliseconds; it is asked for in whole seconds around it."""
         start_s, end_s = queries.seconds(since_ms, until_ms)
-        return await bisected(
+        answer = await bisected(
             lambda start, end: self._rest.keyed(
                 path, queries.query_window(start, end, symbol, venue_order_id=venue_order_id)
             ),
@@ -296,6 +297,12 @@ class Orders:
             rows_max=queries.ROWS_MAX,
             narrowest_refused=1,
             unit_ms=1000,
+        )
+        proven = (Window(max(part.since_ms, since_ms), min(part.until_ms, until_ms)) for part in answer.proven)
+        return msgspec.structs.replace(
+            answer,
+            reports=tuple(report for report in answer.reports if _within(report, since_ms, until_ms)),
+            proven=tuple(part for part in proven if part.since_ms <= part.until_ms),
         )
 
     def _recent(
@@ -454,6 +461,17 @@ class Orders:
             if same(mine, order):
                 found = mine
         return found
+
+
+def _within(report: Report, since_ms: int, until_ms: int) -> bool:
+    """Whether anything that a row says happened lies in the window; what says no time may do so."""
+    match report:
+        case TradeReport(at_ms=int() as at_ms):
+            return since_ms <= at_ms <= until_ms
+        case OrderReport(created_ms=int() as created_ms, updated_ms=int() as updated_ms):
+            return created_ms <= until_ms and updated_ms >= since_ms
+        case _:
+            return True
 
 
 def _absent(order: OrderRef, why: str) -> Refusal:

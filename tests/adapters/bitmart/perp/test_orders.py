@@ -434,6 +434,21 @@ async def test_trap_9_23_trades_beyond_the_cap_are_found_by_halving_a_window_in_
 
 
 @virtual
+async def test_what_else_happened_in_the_same_second_is_not_in_the_window() -> None:
+    desk = Desk()
+    fills = [fill(n, NOW_MS + n) for n in range(1000)]
+    desk.link.on(codec.TRADES, windowed(fills[90:210], 1000, 200))
+    desk.link.on(codec.ORDER, ok(row()))
+    ended = [row(str(n), create_time=NOW_MS + n, update_time=NOW_MS + n + 5) for n in (1, 90, 195, 201)]
+    desk.link.on(codec.ORDER_HISTORY, ok(ended))
+    answer = await desk.venue.trades(since_ms=NOW_MS + 100, until_ms=NOW_MS + 200)
+    assert {t.at_ms for t in answer.reports if isinstance(t, TradeReport)} == set(range(NOW_MS + 100, NOW_MS + 201))
+    answer = await desk.venue.order_history(BTC, since_ms=NOW_MS + 95, until_ms=NOW_MS + 200)
+    assert [o.venue_order_id for o in answer.reports] == ["90", "195"]  # type: ignore[union-attr]
+    assert answer.proven == (Window(NOW_MS + 95, NOW_MS + 200),)
+
+
+@virtual
 async def test_more_trades_in_one_second_than_the_venue_lists_are_not_called_all() -> None:
     desk = Desk()
     desk.link.on(codec.TRADES, windowed([fill(n, NOW_MS - 5000) for n in range(1, 251)], 1000, 200))
@@ -523,7 +538,7 @@ async def test_trap_9_31_one_orders_trades_are_looked_for_as_far_back_as_the_ven
 async def test_history_is_asked_for_by_symbol() -> None:
     desk = Desk()
     desk.link.on(codec.ORDER_HISTORY, ok([row(state=4), row("78", "oms2", state=4, deal_size="5")]))
-    answer = await desk.venue.order_history(BTC, since_ms=NOW_MS - 1000, until_ms=NOW_MS)
+    answer = await desk.venue.order_history(BTC, since_ms=NOW_MS - 90_000, until_ms=NOW_MS)
     assert [(o.client_order_id, o.status) for o in answer.reports] == [("oms1", "canceled"), ("oms2", "filled")]  # type: ignore[union-attr]
     assert desk.fields(codec.ORDER_HISTORY)["symbol"] == "BTCUSDT"
 
