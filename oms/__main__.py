@@ -12,11 +12,13 @@ from adapters.bitmart import check
 from adapters.bitmart import decode as bitmart
 from adapters.bitmart import history as past
 from adapters.bitmart.sign import Credentials
+from adapters.bitmart.spot import venue as spot
 from adapters.bitmart.spot.requests import SelfTrade
-from adapters.bitmart.spot.venue import BitmartSpot, Endpoints, Options
 from adapters.bitmart.transport import AiohttpLink
+from adapters.bitmart.venue import Bitmart, Endpoints
 from adapters.simulator.exchange.matching import IDS_PER_MS
 from adapters.simulator.exchange.standing import Standing, put_back
+from adapters.simulator.host import FUTURES_PREFIX
 from adapters.simulator.server import Urls, serve
 from adapters.simulator.simulator import MAIN, MAIN_FUNDS, MAIN_MARGIN, Simulator
 from adapters.simulator.wire import keys
@@ -58,15 +60,18 @@ async def venues(
         case VenueName.BITMART:
             if not keys:
                 raise NoAccountError("no BitMart account is connected")
-            endpoints = Endpoints(config.bitmart.spot_url, config.bitmart.spot_ws_url)
+            at = config.bitmart
+            endpoints = Endpoints(
+                spot=at.spot_url, futures=at.futures_url, spot_ws=at.spot_ws_url, futures_ws=at.futures_ws_url
+            )
             async with _connected(
                 {account: _credentials(fields) for account, fields in keys.items()}, endpoints, world, config.bitmart
             ) as connected:
                 yield connected
         case VenueName.PAPER:
-            async with _paper(config, world, known, tell) as (own, endpoints):
+            async with _paper(config, world, known, tell) as (own, market):
                 credentials = Credentials(own.key, own.secret, own.memo)
-                async with _connected({PAPER: credentials}, endpoints, world, config.bitmart) as connected:
+                async with _connected({PAPER: credentials}, market, world, config.bitmart) as connected:
                     yield connected
         case VenueName.SIMULATOR:
             async with _simulated(config, world, known, tell) as (own, endpoints):
@@ -77,7 +82,7 @@ async def venues(
 
 @asynccontextmanager
 async def _connected(
-    accounts: Mapping[AccountId, Credentials], endpoints: Endpoints, world: World, chosen: Chosen
+    accounts: Mapping[AccountId, Credentials], endpoints: Endpoints | spot.Endpoints, world: World, chosen: Chosen
 ) -> AsyncIterator[Mapping[AccountId, Venue]]:
     """Reach each account at those addresses while the context lasts."""
     connected = {account: _bitmart(credentials, endpoints, world, chosen) for account, credentials in accounts.items()}
@@ -88,17 +93,17 @@ async def _connected(
             await venue.close()
 
 
-def _bitmart(credentials: Credentials, endpoints: Endpoints, world: World, chosen: Chosen) -> Venue:
-    options = Options(self_trade=SelfTrade(chosen.self_trade), submit_window_ms=chosen.submit_window_ms or None)
-    return BitmartSpot(
-        credentials,
-        endpoints,
-        link=AiohttpLink(),
-        clock=world.clock,
-        ids=world.ids,
-        spawn=world.spawn,
-        options=options,
-    )
+def _bitmart(credentials: Credentials, endpoints: Endpoints | spot.Endpoints, world: World, chosen: Chosen) -> Venue:
+    """Return an account whole, or its spot market alone where only that has an address."""
+    link, clock, ids, spawn = AiohttpLink(), world.clock, world.ids, world.spawn
+    options = spot.Options(self_trade=SelfTrade(chosen.self_trade), submit_window_ms=chosen.submit_window_ms or None)
+    match endpoints:
+        case Endpoints():
+            return Bitmart(credentials, endpoints, link=link, clock=clock, ids=ids, spawn=spawn, options=options)
+        case spot.Endpoints():
+            return spot.BitmartSpot(
+                credentials, endpoints, link=link, clock=clock, ids=ids, spawn=spawn, options=options
+            )
 
 
 def _credentials(fields: Mapping[str, Secret]) -> Credentials:
@@ -152,8 +157,10 @@ async def _simulated(
     """Find the simulated exchange that is named, or start one, which begins anew and so needs an account of its own."""
     seed = config.simulator.seed
     if config.simulator.url:
-        ws = urlsplit(config.simulator.url)._replace(scheme="ws").geturl()
-        yield keys.demo_credentials(MAIN, seed), Endpoints(config.simulator.url, ws)
+        http = config.simulator.url.rstrip("/")
+        ws = urlsplit(http)._replace(scheme="ws").geturl()
+        endpoints = Endpoints(spot=http, futures=http + FUTURES_PREFIX, spot_ws=ws, futures_ws=ws + FUTURES_PREFIX)
+        yield keys.demo_credentials(MAIN, seed), endpoints
         return
     simulated = Simulator(seed=seed)
     own = keys.demo_credentials(await known.fresh(MAIN), seed)
@@ -161,16 +168,25 @@ async def _simulated(
         simulated.open_account(own, MAIN_FUNDS, MAIN_MARGIN)
     async with serve(simulated, clock=world.clock, spawn=world.spawn) as urls:
         tell(f"a simulated exchange listens at {urls.sim_url}; it begins anew, as account {own.account}")
-        yield own, Endpoints(urls.spot_url, urls.spot_ws_url)
+        yield (
+            own,
+            Endpoints(
+                spot=urls.spot_url,
+                futures=urls.futures_url,
+                spot_ws=urls.spot_ws_url,
+                futures_ws=urls.futures_ws_url,
+            ),
+        )
 
 
 @asynccontextmanager
 async def _paper(
     config: Config, world: World, known: Known, tell: Tell
-) -> AsyncIterator[tuple[keys.Credentials, Endpoints]]:
+) -> AsyncIterator[tuple[keys.Credentials, spot.Endpoints]]:
     """Start a simulated exchange in which the paper account stands as our log says: what it owns, and what rests.
 
-    So the log is the one memory of both, and a kill at any moment leaves no difference between them.
+    So the log is the one memory of both, and a kill at any moment leaves no difference between them. It trades spot
+    alone: positions and what waits for a price are not put back.
     """
     simulated = Simulator(seed=config.simulator.seed)
     own = keys.demo_credentials(PAPER, config.simulator.seed)
@@ -184,7 +200,7 @@ async def _paper(
         put_back(simulated.exchange, PAPER, map(_standing, plain))
         tell(f"the paper account goes on with {len(plain)} resting orders; prices begin anew")
     async with serve(simulated, clock=world.clock, spawn=world.spawn) as urls:
-        yield own, Endpoints(urls.spot_url, urls.spot_ws_url)
+        yield own, spot.Endpoints(urls.spot_url, urls.spot_ws_url)
 
 
 def _standing(order: Order) -> Standing:
