@@ -46,6 +46,7 @@ from oms.values import EXACT, ZERO, PositionLeg, Side
 DEFAULT_MAKER_FEE: Final = Decimal("0.0002")
 DEFAULT_TAKER_FEE: Final = Decimal("0.0006")  # both as sampled in PROTOCOL 6.7
 INSURANCE: Final[Mapping[str, Decimal]] = {"USDT": Decimal(100_000)}
+DRIFT_MS: Final = 1_000  # how often marks are worked out where nothing trades: funding to come moves them slowly
 ROUNDS_MAX: Final = 100  # of triggers and liquidations that one call may bring about; the next call goes on
 
 
@@ -76,6 +77,7 @@ class FuturesExchange:
         self._triggers = Triggers(self._state, self._matching)
         self._liquidation = Liquidation(self._state, self._matching)
         self._switches = Switches()
+        self._drifted = 0
 
     @property
     def contracts(self) -> Mapping[str, Contract]:
@@ -367,9 +369,9 @@ class FuturesExchange:
             for account, symbol in self._switches.due(now_ms):
                 self.cancel_all(account, symbol, now_ms, CancelSource.SYSTEM)
             settle_due(self._state, now_ms)
-            for symbol, prices in self._state.prices.items():
-                if prices.refresh(now_ms):
-                    self._state.touch(symbol)
+            if now_ms // DRIFT_MS != self._drifted:
+                self._drifted = now_ms // DRIFT_MS
+                self._drift(now_ms)
             self._follow(now_ms)
 
     def set_index(self, symbol: str, price: Decimal | None, now_ms: int) -> None:
@@ -451,6 +453,12 @@ class FuturesExchange:
         with localcontext(EXACT):
             self._state.touch(symbol)
             self._follow(now_ms)
+
+    def _drift(self, now_ms: int) -> None:
+        """Bring every mark up to date with the time."""
+        for symbol, prices in self._state.prices.items():
+            if prices.refresh(now_ms):
+                self._state.touch(symbol)
 
     def _follow(self, now_ms: int) -> None:
         """Do what follows from moved prices: triggers fire, positions are taken over, and prices move again."""
