@@ -170,7 +170,7 @@ class CandleReport(_Report, frozen=True, kw_only=True, tag="candle"):
     once nothing can change it any more; a payload alone never says that.
     """
 
-    symbol: Symbol | None
+    symbol: Symbol | None = None
     interval: str | None = None
     of: PriceSource = PriceSource.LAST  # whether trades made it, or the mark price
     open_ms: int

@@ -192,6 +192,12 @@ def test_a_payload_is_decoded_as_the_adapter_reads_it(oms: Oms, tmp_path: Path) 
     payload.write_text('{"code":1000,"message":"success","trace":"x","data":{"order_id":"118100034543076010"}}')
     said = oms("decode", "--market", "spot", "--kind", "rest", "--path", "/spot/v2/submit_order", str(payload))
     assert said.json == {"reports": [{"kind": "ack", "venue_order_id": "118100034543076010"}]}
+    coin = '{"currency":"USDT","available_balance":"0.00000000","position_deposit":"0","frozen_balance":"0.0000000001"}'
+    payload.write_text(f'{{"group":"futures/asset:USDT","data":{coin}}}')
+    said = oms("decode", "--market", "futures", "--kind", "ws-private", str(payload))
+    assert said.json["reports"] == [
+        {"kind": "balance", "currency": "USDT", "wallet": "futures", "available": "0.00000000", "held": "0.0000000001"}
+    ]
 
 
 def test_the_configuration_shows_values_origins_and_no_password(oms: Oms) -> None:

@@ -1,7 +1,7 @@
 """Payloads that were understood, spoiled: types swapped, fields dropped, bytes cut, numbers and depths past measure."""
 
 from collections.abc import Callable
-from random import Random  # noqa: TID251 -- drawn and replayed by hypothesis
+from random import Random  # noqa: TID251 -- its seed is drawn by hypothesis
 from typing import Any, Final
 
 import msgspec
