@@ -51,11 +51,10 @@ class FuturesHost:
         self._marks: Tape[Quote] = Tape(symbols, trades_max=1)
         self._marked_ms = 0
         self._funding: Mapping[str, deque[FundingSettled]] = {symbol: deque(maxlen=RATES_MAX) for symbol in symbols}
-        self._publisher = Publisher(tape)
+        self._publisher = Publisher(tape, house)
         self.exchange = FuturesExchange(contracts, self._collect, rules=rules, portion=house.portion)
         self.traders = FuturesTraders(self.exchange, chance(seed, "futures traders"), spot.traders.mid, active=traders)
         self._feeds = Feeds(self.exchange, tape, self._marks, house)
-        self._coins = frozenset(contract.margin_coin for contract in contracts)
         self._rest = futures_rest(
             Venue(
                 exchange=self.exchange,
@@ -74,7 +73,7 @@ class FuturesHost:
         return self._rest.refuse(error)
 
     def open_stream(self, *, private: bool, venue_ms: int) -> Stream:
-        return FuturesStream(self._house, self._feeds, private=private, coins=self._coins, now_ms=venue_ms)
+        return FuturesStream(self._house, self._feeds, private=private, now_ms=venue_ms)
 
     def connections_max(self, *, private: bool) -> int:  # noqa: ARG002 -- both kinds alike
         return CONNECTIONS_MAX
@@ -127,6 +126,13 @@ class FuturesHost:
 
     def cancel(self, account: str, order_id: str, venue_ms: int) -> None:
         self.exchange.cancel(account, order_id, venue_ms, CancelSource.SYSTEM)
+
+    def end_trading(self, accounts: Iterable[str], venue_ms: int) -> None:
+        for name in accounts:
+            for order_id in list(self.exchange.accounts[name].open):
+                self.cancel(name, order_id, venue_ms)
+            for plan_id in list(self.exchange.accounts[name].plans):
+                self.exchange.cancel_plan(name, plan_id, venue_ms)
 
     def _collect(self, event: Event) -> None:
         if isinstance(event, FundingSettled):

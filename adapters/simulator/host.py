@@ -68,6 +68,10 @@ class Host(Protocol):
         """Return (account, order id) of every live order of `accounts`."""
         ...
 
+    def end_trading(self, accounts: Iterable[str], venue_ms: int) -> None:
+        """End all that `accounts` still have in the market, and what waits to come there."""
+        ...
+
     def cancel(self, account: str, order_id: str, venue_ms: int) -> None:
         """End a live order by the system's hand."""
         ...

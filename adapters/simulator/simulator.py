@@ -144,8 +144,7 @@ class Simulator:
         self._strike(venue_ms)
         if self.settings.schedule.refuses_trading(venue_ms):
             for host in self._hosts.values():
-                for account, order_id in host.live(self._customers()):
-                    host.cancel(account, order_id, venue_ms)
+                host.end_trading(self._customers(), venue_ms)
         if self._unreachable(venue_ms):
             for connection in self.connections:
                 connection.close()

@@ -109,6 +109,13 @@ class SpotHost:
     def cancel(self, account: str, order_id: str, venue_ms: int) -> None:
         self.exchange.cancel(account, order_id, venue_ms, CancelSource.SYSTEM)
 
+    def end_trading(self, accounts: Iterable[str], venue_ms: int) -> None:
+        for name in accounts:
+            for order_id in list(self.exchange.accounts[name].open):
+                self.cancel(name, order_id, venue_ms)
+            for waiting in [order for order in self.algo.of(name) if order.waits]:
+                self.algo.cancel(waiting, venue_ms, CancelSource.SYSTEM)
+
     def _happened(self, event: Event) -> None:
         self._publisher.collect(event)
         if isinstance(event, Printed):

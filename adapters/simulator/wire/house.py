@@ -38,22 +38,16 @@ class Schedule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Settings(Struct):
-    """The wire's knobs; may be turned at any time. Defaults are BitMart's documented behaviour.
-
-    `visibility_ms` is how long a new order stays unknown to queries, drawn between the two (PROTOCOL 9.1); off by
-    default, (0, 300) is life-like. `cancel_ms` is how long after its acknowledgement a futures cancel happens (PROTOCOL
-    9.3). `strict_streams` makes futures streams enforce the documented idle rules, which were measured not to be
-    enforced (PROTOCOL 3.5); spot streams always do. `book_interval_ms` slows futures books down, as the wind-down did
-    (1000); None pushes them as often as the topic says.
-    """
+    """The wire's knobs; may be turned at any time. Defaults are what BitMart documents, or what was measured."""
 
     rate_limits: bool = True
-    visibility_ms: tuple[int, int] = (0, 0)
+    visibility_ms: tuple[int, int] = (0, 0)  # a new order is unknown to queries for so long; (0, 300) is life-like
     unfilled_memory_ms: int = 20 * MINUTE_MS
     list_window_ms: int = 7 * DAY_MS
-    cancel_ms: tuple[int, int] = (1, 40)
-    strict_streams: bool = False
-    book_interval_ms: int | None = None
+    cancel_ms: tuple[int, int] = (1, 40)  # from the acknowledgement of a futures cancel to the cancel (PROTOCOL 9.3)
+    coalesce_fills: bool = False  # futures orders push matches that come at once as one (PROTOCOL 9.31)
+    strict_streams: bool = False  # futures streams enforce the idle rules that were measured not to be (PROTOCOL 3.5)
+    book_interval_ms: int | None = None  # of futures books; None: as the topic says. The wind-down's were 1000 apart
     schedule: Schedule = field(default_factory=Schedule)
 
 

@@ -9,7 +9,7 @@ from msgspec import Struct
 from adapters.simulator.exchange.futures.orders import OrderType, PlanKind, RefusedError
 from adapters.simulator.exchange.futures.plans import NewPlan, Plan
 from adapters.simulator.wire.codes import WireError
-from adapters.simulator.wire.futures.trading import client_id, leverage_of, open_type, preset
+from adapters.simulator.wire.futures.trading import GTC, client_id, leverage_of, open_type, preset
 from adapters.simulator.wire.futures.venue import Venue, amount, number, read, refused, word
 from adapters.simulator.wire.futures.words import MODES, PRICE_TYPES, SIDES, TYPES, WAYS
 from adapters.simulator.wire.gateway import Call
@@ -28,15 +28,15 @@ class _SubmitPlan(Struct):
     trigger_price: str
     price_way: int
     price_type: int
-    type: str = "limit"
-    mode: int = 1
+    type: str | None = None
+    mode: int | None = None
     leverage: str | None = None
     open_type: str | None = None
     executive_price: str | None = None
     preset_take_profit_price: str | None = None
-    preset_take_profit_price_type: int = 1
+    preset_take_profit_price_type: int | None = None
     preset_stop_loss_price: str | None = None
-    preset_stop_loss_price_type: int = 1
+    preset_stop_loss_price_type: int | None = None
 
 
 class _SubmitProtection(Struct):
@@ -47,7 +47,7 @@ class _SubmitProtection(Struct):
     price_type: int
     executive_price: str | None = None
     size: int | None = None
-    plan_category: int = WHOLE
+    plan_category: int | None = None
     client_order_id: str | None = None
     category: str | None = None
 
@@ -86,9 +86,9 @@ class _ModifyPresets(Struct):
     symbol: str
     order_id: str
     preset_take_profit_price: str | None = None
-    preset_take_profit_price_type: int = 1
+    preset_take_profit_price_type: int | None = None
     preset_stop_loss_price: str | None = None
-    preset_stop_loss_price_type: int = 1
+    preset_stop_loss_price_type: int | None = None
 
 
 class _Cancel(Struct):
@@ -116,8 +116,8 @@ class Plans:
             trigger_price=amount(asked.trigger_price),
             way=number(WAYS, asked.price_way, 40011),
             price_type=number(PRICE_TYPES, asked.price_type, 40011),
-            price=_limit(asked.type, asked.executive_price),
-            mode=number(MODES, asked.mode, 40042),
+            price=_limit(asked.type or "limit", asked.executive_price),
+            mode=number(MODES, asked.mode or GTC, 40042),
             leverage=leverage_of(asked.leverage),
             margin_mode=open_type(asked.open_type),
             take_profit=preset(asked.preset_take_profit_price, asked.preset_take_profit_price_type),
@@ -130,9 +130,10 @@ class Plans:
         asked = read(call, _SubmitProtection)
         if asked.side not in CLOSING_SIDES:
             raise WireError(40041)
-        size = None if asked.size is None or asked.plan_category == WHOLE else Decimal(asked.size)
-        if asked.plan_category not in {PART, WHOLE}:
+        category = asked.plan_category or WHOLE
+        if category not in {PART, WHOLE}:
             raise WireError(40011)
+        size = None if asked.size is None or category == WHOLE else Decimal(asked.size)
         new = NewPlan(
             account=call.account,
             symbol=asked.symbol,

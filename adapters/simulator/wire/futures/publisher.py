@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Final
 
 from adapters.simulator.exchange.futures.events import (
+    Action,
     Event,
     FundingSettled,
     OrderChanged,
@@ -25,6 +26,7 @@ from adapters.simulator.wire.futures.frames import (
     trade_element,
     wallet_element,
 )
+from adapters.simulator.wire.house import House
 from adapters.simulator.wire.line import Stream
 from adapters.simulator.wire.tape import Tape
 from oms.values import ZERO, Side
@@ -41,8 +43,9 @@ Address = tuple[str, str]  # account ("" for everyone), topic
 class Publisher:
     """Collects events until they are flushed: what one request or step caused goes out together, in order."""
 
-    def __init__(self, tape: Tape[Printed]) -> None:
+    def __init__(self, tape: Tape[Printed], house: House) -> None:
         self._tape = tape
+        self._house = house
         self._events: list[Event] = []
         self._positions_ms: dict[str, int] = {}  # account -> when its positions were last pushed whole
 
@@ -55,6 +58,8 @@ class Publisher:
     def flush(self, streams: Sequence[Stream], feeds: Feeds, exchange: FuturesExchange, now_ms: int) -> None:
         """Push everything collected, and what is due by the clock."""
         events, self._events = self._events, []
+        if self._house.settings.coalesce_fills:
+            events = _coalesced(events)
         if not streams:
             return
         wanted = {(stream.account or "", topic) for stream in streams for topic in stream.topics}
@@ -86,6 +91,19 @@ class Publisher:
             ]
             if held:
                 _push(streams, (name, POSITION), data_frame(POSITION, held), now_ms)
+
+
+def _coalesced(events: list[Event]) -> list[Event]:
+    """Leave out every match of an order that another match of it follows."""
+    told: list[Event] = []
+    seen: set[str] = set()
+    for event in reversed(events):
+        if isinstance(event, OrderChanged) and event.action is Action.MATCHED:
+            if event.order.order_id in seen:
+                continue
+            seen.add(event.order.order_id)
+        told.append(event)
+    return told[::-1]
 
 
 def _spelled(event: Event, exchange: FuturesExchange) -> Iterable[tuple[Address, object]]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from heapq import nlargest
 from typing import Final, Protocol, TypeVar
 
-from adapters.simulator.exchange.futures.accounts import Account, Setting
+from adapters.simulator.exchange.futures.accounts import Account, Setting, Wallet
 from adapters.simulator.exchange.futures.orders import OrderState, PlanKind, PositionMode
 from adapters.simulator.exchange.futures.plans import Plan
 from adapters.simulator.exchange.futures.positions import Position
@@ -21,7 +21,7 @@ from adapters.simulator.wire.futures.rows import (
     trailing_row,
 )
 from adapters.simulator.wire.futures.venue import Venue, whole
-from adapters.simulator.wire.futures.words import ACCOUNT, FLOWS, POSITION_MODES, figure
+from adapters.simulator.wire.futures.words import ACCOUNT, COINS, FLOWS, POSITION_MODES, figure
 from adapters.simulator.wire.gateway import Call
 from adapters.simulator.wire.house import DAY_MS
 from oms.values import PositionLeg, Side
@@ -33,6 +33,7 @@ FLOWS_DEFAULT: Final = 100
 SPAN_MAX_MS: Final = 90 * DAY_MS
 SECOND_MS: Final = 1_000
 MODE_WORDS: Final = {mode: word for word, mode in POSITION_MODES.items()}
+NO_WALLET: Final = Wallet()
 T = TypeVar("T")
 
 
@@ -163,17 +164,17 @@ class Queries:
     def assets(self, call: Call) -> object:
         exchange = self._venue.exchange
         account = self._venue.account(call)
-        coins = dict.fromkeys([*(one.margin_coin for one in exchange.contracts.values()), *account.wallets])
+        wallets = dict.fromkeys(COINS, NO_WALLET) | account.wallets
         return [
             {
                 "currency": coin,
-                "position_deposit": figure(account.wallet(coin).deposit),
-                "frozen_balance": figure(account.wallet(coin).frozen),
-                "available_balance": figure(account.wallet(coin).available),
+                "position_deposit": figure(wallet.deposit),
+                "frozen_balance": figure(wallet.frozen),
+                "available_balance": figure(wallet.available),
                 "equity": figure(exchange.equity(call.account, coin)),
                 "unrealized": figure(exchange.unrealised(call.account, coin)),
             }
-            for coin in coins
+            for coin, wallet in wallets.items()
         ]
 
     def fee_rate(self, call: Call) -> object:

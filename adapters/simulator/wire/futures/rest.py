@@ -27,7 +27,13 @@ def futures_rest(venue: Venue) -> Gateway:
 
 def _endpoints(venue: Venue) -> Endpoints:
     """Every endpoint of PROTOCOL 6, with the limits of 3.3; where none is documented, those of its neighbours."""
-    return {**_public(Public(venue)), **_queries(Queries(venue)), **_orders(venue), **_wallets(Wallets(venue))}
+    return {
+        **_public(Public(venue)),
+        **_queries(Queries(venue)),
+        **_orders(venue),
+        **_wallets(Wallets(venue)),
+        **_closed_to_us(),
+    }
 
 
 def _open_to_all(calls: int, handler: Callable[[Call], object], seconds: int = 2) -> Mapping[str, Endpoint]:
@@ -111,6 +117,20 @@ def _wallets(wallets: Wallets) -> Endpoints:
         f"{SUB_ACCOUNT}/main/v1/transfer-list": _keyed(8, wallets.no_transfers),
         f"{SUB_ACCOUNT}/v1/transfer-history": _keyed(8, wallets.no_transfers),
     }
+
+
+def _closed_to_us() -> Endpoints:
+    """What only newer accounts, or the demo host, may do: what is asked and answered there no source shows."""
+    return {
+        f"{PRIVATE}/claim": _signed(2, "key", _forbidden),
+        f"{PRIVATE}/account/v1/transfer": _signed(2, "key", _forbidden),
+        f"{PRIVATE}/auto_repayment": _keyed(2, _forbidden),
+        f"{PRIVATE}/cross_collateral/interest_log": _keyed(2, _forbidden),
+    }
+
+
+def _forbidden(_call: Call) -> object:
+    raise WireError(30019)
 
 
 def _retired(_call: Call) -> object:

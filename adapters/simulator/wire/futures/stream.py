@@ -9,6 +9,7 @@ from msgspec import UNSET, Struct, UnsetType
 from adapters.simulator.wire.futures.feeds import Feeds
 from adapters.simulator.wire.futures.frames import novel_frame
 from adapters.simulator.wire.futures.publisher import ASSET, ORDER, POSITION
+from adapters.simulator.wire.futures.words import COINS
 from adapters.simulator.wire.gateway import TIMESTAMP
 from adapters.simulator.wire.house import House
 from adapters.simulator.wire.keys import STALE_MS, signed_by
@@ -42,7 +43,7 @@ class _Said(Struct, kw_only=True):
 class FuturesStream:
     """What the venue knows of one connection. Everything is text; pings are JSON."""
 
-    def __init__(self, house: House, feeds: Feeds, *, private: bool, coins: frozenset[str], now_ms: int) -> None:
+    def __init__(self, house: House, feeds: Feeds, *, private: bool, now_ms: int) -> None:
         self.private = private
         self.account: str | None = None
         self.topics: dict[str, None] = {}  # in the order of subscription
@@ -51,7 +52,6 @@ class FuturesStream:
         self.close_code: int | None = None
         self._house = house
         self._feeds = feeds
-        self._coins = coins
         self._active_ms = now_ms
         self._subscribed_ms = now_ms
         self._pongs = 0
@@ -154,7 +154,7 @@ class FuturesStream:
             if self.account is None:
                 return f"{topic} need authenication"  # the venue's own spelling
             table, _, coin = topic.partition(":")
-            known = coin in self._coins if table == ASSET else topic in {ORDER, POSITION}
+            known = coin in COINS if table == ASSET else topic in {ORDER, POSITION}
         else:
             known = not self.private and self._feeds.knows(topic)
         if not known:

@@ -31,6 +31,9 @@ from adapters.simulator.wire.gateway import Call
 from oms.values import PositionLeg
 
 CLIENT_ID_LENGTH_MAX: Final = 32
+GTC: Final = 1  # the defaults of mode, stp_mode and a preset's price type
+CANCEL_MAKER: Final = 1
+LAST: Final = 1
 SHOWN_MARKET_PRICE: Final = "market price"
 USDT: Final = 1  # contractType
 COIN: Final = 2  # none of these trades here
@@ -43,17 +46,17 @@ class _Submit(Struct):
     symbol: str
     side: int
     size: int
-    type: str = "limit"
-    mode: int = 1
+    type: str | None = None
+    mode: int | None = None
     price: str | None = None
     client_order_id: str | None = None
     leverage: str | None = None
     open_type: str | None = None
     preset_take_profit_price: str | None = None
-    preset_take_profit_price_type: int = 1
+    preset_take_profit_price_type: int | None = None
     preset_stop_loss_price: str | None = None
-    preset_stop_loss_price_type: int = 1
-    stp_mode: int = 1
+    preset_stop_loss_price_type: int | None = None
+    stp_mode: int | None = None
 
 
 class _Cancel(Struct):
@@ -246,13 +249,13 @@ def _new_order(account: str, asked: _Submit) -> NewOrder:
         side=side,
         size=Decimal(asked.size),
         reduce_only=reduce_only,
-        type=word(TYPES, asked.type, 40042),
-        mode=number(MODES, asked.mode, 40042),
+        type=word(TYPES, asked.type or "limit", 40042),
+        mode=number(MODES, asked.mode or GTC, 40042),
         price=amount(asked.price),
         leverage=leverage_of(asked.leverage),
         margin_mode=open_type(asked.open_type),
         client_order_id=client_id(asked.client_order_id),
-        stp=number(SELF_TRADES, asked.stp_mode, 40011),
+        stp=number(SELF_TRADES, asked.stp_mode or CANCEL_MAKER, 40011),
         take_profit=preset(asked.preset_take_profit_price, asked.preset_take_profit_price_type),
         stop_loss=preset(asked.preset_stop_loss_price, asked.preset_stop_loss_price_type),
     )
@@ -283,7 +286,7 @@ def open_type(given: str | None) -> MarginMode | None:
     return word(OPEN_TYPES, given, 40045) if given else None
 
 
-def preset(price: str | None, price_type: int) -> Preset | None:
+def preset(price: str | None, price_type: int | None) -> Preset | None:
     """Return a take-profit or stop-loss to attach; none without a price."""
     value = amount(price)
-    return Preset(value, number(PRICE_TYPES, price_type or 1, 40011)) if value else None
+    return Preset(value, number(PRICE_TYPES, price_type or LAST, 40011)) if value else None

@@ -79,6 +79,7 @@ FLOWS: Final = {
     FlowKind.LIQUIDATION: (5, "Liquidation Clearance"),
 }
 ACCOUNT: Final = "futures"
+COINS: Final = ("USDT", "BTC", "ETH")  # that an account may hold as margin, whatever trades here
 AVERAGE_GRID: Final = Decimal("1e-18")  # as many decimals as captured averages have
 
 

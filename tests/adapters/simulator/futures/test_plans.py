@@ -212,3 +212,6 @@ def test_the_wind_down_takes_no_new_plans_that_open() -> None:
     one.ask(PROTECT, **STOP)
     one.simulator.settings.schedule = Schedule(no_trading_ms=NOW)
     assert one.refusal(PROTECT, **STOP) == (400, 40015)
+    assert len(waiting(one)) == 1
+    one.step(50)
+    assert waiting(one) == []  # ended by the system, so that nothing trades any more

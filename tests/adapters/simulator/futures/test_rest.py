@@ -538,6 +538,22 @@ def test_nobody_here_has_a_sub_account() -> None:
     assert one.get(f"{base}/main/v1/transfer-list?subAccount=x") == one.get(f"{base}/v1/transfer-history?limit=1") == []
 
 
+def test_what_no_source_describes_this_account_may_not_do() -> None:
+    one = trader()
+    for path in ("claim", "account/v1/transfer"):
+        assert one.refusal(f"{PRIVATE}/{path}") == (200, 30019)
+    for path in ("auto_repayment", "cross_collateral/interest_log"):
+        status, answer = one.send("GET", f"{PRIVATE}/{path}", headers={"X-BM-KEY": one.key})
+        assert (status, answer["code"]) == (200, 30019)
+
+
+def test_what_is_left_out_may_also_be_null() -> None:
+    one = trader()
+    left_out = ("mode", "client_order_id", "leverage", "open_type", "stp_mode", "preset_stop_loss_price",
+                "preset_stop_loss_price_type", "type")  # fmt: skip
+    assert one.order(**dict.fromkeys(left_out)) == one.open()[0]["order_id"]
+
+
 # ------------------------------------------------------------------------------------------------ market data
 
 

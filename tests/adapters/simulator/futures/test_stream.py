@@ -190,6 +190,19 @@ def test_an_order_rests_is_amended_partly_matched_and_canceled() -> None:
     assert told[-2:] == [(1, 2, "4"), (3, 4, "4")]
 
 
+def test_fills_that_come_at_once_may_be_pushed_as_one_and_the_trades_tell_them_all() -> None:
+    one = trader(coalesce_fills=True)
+    two = another(one)
+    for price in ("60000", "60001", "60002"):
+        two.order(side=OPEN_SHORT, size=1, price=price)
+    stream = one.reader(ORDER)
+    one.order(side=OPEN_LONG, size=3, price="60002")
+    (matched,) = [element["order"] for element in elements(stream) if element["action"] == 1]
+    assert (matched["deal_size"], matched["deal_avg_price"]) == ("3", "60001")
+    assert (matched["last_trade"]["fillQty"], matched["last_trade"]["fillPrice"]) == ("1", "60002")
+    assert len(one.trades()) == 3
+
+
 def test_several_orders_share_one_push() -> None:
     one = trader()
     stream = one.reader(ORDER)
