@@ -3,21 +3,40 @@
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from decimal import ROUND_DOWN, Decimal
+from typing import NamedTuple
 
+from adapters.bitmart.perp import venue as perp
 from adapters.bitmart.sign import Credentials
-from adapters.bitmart.spot.venue import BitmartSpot, Endpoints, Options
+from adapters.bitmart.spot import venue as spot
+from adapters.bitmart.spot.venue import Options
 from adapters.simulator.chance import chance
+from adapters.simulator.exchange.futures import orders as futures
 from adapters.simulator.link import SimulatedLink
 from adapters.simulator.pace import keep_stepping
 from adapters.simulator.simulator import Simulator
+from adapters.simulator.wire.keys import demo_credentials
 from oms.ports import Link, LinkAnswer, LinkError, Socket
-from oms.values import Symbol
+from oms.values import PositionMode, Side, Symbol
 from oms.venue import Venue
 from tests.adapters.bitmart.fakes import LoopClock, PlainIds, spawn
 from tests.conformance.house import House
 from tests.conformance.memory import GRID, MARKET, MemoryVenue
 
 SEED = 7
+STANDER = "stander"
+
+
+class Market(NamedTuple):
+    """A market of the simulated exchange, and what an ordinary order asks for there."""
+
+    symbol: Symbol
+    venue_symbol: str
+    quantity: Decimal
+    price_step: Decimal
+
+
+SPOT = Market(Symbol("BTC/USDT"), "BTC_USDT", Decimal("0.01"), Decimal("0.01"))
+PERPETUAL = Market(Symbol("BTC/USDT:USDT"), "BTCUSDT", Decimal(5), Decimal("0.1"))
 
 
 class _Troubled:
@@ -42,34 +61,27 @@ class _Troubled:
         await self._link.close()
 
 
-class SpotHouse:
-    """The spot adapter at the simulated exchange, where nobody else trades."""
+class ExchangeHouse:
+    """An adapter at the simulated exchange, where nobody else trades. `make` connects it to the main account."""
 
-    symbol = Symbol("BTC/USDT")
-    quantity = Decimal("0.01")
-    market = "BTC_USDT"
-
-    def __init__(self, name: str, options: Options | None = None) -> None:
+    def __init__(self, name: str, market: Market, make: Callable[[Credentials, Link, LoopClock], Venue]) -> None:
         self.name = name
+        self.symbol = market.symbol
+        self.quantity = market.quantity
         self.clock = LoopClock()
         self.simulator = Simulator(seed=SEED, traders=False)
         self.link = _Troubled(SimulatedLink(self.simulator, self.clock, chance(SEED, "link")))  # type: ignore[arg-type]
         login = self.simulator.credentials[0]
-        self.spot = BitmartSpot(
-            Credentials(login.key, login.secret, login.memo),
-            Endpoints("http://spot.test", "ws://spot.test"),
-            link=self.link,  # type: ignore[arg-type]
-            clock=self.clock,
-            ids=PlainIds(),
-            spawn=spawn,
-            options=options,
-        )
-        self.venue: Venue = self.spot
+        self.simulator.open_account(demo_credentials(STANDER, SEED), {}, {"USDT": Decimal(10**8)})
+        self.venue: Venue = make(Credentials(login.key, login.secret, login.memo), self.link, self.clock)  # type: ignore[arg-type]
+        self._market = market
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[None]:
         stepping = spawn(keep_stepping(self.simulator, self.clock), name="steps")
         self.move(Decimal(60_000))
+        if self.venue.capabilities(self.symbol).hedge_mode:
+            await self.venue.set_position_mode(PositionMode.ONE_WAY)
         try:
             yield
         finally:
@@ -83,10 +95,25 @@ class SpotHouse:
 
     def move(self, price: Decimal) -> None:
         """Bring the market there, leave somebody to trade with on both sides, and let it rest."""
-        self._price = price.quantize(Decimal("0.01"), ROUND_DOWN)
-        self.simulator.spot.traders.active = True
-        self.simulator.move_market(self.market, self._price, self.now_ms())
-        self.simulator.spot.traders.active = False
+        self._price = price.quantize(self._market.price_step, ROUND_DOWN)
+        host = self.simulator.futures if ":" in self.symbol else self.simulator.spot
+        if host is self.simulator.futures:
+            self._stand()
+        host.traders.active = True
+        self.simulator.move_market(self._market.venue_symbol, self._price, self.now_ms())
+        host.traders.active = False
+
+    def _stand(self) -> None:
+        """Have somebody stand beyond where the market is brought: what fires on the way is to find a match."""
+        for side, factor in ((Side.BUY, Decimal("0.98")), (Side.SELL, Decimal("1.02"))):
+            order = futures.NewOrder(
+                account=STANDER,
+                symbol=self._market.venue_symbol,
+                side=side,
+                size=Decimal(1000),
+                price=(self._price * factor).quantize(self._market.price_step, ROUND_DOWN),
+            )
+            self.simulator.futures.exchange.submit(order, self.now_ms())
 
     def lose_answers(self, *, on: bool) -> None:
         self.link.lost = "answer" if on else ""
@@ -97,6 +124,21 @@ class SpotHouse:
     def cut_streams(self) -> None:
         for connection in self.simulator.connections:
             connection.close()
+
+
+def _spot(name: str, options: Options | None = None) -> ExchangeHouse:
+    def make(credentials: Credentials, link: Link, clock: LoopClock) -> Venue:
+        at = spot.Endpoints("http://spot.test", "ws://spot.test")
+        return spot.BitmartSpot(credentials, at, link=link, clock=clock, ids=PlainIds(), spawn=spawn, options=options)
+
+    return ExchangeHouse(name, SPOT, make)
+
+
+def _perpetual(name: str) -> ExchangeHouse:
+    def make(credentials: Credentials, link: Link, clock: LoopClock) -> Venue:
+        return perp.BitmartPerp(credentials, perp.Endpoints(), link=link, clock=clock, ids=PlainIds(), spawn=spawn)
+
+    return ExchangeHouse(name, PERPETUAL, make)
 
 
 class MemoryHouse:
@@ -134,7 +176,8 @@ class MemoryHouse:
 
 
 HOUSES: dict[str, Callable[[], House]] = {
-    "spot": lambda: SpotHouse("spot"),
-    "spot, valid for 3 s": lambda: SpotHouse("spot, valid for 3 s", Options(submit_window_ms=3000)),
+    "spot": lambda: _spot("spot"),
+    "spot, valid for 3 s": lambda: _spot("spot, valid for 3 s", Options(submit_window_ms=3000)),
+    "perpetual": lambda: _perpetual("perpetual"),
     "memory": MemoryHouse,
 }

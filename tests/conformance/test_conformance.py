@@ -1,6 +1,7 @@
 """What any adapter must do to be called one (`oms/venue.py`), told of each venue in `houses.py`."""
 
 import asyncio
+import contextlib
 import itertools
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -64,9 +65,10 @@ class Guest:
         """Wait until the venue shows the order in one of `statuses`."""
         async with asyncio.timeout(PATIENCE):
             while True:
-                (report,) = (await self.venue.order(order)).reports
-                if isinstance(report, OrderReport) and report.status in statuses:
-                    return report
+                with contextlib.suppress(NoAnswerError):  # it may be too early to tell
+                    (report,) = (await self.venue.order(order)).reports
+                    if isinstance(report, OrderReport) and report.status in statuses:
+                        return report
                 await asyncio.sleep(0.2)
 
     async def filled(self, order: NewOrder) -> tuple[OrderRef, OrderReport]:
