@@ -78,6 +78,7 @@ SPOT_RATES: Final[Mapping[str, Rate]] = MappingProxyType(
 FUTURES_RATES: Final[Mapping[str, Rate]] = MappingProxyType(
     {
         "/contract/public/details": Rate(12, 2),
+        "/contract/public/kline": Rate(12, 2),
         "/contract/private/submit-order": Rate(24, 2),
         "/contract/private/submit-plan-order": Rate(24, 2),
         "/contract/private/submit-tp-sl-order": Rate(24, 2),

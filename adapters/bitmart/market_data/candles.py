@@ -15,7 +15,7 @@ from oms.errors import UnknownSymbolError
 from oms.market_data import INTERVALS, CandleStore
 from oms.ports import Clock, Spawn
 from oms.reports import CandleReport
-from oms.values import Symbol
+from oms.values import PriceSource, Symbol
 from oms.venue import NoAnswerError
 
 SETTLED_SECONDS: Final = 2.0  # after a bar's end the venue has counted its last trade
@@ -51,8 +51,8 @@ class Candles:
     def push(self, candle: CandleReport) -> None:
         """Take in what the stream says of the open bar; one that begins has the one before looked up."""
         symbol, interval = candle.symbol, candle.interval
-        if symbol is None or interval is None:
-            return
+        if symbol is None or interval is None or candle.of is not PriceSource.LAST:
+            return  # not a bar of this memory
         if self._store.push(symbol, interval, candle):
             self._repair_later(symbol, interval)
 

@@ -10,9 +10,10 @@ from msgspec import Struct
 from adapters.bitmart.connection import Dialect
 from adapters.bitmart.market_data.books import Applied, Book
 from adapters.bitmart.market_data.candles import Candles
-from adapters.bitmart.market_data.source import Source
+from adapters.bitmart.market_data.source import ANONYMOUS, Source
+from adapters.bitmart.rest import ServerClock
 from adapters.bitmart.stream import VenueStream
-from oms.ports import Clock
+from oms.ports import Clock, Ids, Link, Spawn
 from oms.reports import BookReport, CandleReport, Control, PublicTradeReport, Report, TickerReport
 from oms.values import Symbol
 from oms.venue import Answer
@@ -42,6 +43,32 @@ def dialect_of(source: Source, follow: Sequence[Follow]) -> Dialect:
     if len(topics) > TOPICS_MAX:
         raise ValueError(f"{len(topics)} topics are too many for one connection")
     return msgspec.structs.replace(source.dialect, topics=tuple(topics))
+
+
+def market_feed(
+    source: Source,
+    follow: Sequence[Follow],
+    *,
+    url: str,
+    link: Link,
+    clock: Clock,
+    server_clock: ServerClock,
+    ids: Ids,
+    spawn: Spawn,
+) -> "MarketFeed":
+    """Return a feed over the public stream at `url`, not yet running."""
+    stream = VenueStream(
+        dialect_of(source, follow),
+        credentials=ANONYMOUS,
+        url=url,
+        link=link,
+        clock=clock,
+        server_clock=server_clock,
+        ids=ids,
+        spawn=spawn,
+    )
+    candles = Candles(source, clock=clock, spawn=spawn)
+    return MarketFeed(source, follow, stream=stream, candles=candles, clock=clock)
 
 
 class MarketFeed:

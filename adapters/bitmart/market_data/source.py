@@ -1,14 +1,17 @@
 """What a market's public wire has to say of itself, for the rest of this package to work on it."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from adapters.bitmart.connection import Dialect
 from adapters.bitmart.sign import Credentials
-from oms.reports import CandleReport
+from oms.reports import CandleReport, Report
 from oms.values import Symbol
+
+Read = Callable[[bytes], tuple[str, tuple[Report, ...]]]
 
 ANONYMOUS: Final = Credentials("", "", "")  # public calls and streams take no key
 
@@ -29,3 +32,19 @@ class Source(Struct, frozen=True, kw_only=True):
     ticker: Callable[[Symbol], str]
     candles: Callable[[Symbol, str], str]
     request: Callable[[str], str]  # the frame that asks for a fresh snapshot of a topic
+
+
+def spelled_as_ours(read: Read, ours: Mapping[str, str]) -> Read:
+    """Return `read` with the intervals of its candles in our spelling; one that is not ours is left out."""
+
+    def respelled(report: Report) -> tuple[Report, ...]:
+        if not isinstance(report, CandleReport):
+            return (report,)
+        interval = ours.get(report.interval or "")
+        return () if interval is None else (replace(report, interval=interval),)
+
+    def read_ours(data: bytes) -> tuple[str, tuple[Report, ...]]:
+        channel, reports = read(data)
+        return channel, tuple(ours for report in reports for ours in respelled(report))
+
+    return read_ours

@@ -8,13 +8,13 @@ import msgspec
 from adapters.bitmart.answers import Reading
 from adapters.bitmart.connection import Dialect
 from adapters.bitmart.limits import SPOT_RATES
-from adapters.bitmart.market_data.source import ANONYMOUS, Source
+from adapters.bitmart.market_data.source import ANONYMOUS, Source, spelled_as_ours
 from adapters.bitmart.rest import Rest
 from adapters.bitmart.spot import codec
-from adapters.bitmart.spot.dialect import SPOT, subscribe
+from adapters.bitmart.spot.dialect import SPOT
 from adapters.bitmart.spot.translate import venue_symbol
 from oms.ports import Clock, Link, Spawn
-from oms.reports import CandleReport, Report
+from oms.reports import CandleReport
 from oms.values import Symbol
 
 BARS_MAX: Final = 200
@@ -36,15 +36,16 @@ def spot_source(url: str, *, link: Link, clock: Clock, spawn: Spawn) -> tuple[So
     reading = Reading(rest, codec.answer)
 
     async def history(symbol: Symbol, interval: str, since_ms: int, until_ms: int) -> tuple[CandleReport, ...]:
+        since_s, until_s = -(-since_ms // SECOND_MS), until_ms // SECOND_MS  # whole seconds inside the window (9.23)
+        if since_s > until_s:
+            return ()
         query: dict[str, str | int] = {
             "symbol": venue_symbol(symbol),
             "step": STEPS[interval],
-            "after": -(-since_ms // SECOND_MS),  # the bounds are whole seconds (PROTOCOL 9.23), both inside the window
-            "before": until_ms // SECOND_MS,
+            "after": since_s,
+            "before": until_s,
             "limit": BARS_MAX,
         }
-        if query["after"] > query["before"]:  # type: ignore[operator] # both are int
-            return ()
         evidence = await rest.public(codec.KLINES, query)
         found = reading.listed(codec.KLINES, evidence)
         return tuple(report for report in found if isinstance(report, CandleReport))
@@ -63,16 +64,4 @@ def spot_source(url: str, *, link: Link, clock: Clock, spawn: Spawn) -> tuple[So
     return source, rest
 
 
-def read(data: bytes) -> tuple[str, tuple[Report, ...]]:
-    """Read one inflated frame, with the intervals of its candles in our spelling."""
-    table, reports = codec.frame(data)
-    return table, tuple(_ours(report) for report in reports)
-
-
-def _ours(report: Report) -> Report:
-    if isinstance(report, CandleReport) and report.interval in OURS:
-        return msgspec.structs.replace(report, interval=OURS[report.interval])
-    return report
-
-
-PUBLIC: Final[Dialect] = msgspec.structs.replace(SPOT, topics=(), login=None, subscribe=subscribe, read=read)
+PUBLIC: Final[Dialect] = msgspec.structs.replace(SPOT, topics=(), login=None, read=spelled_as_ours(codec.frame, OURS))
