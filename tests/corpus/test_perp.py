@@ -1,13 +1,19 @@
-"""Every futures payload of the corpus means what `expected_perp.py` says; see `cases`."""
+"""Every futures payload of the corpus means what `expected_perp.py` says, and our commands are those that were taken;
+see `cases`.
+"""
 
+import msgspec
 import pytest
 
 from adapters.bitmart.decode import decode
 from adapters.bitmart.envelope import payload
 from adapters.bitmart.perp import codec
+from adapters.bitmart.perp.dialect import login
 from adapters.bitmart.perp.messages import FeeRate
 from tests.corpus.cases import Cases
 from tests.corpus.expected_perp import ANSWERS, FRAMES, NO_REPORTS
+from tests.corpus.requests_perp import NEVER_SENT, SENT
+from tests.corpus.requests_spot import DOCUMENTED
 
 CASES = Cases("futures")
 pytestmark = CASES.skipped
@@ -55,6 +61,25 @@ def test_a_frame_is_of_the_channel_that_was_asked_for(name: str) -> None:
     channels = {codec.frame(frame)[0] for frame in CASES.frames(name)} - {""}
     asked = CASES.case(name)["path_or_channel"]
     assert all(channel in asked for channel in channels)
+
+
+@pytest.mark.parametrize("name", SENT)
+def test_we_would_send_the_same(name: str) -> None:
+    ours = SENT[name]
+    fields = msgspec.json.decode(ours.body)
+    assert set(ours.added) <= set(fields)
+    kept = {field: value for field, value in fields.items() if field not in ours.added}
+    assert kept | dict(ours.theirs) == CASES.case(name)["request"]
+
+
+def test_we_would_log_in_the_same() -> None:
+    assert msgspec.json.decode(login(DOCUMENTED, 1589267764859)) == CASES.case("docs_login")["request"]
+
+
+def test_no_command_is_left_out() -> None:
+    commands = {name for name in CASES if CASES.case(name)["method"] == "POST" and CASES.case(name)["request"]}
+    assert set(SENT) | set(NEVER_SENT) == commands
+    assert not set(SENT) & set(NEVER_SENT)
 
 
 def test_no_payload_is_left_out() -> None:
