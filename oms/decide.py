@@ -31,7 +31,8 @@ from oms.order.state import Order
 from oms.ports import VenueMessage
 from oms.position import settings
 from oms.position import state as positions
-from oms.position.events import CommissionBooked, FundingBooked, PositionEvent
+from oms.position.events import CommissionBooked, PositionEvent
+from oms.position.flows import payment_of
 from oms.position.settings import LeverageRejected, SetLeverage
 from oms.position.state import FLAT, Fill, Position
 from oms.reconcile import totals
@@ -300,13 +301,10 @@ def _about_leg(book: Book, stream: str, news: LegNews, facts: list[Fact]) -> Sta
     """Record what is said of a market: it stands with the leg `net`; what backs it, with every leg that there is."""
     match news:
         case LedgerReport():
-            known = news.flow == "funding" and news.ledger_id is not None and news.at_ms is not None
-            if not known or purse(Wallet.FUTURES, news.currency) != traded(stream).quote:
-                return book.positions.get(stream, FLAT)
-            assert news.ledger_id is not None
-            assert news.at_ms is not None
-            payment = FundingBooked(ledger_id=news.ledger_id, amount=news.amount, at_ms=news.at_ms)
-            return _leg(book, stream, positions.fund(payment, book.positions.get(stream, FLAT)), facts)
+            payment, held = payment_of(news), book.positions.get(stream, FLAT)
+            if payment is None or purse(Wallet.FUTURES, news.currency) != traded(stream).quote:
+                return held
+            return _leg(book, stream, positions.flow(payment, held), facts)
         case LeverageReport():
             symbol = symbol_of(stream)
             for leg in PositionLeg:

@@ -23,6 +23,7 @@ from oms.order.decisions import external_id
 from oms.order.events import Mark
 from oms.order.messages import AbsenceReport
 from oms.order.state import CLOSED, Life, Order
+from oms.perpetuals import Perpetuals
 from oms.ports import Clock, EventLog, Ids, VenueMessage
 from oms.reconcile import (
     Part,
@@ -107,6 +108,7 @@ class Survey:
         self._ids = ids
         self._traded_until_ms = 0  # trades are known up to here, but for what overlaps
         self._missed: dict[str, float] = {}  # by stream: since when the venue does not know an order it once showed
+        self._perpetuals = Perpetuals(recording, venue, clock=clock, ids=ids)
         self._seen: dict[str, str] = {}  # by break id: the figures of the last look
 
     # ------------------------------------------------------------------------------------------------ everything
@@ -125,6 +127,9 @@ class Survey:
             # What was recorded just now may explain it: only what stands once everything is in the book counts.
             reconciled = reconcile(self._book, picture)
         if opened:
+            if picture.positions is not None:
+                await self._perpetuals.learn(picture.positions)
+            await self._perpetuals.read_ledger()
             await self._tell(reconciled.disagreements, reconciled.asked, reconciled.unsure, picture)
         return Standing(
             result=picture.result,

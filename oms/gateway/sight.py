@@ -27,7 +27,9 @@ OWNERS_MAX: Final = 50_000  # orders whose strategy is remembered; the oldest ar
 EVERYBODY: Final = StrategyId("*")  # whose order the venue's own is: what it seizes or settles, it takes from all
 _VENUES: Final = frozenset({Origin.LIQUIDATION, Origin.ADL, Origin.SETTLEMENT})
 # What happens to a market's positions without an order of anybody's.
-_OF_MARKET: Final = frozenset({"funding-booked", "leverage-requested", "leverage-refused", "leverage-set"})
+_OF_MARKET: Final = frozenset(
+    {"funding-booked", "clearance-booked", "leverage-requested", "leverage-refused", "leverage-set"}
+)
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MONEY: Final = frozenset({"order-filled", "commission-reported", "trade-busted"})

@@ -65,6 +65,17 @@ class FundingBooked(_Event, frozen=True, tag="funding-booked/1"):
     at_ms: int
 
 
+class ClearanceBooked(_Event, frozen=True, tag="clearance-booked/1"):
+    """What a liquidation left over went to the venue's insurance fund: a cost when `amount` is negative, as it is in
+    the venue's ledger. Told for a market and known again like funding.
+    """
+
+    ledger_id: str
+    amount: Decimal
+    currency: Currency
+    at_ms: int
+
+
 class LeverageRequested(_Event, frozen=True, tag="leverage-requested/1"):
     """Somebody asked for another leverage of the market. From this commit on the request may reach the venue."""
 
@@ -90,5 +101,12 @@ class LeverageSet(_Event, frozen=True, tag="leverage-set/1"):
 
 
 PositionEvent = (
-    FillBooked | FillReversed | CommissionBooked | FundingBooked | LeverageRequested | LeverageRefused | LeverageSet
+    FillBooked
+    | FillReversed
+    | CommissionBooked
+    | FundingBooked
+    | ClearanceBooked
+    | LeverageRequested
+    | LeverageRefused
+    | LeverageSet
 )

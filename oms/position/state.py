@@ -13,6 +13,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from oms.position.events import (
+    ClearanceBooked,
     CommissionBooked,
     FillBooked,
     FillReversed,
@@ -24,7 +25,7 @@ from oms.position.events import (
 )
 from oms.values import EXACT, NO_AMOUNTS, ONE, RATIO, ZERO, ClientOrderId, Currency, ExecId, MarginMode, worth
 
-FUNDINGS_KEPT: Final = 256  # payments known again; what is older than all of them is taken for known
+FLOWS_KEPT: Final = 256  # payments known again; what is older than all of them is taken for known
 
 
 class Position(Struct, frozen=True, kw_only=True, gc=False):
@@ -41,7 +42,7 @@ class Position(Struct, frozen=True, kw_only=True, gc=False):
     leverage: Decimal | None = None
     margin_mode: MarginMode | None = None
     funding: Decimal = ZERO
-    fundings: tuple[tuple[int, str], ...] = ()  # (at_ms, ledger id) of the payments booked last, the oldest first
+    flows: tuple[tuple[int, str], ...] = ()  # (at_ms, kind and id) of what the ledger told last, the oldest first
 
     @property
     def average_price(self) -> Decimal | None:
@@ -106,11 +107,25 @@ def reverse(fill: Fill, position: Position) -> tuple[FillReversed, ...]:
     )
 
 
-def fund(payment: FundingBooked, position: Position) -> tuple[FundingBooked, ...]:
-    """Return the booking of a funding payment: none if it is known."""
-    key, known = (payment.at_ms, payment.ledger_id), position.fundings
-    forgotten = len(known) == FUNDINGS_KEPT and key < known[0]
+def flow(payment: FundingBooked | ClearanceBooked, position: Position) -> tuple[PositionEvent, ...]:
+    """Return the booking of what the venue's ledger tells of a market: none if it is known."""
+    key, known = _key(payment), position.flows
+    forgotten = len(known) == FLOWS_KEPT and key < known[0]
     return () if forgotten or key in known else (payment,)
+
+
+def _key(payment: FundingBooked | ClearanceBooked) -> tuple[int, str]:
+    """Return what a payment is known by: one id in two kinds of flow is two payments (S38)."""
+    kind = "funding" if isinstance(payment, FundingBooked) else "clearance"
+    return payment.at_ms, f"{kind} {payment.ledger_id}"
+
+
+def _flowed(position: Position, event: FundingBooked | ClearanceBooked) -> Position:
+    flows = tuple(sorted((*position.flows, _key(event)))[-FLOWS_KEPT:])
+    after = replace(position, version=position.version + 1, flows=flows)
+    if isinstance(event, FundingBooked):
+        return replace(after, funding=EXACT.add(position.funding, event.amount))
+    return replace(after, commissions=_paid(position.commissions, event.currency, event.amount.copy_negate()))
 
 
 def back(leverage: Decimal | None, margin_mode: MarginMode | None, position: Position) -> tuple[LeverageSet, ...]:
@@ -135,16 +150,14 @@ def evolve(position: Position, event: PositionEvent) -> Position:
             leverage=backed or position.leverage,
             margin_mode=position.margin_mode,
             funding=position.funding,
-            fundings=position.fundings,
+            flows=position.flows,
         )
     match event:
         case CommissionBooked():
             commissions = _paid(position.commissions, event.commission_currency, event.commission)
             return replace(position, version=version, commissions=commissions)
-        case FundingBooked():
-            fundings = tuple(sorted((*position.fundings, (event.at_ms, event.ledger_id)))[-FUNDINGS_KEPT:])
-            funding = EXACT.add(position.funding, event.amount)
-            return replace(position, version=version, funding=funding, fundings=fundings)
+        case FundingBooked() | ClearanceBooked():
+            return _flowed(position, event)
         case LeverageRequested() | LeverageRefused():
             return replace(position, version=position.version + 1)
         case LeverageSet():

@@ -21,7 +21,7 @@ from oms.store.memory import Fault, MemoryLog
 from oms.values import AccountId, ClientOrderId, Currency
 from oms.watcher import Watcher
 from tests.engine.scripted_venue import ScriptedVenue
-from tests.order.story import BTC_USDT, asking
+from tests.order.story import BTC_PERPETUAL, BTC_USDT, asking
 from tests.simulation.loop import run
 from tests.simulation.process import Process
 from tests.simulation.running import CountedIds, WorldClock
@@ -68,7 +68,7 @@ class Desk:
         spawn = self.process.spawn
         decider = Decider(
             MAIN,
-            instruments={BTC_USDT.symbol: BTC_USDT},
+            instruments={BTC_USDT.symbol: BTC_USDT, BTC_PERPETUAL.symbol: BTC_PERPETUAL},
             capabilities=self.venue.capabilities,
             limits=Limits(open_orders_max=1_000),
         )

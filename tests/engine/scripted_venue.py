@@ -13,7 +13,11 @@ from oms.reports import (
     Ack,
     BalanceReport,
     Control,
+    LedgerReport,
+    LeverageReport,
     OrderReport,
+    PositionModeReport,
+    PositionReport,
     Refusal,
     RefusalClass,
     Report,
@@ -32,9 +36,10 @@ from oms.values import (
     Side,
     Symbol,
     VenueOrderId,
+    Wallet,
 )
 from oms.venue import Amendment, Answer, Capabilities, Evidence, NewOrder, NoAnswerError, NotOfferedError, OrderRef
-from tests.order.story import BTC_USDT, SPOT
+from tests.order.story import BTC_PERPETUAL, BTC_USDT, SPOT
 
 PONG_SECONDS = 10.0
 OPEN = (VenueOrderStatus.NEW, VenueOrderStatus.PARTIALLY_FILLED)
@@ -67,6 +72,13 @@ class ScriptedVenue:
         self.asked = 0
         self.amended: list[Amendment] = []
         self.can = SPOT
+        self.mode: PositionMode | None = None
+        self.stuck = False  # says that it switched the mode, and shows the old one
+        self.legs: list[PositionReport] = []
+        self.flows: list[LedgerReport] = []
+        self.ledger_asked = 0
+        self.settings: list[object] = []
+        self.futures: Decimal | None = None  # the total of the futures wallet
         self.orders: dict[str, OrderReport] = {}  # by client order id
         self.ended_ms: dict[str, int] = {}  # by client order id
         self.trades_done: list[TradeReport] = []
@@ -82,7 +94,7 @@ class ScriptedVenue:
         return self.can
 
     async def instruments(self) -> tuple[Instrument, ...]:
-        return (BTC_USDT,)
+        return (BTC_USDT, BTC_PERPETUAL)
 
     # ------------------------------------------------------------------------------------------------ commands
 
@@ -238,24 +250,42 @@ class ScriptedVenue:
 
     async def positions(self) -> Answer:
         await self._asked()
-        return self._answer(())
+        mode = () if self.mode is None else (PositionModeReport(mode=self.mode),)
+        return self._answer((*mode, *self.legs))
 
     async def ledger(self, *, since_ms: int, until_ms: int) -> Answer:
         await self._asked()
-        return self._answer(())
+        self.ledger_asked += 1
+        return self._answer([row for row in self.flows if since_ms <= (row.at_ms or 0) <= until_ms])
 
     async def set_leverage(self, symbol: Symbol, leverage: Decimal, margin_mode: MarginMode) -> Answer:
-        raise NotOfferedError(symbol)
+        self.settings.append((symbol, leverage, margin_mode))
+        await asyncio.sleep(0.01)
+        fate = self.fates.popleft() if self.fates else Fate.ACCEPTED
+        if fate is Fate.ACCEPTED:
+            return self._answer((LeverageReport(symbol=symbol, leverage=leverage, margin_mode=margin_mode),))
+        return self._settled(fate, Ack())
 
     async def set_position_mode(self, mode: PositionMode) -> Answer:
-        raise NotOfferedError(mode)
+        self.settings.append(mode)
+        await asyncio.sleep(0.01)
+        fate = self.fates.popleft() if self.fates else Fate.ACCEPTED
+        if fate in {Fate.ACCEPTED, Fate.ANSWER_LOST} and not self.stuck:
+            self.mode = mode
+        if fate is Fate.ACCEPTED:
+            assert self.mode is not None
+            return self._answer((PositionModeReport(mode=self.mode),))
+        return self._settled(fate, Ack())
 
     async def dead_man(self, symbol: Symbol, seconds: int) -> Answer:
         raise NotOfferedError(symbol)
 
     async def balances(self) -> Answer:
         await self._asked()
-        return self._answer([BalanceReport(currency=Currency(c), total=total) for c, total in self.totals.items()])
+        balances = [BalanceReport(currency=Currency(c), total=total) for c, total in self.totals.items()]
+        if self.futures is not None:
+            balances.append(BalanceReport(currency=Currency("USDT"), total=self.futures, wallet=Wallet.FUTURES))
+        return self._answer(balances)
 
     async def stream(self) -> AsyncIterator[Answer]:
         yield self._answer((Control(event="connected"),), source=Provenance.STREAM)

@@ -6,8 +6,8 @@ from hypothesis import given as forall
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from oms.position.events import CommissionBooked, FundingBooked, LeverageSet, PositionEvent
-from oms.position.state import FLAT, FUNDINGS_KEPT, Fill, Position, back, book, evolve, fund, reverse
+from oms.position.events import ClearanceBooked, CommissionBooked, FundingBooked, LeverageSet, PositionEvent
+from oms.position.state import FLAT, FLOWS_KEPT, Fill, Position, back, book, evolve, flow, reverse
 from oms.values import EXACT, ClientOrderId, Currency, ExecId, MarginMode
 
 quantities = st.decimals(min_value="-1000", max_value="1000", places=8).filter(bool)
@@ -95,20 +95,29 @@ def test_without_a_known_leverage_the_whole_cost_backs_the_leg() -> None:
 
 def test_s38_a_funding_payment_is_booked_once() -> None:
     payment = FundingBooked(ledger_id="9689322392", amount=Decimal("-0.012"), at_ms=1_764_000_000_000)
-    position = told(after(contracts("10", "27000")), *fund(payment, FLAT))
+    position = told(after(contracts("10", "27000")), *flow(payment, FLAT))
     assert position.funding == Decimal("-0.012")
-    assert fund(payment, position) == ()
+    assert flow(payment, position) == ()
     later = FundingBooked(ledger_id="9689322392", amount=Decimal("0.02"), at_ms=1_764_028_800_000)
-    assert told(position, *fund(later, position)).funding == Decimal("0.008")  # the venue's id alone is not unique
+    assert told(position, *flow(later, position)).funding == Decimal("0.008")  # the venue's id alone is not unique
 
 
 def test_s38_what_is_older_than_all_payments_kept_is_known() -> None:
     position = FLAT
-    for hour in range(FUNDINGS_KEPT + 1):
+    for hour in range(FLOWS_KEPT + 1):
         payment = FundingBooked(ledger_id="1", amount=Decimal(1), at_ms=hour)
-        position = told(position, *fund(payment, position))
-    assert position.funding == FUNDINGS_KEPT + 1
-    assert fund(FundingBooked(ledger_id="1", amount=Decimal(1), at_ms=0), position) == ()
+        position = told(position, *flow(payment, position))
+    assert position.funding == FLOWS_KEPT + 1
+    assert flow(FundingBooked(ledger_id="1", amount=Decimal(1), at_ms=0), position) == ()
+
+
+def test_s38_one_id_in_two_kinds_of_flow_is_two_payments() -> None:
+    funded = FundingBooked(ledger_id="7", amount=Decimal("-0.5"), at_ms=1)
+    cleared = ClearanceBooked(ledger_id="7", amount=Decimal(-2), currency=Currency("USDT"), at_ms=1)
+    position = told(FLAT, *flow(funded, FLAT))
+    position = told(position, *flow(cleared, position))
+    assert (position.funding, dict(position.commissions)) == (Decimal("-0.5"), {"USDT": 2})
+    assert flow(cleared, position) == flow(funded, position) == ()
 
 
 def test_what_backs_a_leg_is_told_once() -> None:

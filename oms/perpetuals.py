@@ -1,0 +1,113 @@
+"""What only perpetuals have to be asked for: how they are set, and what moved money there that is no trade.
+
+Both are read with every comparison; what is known already is not written again.
+"""
+
+from collections.abc import Sequence
+from typing import Final, Protocol
+
+import structlog
+
+from oms.account import modes
+from oms.book import Book, account_stream, position_stream
+from oms.decide import Addressed
+from oms.evidence import kept
+from oms.ports import Clock, Ids, VenueMessage
+from oms.position import state as positions
+from oms.position.flows import payment_of
+from oms.position.state import FLAT
+from oms.reports import LedgerReport, LeverageReport, PositionModeReport, PositionReport
+from oms.sums import traded
+from oms.values import AccountId, MarginMode, PositionLeg, Provenance, Symbol
+from oms.venue import Answer, NoAnswerError, Venue
+
+LEDGER_EVERY_MS: Final = 60_000  # between looks at the ledger, which few calls may read
+LEDGER_OVERLAP_MS: Final = 3_600_000  # a payment may show late; ids tell apart what was read before
+LEDGER_FIRST_MS: Final = 7 * 86_400_000  # how far back the first look of a process goes: what a venue shows unasked
+
+log = structlog.get_logger()
+
+
+class Recording(Protocol):
+    """Where what the venue says is recorded."""
+
+    @property
+    def account(self) -> AccountId: ...
+    @property
+    def book(self) -> Book: ...
+    @property
+    def opened_ns(self) -> int: ...
+
+    async def report(
+        self, reports: Sequence[Addressed], *, source: Provenance = ..., evidence: Sequence[VenueMessage] = ()
+    ) -> object:
+        """Record what the venue said, all of it in one commit."""
+        ...
+
+
+class Perpetuals:
+    """One account's questions about its perpetuals."""
+
+    def __init__(self, recording: Recording, venue: Venue, *, clock: Clock, ids: Ids) -> None:
+        self._recording = recording
+        self._venue = venue
+        self._clock = clock
+        self._ids = ids
+        self._read_until_ms = 0  # the ledger is known up to here, but for what overlaps
+        self._asked_ms = 0
+
+    async def learn(self, shown: Answer) -> None:
+        """Record the mode, leverage and margin mode that the venue's positions show, where they are news."""
+        book, news = self._recording.book, list[Addressed]()
+        for report in shown.reports:
+            match report:
+                case PositionModeReport() if modes.see(report, book.account):
+                    news.append((account_stream(self._recording.account), report))
+                case PositionReport() if report.leverage is not None:
+                    setting = _setting(report)
+                    leg = self._market(report.symbol)
+                    if positions.back(setting.leverage, setting.margin_mode, book.positions.get(leg, FLAT)):
+                        news.append((leg, setting))
+                case _:
+                    continue
+        await self._tell(news, shown)
+
+    async def read_ledger(self) -> None:
+        """Book the payments since the last look that no trade explains; tries again later where it could not ask."""
+        now_ms = self._clock.now_ns() // 1_000_000
+        book = self._recording.book
+        trades_perpetuals = any(traded(stream).base is None for stream in book.positions)
+        if not trades_perpetuals or now_ms < self._asked_ms + LEDGER_EVERY_MS:
+            return
+        self._asked_ms = now_ms
+        known_ms = self._read_until_ms - LEDGER_OVERLAP_MS if self._read_until_ms else now_ms - LEDGER_FIRST_MS
+        # What was paid before this log's opening is in the opening balances.
+        since_ms = max(known_ms, self._recording.opened_ns // 1_000_000)
+        try:
+            answer = await self._venue.ledger(since_ms=since_ms, until_ms=now_ms)
+        except NoAnswerError as error:
+            log.warning("could not read the ledger", account=self._recording.account, cause=error.cause)
+            return
+        news: list[Addressed] = []
+        for report in answer.reports:
+            if not isinstance(report, LedgerReport) or report.symbol is None:
+                continue
+            leg, payment = self._market(report.symbol), payment_of(report)
+            if payment is not None and positions.flow(payment, book.positions.get(leg, FLAT)):
+                news.append((leg, report))
+        await self._tell(news, answer)
+        if answer.complete:
+            self._read_until_ms = now_ms
+
+    def _market(self, symbol: Symbol) -> str:
+        return position_stream(self._recording.account, symbol, PositionLeg.NET)
+
+    async def _tell(self, news: Sequence[Addressed], answer: Answer) -> None:
+        if news:
+            evidence = kept(answer.evidence, self._ids, self._clock)
+            await self._recording.report(news, source=Provenance.POLL, evidence=evidence)
+
+
+def _setting(report: PositionReport) -> LeverageReport:
+    mode = None if report.margin_mode is None else MarginMode(report.margin_mode)
+    return LeverageReport(symbol=report.symbol, leverage=report.leverage, margin_mode=mode)
