@@ -30,6 +30,7 @@ from oms.client_wire import (
     given,
     spelled,
 )
+from oms.gateway.candles import Candles
 from oms.gateway.commands import Halts, Items
 from oms.gateway.problems import Problem
 from oms.gateway.views import (
@@ -344,6 +345,21 @@ class Client:
     async def instruments(self, *, account: str | None = None) -> Sequence[InstrumentView]:
         """Return the markets of the token's accounts."""
         return await self._all(Instruments, "/v1/instruments", {"account": account})
+
+    async def candles(
+        self,
+        symbol: str,
+        interval: str = "1m",
+        *,
+        start: str | None = None,
+        end: str | None = None,
+        limit: int | None = None,
+        account: str | None = None,
+        cursor: str | None = None,
+    ) -> Candles:
+        """Return a page of a market's bars, oldest first; `start` and `end` are times, the newest bars without."""
+        query = {"symbol": symbol, "interval": interval, "start": start, "end": end, "limit": limit}
+        return await self._call(Candles, "GET", "/v1/candles", query={**query, "account": account, "cursor": cursor})
 
     async def _all(self, kind: Any, path: str, query: Mapping[str, str | int | None]) -> list[Any]:  # noqa: ANN401  # a kind of list
         """Return every item of a list that has few, page by page."""

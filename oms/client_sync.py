@@ -6,6 +6,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from oms.client import Client
+from oms.gateway.candles import Candles
 from oms.gateway.commands import Halts, Items
 from oms.gateway.views import (
     BalanceView,
@@ -92,6 +93,10 @@ class SyncClient:
     def balances(self, **query: Any) -> Sequence[BalanceView]:  # noqa: ANN401  # as Client.balances
         """Return the balances, as `Client.balances`."""
         return self._run(self._client.balances(**query))
+
+    def candles(self, symbol: str, interval: str = "1m", **query: Any) -> Candles:  # noqa: ANN401  # as Client.candles
+        """Return a page of bars, as `Client.candles`."""
+        return self._run(self._client.candles(symbol, interval, **query))
 
     def instruments(self, *, account: str | None = None) -> Sequence[InstrumentView]:
         """Return the markets, as `Client.instruments`."""

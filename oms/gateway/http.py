@@ -15,6 +15,7 @@ from oms.engine import Engine
 from oms.errors import LogUnavailableError, OmsError
 from oms.gateway.auth import Accounts, Authority
 from oms.gateway.bodies import checked_key, decode_body, read_query
+from oms.gateway.candles import CandleQuestions
 from oms.gateway.commands import Commands, Reply
 from oms.gateway.guard import Guard, require_safe_bind
 from oms.gateway.health import Promise, readiness
@@ -41,6 +42,7 @@ from oms.gateway.stream import Streams
 from oms.gateway.timeline import MessageLog
 from oms.gateway.tokens import TokenStore
 from oms.gateway.views import Health, View, encode
+from oms.market_data import MarketData
 from oms.ports import Clock, Ids, Spawn
 from oms.values import AccountId
 
@@ -64,14 +66,16 @@ def build(
     settings: Settings,
     promises: Mapping[str, Promise] | None = None,
     watchers: Mapping[AccountId, Watching] | None = None,
+    markets: Mapping[AccountId, MarketData] | None = None,
 ) -> web.Application:
-    """Return the application that serves `engines`. `promises` are checked by GET /health/ready beside our own, and
-    `watchers` are what keeps the accounts in step with their venues.
+    """Return the application that serves `engines`. `promises` are checked by GET /health/ready beside our own,
+    `watchers` are what keeps the accounts in step with their venues, `markets` who knows what their markets did.
     """
     accounts, metrics, sight = Accounts(engines), Metrics(list(engines.values())), Sight(log)
     watching = {} if watchers is None else watchers
     venues = VenueMetrics(metrics.registry, list(engines.values()), watching, clock)
     authority, commands = Authority(tokens, clock), Commands(accounts, ids, metrics, clock)
+    bars = CandleQuestions(accounts, {} if markets is None else markets, clock)
     questions = Questions(accounts, reads=reads, past=past, log=log, sight=sight, wait_seconds=settings.wait_seconds)
     streams = Streams(
         authority=authority,
@@ -87,7 +91,7 @@ def build(
     gateway = _Gateway(
         accounts=accounts,
         authority=authority,
-        door=Door(commands, questions, Reconciling(accounts, watching, ids)),
+        door=Door(commands, questions, bars, Reconciling(accounts, watching, ids)),
         guard=Guard((settings.host, *settings.hosts)),
         metrics=metrics,
         clock=clock,

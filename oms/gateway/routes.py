@@ -26,6 +26,7 @@ from oms.gateway.bodies import (
     ReadQuery,
     ReconcileBody,
 )
+from oms.gateway.candles import CandleQuestions, Candles, CandlesQuery
 from oms.gateway.commands import Commands, Halts, Items, Reply
 from oms.gateway.questions import Questions
 from oms.gateway.reconciling import Reconciling
@@ -56,6 +57,7 @@ Answer = (
     | AccountBreaks
     | Comparisons
     | Instruments
+    | Candles
     | OrderAnswer
     | Timeline
     | Events
@@ -67,6 +69,7 @@ class Door(Struct, frozen=True):
 
     commands: Commands
     questions: Questions
+    candles: CandleQuestions
     reconciling: Reconciling
 
 
@@ -288,6 +291,15 @@ ROUTES: Final = (
         body=ReconcileBody,
         body_optional=True,
         shows=Comparisons,
+    ),
+    Route(
+        method="GET",
+        path="/v1/candles",
+        summary="A market's bars, oldest first; not from the log.",
+        scope=Scope.READ,
+        answer=lambda door, ask: door.candles.candles(ask.caller, ask.query),
+        query=CandlesQuery,
+        shows=Candles,
     ),
     Route(
         method="GET",

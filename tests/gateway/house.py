@@ -199,6 +199,7 @@ class House:
         self.tokens = KnownTokens()
         self.engines: dict[AccountId, Engine] = {}
         self.promises: dict[str, Any] = {}
+        self.markets: dict[AccountId, Any] = {}
         self.token = self.tokens.create()
         self.url = ""
         self._server: Server | None = None
@@ -252,6 +253,7 @@ class House:
             spawn=self.tasks,
             settings=settings,
             promises=self.promises,
+            markets=self.markets,
         )
         self._server = await serve(application, settings)
         self.url = self._server.url

@@ -87,7 +87,10 @@ async def test_the_description_is_made_of_what_serves(house: House) -> None:
     assert described["components"]["schemas"]["PlaceBody"]["additionalProperties"] is False
 
 
-@pytest.mark.parametrize("path", [route.path for route in ROUTES if route.method == "GET"])
+# Bars need a symbol, and a venue: tests/gateway/test_candles.py asks for them.
+@pytest.mark.parametrize(
+    "path", [route.path for route in ROUTES if route.method == "GET" and route.path != "/v1/candles"]
+)
 async def test_every_answer_carries_its_position(house: House, path: str) -> None:
     await house.place()
     answer = await house.call("GET", path.replace("{client_order_id}", "c1"))
