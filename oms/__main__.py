@@ -11,8 +11,10 @@ from msgspec import Struct
 from adapters.bitmart import check
 from adapters.bitmart import decode as bitmart
 from adapters.bitmart import history as past
+from adapters.bitmart.market_data.candles import Candles
 from adapters.bitmart.sign import Credentials
 from adapters.bitmart.spot import venue as spot
+from adapters.bitmart.spot.market import spot_source
 from adapters.bitmart.spot.requests import SelfTrade
 from adapters.bitmart.transport import AiohttpLink
 from adapters.bitmart.venue import Bitmart, Endpoints
@@ -30,7 +32,7 @@ from oms.config import Config, Secret
 from oms.errors import OmsError
 from oms.order.state import Life, Order
 from oms.store.log import PostgresLog
-from oms.system import Known, Tell, VenueName, World
+from oms.system import Connected, Known, Tell, VenueName, World
 from oms.values import AccountId
 from oms.vault import Keys
 from oms.venue import Venue
@@ -54,7 +56,7 @@ class NoAccountError(OmsError):
 @asynccontextmanager
 async def venues(
     name: VenueName, config: Config, world: World, known: Known, tell: Tell, *, keys: Keys
-) -> AsyncIterator[Mapping[AccountId, Venue]]:
+) -> AsyncIterator[Mapping[AccountId, Connected]]:
     """Connect the accounts of a venue."""
     match name:
         case VenueName.BITMART:
@@ -83,14 +85,19 @@ async def venues(
 @asynccontextmanager
 async def _connected(
     accounts: Mapping[AccountId, Credentials], endpoints: Endpoints | spot.Endpoints, world: World, chosen: Chosen
-) -> AsyncIterator[Mapping[AccountId, Venue]]:
-    """Reach each account at those addresses while the context lasts."""
+) -> AsyncIterator[Mapping[AccountId, Connected]]:
+    """Reach each account at those addresses while the context lasts; one memory of the markets serves them all."""
+    link = AiohttpLink()
+    url = endpoints.spot if isinstance(endpoints, Endpoints) else endpoints.rest
+    source, _ = spot_source(url, link=link, clock=world.clock, spawn=world.spawn)
+    markets = Candles(source, clock=world.clock, spawn=world.spawn)
     connected = {account: _bitmart(credentials, endpoints, world, chosen) for account, credentials in accounts.items()}
     try:
-        yield connected
+        yield {account: Connected(venue, markets) for account, venue in connected.items()}
     finally:
         for venue in connected.values():
             await venue.close()
+        await link.close()
 
 
 def _bitmart(credentials: Credentials, endpoints: Endpoints | spot.Endpoints, world: World, chosen: Chosen) -> Venue:

@@ -31,6 +31,7 @@ from oms.gateway.reads import Past, Reads
 from oms.gateway.tokens import PostgresTokens
 from oms.instrument import Instrument
 from oms.lease import Lease, Leases
+from oms.market_data import MarketData
 from oms.ports import Clock, Ids, Spawn
 from oms.recovery import Recovered, recover
 from oms.rehearsal import LOOKS, Rehearsed, rehearse
@@ -97,6 +98,13 @@ class Known(Struct, frozen=True):
 Tell = Callable[[str], None]
 
 
+class Connected(Struct, frozen=True):
+    """One account at its venue, and whoever knows what the markets there did, if anybody does."""
+
+    venue: Venue
+    markets: MarketData | None = None
+
+
 class OpenVenues(Protocol):
     """Connects the accounts of a venue while the context lasts.
 
@@ -106,7 +114,7 @@ class OpenVenues(Protocol):
 
     def __call__(
         self, name: VenueName, config: Config, world: World, known: Known, tell: Tell
-    ) -> AbstractAsyncContextManager[Mapping[AccountId, Venue]]: ...
+    ) -> AbstractAsyncContextManager[Mapping[AccountId, Connected]]: ...
 
 
 class Projections(Protocol):
@@ -154,6 +162,7 @@ class System(Struct, frozen=True, kw_only=True):
     world: World
     accounts: Mapping[AccountId, Account]
     projections: Projections
+    markets: Mapping[AccountId, MarketData]
 
 
 async def run(
@@ -215,17 +224,25 @@ async def _started(
         world = World(clock, TimeOrderedIds(clock), tasks)
         connected = await stack.enter_async_context(venues(venue, config, world, _known(log_), tell))
         stack.push_async_callback(tasks.close)
-        markets = {name: await _markets(name, each, config, world, tell) for name, each in connected.items()}
+        markets = {name: await _markets(name, each.venue, config, world, tell) for name, each in connected.items()}
         leading: dict[AccountId, Leading] = {}
         stack.push_async_callback(_release, leading)
         for name, each in sorted(connected.items()):
-            leading[name] = await _lead(_decider(name, each, markets[name], config), leases, log_, world, tell)
+            leading[name] = await _lead(_decider(name, each.venue, markets[name], config), leases, log_, world, tell)
         following = await stack.enter_async_context(projections(url, log_, world))
         accounts: dict[AccountId, Account] = {}
         stack.push_async_callback(_drain, config, accounts, following)
         for name, led in leading.items():
-            accounts[name] = await _writer(led, connected[name], log_=log_, world=world)
-        system = System(config=config, url=url, log=log_, world=world, accounts=accounts, projections=following)
+            accounts[name] = await _writer(led, connected[name].venue, log_=log_, world=world)
+        system = System(
+            config=config,
+            url=url,
+            log=log_,
+            world=world,
+            accounts=accounts,
+            projections=following,
+            markets={name: each.markets for name, each in connected.items() if each.markets is not None},
+        )
         await _synced(system)
         gateway = await serve(_application(system), config.gateway)
         stack.push_async_callback(gateway.close)
@@ -245,6 +262,7 @@ def _application(system: System) -> web.Application:
         settings=system.config.gateway,
         promises={f"venue of {name}": account.watcher.broken for name, account in system.accounts.items()},
         watchers={name: account.watcher for name, account in system.accounts.items()},
+        markets=system.markets,
     )
 
 
@@ -357,9 +375,9 @@ async def reconcile_once(
             raise UnknownAccountError(f"no account {account} is connected")
         for name, each in connected.items():
             if account in {None, name}:
-                markets = await _markets(name, each, config, world, tell)
+                markets = await _markets(name, each.venue, config, world, tell)
                 compared[name] = await _compared(
-                    name, each, markets, config=config, log_=log_, world=world, dry_run=dry_run
+                    name, each.venue, markets, config=config, log_=log_, world=world, dry_run=dry_run
                 )
     return compared
 

@@ -11,10 +11,9 @@ from oms.config import Config, Secret
 from oms.gateway.reads import Past, Reads
 from oms.ports import Clock, EventLog, Spawn
 from oms.reports import Report
-from oms.system import Known, OpenProjections, Tell, VenueName, World
+from oms.system import Connected, Known, OpenProjections, Tell, VenueName, World
 from oms.values import AccountId
 from oms.vault import Keys
-from oms.venue import Venue
 
 Market = Literal["spot", "futures"]
 Kind = Literal["rest", "ws-public", "ws-private"]
@@ -69,7 +68,7 @@ class OpenVenuesWithKeys(Protocol):
 
     def __call__(
         self, name: VenueName, config: Config, world: World, known: Known, tell: Tell, *, keys: Keys
-    ) -> AbstractAsyncContextManager[Mapping[AccountId, Venue]]: ...
+    ) -> AbstractAsyncContextManager[Mapping[AccountId, Connected]]: ...
 
 
 class AskHistory(Protocol):
