@@ -107,7 +107,7 @@ def fills(
             limit=limit,
             cursor=cursor,
         ),
-        ("at", "exec_id", "client_order_id", "symbol", "side", "quantity", "price", "commission",
+        ("recorded_at", "exec_id", "client_order_id", "symbol", "side", "quantity", "price", "commission",
          "commission_currency", "liquidity"),
         config=config, account=account, as_of=as_of, as_json=as_json, empty="no fills",
     )  # fmt: skip
@@ -126,7 +126,7 @@ def positions(
         context,
         PositionView,
         lambda reads, accounts: reads.positions(accounts=accounts),
-        ("account", "symbol", "position_leg", "quantity", "average_price", "open_cost", "realized"),
+        ("account", "symbol", "leg", "quantity", "average_price", "open_cost", "realized"),
         config=config, account=account, as_of=as_of, as_json=as_json, empty="no positions",
     )  # fmt: skip
 
@@ -144,7 +144,7 @@ def balances(
         context,
         BalanceView,
         lambda reads, accounts: reads.balances(accounts=accounts),
-        ("account", "currency", "total", "held", "available"),
+        ("account", "wallet", "currency", "total", "held", "available"),
         config=config, account=account, as_of=as_of, as_json=as_json, empty="no balances",
     )  # fmt: skip
 

@@ -44,6 +44,9 @@ def test_people_read_tables(oms: Oms, traded: str) -> None:
     assert header.split()[0] == "client_order_id"
     assert "partially_filled" in row
     assert oms("orders", "--account", "other").out.strip() == "no orders"
+    for command, word in (("fills", "t1"), ("positions", "BTC/USDT"), ("balances", "USDT")):
+        said = oms(command)
+        assert (said.code, word in said.out) == (0, True), said
 
 
 def test_events_come_in_order_and_whole(oms: Oms, traded: str) -> None:
@@ -143,7 +146,7 @@ def test_projections_say_how_far_behind_they_are(oms: Oms, traded: str) -> None:
     with psycopg.connect(traded, autocommit=True) as connection:
         connection.execute("UPDATE projection_checkpoints SET position = 5 WHERE name = 'fills'")
     behind = {row["name"]: row["behind"] for row in oms("projections", "list", "--json").json}
-    assert behind == {"balances": 0, "fills": 2, "orders": 0, "positions": 0}
+    assert behind == {"balances": 0, "breaks": 0, "fills": 2, "orders": 0, "positions": 0}
 
 
 def test_a_token_is_shown_once_listed_without_its_secret_and_ends_when_revoked(oms: Oms, traded: str) -> None:
@@ -238,6 +241,7 @@ def test_read_models_are_rebuilt_and_the_differing_rows_told(oms: Oms, traded: s
         "fills": 0,
         "positions": 0,
         "balances": 1,
+        "breaks": 0,
     }
     assert oms("replay", "--json").json["equal"] is True
     assert "all as before" in oms("projections", "rebuild", "balances").out
