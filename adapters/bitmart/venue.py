@@ -6,12 +6,13 @@ no way to say so, because what is not in it counts as nothing, there is no answe
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 from contextlib import aclosing
 from decimal import Decimal
 from functools import partial
 from typing import Final
 
+import msgspec
 from msgspec import Struct
 
 from adapters.bitmart.answers import joined
@@ -20,9 +21,12 @@ from adapters.bitmart.sign import Credentials
 from adapters.bitmart.spot import venue as spot
 from oms.instrument import Instrument
 from oms.ports import Clock, Ids, Link, Spawn
+from oms.reports import Control, Report
 from oms.values import MarginMode, PositionMode, Symbol
 from oms.venue import Amendment, Answer, Capabilities, NewOrder, NoAnswerError, OrderRef, Window
 
+SPOT: Final = "spot"
+FUTURES: Final = "futures"
 WAITING_MAX: Final = 256  # answers of both streams that nobody has taken yet; then the streams wait, unread
 
 
@@ -144,17 +148,20 @@ class Bitmart:
     # -------------------------------------------------------------------------------------------- stream and end
 
     async def stream(self) -> AsyncGenerator[Answer, None]:
-        """Both private streams, each with its own Control reports around its own gaps. In the order in which they are
-        heard: the venue orders nothing between its hosts.
+        """Both private streams as one: connected while both are, and disconnected from the moment that one is lost. In
+        the order in which they are heard: the venue orders nothing between its hosts.
         """
-        heard: asyncio.Queue[Answer] = asyncio.Queue(WAITING_MAX)
+        heard: asyncio.Queue[tuple[str, Answer]] = asyncio.Queue(WAITING_MAX)
+        streams = {SPOT: self._spot.stream(), FUTURES: self._perp.stream()}
         listeners = [
-            self._spawn(_listen(stream, heard), name=f"bitmart {market} stream")
-            for market, stream in (("spot", self._spot.stream()), ("futures", self._perp.stream()))
+            self._spawn(_listen(market, stream, heard), name=f"bitmart {market} stream")
+            for market, stream in streams.items()
         ]
+        both = _Both()
         try:
             while True:
-                yield await heard.get()
+                market, answer = await heard.get()
+                yield both.told(market, answer)
         finally:
             for listener in listeners:
                 listener.cancel()
@@ -163,10 +170,42 @@ class Bitmart:
         await self._link.close()
 
 
-async def _listen(stream: AsyncGenerator[Answer, None], heard: asyncio.Queue[Answer]) -> None:
+async def _listen(market: str, stream: AsyncGenerator[Answer, None], heard: asyncio.Queue[tuple[str, Answer]]) -> None:
     async with aclosing(stream) as answers:
         async for answer in answers:
-            await heard.put(answer)
+            await heard.put((market, answer))
+
+
+class _Both:
+    """Which of the two streams live, and what that makes of their Control reports."""
+
+    def __init__(self) -> None:
+        self._live: set[str] = set()
+        self._lived = False  # both did, once
+
+    def told(self, market: str, answer: Answer) -> Answer:
+        """Return an answer of one stream as one of both."""
+        if not any(isinstance(report, Control) for report in answer.reports):
+            return answer
+        reports = tuple(each for report in answer.reports for each in self._told(market, report))
+        return msgspec.structs.replace(answer, reports=reports)
+
+    def _told(self, market: str, report: Report) -> Iterable[Report]:
+        match report:
+            case Control(event="connected"):
+                self._live.add(market)
+                if self._live == {SPOT, FUTURES}:
+                    self._lived = True
+                    yield report
+                elif self._lived:  # its gap is over and can be closed, however long the other's lasts
+                    yield Control(event="disconnected", text=f"{market} is heard again, and the other is not")
+            case Control(event="disconnected", text=text):
+                whole = self._live == {SPOT, FUTURES}
+                self._live.discard(market)
+                if whole:
+                    yield Control(event="disconnected", text=f"{market}: {text}")
+            case _:
+                yield report
 
 
 async def _either(*parts: Callable[[], Awaitable[Answer]]) -> Answer:

@@ -209,30 +209,73 @@ def connected(account: Account) -> None:
     account.link.on_connect = behave
 
 
+class Listener:
+    """Someone who listens, and remembers."""
+
+    def __init__(self, account: Account) -> None:
+        self.reports: list[Any] = []
+        self._task = asyncio.get_running_loop().create_task(self._listen(account))
+
+    async def _listen(self, account: Account) -> None:
+        async for answer in account.venue.stream():
+            self.reports.extend(answer.reports)
+
+    @property
+    def life(self) -> list[str]:
+        events = [report.event for report in self.reports if isinstance(report, Control)]
+        return [event for event in events if event in {"connected", "disconnected"}]
+
+
+def socket_of(account: Account, host: str) -> fakes.FakeSocket:
+    """The newest stream of a host."""
+    return [socket for socket in account.link.sockets if socket.host == host][-1]
+
+
 @virtual
-async def test_both_streams_are_heard_and_each_tells_of_its_own_gaps() -> None:
+async def test_the_stream_is_connected_once_both_are() -> None:
+    account = Account()
+    heard = Listener(account)
+    await asyncio.sleep(1)
+    spot_behaves(socket_of(account, "spot.test"))
+    socket_of(account, "spot.test").on_send('"op":"login"')
+    await asyncio.sleep(1)
+    assert heard.life == []
+    futures_behaves(socket_of(account, "futures.test"))
+    socket_of(account, "futures.test").on_send('"action":"access"')
+    await asyncio.sleep(1)
+    assert heard.life == ["connected"]
+
+
+@pytest.mark.parametrize("host", ["spot.test", "futures.test"])
+@virtual
+async def test_a_half_that_is_lost_disconnects_and_comes_back(host: str) -> None:
     account = Account()
     connected(account)
-    heard: list[Any] = []
-
-    async def listen() -> None:
-        async for answer in account.venue.stream():
-            heard.extend(answer.reports)
-
-    task = asyncio.get_running_loop().create_task(listen())
+    heard = Listener(account)
     await asyncio.sleep(1)
-    assert heard.count(Control(event="connected")) == 2
-    (futures,) = (socket for socket in account.link.sockets if socket.host == "futures.test")
-    futures.drop()
+    socket_of(account, host).drop()
+    await asyncio.sleep(1)
+    assert heard.life == ["connected", "disconnected"]
     await asyncio.sleep(5)
-    assert [r.event for r in heard if isinstance(r, Control) and "connected" in r.event] == [
-        "connected",
-        "connected",
-        "disconnected",
-        "connected",
-    ]
-    assert sorted(socket.host for socket in account.link.sockets) == ["futures.test", "futures.test", "spot.test"]
-    task.cancel()
+    assert heard.life == ["connected", "disconnected", "connected"]
+    assert len(account.link.sockets) == 3, "the other one went on"
+
+
+@virtual
+async def test_a_gap_of_one_half_can_be_closed_however_long_the_others_lasts() -> None:
+    account = Account()
+    connected(account)
+    heard = Listener(account)
+    await asyncio.sleep(1)
+    account.link.on_connect = lambda socket: spot_behaves(socket) if socket.host == "spot.test" else socket.drop()
+    socket_of(account, "futures.test").drop()
+    await asyncio.sleep(5)
+    socket_of(account, "spot.test").drop()
+    await asyncio.sleep(5)
+    assert heard.life == ["connected", "disconnected", "disconnected"], "told, so that whoever listens asks"
+    connected(account)
+    await asyncio.sleep(60)
+    assert heard.life[-1] == "connected"
 
 
 @virtual
@@ -240,10 +283,8 @@ async def test_a_listener_that_leaves_takes_both_connections_with_it() -> None:
     account = Account()
     connected(account)
     stream = account.venue.stream()
-    found = 0
     async for answer in stream:
-        found += answer.reports.count(Control(event="connected"))
-        if found == 2:
+        if Control(event="connected") in answer.reports:
             break
     assert isinstance(stream, AsyncGenerator)
     await stream.aclose()
