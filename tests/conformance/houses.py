@@ -126,7 +126,7 @@ class ExchangeHouse:
             connection.close()
 
 
-def _spot(name: str, options: Options | None = None) -> ExchangeHouse:
+def spot_house(name: str, options: Options | None = None) -> ExchangeHouse:
     def make(credentials: Credentials, link: Link, clock: LoopClock) -> Venue:
         at = spot.Endpoints("http://spot.test", "ws://spot.test")
         return spot.BitmartSpot(credentials, at, link=link, clock=clock, ids=PlainIds(), spawn=spawn, options=options)
@@ -134,7 +134,7 @@ def _spot(name: str, options: Options | None = None) -> ExchangeHouse:
     return ExchangeHouse(name, SPOT, make)
 
 
-def _perpetual(name: str) -> ExchangeHouse:
+def perpetual_house(name: str) -> ExchangeHouse:
     def make(credentials: Credentials, link: Link, clock: LoopClock) -> Venue:
         return perp.BitmartPerp(credentials, perp.Endpoints(), link=link, clock=clock, ids=PlainIds(), spawn=spawn)
 
@@ -176,8 +176,8 @@ class MemoryHouse:
 
 
 HOUSES: dict[str, Callable[[], House]] = {
-    "spot": lambda: _spot("spot"),
-    "spot, valid for 3 s": lambda: _spot("spot, valid for 3 s", Options(submit_window_ms=3000)),
-    "perpetual": lambda: _perpetual("perpetual"),
+    "spot": lambda: spot_house("spot"),
+    "spot, valid for 3 s": lambda: spot_house("spot, valid for 3 s", Options(submit_window_ms=3000)),
+    "perpetual": lambda: perpetual_house("perpetual"),
     "memory": MemoryHouse,
 }

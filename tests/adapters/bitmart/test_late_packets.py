@@ -10,7 +10,7 @@ from oms.reports import OrderReport
 from oms.values import ClientOrderId
 from oms.venue import NoAnswerError
 from tests.adapters.bitmart.fakes import ORDER, REF, virtual
-from tests.conformance.houses import SpotHouse
+from tests.conformance.houses import spot_house
 
 LATE = {"request_delayed": 1.0}  # by up to a minute
 
@@ -18,7 +18,7 @@ LATE = {"request_delayed": 1.0}  # by up to a minute
 @pytest.mark.parametrize("seed", range(5))
 @virtual
 async def test_s54_a_late_packet_with_a_window_is_refused_by_the_venue(seed: int) -> None:
-    house = SpotHouse("windowed", Options(submit_window_ms=3000))
+    house = spot_house("windowed", Options(submit_window_ms=3000))
     async with house.opened():
         await house.venue.open_orders()  # the clock is measured
         house.simulator.set_faults(seed=seed, rates=LATE)
@@ -34,7 +34,7 @@ async def test_s54_a_late_packet_with_a_window_is_refused_by_the_venue(seed: int
 
 @virtual
 async def test_s54_without_a_window_it_executes_within_the_minute_that_the_capabilities_say() -> None:
-    house = SpotHouse("plain")
+    house = spot_house("plain")
     async with house.opened():
         await house.venue.open_orders()
         house.simulator.set_faults(seed=1, rates=LATE)
