@@ -194,6 +194,18 @@ def test_an_amended_order_has_to_fit_its_tier_and_a_contract_that_trades() -> No
         pit.exchange.amend("dan", order.order_id, pit.now, price=Decimal(99))
 
 
+def test_an_order_that_closes_more_leaves_less_to_close_for_plain_ones() -> None:
+    pit = Pit(PositionMode.ONE_WAY)
+    pit.place("ann 4 5 @ 100")
+    pit.place("dan 1 5 @ 100")
+    plain, reducing = pit.place("dan 4 5 @ 110"), pit.place("dan 3 1 @ 110")
+    assert plain.opens == 1
+
+    pit.exchange.amend("dan", reducing.order_id, pit.now, size=Decimal(3))
+
+    assert plain.opens == 3
+
+
 def test_closing_everything_takes_back_what_waited_to_close() -> None:
     pit = Pit()
     for text in ("ann 4 5 @ 100", "dan 1 5 @ 100", "ann 1 3 @ 100", "dan 4 3 @ 100", "bob 1 9 @ 99", "bob 4 9 @ 101"):

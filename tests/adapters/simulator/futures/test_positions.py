@@ -148,6 +148,7 @@ def test_s24_the_position_mode_stays_while_anything_is_open() -> None:
     pit.place("dan 3 1 @ 100")
     pit.exchange.set_position_mode("dan", PositionMode.ONE_WAY)
     assert pit.account("dan").mode is PositionMode.ONE_WAY
+    assert not pit.account("dan").positions  # the legs of the other mode are forgotten
 
 
 def test_leverage_and_margin_mode_stick_to_what_is_open() -> None:

@@ -71,11 +71,12 @@ def test_a_contract_that_is_moved_trades_there_and_keeps_its_distance_from_spot(
         day = Day(active=active)
         day.pass_by(2)
 
-        day.traders.move(SYMBOL, Decimal(48_000), day.now)
+        for price in (48_000, 50_000):
+            day.traders.move(SYMBOL, Decimal(price), day.now)
 
-        assert day.exchange.prices(SYMBOL).last == 48_000
-        day.pass_by(5)
-        assert abs(day.exchange.prices(SYMBOL).last - 48_000) < 100
+            assert day.exchange.prices(SYMBOL).last == price
+            day.pass_by(5)
+            assert abs(day.exchange.prices(SYMBOL).last - price) < 100
 
 
 def test_a_contract_that_ends_ends_their_trading_in_it_and_nothing_else() -> None:
