@@ -29,7 +29,7 @@ async def client(exchange: Exchange) -> AsyncIterator[Any]:
         market: {"public": f"{url}/api?protocol=1.1", "private": f"{url}/user?protocol=1.1"}
         for market, url in {"spot": exchange.spot_ws_url, "swap": exchange.futures_ws_url}.items()
     }
-    bitmart.set_markets(await bitmart.fetch_spot_markets(), await bitmart.fetch_currencies())
+    await bitmart.load_markets()
     yield bitmart
     await bitmart.close()
 

@@ -7,14 +7,17 @@ from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from adapters.bitmart.sign import sign
-from adapters.bitmart.spot import codec
-from adapters.bitmart.spot.venue import BitmartSpot
+from adapters.bitmart.spot import codec, requests
+from adapters.bitmart.spot.venue import BitmartSpot, Options
+from oms.errors import UnknownSymbolError
 from oms.ports import LinkAnswer
 from oms.reports import Ack, BalanceReport, OrderReport, Refusal, RefusalClass, TradeReport
-from oms.values import Currency, ExecId, Provenance, Symbol, TimeInForce, VenueOrderId
-from oms.venue import NoAnswerError, Venue
+from oms.values import ClientOrderId, Currency, ExecId, Provenance, Symbol, TimeInForce, VenueOrderId
+from oms.venue import NoAnswerError, OrderRef, Venue
 from tests.adapters.bitmart.fakes import (
     BTC,
     CREDENTIALS,
@@ -27,6 +30,7 @@ from tests.adapters.bitmart.fakes import (
     UNREACHABLE,
     Call,
     FakeLink,
+    FakeSocket,
     LoopClock,
     bitmart,
     ok,
@@ -450,3 +454,107 @@ def test_the_exec_id_is_the_key_of_a_trade() -> None:
     (trade,) = codec.answer(codec.QUERY_TRADES, body, 200)
     assert isinstance(trade, TradeReport)
     assert trade.exec_id == ExecId("5")
+
+
+# ------------------------------------------------------------------------------------------------ what a pair costs
+
+
+DETAILS = {
+    "base_currency": "BTC",
+    "quote_currency": "USDT",
+    "quote_increment": "0.00001",
+    "base_min_size": "0.00001",
+    "price_max_precision": 2,
+    "trade_status": "trading",
+}
+CLASS_A = {"taker_fee_rate_A": "0.0010", "maker_fee_rate_A": "0.0008"}
+OWN = {
+    "symbol": "BTC_USDT",
+    "buy_taker_fee_rate": "0.0020",
+    "sell_taker_fee_rate": "0.0025",
+    "buy_maker_fee_rate": "0.0012",
+    "sell_maker_fee_rate": "0.0010",
+}
+
+
+@virtual
+async def test_pairs_that_are_named_carry_their_own_fees_and_the_rest_those_of_class_a() -> None:
+    link = FakeLink()
+    link.on(codec.SYMBOLS_DETAILS, ok({"symbols": [DETAILS | {"symbol": name} for name in ("BTC_USDT", "ETH_USDT")]}))
+    link.on(codec.USER_FEE, ok(CLASS_A))
+    link.on(codec.TRADE_FEE, ok(OWN))
+    markets = await bitmart(link, options=Options(fees_of=(BTC,))).instruments()
+    assert [(one.maker_fee, one.taker_fee) for one in markets] == [
+        (Decimal("0.0012"), Decimal("0.0025")),  # of buys and sells the higher
+        (Decimal("0.0008"), Decimal("0.0010")),
+    ]
+    (call,) = link.of(codec.TRADE_FEE)
+    assert call.headers["X-BM-KEY"] == CREDENTIALS.key
+
+
+@pytest.mark.parametrize("answer", [LOST, refused(400, 50001), ok(OWN | {"buy_taker_fee_rate": "?"}), ok({})])
+@virtual
+async def test_a_fee_that_could_not_be_asked_for_is_no_fee(answer: LinkAnswer) -> None:
+    link = FakeLink()
+    link.on(codec.TRADE_FEE, answer)
+    with pytest.raises(NoAnswerError):
+        await bitmart(link).fees(BTC)
+
+
+# ------------------------------------------------------------------------------------------------ whose orders
+
+
+@virtual
+async def test_a_stream_of_some_symbols_subscribes_to_those_and_the_balances() -> None:
+    link = FakeLink()
+
+    def behaves(socket: FakeSocket) -> None:
+        def answer(frame: str) -> None:
+            said = msgspec.json.decode(frame)
+            if said["op"] == "login":
+                socket.push('{"event":"login"}')
+            for topic in said["args"] if said["op"] == "subscribe" else ():
+                socket.push(msgspec.json.encode({"event": "subscribe", "topic": topic}).decode())
+            if said["op"] == "subscribe":
+                push = {"order_id": "7", "symbol": "BTC_USDT", "order_state": "new"}
+                socket.push(msgspec.json.encode({"table": "spot/user/order", "data": [push]}))
+
+        socket.on_send = answer
+
+    link.on_connect = behaves
+    heard: list[object] = []
+    async for answer in bitmart(link).stream([BTC, Symbol("ETH/USDT")]):
+        heard += answer.reports
+        if isinstance(heard[-1], OrderReport):
+            break
+    assert msgspec.json.decode(link.sockets[0].sent[1])["args"] == [
+        "spot/user/order:BTC_USDT",
+        "spot/user/order:ETH_USDT",
+        "spot/user/balance:BALANCE_UPDATE",
+    ]
+    with pytest.raises(ValueError, match="listen to all"):
+        await anext(bitmart(link).stream([Symbol(f"C{number}/USDT") for number in range(20)]))
+
+
+# ------------------------------------------------------------------------------------------------ never without an id
+
+
+@given(
+    client_order_id=st.text(max_size=3),
+    venue_order_id=st.none() | st.text(max_size=3),
+    symbol=st.sampled_from(["BTC/USDT", "BTC/USDT:USDT", "BTC", ""]),
+    many=st.booleans(),
+)
+def test_s20_whatever_is_asked_for_a_cancel_that_leaves_names_an_order(
+    client_order_id: str, venue_order_id: str | None, symbol: str, *, many: bool
+) -> None:
+    known = None if venue_order_id is None else VenueOrderId(venue_order_id)
+    order = OrderRef(client_order_id=ClientOrderId(client_order_id), symbol=Symbol(symbol), venue_order_id=known)
+    try:
+        body = requests.cancel_many([order]) if many else requests.cancel(order)
+    except (ValueError, UnknownSymbolError):
+        return
+    said = msgspec.json.decode(body)
+    names = (said.get(field) for field in ("order_id", "client_order_id", "orderIds", "clientOrderIds"))
+    assert any(names), "an id-less cancel would be everybody's"
+    assert said["symbol"] == "BTC_USDT"
