@@ -11,10 +11,9 @@ from msgspec import Struct
 from adapters.bitmart import check
 from adapters.bitmart import decode as bitmart
 from adapters.bitmart import history as past
-from adapters.bitmart.market_data.candles import Candles
+from adapters.bitmart.market_data.both import BitmartCandles
 from adapters.bitmart.sign import Credentials
 from adapters.bitmart.spot import venue as spot
-from adapters.bitmart.spot.market import spot_source
 from adapters.bitmart.spot.requests import SelfTrade
 from adapters.bitmart.transport import AiohttpLink
 from adapters.bitmart.venue import Bitmart, Endpoints
@@ -88,9 +87,8 @@ async def _connected(
 ) -> AsyncIterator[Mapping[AccountId, Connected]]:
     """Reach each account at those addresses while the context lasts; one memory of the markets serves them all."""
     link = AiohttpLink()
-    url = endpoints.spot if isinstance(endpoints, Endpoints) else endpoints.rest
-    source, _ = spot_source(url, link=link, clock=world.clock, spawn=world.spawn)
-    markets = Candles(source, clock=world.clock, spawn=world.spawn)
+    hosts = (endpoints.spot, endpoints.futures) if isinstance(endpoints, Endpoints) else (endpoints.rest, None)
+    markets = BitmartCandles(*hosts, link=link, clock=world.clock, spawn=world.spawn)
     connected = {account: _bitmart(credentials, endpoints, world, chosen) for account, credentials in accounts.items()}
     try:
         yield {account: Connected(venue, markets) for account, venue in connected.items()}

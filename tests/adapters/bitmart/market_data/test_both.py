@@ -41,6 +41,10 @@ async def test_a_symbol_says_whose_candles_they_are() -> None:
     assert "3m" not in both.intervals(Symbol("BTC/USDT")), "spot remembers no bars of three minutes"
     with pytest.raises(UnknownSymbolError):
         await both.candles(Symbol("BTC/USDT"), "3m", since_ms=0, until_ms=1)
+    alone = BitmartCandles("http://spot.test", None, link=link, clock=clock, spawn=spawn)
+    assert alone.intervals(Symbol("BTC/USDT:USDT")) == ()
+    with pytest.raises(UnknownSymbolError):
+        await alone.candles(Symbol("BTC/USDT:USDT"), "1m", since_ms=0, until_ms=1)
     with pytest.raises(NoAnswerError):
         await both.candles(Symbol("NO/SUCH"), "1m", since_ms=NOW_MS, until_ms=NOW_MS + 1)
     stepping.cancel()
