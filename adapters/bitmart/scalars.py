@@ -14,6 +14,7 @@ Wire = Any  # str, int, Decimal or None: a scalar as the venue happened to spell
 ABSENT: Final = ("", "-")
 SPELLED_MAX: Final = 80  # characters; pushes carry 30 fractional digits
 TIME_MAX: Final = 20  # characters
+NAME_MAX: Final = 64  # characters of a market's name: names are kept, and must not take much
 SPELLINGS_MAX: Final = 8192  # decimals that are kept by their spelling
 MAGNITUDE_MAX: Final = 60  # digits either side of the point: 1e999999 would be an attack on memory
 

@@ -3,7 +3,7 @@
 from functools import lru_cache
 from typing import Final
 
-from adapters.bitmart.scalars import Wire, amount
+from adapters.bitmart.scalars import NAME_MAX, Wire, amount
 from oms.errors import UnknownSymbolError
 from oms.values import Symbol
 
@@ -18,6 +18,8 @@ SECONDS_BELOW: Final = 100_000_000_000  # a time of less is in seconds: as milli
 @lru_cache(maxsize=8192)
 def symbol(venue_symbol: str) -> Symbol:
     """Return ours for the venue's: ``BTCUSDT`` is ``BTC/USDT:USDT``; coin-margined ``BTCUSD`` is ``BTC/USD:BTC``."""
+    if len(venue_symbol) > NAME_MAX:
+        raise ValueError(f"symbol {venue_symbol!r:.80} is no perpetual's")
     for quote in STABLE:
         if (base := venue_symbol.removesuffix(quote)) != venue_symbol and base:
             return Symbol(f"{base}/{quote}:{quote}")

@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import Final
 
 from adapters.bitmart.scalars import (
+    NAME_MAX,
     Wire,
     above_zero,
     amount,
@@ -80,7 +81,7 @@ SECOND_MS: Final = 1000
 def symbol(venue_symbol: str) -> Symbol:
     """Return ours for the venue's: ``BTC_USDT`` is ``BTC/USDT``."""
     base, _, quote = venue_symbol.rpartition("_")
-    if not (base and quote):
+    if not (base and quote) or len(venue_symbol) > NAME_MAX:
         raise ValueError(f"symbol {venue_symbol!r:.80} is not BASE_QUOTE")
     return Symbol(f"{base}/{quote}")
 

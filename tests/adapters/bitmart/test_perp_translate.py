@@ -386,7 +386,7 @@ def test_9_48_symbols_of_every_family(theirs: str, ours: str) -> None:
     assert venue_symbol(Symbol(ours)) == theirs
 
 
-@pytest.mark.parametrize("theirs", ["", "BTC", "USDT", "USD", "BTC_USD", "BTCEUR"])
+@pytest.mark.parametrize("theirs", ["", "BTC", "USDT", "USD", "BTC_USD", "BTCEUR", "B" * 100 + "USDT"])
 def test_a_symbol_of_no_family_is_not_guessed(theirs: str) -> None:
     with pytest.raises(ValueError, match="perpetual"):
         symbol(theirs)
