@@ -34,7 +34,7 @@ from oms.store.log import PostgresLog
 from oms.system import Connected, Known, Tell, VenueName, World
 from oms.values import AccountId
 from oms.vault import Keys
-from oms.venue import Venue
+from oms.venue import NoAnswerError, Venue
 from projections.compare import compare
 from projections.past import Past
 from projections.queries import Queries
@@ -61,6 +61,8 @@ async def venues(
         case VenueName.BITMART:
             if not keys:
                 raise NoAccountError("no BitMart account is connected")
+            for account, fields in keys.items():
+                await _proved(account, _credentials(fields), config, world)
             at = config.bitmart
             endpoints = Endpoints(
                 spot=at.spot_url, futures=at.futures_url, spot_ws=at.spot_ws_url, futures_ws=at.futures_ws_url
@@ -113,6 +115,24 @@ def _bitmart(credentials: Credentials, endpoints: Endpoints | spot.Endpoints, wo
 
 def _credentials(fields: Mapping[str, Secret]) -> Credentials:
     return Credentials(fields["key"].reveal(), fields["secret"].reveal(), fields["memo"].reveal())
+
+
+async def _proved(account: AccountId, credentials: Credentials, config: Config, world: World) -> None:
+    """See that a key still opens its account, before strategies rely on it; a venue that is down is waited for later.
+
+    Raises:
+        KeyRefusedError: it does not.
+    """
+    link = AiohttpLink()
+    hosts = check.Hosts(config.bitmart.spot_url, config.bitmart.futures_url)
+    try:
+        await check.prove(credentials, hosts, link=link, clock=world.clock, spawn=world.spawn)
+    except NoAnswerError:
+        return
+    except check.KeyRefusedError as error:
+        raise type(error)(f"account {account}: {error.cause}") from error
+    finally:
+        await link.close()
 
 
 async def check_key(config: Config, world: World, fields: Mapping[str, Secret]) -> check.KeyReport:

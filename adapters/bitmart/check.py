@@ -109,6 +109,16 @@ async def check(
     )
 
 
+async def prove(credentials: Credentials, hosts: Hosts, *, link: Link, clock: Clock, spawn: Spawn) -> None:
+    """See, by one signed call that changes nothing, that the key opens what it opened when it was connected.
+
+    Raises:
+        UnknownKeyError, WrongSecretError, KeyForbiddenError: it does not any more, and why.
+        NoAnswerError: the venue could not be asked.
+    """
+    await _Key(credentials, hosts, link=link, clock=clock, spawn=spawn).prove()
+
+
 class _Key:
     """One key, asked about call by call."""
 

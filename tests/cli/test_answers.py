@@ -128,7 +128,7 @@ def test_an_event_that_somebody_changed_is_found_by_audit_and_replay(oms: Oms, t
     assert oms("replay").code == 1
 
 
-def test_a_tail_that_was_cut_off_shows_against_an_anchor(oms: Oms, traded: str, tmp_path: Path) -> None:
+def test_s69_a_tail_that_was_cut_off_shows_against_an_anchor(oms: Oms, traded: str, tmp_path: Path) -> None:
     anchor = tmp_path / "anchor.json"
     assert oms("audit", "anchor", str(anchor)).code == 0
     with psycopg.connect(traded, autocommit=True) as connection:

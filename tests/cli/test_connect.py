@@ -5,6 +5,7 @@ import io
 import sys
 import threading  # noqa: TID251  # the exchange is another program in life, and another thread here
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -16,6 +17,8 @@ from adapters.simulator.simulator import Simulator
 from oms.cli import connect as connecting
 from oms.config import Config, Secret
 from oms.runtime import SystemClock, Tasks
+from oms.values import AccountId
+from oms.vault import Vault
 
 Oms = Callable[..., Any]
 
@@ -118,6 +121,23 @@ def test_without_a_passphrase_nothing_is_kept_and_nothing_trades(
         assert ask(lines, *arguments).error["code"] == passphrase
     monkeypatch.setenv("OMS_PASSPHRASE_FILE", "/dev/null")
     assert ask(lines, "up", "--venue", "bitmart").error["code"] == passphrase
+
+
+@pytest.mark.postgres
+def test_s58_a_key_that_opens_nothing_any_more_stops_the_start_at_once(
+    ask: Oms, exchange: Urls, home: Path, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (login,) = exchange.accounts
+    fields = {"key": Secret(login.key), "secret": Secret(login.secret + "0"), "memo": Secret(login.memo)}
+    at = datetime(2026, 11, 25, tzinfo=UTC)
+    Vault(home / "vault").put(
+        Secret("correct horse"), venue="bitmart", account=AccountId("old"), fields=fields, may={}, connected_at=at
+    )
+    monkeypatch.setenv("OMS_DATABASE_URL", database)
+    monkeypatch.setenv("OMS__GATEWAY__PORT", "0")
+    done = ask((), "up", "--venue", "bitmart")
+    assert (done.code, done.error["code"]) == (1, "wrong_secret_or_memo")
+    assert "account old" in done.error["cause"]
 
 
 @pytest.mark.parametrize("arguments", [("connect",), ("connect", "mtgox"), ("connect", "bitmart", "--account", "a/b")])

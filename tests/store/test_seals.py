@@ -103,7 +103,7 @@ def test_two_events_that_changed_places_are_found(written: str) -> None:
 
 
 @pytest.mark.postgres
-def test_a_cut_tail_shows_only_to_who_kept_the_anchor(written: str) -> None:
+def test_s69_a_cut_tail_shows_only_to_who_kept_the_anchor(written: str) -> None:
     anchor = read_anchor(anchored(head(written)))
     tamper(
         written,
