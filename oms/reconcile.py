@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from oms.book import Book, order_stream, position_stream
 from oms.breaks.decisions import Disagreement
@@ -19,9 +20,22 @@ from oms.breaks.events import BreakKind
 from oms.errors import InvalidOrderError
 from oms.order.decisions import external, external_id, record
 from oms.order.state import CLOSED, Life, Order, evolve, fold
-from oms.reports import BalanceReport, OrderReport, PositionReport, Refusal, TradeReport, VenueOrderStatus
+from oms.reports import BalanceReport, OrderReport, PositionReport, Refusal, Report, TradeReport, VenueOrderStatus
 from oms.sums import symbol_of
-from oms.values import EXACT, ZERO, AccountId, PositionLeg, Purse, Symbol, plain, purse, purse_parts, purses
+from oms.values import (
+    EXACT,
+    ZERO,
+    AccountId,
+    ClientOrderId,
+    PositionLeg,
+    Purse,
+    Symbol,
+    VenueOrderId,
+    plain,
+    purse,
+    purse_parts,
+    purses,
+)
 from oms.venue import Answer, Capabilities
 
 NOT_FOUND: Final = "order_not_found"
@@ -135,6 +149,32 @@ def questions(book: Book, picture: Picture) -> Sequence[str]:
 def address(account: AccountId, report: OrderReport | TradeReport) -> str:
     """Return the stream that a report is about: by our client order id, else by the venue's own."""
     return order_stream(account, external_id(report))
+
+
+def recognized(book: Book, answer: Answer) -> Answer:
+    """Return the answer under our own ids: a venue may keep no name of orders that wait for a price, nor of what they
+    send, and shows them by its ids alone. Those stand in our log, whatever a restart has made the adapter forget.
+    """
+    if not any(isinstance(each, OrderReport | TradeReport) and each.client_order_id is None for each in answer.reports):
+        return answer
+    ours: dict[tuple[Symbol, VenueOrderId | None], ClientOrderId] = {
+        (order.request.symbol, order.venue_order_id): order.request.client_order_id
+        for order in book.orders.values()
+        if order.request.trigger is not None and order.venue_order_id is not None
+    }
+    for each in answer.reports:
+        if isinstance(each, OrderReport) and (name := ours.get((each.symbol, each.triggered_by))) is not None:
+            ours[each.symbol, each.venue_order_id] = name
+    return replace(answer, reports=tuple(_recognized(each, ours) for each in answer.reports))
+
+
+def _recognized(report: Report, ours: Mapping[tuple[Symbol, VenueOrderId | None], ClientOrderId]) -> Report:
+    match report:
+        case OrderReport(client_order_id=None) | TradeReport(client_order_id=None):
+            name = ours.get((report.symbol, report.venue_order_id))
+            return report if name is None else replace(report, client_order_id=name)
+        case _:
+            return report
 
 
 def unlisted(book: Book, listed: Collection[str]) -> Sequence[str]:

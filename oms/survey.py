@@ -35,6 +35,7 @@ from oms.reconcile import (
     names,
     ns,
     questions,
+    recognized,
     reconcile,
     remembered,
     settled,
@@ -143,7 +144,7 @@ class Survey:
 
         async def asked(part: Part, question: Awaitable[Answer]) -> Answer | None:
             try:
-                return await question
+                return recognized(self._book, await question)
             except NoAnswerError as error:
                 failures.setdefault(part, error.cause)
                 return None
@@ -183,7 +184,7 @@ class Survey:
             if name is None:
                 continue
             try:
-                answers[stream] = await self._venue.order(name)
+                answers[stream] = recognized(self._book, await self._venue.order(name))
                 unanswered = 0
             except NoAnswerError as error:
                 failures.setdefault(Part.ORDERS, f"{stream}: {error.cause}")
@@ -349,9 +350,10 @@ class Survey:
         # No trade from before this log's opening: those are in the opening balances.
         since_ms = max(began_ns // 1_000_000 - OVERLAP_MS, self._recording.opened_ns // 1_000_000)
         until_ms = self._now_ms() + OVERLAP_MS  # the venue's clock may be ahead of ours
-        listed = await self._venue.open_orders()
-        history = await self._venue.order_history(symbol, since_ms=since_ms, until_ms=until_ms)
-        traded = await self._venue.trades(since_ms=since_ms, until_ms=until_ms)
+        book, venue = self._book, self._venue
+        listed = recognized(book, await venue.open_orders())
+        history = recognized(book, await venue.order_history(symbol, since_ms=since_ms, until_ms=until_ms))
+        traded = recognized(book, await venue.trades(since_ms=since_ms, until_ms=until_ms))
         # Of the history only this order: what else ended in it may have traded before this log's opening.
         mine = tuple(each for each in history.reports if isinstance(each, OrderReport) and names(each, order))
         for answer in (listed, replace(history, reports=mine), traded):
@@ -408,6 +410,7 @@ class Survey:
         here knows could not be asked for.
         """
         account = self._recording.account
+        answer = recognized(self._book, answer)
         looked_up: dict[str, Answer] = {}
         shown = {address(account, each) for each in answer.reports if isinstance(each, OrderReport)}
         for report in answer.reports:

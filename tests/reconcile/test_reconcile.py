@@ -2,17 +2,19 @@
 
 from collections.abc import Sequence
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from hypothesis import given as forall
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from oms.book import Book, account_stream, order_stream
 from oms.breaks.events import BreakKind
 from oms.decide import BalancesReport, Decider, Fact, Said
-from oms.order.messages import SubmitUnknown
+from oms.order.messages import SubmitAccepted, SubmitUnknown
 from oms.position.events import FillBooked
-from oms.reconcile import Finding, Part, Picture, Reconciliation, Result, questions, reconcile
+from oms.reconcile import Finding, Part, Picture, Reconciliation, Result, questions, recognized, reconcile
 from oms.reports import (
     BalanceReport,
     OrderReport,
@@ -27,16 +29,19 @@ from oms.risk import Limits
 from oms.values import (
     AccountId,
     ClientOrderId,
+    Crossing,
     Currency,
     ExecId,
+    OrderType,
     PositionLeg,
     Provenance,
     Side,
     Symbol,
     VenueOrderId,
+    Wallet,
 )
-from oms.venue import Answer, Evidence
-from tests.order.story import BTC_USDT, SPOT, asking
+from oms.venue import Answer, Evidence, Trigger
+from tests.order.story import BTC_PERPETUAL, BTC_USDT, FUTURES, SPOT, asking
 
 MAIN = AccountId("main")
 DECIDER = Decider(MAIN, instruments={BTC_USDT.symbol: BTC_USDT}, capabilities=lambda _: SPOT, limits=Limits())
@@ -233,3 +238,57 @@ def test_what_an_unsettled_order_moves_is_not_told_yet() -> None:
 )
 def test_s42_a_part_that_could_not_be_asked_is_never_swallowed(failed: tuple[Part, ...], result: Result) -> None:
     assert Picture(failures=dict.fromkeys(failed, "connection reset")).result is result
+
+
+# ------------------------------------------------------------------------------------------------ without a name
+
+
+def waiting_book(*, known_as: str = "77") -> Book:
+    """Return a book with a perpetual's order that the venue has taken, to wait for its price."""
+    book = Book(MAIN)
+    decider = Decider(
+        MAIN, instruments={BTC_PERPETUAL.symbol: BTC_PERPETUAL}, capabilities=lambda _: FUTURES, limits=Limits()
+    )
+    purse = BalanceReport(currency=Currency("USDT"), wallet=Wallet.FUTURES, total=Decimal(10_000))
+    trigger = Trigger(price=Decimal(100), when=Crossing.FALLS_TO)
+    order = asking(symbol=BTC_PERPETUAL.symbol, type=OrderType.MARKET, price=None, trigger=trigger)
+    messages: list[Any] = [
+        ((account_stream(MAIN), BalancesReport(balances=(purse,), reason="opening")),),
+        order,
+        ((stream("c1"), SubmitAccepted(venue_order_id=VenueOrderId(known_as))),),
+    ]
+    for message in messages:
+        decider.decide(Said(message=message, actor="test", cause=None, source=Provenance.COMMAND), book)
+    return book
+
+
+def nameless(venue_order_id: str, **changes: Any) -> OrderReport:
+    report = replace(shown("c1"), client_order_id=None, venue_order_id=VenueOrderId(venue_order_id))
+    return replace(report, **{"symbol": BTC_PERPETUAL.symbol} | changes)
+
+
+def test_s29_an_order_that_waits_is_known_by_the_venues_id_where_the_venue_keeps_no_name() -> None:
+    seen = recognized(waiting_book(), answer(nameless("77"), nameless("78")))
+    assert [each.client_order_id for each in seen.reports] == ["c1", None]  # type: ignore[union-attr]
+
+
+def test_s29_what_it_sends_is_ours_and_so_are_its_trades() -> None:
+    fill = TradeReport(
+        exec_id=ExecId("t1"),
+        symbol=BTC_PERPETUAL.symbol,
+        price=Decimal(100),
+        quantity=Decimal(1),
+        venue_order_id=VenueOrderId("99"),
+    )
+    sent = nameless("99", triggered_by=VenueOrderId("77"))
+    seen = recognized(waiting_book(), answer(fill, sent))
+    assert [each.client_order_id for each in seen.reports] == ["c1", "c1"]  # type: ignore[union-attr]
+    once_known = recognized(waiting_book(known_as="99"), answer(fill))
+    assert [each.client_order_id for each in once_known.reports] == ["c1"]  # type: ignore[union-attr]
+
+
+def test_a_name_that_the_venue_says_is_left_as_it_is_and_an_id_counts_only_in_its_market() -> None:
+    theirs = nameless("77", client_order_id=ClientOrderId("theirs"))
+    elsewhere = nameless("77", symbol=BTC_USDT.symbol)
+    seen = answer(theirs, elsewhere)
+    assert recognized(waiting_book(), seen).reports == seen.reports

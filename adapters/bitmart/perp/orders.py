@@ -58,6 +58,7 @@ class Orders:
             report = await self._owned_order(report)
             if not same(report, order):
                 raise NoAnswerError(f"{evidence.channel} answered with another order", evidence)
+            report = self._claimed(report, order)
         return Answer(reports=(report,), evidence=evidence, source=Provenance.POLL)
 
     def kind(self, order: OrderRef) -> Kind:
@@ -445,6 +446,16 @@ class Orders:
     def _recently(self, at_ms: int | None) -> bool:
         return at_ms is None or self._rest.server_clock.now_ms() - at_ms < VISIBLE_MS
 
+    def _claimed(self, report: OrderReport, order: OrderRef) -> OrderReport:
+        """Return an order that waited, and that the venue shows without a name, under the name of the caller."""
+        venue_order_id = report.venue_order_id
+        if report.client_order_id is not None or venue_order_id is None or not order.conditional:
+            return report
+        known = self._names.get(report.symbol, venue_order_id) or Name(None, Kind.PLAN)
+        name = msgspec.structs.replace(known, client_order_id=order.client_order_id)
+        self._names.put(report.symbol, venue_order_id, name)
+        return msgspec.structs.replace(report, client_order_id=order.client_order_id)
+
     async def _ours(self, reports: Iterable[Report], order: OrderRef) -> OrderReport | None:
         """Return the report of the order that is looked for: what it sent comes before itself."""
         found: OrderReport | None = None
@@ -459,7 +470,7 @@ class Orders:
                 return msgspec.structs.replace(report, client_order_id=order.client_order_id)
             mine = await self._owned_order(report)
             if same(mine, order):
-                found = mine
+                found = self._claimed(mine, order)
         return found
 
 

@@ -193,6 +193,16 @@ async def test_an_order_that_waits_is_found_among_those_that_do() -> None:
 
 
 @virtual
+async def test_s29_after_a_restart_an_order_that_waits_nameless_is_its_callers() -> None:
+    desk = Desk()
+    desk.link.on(codec.PLAN_ORDERS, ok([plan("77", "")]))
+    assert (await found(desk, WAITING)).client_order_id == "oms1"
+    (listed,) = (await desk.venue.open_orders()).reports
+    assert isinstance(listed, OrderReport)
+    assert listed.client_order_id == "oms1", "and stays so"
+
+
+@virtual
 async def test_a_trailing_order_waits_among_the_open_ones() -> None:
     desk = Desk()
     desk.link.on(codec.OPEN_ORDERS, ok([row(type="trailing", state=1)]))
