@@ -50,6 +50,7 @@ class FuturesHost:
         tape: Tape[Printed] = Tape(symbols, trades_max=TRADES_MAX, units=units)
         self._marks: Tape[Quote] = Tape(symbols, trades_max=1)
         self._marked_ms = 0
+        self._begun = False
         self._funding: Mapping[str, deque[FundingSettled]] = {symbol: deque(maxlen=RATES_MAX) for symbol in symbols}
         self._publisher = Publisher(tape, house)
         self.exchange = FuturesExchange(contracts, self._collect, rules=rules, portion=house.portion)
@@ -67,12 +68,14 @@ class FuturesHost:
         )
 
     def handle(self, request: Request, venue_ms: int) -> Reply:
+        self._begin(venue_ms)
         return self._rest.handle(request, venue_ms)
 
     def refuse(self, error: WireError) -> Reply:
         return self._rest.refuse(error)
 
     def open_stream(self, *, private: bool, venue_ms: int) -> Stream:
+        self._begin(venue_ms)
         return FuturesStream(self._house, self._feeds, private=private, now_ms=venue_ms)
 
     def connections_max(self, *, private: bool) -> int:  # noqa: ARG002 -- both kinds alike
@@ -133,6 +136,12 @@ class FuturesHost:
                 self.cancel(name, order_id, venue_ms)
             for plan_id in list(self.exchange.accounts[name].plans):
                 self.exchange.cancel_plan(name, plan_id, venue_ms)
+
+    def _begin(self, venue_ms: int) -> None:
+        """Let the first visitor bring the time, from which the hours of funding follow."""
+        if not self._begun:
+            self._begun = True
+            self.exchange.step(venue_ms)
 
     def _collect(self, event: Event) -> None:
         if isinstance(event, FundingSettled):

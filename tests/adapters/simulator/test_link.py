@@ -42,6 +42,26 @@ def order(client: Client) -> dict[str, Any]:
     return {"method": "POST", "url": f"{HOST}/spot/v2/submit_order", "headers": client.headers(body), "body": body}
 
 
+FUTURES = "https://api-cloud-v2.bitmart.com/contract/public/depth?symbol=BTCUSDT"
+PREFIXED = "http://127.0.0.1:1/futures/contract/public/depth?symbol=BTCUSDT"
+
+
+@pytest.mark.parametrize(("url", "code"), [(FUTURES, 1000), (PREFIXED, 1000), (FUTURES.replace("-v2", ""), 30000)])
+async def test_the_futures_host_is_meant_by_its_name_or_by_the_prefix(url: str, code: int) -> None:
+    _, link = linked()
+    answer = await link.call("GET", url, {}, b"", seconds=1)
+    assert json.loads(answer.body)["code"] == code
+
+
+@pytest.mark.parametrize("url", ["wss://openapi-ws-v2.bitmart.com/api?protocol=1.1", "ws://127.0.0.1:1/futures/api"])
+async def test_a_futures_stream_speaks_its_own_dialect(url: str) -> None:
+    _, link = linked()
+    socket = await link.connect(url, seconds=1)
+    await socket.send('{"action":"ping"}')
+    assert json.loads(await socket.receive())["group"] == "System"
+    await link.close()
+
+
 def live(client: Client) -> int:
     return len(client.simulator.exchange.accounts["main"].open)
 

@@ -146,7 +146,7 @@ class Queries:
     # -------------------------------------------------------------------------------------------- positions, settings
 
     def position(self, call: Call) -> object:
-        return [self._view(one).v1(call.now_ms) for one in self._positions(call)]
+        return [self._view(one).v1(call.now_ms) for one in self._positions(call, flat=False)]
 
     def position_v2(self, call: Call) -> object:
         """With a symbol also what is flat: two rows in hedge mode."""
