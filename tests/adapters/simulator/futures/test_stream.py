@@ -113,7 +113,7 @@ def test_what_is_private_needs_a_login_and_says_so_in_the_venues_spelling() -> N
     }
 
 
-@pytest.mark.parametrize("wrong", [{0: "nobody"}, {1: str(NOW - 60_001)}, {1: "soon"}, {2: "0" * 64}])
+@pytest.mark.parametrize("wrong", [{0: "nobody"}, {1: "soon"}, {2: "0" * 64}, {3: "web", 2: ""}])
 def test_a_login_that_proves_nothing_is_refused_and_the_connection_is_closed(wrong: dict[int, str]) -> None:
     one = trader()
     listener = Listener(one, one.connect(private=True).connection)
@@ -125,6 +125,17 @@ def test_a_login_that_proves_nothing_is_refused_and_the_connection_is_closed(wro
     assert answer["error"].startswith("access failed: openapi auth: apiKey ")
     assert one.key not in answer["error"]
     assert listener.connection.closed
+
+
+@pytest.mark.parametrize(("age", "taken"), [(60_000, True), (60_001, False), (-60_001, False)])
+def test_a_login_is_good_for_a_minute(age: int, *, taken: bool) -> None:
+    one = trader()
+    listener = Listener(one, one.connect(private=True).connection)
+    at = NOW - age
+    (answer,) = listener.say(
+        {"action": "access", "args": [one.key, str(at), one.sign(at, b"bitmart.WebSocket"), "web"]}
+    )
+    assert answer["success"] is taken
 
 
 def test_a_public_connection_takes_no_login_and_a_private_one_no_market_data() -> None:
