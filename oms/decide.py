@@ -24,7 +24,7 @@ from oms.breaks.state import DEFAULT_POLICY, Policy, blocking
 from oms.errors import InvalidOrderError, UnknownOrderError, UnknownSymbolError
 from oms.instrument import Instrument
 from oms.order import decisions as orders
-from oms.order.events import CommissionReported, OrderEvent, OrderFilled, OrderRequested, TradeBusted
+from oms.order.events import CancelRequested, CommissionReported, OrderEvent, OrderFilled, OrderRequested, TradeBusted
 from oms.order.holds import contracts, hold
 from oms.order.messages import AmendOrder, CancelOrder, OrderNews, PlaceOrder
 from oms.order.state import Order
@@ -213,7 +213,8 @@ class Decider:
         market = book.positions.get(position_stream(self.account, symbol, _NET), FLAT)
         if reduces(side, leg, reduce_only=command.reduce_only):
             closable = max(signed(side, held.quantity).copy_negate(), ZERO)
-            available = EXACT.subtract(closable, book.held.get(contracts(symbol, leg, side), ZERO))
+            closing = ZERO if command.trigger is not None else book.held.get(contracts(symbol, leg, side), ZERO)
+            available = EXACT.subtract(closable, closing)
         else:
             available = book.available(settle)
         return Facts(
@@ -293,8 +294,24 @@ def _order(book: Book, stream: str, events: Sequence[OrderEvent], facts: list[Fa
         if type(event) in MOVING:
             leg = position_stream(order.request.account, order.request.symbol, order.request.position_leg)
             for change in _moved(book.positions.get(leg, FLAT), order, event):
-                facts.append((leg, change, book.leg(leg, change)))  # noqa: PERF401  # folds as it goes
+                after = book.leg(leg, change)
+                facts.append((leg, change, after))
+                if not after.quantity and traded(leg).base is None:
+                    _unprotect(book, order, after, facts)
     return book.orders.get(stream)
+
+
+def _unprotect(book: Book, order: Order, flat: Position, facts: list[Fact]) -> None:
+    """Ask for the end of every order that waited to close a leg which is flat now: what is left of a bracket would
+    close the next position (S27, S28). One commit with the fill, so that no restart comes between.
+    """
+    market = (order.request.symbol, order.request.position_leg)
+    for stream in list(book.open):
+        each = book.orders[stream]
+        protects = each.waits and each.request.reduces and each.origin is None
+        if protects and not each.cancels and (each.request.symbol, each.request.position_leg) == market:
+            end = CancelRequested(request_id=f"flat{flat.version}", reason="the position that it closes is flat")
+            facts.append((stream, end, book.order(stream, end)))
 
 
 def _about_leg(book: Book, stream: str, news: LegNews, facts: list[Fact]) -> State:

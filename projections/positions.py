@@ -1,17 +1,22 @@
 """The table `positions`: one row a leg."""
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Final
 
 from msgspec import Struct
 
 from oms.book import position_stream
+from oms.order.events import OrderFilled, OrderRequested, TradeBusted
+from oms.order.state import EXTERNAL
 from oms.position.state import FLAT, Position
 from oms.sums import traded
-from oms.values import AccountId, PositionLeg, Symbol
+from oms.values import EXACT, ZERO, AccountId, PositionLeg, Symbol, signed
 from projections.accounts import Accounts, Fact
-from projections.rows import PositionRow
+from projections.rows import PositionRow, readable
 from projections.table import Table
+
+UNATTRIBUTED: Final = "unattributed"  # whose trades are of orders that nobody here asked for
 
 _TYPES: Final[Mapping[str, str]] = {
     "account": "text",
@@ -30,12 +35,14 @@ _TYPES: Final[Mapping[str, str]] = {
     "margin_mode": "text",
     "margin": "numeric",
     "funding": "numeric",
+    "shares": "jsonb",
 }
 
 
 class _Touched(Struct, frozen=True, gc=False):
     account: AccountId
     state: Position
+    shares: Mapping[str, Decimal]
     updated_ns: int
     position: int
 
@@ -48,6 +55,7 @@ class Positions:
     def __init__(self, table: str = "positions") -> None:
         self.table = Table(table, PositionRow, key=("account", "symbol", "leg"), types=_TYPES)
         self._touched: dict[str, _Touched] = {}
+        self._shares: dict[str, dict[str, Decimal]] = {}  # by stream of a leg
 
     def recall(self, rows: Sequence[PositionRow], accounts: Accounts) -> None:
         """Put the legs back into the books."""
@@ -63,13 +71,37 @@ class Positions:
                 margin_mode=row.margin_mode,
                 funding=row.funding,
             )
-            accounts.book(row.account).recall(position_stream(row.account, row.symbol, row.leg), leg)
+            stream = position_stream(row.account, row.symbol, row.leg)
+            accounts.book(row.account).recall(stream, leg)
+            self._shares[stream] = dict(row.shares)
 
     def fold(self, fact: Fact) -> None:
         told = fact.recorded
-        if told.stream[0] == "p":
-            state = fact.book.positions.get(told.stream, FLAT)
-            self._touched[told.stream] = _Touched(fact.account, state, told.meta.recorded_ns, told.position)
+        match told.event:
+            case OrderFilled() | TradeBusted() as event if fact.story is not None:
+                self._touch(self._share(fact.story.order.request, event), fact)
+            case _ if told.stream[0] == "p":
+                self._touch(told.stream, fact)
+            case _:
+                pass
+
+    def _share(self, request: OrderRequested, event: OrderFilled | TradeBusted) -> str:
+        """Move the share of whoever asked for the order, and return the stream of the leg."""
+        stream = position_stream(request.account, request.symbol, request.position_leg)
+        owner = UNATTRIBUTED if request.strategy == EXTERNAL else readable(request.strategy)
+        change = signed(request.side, event.quantity)
+        if isinstance(event, TradeBusted):
+            change = change.copy_negate()
+        shares = self._shares.setdefault(stream, {})
+        share = EXACT.add(shares.pop(owner, ZERO), change)
+        if share:
+            shares[owner] = share
+        return stream
+
+    def _touch(self, stream: str, fact: Fact) -> None:
+        state, told = fact.book.positions.get(stream, FLAT), fact.recorded
+        shares = dict(self._shares.get(stream, {}))
+        self._touched[stream] = _Touched(fact.account, state, shares, told.meta.recorded_ns, told.position)
 
     def drain(self) -> Sequence[PositionRow]:
         touched, self._touched = self._touched, {}
@@ -96,4 +128,5 @@ def _row(stream: str, touched: _Touched) -> PositionRow:
         margin_mode=state.margin_mode,
         margin=state.margin if traded(stream).base is None else None,
         funding=state.funding,
+        shares=touched.shares,
     )

@@ -121,6 +121,7 @@ class FillRow(Struct, frozen=True, kw_only=True, gc=False):
 class PositionRow(Struct, frozen=True, kw_only=True, gc=False):
     """One leg: signed `quantity` and `open_cost`; `commissions` paid so far by currency, `realized` before them.
 
+    `shares` is how much of it each strategy's trades moved; they add up to `quantity`.
     `margin` backs the leg and is None on spot; `funding` is what was received less what was paid.
     """
 
@@ -140,6 +141,7 @@ class PositionRow(Struct, frozen=True, kw_only=True, gc=False):
     margin_mode: MarginMode | None
     margin: Decimal | None
     funding: Decimal
+    shares: Mapping[str, Decimal]
 
     @property
     def position_leg(self) -> PositionLeg:

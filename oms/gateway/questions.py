@@ -2,6 +2,7 @@
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Final, TypeVar
 
 import msgspec
@@ -39,7 +40,7 @@ from oms.gateway.views import (
 from oms.order.state import Order, fold
 from oms.ports import StoredEvent
 from oms.store.codec import decode, decode_meta
-from oms.values import AccountId, ClientOrderId
+from oms.values import EXACT, ZERO, AccountId, ClientOrderId
 
 PAGES_MAX: Final = 10  # of the log, looked through for one answer that shows few of its events
 PAGE: Final = 1_000
@@ -105,7 +106,7 @@ class Questions:
         accounts = self._scope(caller, query.account)
         reads = await self._asked(query)
         listing = await reads.positions(accounts=accounts)
-        items = [shown(PositionView, row) for row in listing.rows]
+        items = [shown(PositionView, row, shares=_shares(caller, row)) for row in listing.rows]
         seen = {(item.account, item.symbol, item.leg): item for item in items if caller.trades(item.symbol)}
         page, following = _page(seen, query.limit, query.cursor)
         return Positions(position=listing.position, items=page, next_cursor=following)
@@ -116,7 +117,8 @@ class Questions:
         reads = await self._asked(query)
         listing = await reads.balances(accounts=accounts)
         items = [shown(BalanceView, row) for row in listing.rows]
-        page, following = _page({(item.account, item.currency): item for item in items}, query.limit, query.cursor)
+        found = {(item.account, item.wallet, item.currency): item for item in items}
+        page, following = _page(found, query.limit, query.cursor)
         return Balances(position=listing.position, items=page, next_cursor=following)
 
     async def breaks(self, caller: Caller, query: BreaksQuery) -> Breaks:
@@ -248,3 +250,13 @@ def _position(cursor: str) -> int:
     if not (cursor.isascii() and cursor.isdigit() and len(cursor) < 19):  # noqa: PLR2004  # below 2**63
         raise InvalidQueryError("the cursor is none that this list gave out")
     return int(cursor)
+
+
+def _shares(caller: Caller, row: object) -> Mapping[str, Decimal]:
+    """Return what of a leg's shares `caller` may see: another strategy's are nobody's business."""
+    leg = shown(PositionView, row)
+    if caller.admin:
+        return leg.shares
+    own = leg.shares.get(caller.strategy, ZERO)
+    seen = {str(caller.strategy): own, "others": EXACT.subtract(leg.quantity, own)}
+    return {owner: share for owner, share in seen.items() if share}

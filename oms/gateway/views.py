@@ -108,7 +108,8 @@ class FillView(View, frozen=True, kw_only=True):
 class PositionView(View, frozen=True, kw_only=True):
     """One leg: signed quantity in base units or contracts; `commissions` by currency, other amounts in quote units.
 
-    `margin` backs the leg of a perpetual; `funding` is what was received less what was paid.
+    `shares` is how much of it the trades of each strategy moved, and adds up to `quantity`; a strategy sees its own and
+    the sum of the `others`. `margin` backs the leg of a perpetual; `funding` is what was received less what was paid.
     """
 
     account: str
@@ -124,6 +125,7 @@ class PositionView(View, frozen=True, kw_only=True):
     margin_mode: MarginMode | None = None
     margin: Decimal | None = None
     funding: Decimal
+    shares: Mapping[str, Decimal]
     updated_at: datetime | None = None
 
 

@@ -1,5 +1,8 @@
 """Whether a new order makes sense for its market and its venue, pure: the command in, the request as recorded out."""
 
+from collections.abc import Iterator
+from decimal import Decimal
+
 from msgspec.structs import replace
 
 from oms.errors import InvalidOrderError, UnknownSymbolError
@@ -164,6 +167,11 @@ def _contracts(command: PlaceOrder, instrument: Instrument, facts: Facts) -> Non
         raise InvalidOrderError(f"a {command.side} opens the {command.position_leg} leg and cannot be reduce-only")
     if closes and (command.take_profit is not None or command.stop_loss is not None):
         raise InvalidOrderError("take_profit and stop_loss come with an order that opens")
+    for what, price in _waited_for(command):
+        try:
+            instrument.price(price)
+        except InvalidOrderError as error:
+            raise type(error)(f"{what}: {error.cause}") from error
     leverage = command.leverage
     if leverage is None:
         return
@@ -175,6 +183,16 @@ def _contracts(command: PlaceOrder, instrument: Instrument, facts: Facts) -> Non
         )
 
 
+def _waited_for(command: PlaceOrder) -> Iterator[tuple[str, Decimal]]:
+    """Yield the prices that an order waits for, or that protect it."""
+    if command.trigger is not None:
+        yield "trigger", command.trigger.price
+    if command.take_profit is not None:
+        yield "take_profit", command.take_profit.price
+    if command.stop_loss is not None:
+        yield "stop_loss", command.stop_loss.price
+
+
 def _backed(request: OrderRequested, command: PlaceOrder, instrument: Instrument, facts: Facts) -> OrderRequested:
     """Return the request with what only a perpetual has."""
     return replace(
@@ -183,8 +201,15 @@ def _backed(request: OrderRequested, command: PlaceOrder, instrument: Instrument
         leverage=command.leverage,
         margin_mode=command.margin_mode,
         margin_leverage=command.leverage or facts.leverage,
-        reference_price=facts.mark if request.price is None else None,
+        reference_price=_valued_at(request, command, facts),
         trigger=command.trigger,
         take_profit=command.take_profit,
         stop_loss=command.stop_loss,
     )
+
+
+def _valued_at(request: OrderRequested, command: PlaceOrder, facts: Facts) -> Decimal | None:
+    """Return what a market order is valued at: where it waits for a price, that one, else the mark."""
+    if request.price is not None:
+        return None
+    return facts.mark if command.trigger is None else command.trigger.price

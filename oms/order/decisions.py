@@ -214,6 +214,7 @@ def external(report: OrderReport, account: AccountId, contract_size: Decimal = O
         reduce_only=leg is PositionLeg.NET and report.effect is PositionEffect.CLOSE,
         leverage=report.leverage or None,
         origin=report.origin or Origin.EXTERNAL,
+        conditional=report.trigger_price is not None and report.triggered_by is None,
     )
     return (seen, *_shown(report, evolve(None, seen)))
 

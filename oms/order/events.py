@@ -87,6 +87,7 @@ class ExternalOrderSeen(_Event, frozen=True, tag="external-order-seen/1"):
     reduce_only: bool = False
     leverage: Decimal | None = None
     origin: Origin = Origin.EXTERNAL
+    conditional: bool = False  # it waits for a price
     strategy: StrategyId | None = None
     parent: ClientOrderId | None = None
 

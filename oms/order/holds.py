@@ -46,10 +46,13 @@ def widest(order: Order) -> Order:
 
 
 def _contract_hold(order: Order, settle: Purse) -> tuple[Purse, Decimal]:
-    """A perpetual's order holds margin if it may open, and contracts of its leg if it can only close."""
+    """A perpetual's order holds margin if it may open, and contracts of its leg if it can only close.
+
+    One that closes once its price comes holds nothing until then: a take-profit and a stop-loss stand for one position.
+    """
     request = order.request
     purse = contracts(request.symbol, request.position_leg, request.side) if request.reduces else settle
-    if order.life in CLOSED:
+    if order.life in CLOSED or (order.waits and request.reduces):
         return purse, ZERO
     return purse, order.leaves_quantity if request.reduces else margin(request, order.cum_quantity)
 

@@ -101,6 +101,7 @@ class Order(Struct, frozen=True, kw_only=True, gc=False):
     amends: tuple[Amend, ...] = ()  # changes not yet shown or refused, in the order they were asked for
     amends_known: tuple[str, ...] = ()  # every change ever asked for
     original: OrderRequested | None = None  # what was asked at first, once a change was applied
+    conditional: bool = False  # it began as one that waits for a price
     triggered: bool = False  # the price it waited for has come
     reason: str | None = None  # why it was denied, refused, in doubt or ended
     flagged: bool = False  # the venue contradicted itself or us: a person should look
@@ -140,7 +141,7 @@ class Order(Struct, frozen=True, kw_only=True, gc=False):
     @property
     def waits(self) -> bool:
         """Whether it still waits for its trigger: the venue keeps it apart from the orders of the book."""
-        return self.request.trigger is not None and not self.triggered
+        return self.conditional and not self.triggered
 
 
 def status(order: Order) -> OrderStatus:
@@ -235,7 +236,7 @@ def fold(history: Iterable[OrderEvent]) -> Order | None:
 def _opened(event: OrderEvent) -> Order:
     match event:
         case OrderRequested():
-            return Order(request=event, life=NEW, version=1)
+            return Order(request=event, life=NEW, version=1, conditional=event.trigger is not None)
         case ExternalOrderSeen():
             request = OrderRequested(
                 account=event.account,
@@ -259,6 +260,7 @@ def _opened(event: OrderEvent) -> Order:
                 version=1,
                 venue_order_id=event.venue_order_id,
                 origin=event.origin,
+                conditional=event.conditional,
                 parent=event.parent,
             )
         case _:

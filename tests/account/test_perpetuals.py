@@ -11,8 +11,9 @@ from msgspec.structs import replace
 from oms.account.events import BalanceAdjusted, PositionModeSet
 from oms.book import Book, account_stream, order_stream, position_stream
 from oms.decide import Decided, Decider, Said
-from oms.errors import BelowMinimumError, CommandRefusedError, InvalidOrderError
+from oms.errors import BelowMinimumError, CommandRefusedError, InvalidOrderError, OffGridError
 from oms.order.events import OrderDenied
+from oms.order.holds import contracts
 from oms.order.messages import CancelOrder
 from oms.order.state import CLOSED, Life, Order
 from oms.position.events import FillBooked
@@ -23,8 +24,10 @@ from oms.values import (
     EXACT,
     AccountId,
     ClientOrderId,
+    Crossing,
     Currency,
     OrderType,
+    PositionEffect,
     PositionLeg,
     PositionMode,
     Provenance,
@@ -35,6 +38,7 @@ from oms.values import (
     VenueOrderId,
     Wallet,
 )
+from oms.venue import Protection, Trigger
 from tests.order.story import BTC_PERPETUAL, BTC_USDT, FUTURES, SPOT, asking, shown, trade
 
 MAIN = AccountId("main")
@@ -233,6 +237,91 @@ def test_s25_a_canceled_reduce_gives_back_what_it_would_have_closed() -> None:
     desk.fill(first, "1")
     desk.say(((order_stream(MAIN, name), ended),))
     assert desk.place(BUY, "2", reduce_only=True).life is Life.SENDING
+
+
+STOP = Trigger(price=Decimal(26000), when=Crossing.FALLS_TO)
+TARGET = Trigger(price=Decimal(28000), when=Crossing.RISES_TO)
+
+
+def protected(desk: Desk) -> tuple[Order, Order]:
+    """Five long, with a stop and a target for all of it."""
+    desk.traded(BUY, "5")
+    fields = {"reduce_only": True, "type": OrderType.MARKET, "price": None}
+    return tuple(desk.place(SELL, "5", trigger=trigger, **fields) for trigger in (STOP, TARGET))  # type: ignore[return-value]
+
+
+def named(order: Order) -> str:
+    return order_stream(MAIN, order.request.client_order_id)
+
+
+def test_a_stop_and_a_target_stand_for_the_same_contracts() -> None:
+    desk = Desk(mode=PositionMode.ONE_WAY)
+    stop, target = protected(desk)
+    assert (stop.life, target.life) == (Life.SENDING, Life.SENDING)
+    assert desk.place(SELL, "5", reduce_only=True).life is Life.SENDING  # nor do they keep anybody from closing
+    assert desk.place(SELL, "6", reduce_only=True, trigger=STOP).life is Life.DENIED
+
+
+def test_s28_when_one_of_a_bracket_fills_the_other_is_canceled_once() -> None:
+    desk = Desk(mode=PositionMode.ONE_WAY)
+    stop, target = protected(desk)
+    name = target.request.client_order_id
+    fired = shown(VenueOrderStatus.NEW, symbol=PERPETUAL, client_order_id=name, venue_order_id="v7", triggered_by="v2")
+    desk.say(((named(target), fired),))
+    assert desk.book.held[contracts(PERPETUAL, NET, SELL)] == 5
+    desk.fill(target, "2", "28000")
+    assert not desk.book.orders[named(stop)].cancels
+    desk.fill(target, "3", "28000")
+    assert len(desk.book.orders[named(stop)].cancels) == 1
+    assert not desk.book.orders[named(target)].cancels
+    restarted = Desk(mode=PositionMode.ONE_WAY)
+    for stream, event in desk.events:
+        restarted.book.apply(stream, event)  # type: ignore[arg-type]
+    assert restarted.book.orders[named(stop)].cancels == desk.book.orders[named(stop)].cancels
+
+
+def test_s27_a_human_who_closes_the_position_leaves_no_protection_behind() -> None:
+    desk = Desk(mode=PositionMode.ONE_WAY)
+    orders = protected(desk)
+    seen = shown(
+        VenueOrderStatus.NEW,
+        symbol=PERPETUAL,
+        client_order_id=None,
+        side=SELL,
+        quantity=Decimal(5),
+        order_type="market",
+    )
+    closed = trade("x1", "5", "27000", symbol=PERPETUAL, client_order_id=None)
+    desk.say((("order/main/externalv1", seen), ("order/main/externalv1", closed)))
+    assert desk.leg().quantity == 0
+    assert all(desk.book.orders[named(order)].cancels for order in orders)
+
+
+def test_somebody_elses_protection_keeps_nobody_from_closing() -> None:
+    desk = Desk(mode=PositionMode.ONE_WAY)
+    desk.traded(BUY, "5")
+    seen = shown(
+        VenueOrderStatus.NEW,
+        symbol=PERPETUAL,
+        client_order_id=None,
+        side=SELL,
+        effect=PositionEffect.CLOSE,
+        quantity=Decimal(5),
+        trigger_price=Decimal(26000),
+    )
+    desk.say((("order/main/externalv1", seen),))
+    close = desk.place(SELL, "5", reduce_only=True)
+    assert close.life is Life.SENDING
+    desk.fill(close, "5")
+    assert not desk.book.orders["order/main/externalv1"].cancels  # whoever made it looks after it
+
+
+@pytest.mark.parametrize("what", ["trigger", "take_profit", "stop_loss"])
+def test_what_an_order_waits_for_is_on_the_grid(what: str) -> None:
+    off = Decimal("26000.05")
+    terms = Trigger(price=off, when=Crossing.FALLS_TO) if what == "trigger" else Protection(price=off)
+    with pytest.raises(OffGridError, match=what):
+        Desk().place(BUY, "1", **{what: terms})
 
 
 def test_s40_a_flip_is_two_bookings_of_one_trade() -> None:

@@ -3,6 +3,8 @@
 from decimal import Decimal
 
 import pytest
+from hypothesis import given as forall
+from hypothesis import strategies as st
 
 from oms.errors import CorruptStreamError
 from oms.order.messages import BustReport, SubmitAccepted, SubmitRefused, SubmitUnknown
@@ -186,3 +188,38 @@ def test_a_hole_in_the_log_is_not_passed(story: Recorder) -> None:
     history = stored(story)
     with pytest.raises(CorruptStreamError, match="right after"):
         Twin().apply([*history[:3], *history[4:]])
+
+
+@forall(
+    trades=st.lists(
+        st.tuples(st.sampled_from(["ann", "bob", "cy", None]), st.sampled_from(Side), st.integers(1, 4), st.booleans()),
+        max_size=12,
+    )
+)
+def test_s51_the_shares_of_a_leg_add_up_to_it(trades: list[tuple[str | None, Side, int, bool]]) -> None:
+    story = Recorder(usdt="1000000", btc="1000")
+    expected: dict[str, int] = {}
+    for n, (who, side, quantity, busted) in enumerate(trades):
+        name = f"c{n}"
+        if who is None:
+            seen = shown(
+                VenueOrderStatus.NEW,
+                client_order_id=None,
+                venue_order_id=f"v{n}",
+                side=side,
+                quantity=Decimal(quantity),
+            )
+            name = f"externalv{n}"
+            story.hear(name, seen)
+        else:
+            story.place(name, strategy=who, side=side, quantity=Decimal(quantity))
+        story.hear(name, trade(f"t{n}", str(quantity), client_order_id=None, venue_order_id=f"v{n}"))
+        if busted:
+            story.hear(name, BustReport(exec_id=f"t{n}"))
+        else:
+            owner = who or "unattributed"
+            expected[owner] = expected.get(owner, 0) + (quantity if side is Side.BUY else -quantity)
+    legs = list(Told(story).rows["positions"].values())
+    assert [dict(leg.shares) for leg in legs] == [{who: n for who, n in expected.items() if n}] * bool(trades)
+    for leg in legs:
+        assert sum(leg.shares.values()) == leg.quantity

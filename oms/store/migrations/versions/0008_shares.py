@@ -1,0 +1,15 @@
+"""Whose a position is: the share of every strategy in each leg."""
+
+from pathlib import Path
+from typing import Final
+
+from oms.store.database import run_script
+
+revision: Final = "0008"
+down_revision: Final = "0007"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    run_script(Path(__file__).with_suffix(".sql"))
