@@ -38,8 +38,8 @@ def up(
     """Run the OMS until SIGTERM or Ctrl-C; it drains before it stops."""
     parts: Parts = context.obj
     settings, output = configured(config), Output(as_json=as_json)
-    log_to(None if verbose else settings.home / "logs")
     keys = connected_keys(settings, venue)  # before the loop: a person may be asked
+    log_to(None if verbose else settings.home / "logs")
     announced = ExitStack()
 
     def announce(system: System, url: str) -> None:

@@ -15,6 +15,7 @@ import pytest
 from adapters.simulator.server import Urls, serve
 from adapters.simulator.simulator import Simulator
 from oms.cli import connect as connecting
+from oms.cli import running
 from oms.config import Config, Secret
 from oms.runtime import SystemClock, Tasks
 from oms.values import AccountId
@@ -60,6 +61,8 @@ def ask(oms: Oms, exchange: Urls, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         ("OMS_BITMART_FUTURES_URL", exchange.futures_url),
     ):
         monkeypatch.setenv(name, value)
+
+    monkeypatch.setattr(running, "log_to", lambda _: None)  # the log of this process is the other tests' too
 
     def run(lines: tuple[str, ...], *arguments: str) -> Any:
         monkeypatch.setattr(sys, "stdin", io.StringIO("".join(line + "\n" for line in lines)))

@@ -117,7 +117,7 @@ async def test_a_cursor_from_elsewhere_is_refused(house: House) -> None:
     assert (answer.status, answer.json["code"]) == (422, "invalid_query")
 
 
-@pytest.mark.parametrize("path", ["/", "/v1/candles", "/v1/orders/a/b/c", "/v2/orders"])
+@pytest.mark.parametrize("path", ["/", "/v1/options", "/v1/orders/a/b/c", "/v2/orders"])
 async def test_what_is_not_offered_is_not_found(house: House, path: str) -> None:
     answer = await house.call("GET", path)
     assert (answer.status, answer.json["code"], answer.json["outcome"]) == (404, "not_found", "none")
