@@ -18,6 +18,7 @@ from oms.values import (
     OrderType,
     PositionLeg,
     PositionMode,
+    PriceSource,
     Side,
     TimeInForce,
     Wallet,
@@ -47,8 +48,8 @@ def checked(command: PlaceOrder, facts: Facts) -> OrderRequested:
     _sized(command, can)
     if instrument.wallet is _FUTURES:
         _contracts(command, instrument, facts)
-    elif command.leverage is not None or command.margin_mode is not None:
-        raise InvalidOrderError(f"{command.symbol} is spot: it takes neither leverage nor margin_mode")
+    else:
+        _spot(command)
     price = None if command.price is None else instrument.price(command.price)
     quantity = None if command.quantity is None else instrument.quantity(command.quantity)
     notional = None if command.notional is None else instrument.notional(command.notional)
@@ -70,6 +71,9 @@ def checked(command: PlaceOrder, facts: Facts) -> OrderRequested:
         position_leg=command.position_leg,
         fee_rate=max(ZERO, instrument.taker_fee),
         tags=command.tags,
+        trigger=command.trigger,
+        take_profit=command.take_profit,
+        stop_loss=command.stop_loss,
     )
     return request if instrument.wallet is _SPOT else _backed(request, command, instrument, facts)
 
@@ -156,6 +160,16 @@ def _sized(command: PlaceOrder, can: Capabilities) -> None:
         raise InvalidOrderError(f"a {command.type} {command.side} is sized by {wanted}, and by that alone")
 
 
+def _spot(command: PlaceOrder) -> None:
+    """Refuse what only a perpetual takes."""
+    if command.leverage is not None or command.margin_mode is not None:
+        raise InvalidOrderError(f"{command.symbol} is spot: it takes neither leverage nor margin_mode")
+    if command.trigger is not None and command.trigger.by is not PriceSource.LAST:
+        raise InvalidOrderError(f"{command.symbol} is spot: a trigger goes by the last price, not {command.trigger.by}")
+    if command.trigger is not None and (command.post_only or command.time_in_force is not _GTC):
+        raise InvalidOrderError("what waits for a trigger on spot is neither post-only nor timed")
+
+
 def _contracts(command: PlaceOrder, instrument: Instrument, facts: Facts) -> None:
     """Refuse what contradicts itself on a perpetual, or the mode that the account is in."""
     net = command.position_leg is _NET
@@ -202,9 +216,6 @@ def _backed(request: OrderRequested, command: PlaceOrder, instrument: Instrument
         margin_mode=command.margin_mode,
         margin_leverage=command.leverage or facts.leverage,
         reference_price=_valued_at(request, command, facts),
-        trigger=command.trigger,
-        take_profit=command.take_profit,
-        stop_loss=command.stop_loss,
     )
 
 

@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 
+import msgspec
 import pytest
 
 from oms.errors import (
@@ -33,12 +34,15 @@ from oms.risk import Facts, Limits
 from oms.values import (
     AccountId,
     ClientOrderId,
+    Crossing,
     OrderStatus,
     OrderType,
+    PriceSource,
     Side,
     TimeInForce,
     VenueOrderId,
 )
+from oms.venue import Trigger
 from tests.order.story import BTC_USDT, RICH, SPOT, asking, given, requested, sent, shown, trade
 
 V1 = VenueOrderId("v1")
@@ -82,6 +86,33 @@ def test_s21_an_order_beyond_the_funds_is_denied_and_says_the_figures() -> None:
     )
     enough = Facts(instrument=BTC_USDT, capabilities=SPOT, available=Decimal("200.2"))
     assert decisions.place(asking(), None, enough, Limits())[1] == events.SendStarted(attempt=1)
+
+
+WAITS = msgspec.structs.replace(SPOT, triggers=True)
+WAITING = Facts(instrument=BTC_USDT, capabilities=WAITS, available=Decimal(10**9))
+STOP = Trigger(price=Decimal(90), when=Crossing.FALLS_TO)
+
+
+def test_a_spot_order_that_waits_leaves_with_its_trigger_and_never_without_it() -> None:
+    asked, sent_off = decisions.place(asking(trigger=STOP), None, WAITING, Limits())
+    assert isinstance(asked, events.OrderRequested)
+    assert asked.trigger == STOP
+    assert sent_off == events.SendStarted(attempt=1)
+    with pytest.raises(InvalidOrderError, match="wait"):
+        decisions.place(asking(trigger=STOP), None, RICH, Limits())
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"trigger": msgspec.structs.replace(STOP, by=PriceSource.MARK)},
+        {"trigger": STOP, "post_only": True},
+        {"trigger": STOP, "time_in_force": TimeInForce.IOC},
+    ],
+)
+def test_what_spot_cannot_have_wait_is_refused_before_it_is_recorded(changes: dict[str, object]) -> None:
+    with pytest.raises(InvalidOrderError):
+        decisions.place(asking(**changes), None, WAITING, Limits())  # type: ignore[arg-type]
 
 
 def test_s18_while_halted_nothing_opens() -> None:
