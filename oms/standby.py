@@ -40,5 +40,6 @@ class Standby:
         await self._lease.acquire(standing_by=standing_by, follow=self._follow)
 
     async def _follow(self) -> None:
-        """Read what the log brought. Raises LogUnavailableError."""
-        self.warm = await recover(self._lease.account, self._log, closed_kept=CLOSED_KEPT, since=self.warm)
+        """Read what the log brought. Raises LogUnavailableError: then a book may be half way, and is thrown away."""
+        warm, self.warm = self.warm, None
+        self.warm = await recover(self._lease.account, self._log, closed_kept=CLOSED_KEPT, since=warm)

@@ -109,6 +109,10 @@ class MemoryLeases:
         if self._leases.get(account, ("", 0))[0] == holder:
             del self._leases[account]
 
+    def forget(self, account: AccountId) -> None:
+        """Lose the lease of `account`, as an operator's hand may."""
+        self._leases.pop(account, None)
+
     async def _asked(self) -> None:
         await asyncio.sleep(0)
         if self._faults.read():

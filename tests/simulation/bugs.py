@@ -11,21 +11,22 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from oms.book import Book
-from oms.decide import Addressed, Decided, Decider, Fact, Report, _order
+from oms.decide import Addressed, Decided, Decider, Report, Said
 from oms.dispatcher import Dispatcher, new_order, order_ref
-from oms.engine import Engine, Receipt, _Entry
-from oms.errors import LogUnavailableError
-from oms.order.decisions import record
+from oms.engine import Engine, Receipt
+from oms.errors import LogUnavailableError, Outcome
+from oms.gate import Gate
 from oms.order.events import SendStarted
-from oms.order.messages import AbsenceReport, OrderNews
+from oms.order.messages import AbsenceReport, OrderNews, PlaceOrder
 from oms.order.state import Order
 from oms.ports import AlreadyThere, Batch, Committed, Conflict, Fenced, NotCommitted, VenueMessage
-from oms.reconcile import address, found
-from oms.reports import OrderReport, TradeReport
-from oms.sums import State
+from oms.reconcile import found
+from oms.reports import TradeReport
+from oms.risk import Facts
+from oms.standby import Standby
 from oms.survey import Survey
-from oms.values import ClientOrderId, Provenance
-from oms.venue import Answer, Evidence, NoAnswerError
+from oms.values import ClientOrderId, ExecId, Provenance
+from oms.venue import Answer, Evidence, NoAnswerError, Venue
 from tests.simulation.running import Parts
 from tests.simulation.storage import Storage
 
@@ -36,10 +37,12 @@ RETRY_SECONDS: Final = 0.05
 class SendsBeforeCommit(Engine):
     """Hands an intent out as soon as it is decided."""
 
-    def _decide(self, entry: _Entry) -> None:
-        super()._decide(entry)
-        if isinstance(entry.outcome, Decided):
-            sends = [fact for fact in entry.outcome.facts if isinstance(fact[1], SendStarted)]
+    def _decide(self, said: Said, reply: asyncio.Future[Receipt]) -> None:
+        batch = self._open
+        super()._decide(said, reply)
+        outcome = batch.outcomes[-1]
+        if isinstance(outcome, Decided):
+            sends = [fact for fact in outcome.facts if isinstance(fact[1], SendStarted)]
             for listen in self.on_commit:
                 listen(sends)
 
@@ -47,10 +50,12 @@ class SendsBeforeCommit(Engine):
 class AnswersBeforeCommit(Engine):
     """Acknowledges a command as soon as it is decided."""
 
-    def _decide(self, entry: _Entry) -> None:
-        super()._decide(entry)
-        if isinstance(entry.outcome, Decided) and not entry.reply.done():
-            entry.reply.set_result(Receipt(self.position, entry.outcome.state, len(entry.outcome.facts)))
+    def _decide(self, said: Said, reply: asyncio.Future[Receipt]) -> None:
+        batch = self._open
+        super()._decide(said, reply)
+        outcome = batch.outcomes[-1]
+        if isinstance(outcome, Decided) and not reply.done():
+            reply.set_result(Receipt(self.position, outcome.state, len(outcome.facts)))
 
 
 class RetriesUnderOldNames(Engine):
@@ -82,7 +87,10 @@ class ResendsUnderAFreshId(Dispatcher):
             answer = await self._venue.submit(new_order(order))
         except NoAnswerError:
             fresh = ClientOrderId(f"{order.request.client_order_id}r")
-            answer = await self._venue.submit(replace(new_order(order), client_order_id=fresh))
+            try:
+                answer = await self._venue.submit(replace(new_order(order), client_order_id=fresh))
+            except NoAnswerError:
+                return await super()._ask_submit(order)
         return self._verdict(order, answer), answer.evidence
 
 
@@ -105,28 +113,17 @@ class CancelsFromMemory(Dispatcher):
             self._cancel_pending(stream, self._engine.book.orders[stream])
 
 
-class BooksAFillTwice(Decider):
-    """Forgets which trades it has booked."""
+class NamesTradesByWitness(Survey):
+    """Takes what the stream and the poll tell of one trade for two trades."""
 
-    def _report(self, book: Book, stream: str, report: Report, facts: list[Fact]) -> State | None:
-        order = book.orders.get(stream)
-        if order is None or not isinstance(report, TradeReport):
-            return super()._report(book, stream, report, facts)
-        return _order(book, stream, record(report, replace(order, trades=())), facts)
-
-
-class TellsEverything(Survey):
-    """Leaves it to the engine to find out what is news."""
-
-    async def record(self, answer: Answer) -> None:
-        account = self._recording.account
-        said: list[Addressed] = [
-            (address(account, report), report)
-            for report in answer.reports
-            if isinstance(report, OrderReport | TradeReport) and await self._recording.known(address(account, report))
+    async def _report(self, news: Sequence[Addressed], answer: Answer) -> None:
+        named = [
+            (stream, replace(report, exec_id=ExecId(f"{answer.source}{report.exec_id}")))
+            if isinstance(report, TradeReport)
+            else (stream, report)
+            for stream, report in news
         ]
-        if said:
-            await self._recording.report(said, source=answer.source)
+        await super()._report(named, answer)
 
 
 class CouldNotAskIsNotFound(Survey):
@@ -163,6 +160,41 @@ class SkipsTheFence(Storage):
             self._epochs[batch.account] = current
 
 
+class KeepsItsEpoch(Engine):
+    """After a commit that nobody could tell of it reads the log and goes on, while that commit may still land (it was
+    in the product, as a known limit).
+    """
+
+    async def _lose(self, reason: str, outcome: Outcome) -> None:
+        await super()._lose(reason, "none")
+
+
+class SendsOnAStaleLease(Gate):
+    """Sends what was committed long ago, when the account was still its own."""
+
+    def _pass(self) -> Venue:
+        return self._venue
+
+
+class ReadsOnInAHalfReadBook(Standby):
+    """Goes on after a read that broke off, from where the last whole one ended (it was in the product for an hour)."""
+
+    async def _follow(self) -> None:
+        warm = self.warm
+        try:
+            await super()._follow()
+        except LogUnavailableError:
+            self.warm = warm
+            raise
+
+
+class ForgetsHalts(Decider):
+    """Looks at no halt."""
+
+    def _facts(self, command: PlaceOrder, book: Book) -> Facts:
+        return replace(super()._facts(command, book), halted=None)
+
+
 class Planted(Struct, frozen=True):
     """One bug: what to run instead, and the invariants of which one must notice."""
 
@@ -177,8 +209,12 @@ BUGS: Final[Mapping[str, Planted]] = {
     "resend blindly": Planted(Parts(dispatcher=ResendsBlindly), frozenset({"I2", "I3"})),
     "cancel from memory": Planted(Parts(dispatcher=CancelsFromMemory), frozenset({"I3"})),
     "retry under old names": Planted(Parts(engine=RetriesUnderOldNames), frozenset({"I19"})),
-    "book a fill twice": Planted(Parts(decider=BooksAFillTwice, survey=TellsEverything), frozenset({"I8"})),
+    "book a fill twice": Planted(Parts(survey=NamesTradesByWitness), frozenset({"I5", "I8"})),
     "could not ask is not found": Planted(Parts(survey=CouldNotAskIsNotFound), frozenset({"I10"})),
     "not found is absent": Planted(Parts(survey=NotFoundIsAbsent), frozenset({"I10"})),
+    "keep the epoch": Planted(Parts(engine=KeepsItsEpoch), frozenset({"I4", "I12", "I13", "I19"})),
+    "send on a stale lease": Planted(Parts(gate=SendsOnAStaleLease), frozenset({"I14"})),
+    "read on in a half read book": Planted(Parts(standby=ReadsOnInAHalfReadBook), frozenset({"I12", "I19"})),
+    "forget halts": Planted(Parts(decider=ForgetsHalts), frozenset({"I20"})),
     "skip the fence": Planted(Parts(storage=SkipsTheFence), frozenset({"I14"})),
 }

@@ -5,14 +5,15 @@ The witness folds every committed event in the moment of its commit and keeps it
 at most one acceptance per client order id, I3 a send only after its intent is committed, I4 acknowledged commands are
 in the log, I5 position = sum of fills = the venue's, I7 balances equal the venue's at rest, I8 each trade once, I9
 life moves along the table, I10 no doubt is left, none without evidence, I12 memory = fold of the log, I13 the log is
-whole, I14 a fenced writer never lands, I15 nothing is spent twice, I19 nothing grows or runs without end.
+whole, I14 a fenced writer never lands, and sends nothing for long, I15 nothing is spent twice, I18 no secret is kept,
+I19 nothing grows or runs without end, I20 a halted account sends nothing that opens.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Final, TypeVar
 
-from oms.account.events import BalanceAdjusted
+from oms.account.events import BalanceAdjusted, TradingHalted, TradingResumed
 from oms.book import Book
 from oms.engine import Engine
 from oms.errors import CorruptStreamError
@@ -49,7 +50,8 @@ MOVES: Final[Mapping[Life, frozenset[Life]]] = {
     Life.NEW: frozenset({Life.DENIED, Life.SENDING, Life.WORKING, Life.FILLED}),
     Life.DENIED: frozenset({Life.WORKING, Life.FILLED}),
     Life.SENDING: frozenset(
-        {Life.WORKING, Life.REJECTED, Life.IN_DOUBT, Life.FILLED, Life.CANCELED, Life.EXPIRED},
+        # Denied: a halt stopped it at the last gate, before a byte left.
+        {Life.WORKING, Life.REJECTED, Life.IN_DOUBT, Life.FILLED, Life.CANCELED, Life.EXPIRED, Life.DENIED},
     ),
     Life.IN_DOUBT: frozenset({Life.WORKING, Life.REJECTED, Life.FILLED, Life.CANCELED, Life.EXPIRED, Life.VANISHED}),
     Life.WORKING: frozenset({Life.FILLED, Life.CANCELED, Life.EXPIRED, Life.REJECTED, Life.VANISHED}),
@@ -72,6 +74,7 @@ class Witness:
         self.booked: dict[str, Decimal] = {}  # by position stream: the signed sum of bookings
         self.totals: dict[str, Decimal] = {}
         self.versions: dict[str, int] = {}
+        self.halted = False
         self.head = 0
         self.epoch = 0
         self._say = say
@@ -87,6 +90,10 @@ class Witness:
             match event:
                 case FillBooked():
                     self.booked[stored.stream] = self.booked.get(stored.stream, ZERO) + event.quantity
+                case TradingHalted():
+                    self.halted = True
+                case TradingResumed():
+                    self.halted = False
                 case BalanceAdjusted():
                     self._own(event.currency, event.change)
                 case _ if stored.stream.startswith("order/"):
@@ -133,6 +140,8 @@ class Witness:
                 self.external.add(stored.stream)
             case SendStarted(attempt=1):
                 self._spent(stored.stream, after)
+                if self.halted:
+                    self._say("I20", f"{stored.stream} is sent while trading is halted")
             case _:
                 self._doubt(stored, before, after, event)
 
@@ -232,6 +241,17 @@ def replayed(engine: Engine, storage: Storage) -> Iterable[tuple[str, str]]:
     wrong = verify(storage.sealed())
     if wrong is not None:
         yield "I13", f"the seal of position {wrong} is broken"
+
+
+def discreet(secret: str, storage: Storage) -> Iterable[tuple[str, str]]:
+    """Yield where the account's secret stands in the log (I18)."""
+    known = secret.encode()
+    for stored in storage.events:
+        if known in stored.state:
+            yield "I18", f"position {stored.position} holds the secret"
+    for name, message in storage._messages.items():
+        if known in message.body:
+            yield "I18", f"venue message {name} holds the secret"
 
 
 def _present(amounts: Mapping[K, Decimal]) -> dict[K, Decimal]:

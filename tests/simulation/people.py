@@ -14,6 +14,7 @@ from adapters.simulator.exchange.orders import NewOrder, RefusedError
 from adapters.simulator.exchange.orders import OrderType as VenueOrderType
 from adapters.simulator.simulator import Simulator
 from adapters.simulator.traders import TAKERS
+from oms.decide import Command
 from oms.engine import Receipt
 from oms.errors import CommandRefusedError, DuplicateOrderError, OmsError
 from oms.order.messages import CancelOrder, PlaceOrder
@@ -40,7 +41,7 @@ class Plan(Struct, frozen=True):
 class Door(Protocol):
     """How a strategy reaches the OMS that is running now; raises GoneError when none is, or when it dies meanwhile."""
 
-    def __call__(self, command: PlaceOrder | CancelOrder) -> Awaitable[Receipt]: ...
+    def __call__(self, command: Command) -> Awaitable[Receipt]: ...
 
 
 def plans(chance: Random, account: AccountId, seconds: float) -> tuple[Plan, ...]:
@@ -87,9 +88,7 @@ class Strategies:
     `acknowledged` is told of each acknowledgement in its very moment.
     """
 
-    def __init__(
-        self, chance: Random, door: Door, acknowledged: Callable[[PlaceOrder | CancelOrder, Receipt], None]
-    ) -> None:
+    def __init__(self, chance: Random, door: Door, acknowledged: Callable[[Command, Receipt], None]) -> None:
         self.answers: Counter[str] = Counter()
         self.confused: list[str] = []  # answers that no client should ever get
         self._chance = chance
@@ -116,7 +115,7 @@ class Strategies:
         await asyncio.sleep(max(at - asyncio.get_running_loop().time(), 0))
         await self.give(command)
 
-    async def give(self, command: PlaceOrder | CancelOrder) -> bool:
+    async def give(self, command: Command) -> bool:
         """Give one command until it is answered for good; whether it was acknowledged."""
         for _ in range(TRIES_MAX):
             try:

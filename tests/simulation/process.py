@@ -43,6 +43,7 @@ class Process:
         self._died = died
         self._over = False
         self._paused_until = 0.0
+        self.paused = False  # it was told to stop, and perhaps still does
         self._tasks: dict[asyncio.Task[None], Coroutine[object, object, None]] = {}
         self._callers: dict[asyncio.Future[Any], None] = {}
 
@@ -83,11 +84,14 @@ class Process:
         """Take no step for so long, as after SIGSTOP: timers run out, answers arrive, and nobody looks."""
         loop = asyncio.get_running_loop()
         self._paused_until = loop.time() + seconds
+        self.paused = True
 
     @property
     def paused_seconds(self) -> float:
         """How much longer it takes no step."""
-        return max(self._paused_until - asyncio.get_running_loop().time(), 0.0)
+        left = max(self._paused_until - asyncio.get_running_loop().time(), 0.0)
+        self.paused = left > 0
+        return left
 
     def doom(self, step: int) -> None:
         """Let it die at its `step`th step."""
@@ -147,7 +151,7 @@ def _stepwise(process: Process, work: Coroutine[object, object, None]) -> Genera
         if not process.resuming():
             yield from _grave(process)
             error = asyncio.CancelledError()
-        else:
+        elif process.paused:
             while process.paused_seconds and not process.over:
                 if (yield from _asleep(process.paused_seconds)):
                     error = asyncio.CancelledError()  # it comes when somebody is there again

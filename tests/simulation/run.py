@@ -14,17 +14,27 @@ from typing import Final
 
 import structlog
 
+from adapters.simulator.faults import DEFAULT_RATES
+from tests.simulation.storage import RATES
 from tests.simulation.world import Outcome, World
 
 CHUNK: Final = 10  # worlds that one worker plays in a row
 SHOWN_MAX: Final = 20  # failing seeds told in full
+SHRUNK_MAX: Final = 3  # of which this many are shrunk: each takes as long as fifty worlds
+TOLD_MAX: Final = 300  # characters of one line of a trace
+ACTORS: Final = ("crash", "overtake", "hand", "halt")  # who else can be left out of a world
 SEEDS_MAX: Final = 10_000_000
 CRITICAL: Final = 50
 
 
+def quiet() -> None:
+    """Keep what the OMS logs out of what is told."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(CRITICAL))
+
+
 def play(seeds: Sequence[int]) -> list[Outcome]:
     """Play the worlds of `seeds`, quietly."""
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(CRITICAL))
+    quiet()
     return [World(seed).play() for seed in seeds]
 
 
@@ -33,12 +43,35 @@ def reproduce(seed: int) -> str:
     return f"make simulate SEEDS=1 FROM={seed}"
 
 
+def shrunk(outcome: Outcome) -> Iterator[str]:
+    """Yield what is left of a failing world once everything is gone that it does not need, and what happened last."""
+    invariants = {violation.partition(" ")[0] for violation in outcome.violations}
+
+    def fails(without: set[str]) -> World | None:
+        world = World(outcome.seed, without=without)
+        found = {violation.partition(" ")[0] for violation in world.play().violations}
+        return world if found & invariants else None
+
+    without: set[str] = set()
+    smallest = fails(without)
+    for part in (*ACTORS, *RATES, *DEFAULT_RATES):
+        smaller = fails(without | {part})
+        if smaller is not None:
+            without.add(part)
+            smallest = smaller
+    needed = [part for part in (*ACTORS, *RATES, *DEFAULT_RATES) if part not in without]
+    yield f"it needs only: {', '.join(needed) or 'nothing'}; the last that happened:"
+    if smallest is not None:
+        yield from (f"  {note[:TOLD_MAX]}" for note in smallest.notes)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Return the exit status."""
     parser = argparse.ArgumentParser(prog="simulate", description=__doc__)
     parser.add_argument("--seeds", type=int, default=500, help="how many worlds")
     parser.add_argument("--from", type=int, default=1, dest="first", help="the first seed")
     asked = parser.parse_args(arguments)
+    quiet()
     if not 0 < asked.seeds <= SEEDS_MAX:
         parser.error(f"--seeds is between 1 and {SEEDS_MAX}")
     started = time.perf_counter()  # noqa: TID251 - how long it took on this machine
@@ -77,7 +110,12 @@ class Tally:
         """Count one world; tell at once if something was wrong in it."""
         self.worlds += 1
         self._counts.update(
-            crashes=outcome.crashes, takeovers=outcome.overtaken, events=outcome.events, steps=outcome.steps
+            crashes=outcome.crashes,
+            takeovers=outcome.overtaken,
+            pauses=outcome.paused,
+            standbys=outcome.stood_by,
+            events=outcome.events,
+            steps=outcome.steps,
         )
         self._faults.update(outcome.faults)
         self._answers.update(outcome.answers)
@@ -90,6 +128,9 @@ class Tally:
             print(f"seed {outcome.seed} ({reproduce(outcome.seed)}):")
             for violation in outcome.violations:
                 print(f"  {violation}")
+        if self.failed <= SHRUNK_MAX:
+            for line in shrunk(outcome):
+                print(f"  {line}")
 
     def tell(self, took: float) -> None:
         """Print the sum of it."""
@@ -100,7 +141,8 @@ class Tally:
         )
         print(
             f"{counts['events']} events, {counts['steps']} scheduling steps, {counts['crashes']} crashes, "
-            f"{counts['takeovers']} take-overs, at rest {self._slowest:.0f} s after the last fault at the latest"
+            f"{counts['takeovers']} take-overs by force, {counts['pauses']} pauses, {counts['standbys']} standbys, "
+            f"at rest {self._slowest:.0f} s after the last fault at the latest"
         )
         print(f"faults: {_listed(self._faults)}")
         print(f"answers: {_listed(self._answers)}")

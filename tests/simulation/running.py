@@ -7,12 +7,14 @@ from random import Random  # noqa: TID251 - the simulation's chance comes from i
 
 from adapters.bitmart.sign import Credentials
 from adapters.bitmart.spot.venue import BitmartSpot, Endpoints
-from oms.decide import Decider
+from oms.decide import Command, Decider
 from oms.dispatcher import Dispatcher
 from oms.engine import Engine, Receipt
 from oms.errors import FencedError, LogUnavailableError, NotReadyError
-from oms.order.messages import CancelOrder, PlaceOrder
+from oms.gate import Gate
+from oms.lease import Lease, Leases
 from oms.risk import Limits
+from oms.standby import Standby
 from oms.survey import Survey
 from oms.values import AccountId
 from oms.venue import NoAnswerError, Venue
@@ -34,6 +36,8 @@ class Parts:
     watcher: type[Watcher] = Watcher
     survey: type[Survey] = Survey
     storage: type[Storage] = Storage
+    gate: type[Gate] = Gate
+    standby: type[Standby] = Standby
 
 
 PARTS = Parts()
@@ -85,9 +89,11 @@ class Running:
         ids: CountedIds,
         closed_kept: int,
         page_max: int,
+        leases: Leases,
         started: Callable[["Running"], None],
     ) -> None:
         self.process = process
+        self.lease = Lease(account, leases, clock=clock, ids=ids, spawn=process.spawn)
         self.engine: Engine | None = None
         self.dispatcher: Dispatcher | None = None
         self.watcher: Watcher | None = None
@@ -101,7 +107,12 @@ class Running:
         self._venue: Venue = BitmartSpot(credentials, Endpoints(), link=wire, clock=clock, ids=ids, spawn=process.spawn)
         process.spawn(self._boot(), name="boot")
 
-    async def give(self, command: PlaceOrder | CancelOrder) -> Receipt:
+    @property
+    def epoch(self) -> int:
+        """The epoch it believes to be the account's; 0 before it leads."""
+        return 0 if self.engine is None else self.engine.epoch
+
+    async def give(self, command: Command) -> Receipt:
         """Execute a strategy's command in this process.
 
         Raises:
@@ -146,7 +157,11 @@ class Running:
             spawn=spawn,
             closed_kept=self._closed_kept,
         )
-        dispatcher = self._parts.dispatcher(engine, self._venue, clock=clock, ids=ids, spawn=spawn)
+        standby = self._parts.standby(self.lease, self._log)
+        await standby.wait(lambda _: None)
+        self.lease.keep(engine.fence)
+        gate = self._parts.gate(self._venue, lambda: self.lease.fresh)
+        dispatcher = self._parts.dispatcher(engine, gate, clock=clock, ids=ids, spawn=spawn)
         watcher = self._parts.watcher(
             engine,
             dispatcher,
@@ -158,7 +173,7 @@ class Running:
             survey=self._parts.survey,
         )
         try:
-            await engine.start("bitmart spot")
+            await engine.start("bitmart spot", warm=standby.warm)
         except (LogUnavailableError, FencedError):  # it could not start, so it ends; who runs it tries again
             self.process.kill()
             return

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from random import Random  # noqa: TID251 - the simulation's chance comes from its seed
 from typing import Final
 
@@ -16,6 +16,7 @@ RATES: Final[Mapping[str, float]] = {
     "log request lost": 0.01,  # not committed; reading back finds nothing
     "log silent, done": 0.01,  # committed, and nobody can be asked
     "log silent, lost": 0.01,  # not committed, and nobody can be asked
+    "log silent, late": 0.01,  # nobody can be asked, and it commits after that
     "log slow": 0.05,
     "log hangs": 0.003,
     "log unreadable": 0.03,
@@ -26,6 +27,7 @@ TROUBLES: Final = {
     "log request lost": Trouble.REQUEST_LOST,
     "log silent, done": Trouble.SILENT_DONE,
     "log silent, lost": Trouble.SILENT_LOST,
+    "log silent, late": Trouble.SILENT_LATE,
 }
 COMMIT_SECONDS: Final = 0.001
 SLOW_SECONDS: Final = 2.0
@@ -42,9 +44,9 @@ class LogFaults:
         self._chance = chance
         self.strike(0.0)
 
-    def strike(self, scale: float) -> None:
-        """Let every fault happen at `scale` times its rate; zero ends them."""
-        self._rates = {name: rate * scale for name, rate in RATES.items()}
+    def strike(self, scale: float, without: Collection[str] = ()) -> None:
+        """Let every fault happen at `scale` times its rate, but for those `without`; zero ends them."""
+        self._rates = {name: 0.0 if name in without else rate * scale for name, rate in RATES.items()}
 
     def append(self, batch: Batch) -> Fault:
         trouble = next((TROUBLES[name] for name in TROUBLES if self._fires(name)), Trouble.NONE)
@@ -71,6 +73,7 @@ class Storage(MemoryLog):
 
     def __init__(self, faults: LogFaults, seen: Seen, refused: Callable[[str], None]) -> None:
         super().__init__(faults)
+        self.taken_at = 0.0  # virtual seconds: when the account was last taken over
         self._seen = seen
         self._refused = refused
 
@@ -80,6 +83,11 @@ class Storage(MemoryLog):
 
     def epoch_of(self, account: AccountId) -> int:
         return self._epochs.get(account, 0)
+
+    async def take_over(self, account: AccountId) -> int:
+        epoch = await super().take_over(account)
+        self.taken_at = asyncio.get_running_loop().time()
+        return epoch
 
     def _commit(self, batch: Batch) -> Committed | AlreadyThere | Conflict | Fenced | NotCommitted:
         outcome = super()._commit(batch)

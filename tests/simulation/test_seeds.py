@@ -36,10 +36,19 @@ def test_the_worlds_are_as_bad_as_they_should_be() -> None:
     faults = sum((outcome.faults for outcome in outcomes), start=Counter[str]())
     for fault in ("answer_lost", "request_lost", "frame_dropped", "frame_duplicated", "frame_reordered", "stale_query"):
         assert faults[fault], fault
-    for fault in ("log refused", "log silent, done", "log silent, lost", "log slow", "log unreadable"):
-        assert faults[fault], fault
+    for fault in (
+        "log refused",
+        "log silent, done",
+        "log silent, lost",
+        "log silent, late",
+        "log slow",
+        "log unreadable",
+    ):
+        assert faults[f"log {fault}"], fault
     assert sum(outcome.crashes for outcome in outcomes) > 30
     assert sum(outcome.overtaken for outcome in outcomes) > 5
+    assert sum(outcome.paused for outcome in outcomes) > 5
+    assert sum(outcome.stood_by for outcome in outcomes) > 5
     assert sum(outcome.answers["acknowledged"] for outcome in outcomes) > 300
     for answer in ("denied", "duplicate_client_order_id", "gone", "order_closed"):
         assert sum(outcome.answers[answer] for outcome in outcomes), answer

@@ -13,6 +13,7 @@ from adapters.simulator.chance import Chance
 from adapters.simulator.link import SimulatedLink
 from adapters.simulator.simulator import Simulator
 from oms.book import order_stream
+from oms.lease import FRESH_SECONDS
 from oms.ports import Clock, LinkAnswer, LinkError, Socket
 from oms.values import AccountId, ClientOrderId
 from tests.simulation.invariants import Say, Witness
@@ -40,7 +41,9 @@ class Wire:
         sends: Counter[str],
         say: Say,
         note: Callable[..., None],
+        lost_seconds: Callable[[], float],
     ) -> None:
+        self._lost_seconds = lost_seconds
         self._link = SimulatedLink(simulator, clock, chance)
         self._account = account
         self._accounts = simulator.exchange.accounts
@@ -76,6 +79,9 @@ class Wire:
         """I3: in the moment a command leaves, the log holds the intent for this very send."""
         if path not in {SUBMIT, CANCEL}:
             return
+        lost = self._lost_seconds()
+        if lost > FRESH_SECONDS:
+            self._say("I14", f"a command leaves {lost:.1f} s after its writer lost the account")
         named = msgspec.json.decode(body, type=_Named)
         name = named.client_order_id or self._name_of(named.order_id)
         order = self._witness.orders.get(order_stream(self._account, ClientOrderId(name)))

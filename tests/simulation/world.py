@@ -8,8 +8,8 @@ change nothing.
 """
 
 import asyncio
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from decimal import Decimal
 from hashlib import sha256
 from math import exp, log
@@ -25,10 +25,13 @@ from adapters.simulator.exchange.matching import Rules
 from adapters.simulator.faults import DEFAULT_RATES
 from adapters.simulator.simulator import MARKETS, Simulator
 from adapters.simulator.wire.keys import demo_credentials
+from oms.account.state import HaltTrading, ResumeTrading
 from oms.book import order_stream
+from oms.decide import Command
 from oms.engine import Receipt
 from oms.order.messages import CancelOrder, PlaceOrder
 from oms.ports import StoredEvent
+from oms.store.memory import MemoryLeases
 from oms.values import AccountId, ClientOrderId, OrderType, Side, StrategyId
 from tests.simulation import invariants
 from tests.simulation.invariants import Witness
@@ -47,14 +50,20 @@ CALM_SECONDS: Final = 2.0  # to come up in: afterwards coming up is as hard as e
 SAFETY_SECONDS: Final = 25.0
 LIVENESS_SECONDS: Final = 120.0
 AFTERMATH_SECONDS: Final = 125.0
-CRASHES_MAX: Final = 4
+CRASHES_MAX: Final = 6
 STEPS_BEFORE_DOOM: Final = (5, 600)
-OVERTAKEN_RATE: Final = 0.3  # dooms in which no one dies, but a second OMS takes over
+OVERTAKEN_RATE: Final = 0.2  # dooms in which no one dies, but a second OMS takes over by force
+PAUSED_RATE: Final = 0.25  # dooms in which the process is only stopped for a while
+PAUSE_SECONDS: Final = (0.5, 9.0)
+PAUSED_AT_SEND_RATE: Final = 0.5  # pauses that wait for an intent which is committed and not sent
+STANDBY_RATE: Final = 0.5  # dooms before which somebody started a standby
+HALT_RATE: Final = 0.3  # worlds in which an operator halts trading for a while
 DOWN_SECONDS: Final = (0.05, 8.0)
 TRADE_SECONDS: Final = (0.05, 0.8)  # between two things the other traders do
 CALM_STEP_SECONDS: Final = 0.5
 HAND_RATE: Final = 0.3  # worlds in which somebody also trades at the website
 PASSES_MAX: Final = 400_000
+NOTES_MAX: Final = 60  # of what happened last, shown for a world that failed
 SECONDS_MAX: Final = 1_000.0
 EPOCH_NS: Final = 1_767_600_000_000_000_000  # 2026-01-05, when every world begins
 
@@ -67,6 +76,8 @@ class Outcome(Struct, frozen=True, kw_only=True):
     trace: str
     crashes: int
     overtaken: int
+    paused: int
+    stood_by: int
     steps: int
     events: int
     seconds: float  # virtual
@@ -82,11 +93,15 @@ class ViolatedError(Exception):
 class World:
     """Everything of one seed."""
 
-    def __init__(self, seed: int, parts: Parts = PARTS) -> None:
+    def __init__(self, seed: int, parts: Parts = PARTS, *, without: Collection[str] = ()) -> None:
         self.seed = seed
+        self.notes: deque[str] = deque(maxlen=NOTES_MAX)
+        self._without = frozenset(without)
         self.violations: list[str] = []
         self.crashes = 0
         self.overtaken = 0
+        self.paused = 0
+        self.stood_by = 0
         self.steps = 0
         self.settled_after = 0.0
         self._parts = parts
@@ -101,6 +116,7 @@ class World:
             self._committed,
             lambda reason: self.say("I19", f"a batch that can never commit: {reason}"),
         )
+        self.leases = MemoryLeases(self._log_faults)
         self.simulator = Simulator(
             contracts=(),  # worlds without perpetuals are faster
             seed=seed,
@@ -113,10 +129,11 @@ class World:
         self._credentials = Credentials(key=keys.key, secret=keys.secret, memo=keys.memo)
         self._closed_kept = dice.choice((0, 2, 10_000))
         self._page_max = dice.choice((3, 20, 5_000))
-        self._crashes_left = dice.choice((0, 1, 1, 2, CRASHES_MAX))
+        self._crashes_left = dice.choice((0, 1, 2, 3, CRASHES_MAX))
         self._sends: Counter[str] = Counter()
         self._processes: list[Running] = []
         self._calm = False
+        self._pausing: tuple[int, float] | None = None  # which process is to stop at its next send, for so long
         self._before: frozenset[str] = frozenset()  # trades before the log began
         self._strategies = Strategies(self._dice("strategies"), self._give, self._acknowledged)
         self._street = Street(self._dice("street"), self.simulator, self._now_ms)
@@ -136,6 +153,8 @@ class World:
             trace=self._trace.hexdigest(),
             crashes=self.crashes,
             overtaken=self.overtaken,
+            paused=self.paused,
+            stood_by=self.stood_by,
             steps=sum(each.process.steps for each in self._processes),
             events=self.witness.head,
             seconds=self.seconds,
@@ -154,15 +173,24 @@ class World:
 
     def _note(self, *what: object) -> None:
         self.seconds = asyncio.get_running_loop().time()
-        self._trace.update(repr((self.seconds, what)).encode())
+        told = repr((self.seconds, what))
+        self._trace.update(told.encode())
+        self.notes.append(told)
 
     def _committed(self, epoch: int, events: Sequence[StoredEvent]) -> None:
         self._note("commit", epoch, events)
         if not self.witness.head:
             self._before = frozenset(fill.trade_id for fill in self._truth.fills)
         self.witness.committed(epoch, events)
+        if self._pausing is not None and any(stored.topic.startswith("send-started") for stored in events):
+            number, seconds = self._pausing
+            if self._processes[number - 1].epoch == epoch:
+                self._pausing = None
+                self._pause(number, seconds)
 
-    def _acknowledged(self, command: PlaceOrder | CancelOrder, receipt: Receipt) -> None:
+    def _acknowledged(self, command: Command, receipt: Receipt) -> None:
+        if not isinstance(command, PlaceOrder | CancelOrder):
+            return
         self._note("acknowledged", command.client_order_id, receipt.position)
         stream = order_stream(ACCOUNT, command.client_order_id)
         for invariant, wrong in invariants.acknowledged(command, stream, self.witness):
@@ -178,12 +206,12 @@ class World:
 
     def _start(self) -> None:
         doomed_at, doom = None, None
+        number = len(self._processes) + 1
         if self._crashes_left and not self._calm:
             self._crashes_left -= 1
             low, high = STEPS_BEFORE_DOOM
             doomed_at = int(exp(self._plan.uniform(log(low), log(high))))
-            doom = self._overtake if self._plan.random() < OVERTAKEN_RATE else None
-        number = len(self._processes) + 1
+            doom = self._fate(number)
         wire = Wire(
             self.simulator,
             self._clock,
@@ -193,6 +221,7 @@ class World:
             sends=self._sends,
             say=self.say,
             note=self._note,
+            lost_seconds=lambda: self._lost_seconds(number),
         )
         process = Process(doomed_at=doomed_at, doom=doom, died=lambda: self._died(number, wire))
         running = Running(
@@ -206,29 +235,77 @@ class World:
             ids=CountedIds(self._clock, number, self._dice(f"ids {number}")),
             closed_kept=self._closed_kept,
             page_max=self._page_max,
+            leases=self.leases,
             started=self._remembers,
         )
         self._processes.append(running)
 
+    def _fate(self, number: int) -> Callable[[], None] | None:
+        """Return what becomes of a process at its doom, None for death. Somebody may have started a standby."""
+        if self._plan.random() < STANDBY_RATE:
+            asyncio.get_running_loop().call_later(self._plan.uniform(0.1, 5.0), self._stand_by)
+        chances = self._plan.random()
+        if "crash" in self._without or chances < OVERTAKEN_RATE:
+            return self._overtake if "overtake" not in self._without else _nothing
+        if chances < OVERTAKEN_RATE + PAUSED_RATE:
+            seconds = self._plan.uniform(*PAUSE_SECONDS)
+            if self._plan.random() < PAUSED_AT_SEND_RATE:
+                return lambda: self._pause_at_next_send(number, seconds)
+            return lambda: self._pause(number, seconds)
+        return None
+
+    def _stand_by(self) -> None:
+        """Start a second OMS, which waits, where there is one to wait for."""
+        alive = [each for each in self._processes if each.process.alive]
+        if len(alive) == 1 and not self._calm:
+            self._note("stands by")
+            self.stood_by += 1
+            self._start()
+
+    def _pause_at_next_send(self, number: int, seconds: float) -> None:
+        """Stop a process in the worst moment: an intent of its own was committed, and not sent yet."""
+        self._pausing = (number, seconds)
+
+    def _pause(self, number: int, seconds: float) -> None:
+        """Stop a process for a while, perhaps past its lease."""
+        self.paused += 1
+        self._note("paused", seconds)
+        self._processes[number - 1].process.pause(seconds)
+
     def _overtake(self) -> None:
-        """Somebody starts a second OMS while the first one runs on, until it finds out that it is fenced."""
+        """Somebody starts a second OMS that waits for nobody, until the first one finds out that it is fenced."""
         self.overtaken += 1
         self._note("overtaken")
+        self.leases.forget(ACCOUNT)
         asyncio.get_running_loop().call_soon(self._start)
+
+    def _lost_seconds(self, number: int) -> float:
+        """How long ago a process lost the account; zero while it has it."""
+        epoch = self._processes[number - 1].epoch
+        if epoch >= self.storage.epoch_of(ACCOUNT):
+            return 0.0
+        return asyncio.get_running_loop().time() - self.storage.taken_at
+
+    @property
+    def _leader(self) -> Running:
+        """The process that leads, or is about to."""
+        leading = [each for each in self._processes if each.process.alive and each.engine is not None]
+        return max(leading, key=lambda each: each.epoch) if leading else self._processes[-1]
 
     def _died(self, number: int, wire: Wire) -> None:
         self._note("died")
         wire.cut()
-        if number < len(self._processes):
-            return  # another one has the account
+        self.leases.gone.add(self._processes[number - 1].lease.holder)
+        if any(each.process.alive for each in self._processes):
+            return  # another one has the account, or waits for it
         self.crashes += 1
         down = self._plan.uniform(*DOWN_SECONDS) if not self._calm else DOWN_SECONDS[0]
         asyncio.get_running_loop().call_later(down, self._start)
 
-    async def _give(self, command: PlaceOrder | CancelOrder) -> Receipt:
+    async def _give(self, command: Command) -> Receipt:
         if not self._processes:
             raise GoneError
-        return await self._processes[-1].give(command)
+        return await self._leader.give(command)
 
     def _remembers(self, running: Running) -> None:
         """I12, of the account's writer while it is idle: else memory is ahead of the log, or fenced and behind it."""
@@ -242,7 +319,7 @@ class World:
     def _look(self) -> None:
         """Check what is true at all times."""
         self._note("look")
-        self._remembers(self._processes[-1])
+        self._remembers(self._leader)
         for failure in (failure for each in self._processes for failure in each.process.failures):
             self.say("I19", f"a task died of {failure}")
         for invariant, wrong in accepted_once(ACCOUNT, self._truth, self.witness):
@@ -264,6 +341,7 @@ class World:
         try:
             self._start()
             await self._watch(CALM_SECONDS)
+            errands.append(loop.create_task(self._operate()))
             self._strike()
             await self._watch(SAFETY_SECONDS)
             self._calm_down()
@@ -280,20 +358,35 @@ class World:
     def _strike(self) -> None:
         scales = self._dice("scales")
         rates = {name: min(rate * scales.choice(SCALES), 1.0) for name, rate in DEFAULT_RATES.items()}
+        rates = {name: 0.0 if name in self._without else rate for name, rate in rates.items()}
         self.simulator.set_faults(seed=self.seed, rates=rates)
-        self._log_faults.strike(scales.choice(SCALES))
+        self._log_faults.strike(scales.choice(SCALES), self._without)
 
     def _calm_down(self) -> None:
         """Begin the liveness phase: nothing new goes wrong, and a dead process comes back."""
         self._calm = True
+        self._pausing = None
         self.simulator.set_faults(seed=self.seed, rates={})
         self._log_faults.strike(0.0)
         for each in self._processes:
             each.process.spare()
 
+    async def _operate(self) -> None:
+        """An operator halts trading for a while, in some worlds."""
+        chances = self._dice("operator")
+        if chances.random() >= HALT_RATE or "halt" in self._without:
+            return
+        await asyncio.sleep(chances.uniform(0, SAFETY_SECONDS / 2))
+        halt = HaltTrading(account=ACCOUNT, reason="lunch", halt_id="h1")
+        if await self._strategies.give(halt):
+            await asyncio.sleep(chances.uniform(0, SAFETY_SECONDS / 2))
+            resume = ResumeTrading(account=ACCOUNT, reason="lunch is over")
+            while not await self._strategies.give(resume):  # noqa: ASYNC110 - until somebody takes it
+                await asyncio.sleep(1.0)
+
     async def _exchange_lives(self) -> None:
         chances = self._dice("exchange")
-        hand = chances.random() < HAND_RATE
+        hand = chances.random() < HAND_RATE and "hand" not in self._without
         while True:
             self.simulator.step(self._now_ms())
             if not self._calm:
@@ -345,15 +438,24 @@ class World:
             )
 
     def _differences(self) -> Iterator[tuple[str, str]]:
-        yield from unsettled(self._processes[-1], self._truth, self.witness, ACCOUNT, self._before)
+        yield from unsettled(self._leader, self._truth, self.witness, ACCOUNT, self._before)
 
     def _compare(self) -> None:
         """At rest: everything agrees with the exchange, and with a replay."""
-        engine = self._processes[-1].engine
+        engine = self._leader.engine
         assert engine is not None
-        for invariant, what in (*self._differences(), *invariants.replayed(engine, self.storage)):
+        secret = self._credentials.secret
+        for invariant, what in (
+            *self._differences(),
+            *invariants.replayed(engine, self.storage),
+            *invariants.discreet(secret, self.storage),
+        ):
             self.say(invariant, what)
 
     @property
     def _truth(self) -> Account:
         return self.simulator.exchange.accounts[ACCOUNT]
+
+
+def _nothing() -> None:
+    """Let it live on."""
