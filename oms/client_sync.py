@@ -9,7 +9,10 @@ from oms.client import Client
 from oms.gateway.candles import Candles
 from oms.gateway.commands import Halts, Items
 from oms.gateway.views import (
+    AccountBreaks,
     BalanceView,
+    Breaks,
+    Comparison,
     Fills,
     Frame,
     InstrumentView,
@@ -93,6 +96,22 @@ class SyncClient:
     def balances(self, **query: Any) -> Sequence[BalanceView]:  # noqa: ANN401  # as Client.balances
         """Return the balances, as `Client.balances`."""
         return self._run(self._client.balances(**query))
+
+    def breaks(self, **query: Any) -> Breaks:  # noqa: ANN401  # as Client.breaks
+        """Return a page of breaks, as `Client.breaks`."""
+        return self._run(self._client.breaks(**query))
+
+    def explain_break(self, break_id: str, reason: str, *, account: str | None = None) -> AccountBreaks:
+        """Say what a break is, as `Client.explain_break`."""
+        return self._run(self._client.explain_break(break_id, reason, account=account))
+
+    def resolve_break(self, break_id: str, reason: str, *, account: str | None = None) -> AccountBreaks:
+        """End a break, as `Client.resolve_break`."""
+        return self._run(self._client.resolve_break(break_id, reason, account=account))
+
+    def reconcile(self, *, account: str | None = None, dry_run: bool = False) -> Sequence[Comparison]:
+        """Compare with the venue now, as `Client.reconcile`."""
+        return self._run(self._client.reconcile(account=account, dry_run=dry_run))
 
     def candles(self, symbol: str, interval: str = "1m", **query: Any) -> Candles:  # noqa: ANN401  # as Client.candles
         """Return a page of bars, as `Client.candles`."""

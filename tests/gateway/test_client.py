@@ -12,6 +12,7 @@ import pytest
 from aiohttp import web
 
 import oms
+from oms.client_sync import SyncClient
 from oms.errors import OmsError
 from oms.gateway import http
 from oms.gateway.settings import Settings
@@ -232,6 +233,13 @@ async def test_a_stream_that_is_refused_is_not_tried_again(house: House) -> None
         with pytest.raises(oms.RefusedError) as refused:
             await anext(client.events())
         assert refused.value.code == "unauthenticated"
+
+
+def test_the_sync_twin_has_every_call() -> None:
+    def calls(kind: type) -> set[str]:
+        return {name for name in vars(kind) if not name.startswith("_")}
+
+    assert calls(SyncClient) == calls(oms.Client)
 
 
 def test_the_sync_twin_does_the_same_in_the_calling_thread() -> None:
