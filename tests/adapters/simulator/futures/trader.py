@@ -87,3 +87,17 @@ def another(one: Trader, name: str = "second", usdt: str = "100000") -> Trader:
     other = Trader(one.simulator, now=one.now)
     other.key, other.secret, other.memo = keys.key, keys.secret, keys.memo
     return other
+
+
+def pair(**settings: Any) -> tuple[Trader, Trader]:
+    """Two accounts of one venue that does not count their calls."""
+    one = trader(rate_limits=False, **settings)
+    return one, another(one)
+
+
+def holding(size: int = 10, price: str = "60000") -> tuple[Trader, Trader]:
+    """The first is long, the second short, at 10x cross."""
+    one, two = pair()
+    two.order(side=OPEN_SHORT, size=size, price=price)
+    one.order(side=OPEN_LONG, size=size, price=price)
+    return one, two
