@@ -32,10 +32,11 @@ from oms.gateway.metrics import Metrics
 from oms.gateway.problems import ForbiddenError, InvalidBodyError, Problem, UnsupportedError, denial, problem_of
 from oms.gateway.views import HaltView, LeverageView, OrderAnswer, PositionModeView, View, order_answer, order_view
 from oms.order.messages import CancelOrder
-from oms.order.state import Life, Order
-from oms.ports import Clock, Ids
+from oms.order.state import Life, Order, fold
+from oms.ports import Clock, EventLog, Ids
 from oms.position.settings import SetLeverage
 from oms.position.state import Position
+from oms.store.codec import decode, decode_meta
 from oms.values import AccountId, ClientOrderId, StrategyId, Symbol
 
 OK: Final = 200
@@ -86,8 +87,9 @@ class Halts(View, frozen=True, kw_only=True):
 class Commands:
     """Everything a strategy can ask to happen."""
 
-    def __init__(self, accounts: Accounts, ids: Ids, metrics: Metrics, clock: Clock) -> None:
+    def __init__(self, accounts: Accounts, *, log: EventLog, ids: Ids, metrics: Metrics, clock: Clock) -> None:
         self._accounts = accounts
+        self._log = log
         self._ids = ids
         self._metrics = metrics
         self._pace = Pace(clock)
@@ -98,7 +100,7 @@ class Commands:
         Raises:
             OmsError: it was not taken, or (`outcome` ``unknown``) nobody knows.
         """
-        return self._reply("place", await self._offer_place(caller, body))
+        return await self._reply("place", await self._offer_place(caller, body))
 
     async def place_all(self, caller: Caller, body: BatchBody) -> Reply:
         """Place several orders, each with an outcome of its own, in one commit where they fit.
@@ -139,7 +141,7 @@ class Commands:
         stream = order_stream(engine.account, command.client_order_id)
         if not await engine.known(stream) or not caller.owns(engine.book.orders[stream]):
             raise unknown_order(client_order_id)
-        return self._reply("cancel", await engine.execute(command, actor=caller.strategy, cause=key))
+        return await self._reply("cancel", await engine.execute(command, actor=caller.strategy, cause=key), key)
 
     async def amend(
         self, caller: Caller, account: str | None, client_order_id: str, *, key: str, body: AmendBody
@@ -162,7 +164,7 @@ class Commands:
         asked = engine.book.orders[stream].request
         check_worth(worth_of(command, asked), caller.limits, engine.decider.instruments.get(asked.symbol))
         self._pace.take(caller.token_id, caller.limits)
-        return self._reply("amend", await engine.execute(command, actor=caller.strategy, cause=key))
+        return await self._reply("amend", await engine.execute(command, actor=caller.strategy, cause=key), key)
 
     async def cancel_all(self, caller: Caller, body: CancelAllBody, *, key: str | None) -> Reply:
         """Ask for the end of every open order in scope: a strategy's own, for an administrator everybody's.
@@ -192,7 +194,10 @@ class Commands:
                     offers.append(engine.offer(command, actor=caller.strategy, cause=request_id))
                 except OmsError as error:
                     offers.append(error)
-        items = [await self._item(name, offer, command="cancel") for name, offer in zip(named, offers, strict=True)]
+        items = [
+            await self._item(name, offer, command="cancel", key=request_id)
+            for name, offer in zip(named, offers, strict=True)
+        ]
         return self._several(items)
 
     async def halt(self, caller: Caller, body: HaltBody) -> Reply:
@@ -291,21 +296,42 @@ class Commands:
         position = self._accounts.position
         return Reply(OK, position, Halts(position=position, items=items))
 
-    def _reply(self, command: str, receipt: Receipt) -> Reply:
-        """Return what is answered about an order: what became of it, or which limit denied it."""
-        order = receipt.state
+    async def _reply(self, command: str, receipt: Receipt, key: str | None = None) -> Reply:
+        """Return what is answered about an order: what became of it, or which limit denied it. A repeat is told what
+        was told the first time.
+        """
+        order, position = receipt.state, receipt.position
         assert isinstance(order, Order)
+        if not receipt.events:
+            order, position = await self._first(order, position, key)
         if order.life is Life.DENIED:
             self._metrics.commands.labels(command, "denied").inc()
-            return Reply(DENIED, receipt.position, denial(order_view(order), receipt.position))
+            return Reply(DENIED, position, denial(order_view(order), position))
         self._metrics.commands.labels(command, "accepted").inc()
-        return Reply(ACCEPTED, receipt.position, order_answer(order, receipt.position))
+        return Reply(ACCEPTED, position, order_answer(order, position))
 
-    async def _item(self, name: str, offer: asyncio.Future[Receipt] | OmsError, command: str) -> Item:
+    async def _first(self, order: Order, position: int, key: str | None) -> tuple[Order, int]:
+        """Return the order, and the position, that a request was answered with when it came first: `key` names a
+        cancel or a change, None the order's placing. As they are now, where nothing came of it then either.
+        """
+        request = order.request
+        history = await self._log.read(order_stream(request.account, request.client_order_id))
+        causes = [decode_meta(event.state).cause for event in history]
+        cause = causes[0] if key is None else key
+        if cause not in causes:
+            return order, position
+        upto = len(causes) - causes[::-1].index(cause)
+        first = fold(decode(event.topic, event.state) for event in history[:upto])  # type: ignore[misc]  # an order's stream
+        assert first is not None
+        return first, history[upto - 1].position
+
+    async def _item(
+        self, name: str, offer: asyncio.Future[Receipt] | OmsError, command: str, key: str | None = None
+    ) -> Item:
         try:
             if isinstance(offer, OmsError):
                 raise offer
-            reply = self._reply(command, await offer)
+            reply = await self._reply(command, await offer, key)
         except OmsError as error:
             self._metrics.commands.labels(command, error.outcome).inc()
             problem = problem_of(error)

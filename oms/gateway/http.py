@@ -74,7 +74,7 @@ def build(
     accounts, metrics, sight = Accounts(engines), Metrics(list(engines.values())), Sight(log)
     watching = {} if watchers is None else watchers
     venues = VenueMetrics(metrics.registry, list(engines.values()), watching, clock)
-    authority, commands = Authority(tokens, clock), Commands(accounts, ids, metrics, clock)
+    authority, commands = Authority(tokens, clock), Commands(accounts, log=log, ids=ids, metrics=metrics, clock=clock)
     bars = CandleQuestions(accounts, {} if markets is None else markets, clock)
     questions = Questions(accounts, reads=reads, past=past, log=log, sight=sight, wait_seconds=settings.wait_seconds)
     streams = Streams(

@@ -45,8 +45,7 @@ async def test_the_same_order_again_gets_the_first_answer_and_writes_nothing(hou
     before = await house.log.head()
     again = await house.place()
     assert again.status == first.status
-    assert again.json | {"position": 0} == first.json | {"position": 0}
-    assert again.json["position"] >= first.json["position"]
+    assert again.json == first.json
     assert await house.log.head() == before
 
 
@@ -58,6 +57,22 @@ async def test_an_id_that_was_used_for_another_order_is_a_conflict(house: House)
     assert await house.log.head() == before
 
 
+async def test_a_repeat_gets_the_first_answer_whatever_has_happened_since(house: House) -> None:
+    placed = await house.place()
+    await house.report("c1", SubmitAccepted(venue_order_id=VenueOrderId("v1")))
+    canceled = await house.cancel("c1")
+    await house.report("c1", trade("t1", "0.01", "60000"))
+    assert (await house.call("GET", "/v1/orders/c1")).json["status"] == "filled"
+    before = await house.log.head()
+    for first, again in ((placed, await house.place()), (canceled, await house.cancel("c1"))):
+        assert (again.status, again.json, again.headers["OMS-Position"]) == (
+            first.status,
+            first.json,
+            first.headers["OMS-Position"],
+        )
+    assert await house.log.head() == before
+
+
 async def test_an_order_beyond_the_funds_is_denied_and_the_denial_is_recorded(house: House) -> None:
     answer = await house.place(quantity="1000")
     assert answer.headers["Content-Type"].startswith("application/problem+json")
@@ -66,8 +81,7 @@ async def test_an_order_beyond_the_funds_is_denied_and_the_denial_is_recorded(ho
     assert answer.json["position"] == await house.log.head()
     assert "needs 60060000" in answer.json["detail"]
     again = await house.place(quantity="1000")
-    assert (again.status, again.json["code"]) == (422, "insufficient_funds")
-    assert again.json["position"] >= answer.json["position"]
+    assert (again.status, again.json) == (422, answer.json)
 
 
 async def test_an_order_is_read_as_the_log_tells_it(house: House) -> None:
@@ -109,9 +123,9 @@ async def test_a_cancel_without_a_key_is_refused(house: House) -> None:
 
 async def test_a_cancel_repeated_after_the_order_ended_is_still_the_same_request(house: House) -> None:
     await house.place()
-    await house.cancel("c1", key="k1")
+    first = await house.cancel("c1", key="k1")
     await house.report("c1", shown(VenueOrderStatus.CANCELED))
-    assert (await house.cancel("c1", key="k1")).json["status"] == "canceled"
+    assert (await house.cancel("c1", key="k1")).json == first.json
     late = await house.cancel("c1", key="k2")
     assert (late.status, late.json["code"]) == (409, "order_closed")
 
@@ -324,7 +338,7 @@ async def test_a_change_is_answered_once_it_is_in_the_log(house: House) -> None:
     answer = await house.call("PATCH", path, {"price": "59000.00"}, headers=key)
     assert (answer.status, answer.json["status"], answer.json["price"]) == (202, "pending_amend", "60000")
     again = await house.call("PATCH", path, {"price": "59000.00"}, headers=key)
-    assert again.json["position"] >= answer.json["position"]
+    assert again.json == answer.json
     topics = [event.topic for event in await house.log.read("order/main/c1")]
     assert topics.count("amend-requested/1") == 1
     for body, headers, code in (
