@@ -7,6 +7,7 @@ from typing import Final, TypeVar
 import msgspec
 from msgspec import Struct
 
+from adapters.simulator.exchange.futures.contracts import Status
 from adapters.simulator.simulator import Simulator
 from adapters.simulator.truth import futures_truth, spot_truth
 from adapters.simulator.wire.gateway import Reply
@@ -39,6 +40,11 @@ class _Move(Struct, forbid_unknown_fields=True):
     funding: Decimal | None = None
 
 
+class _NewStatus(Struct, forbid_unknown_fields=True):
+    symbol: str
+    status: Status
+
+
 class _Offset(Struct, forbid_unknown_fields=True):
     offset_ms: int
 
@@ -59,6 +65,7 @@ class Door:
             ("POST", "/sim/faults"): self._set_faults,
             ("POST", "/sim/market"): self._move,
             ("POST", "/sim/clock"): self._set_clock,
+            ("POST", "/sim/contract"): self._set_status,
             ("GET", "/sim/schedule"): self._schedule,
             ("POST", "/sim/schedule"): self._set_schedule,
         }
@@ -108,6 +115,12 @@ class Door:
         assert asked.funding is not None
         self._simulator.settle_funding(asked.symbol, asked.funding, now_ms)
         return {"symbol": asked.symbol, "funding": plain(asked.funding)}
+
+    def _set_status(self, body: bytes, now_ms: int) -> object:
+        """Pause a contract, let it trade again, or delist it: then what is held is settled at the mark."""
+        asked = _read(body, _NewStatus)
+        self._simulator.set_status(asked.symbol, asked.status, now_ms)
+        return asked
 
     def _schedule(self, _body: bytes, _now_ms: int) -> object:
         return self._simulator.settings.schedule

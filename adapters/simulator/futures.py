@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Final
 
 from adapters.simulator.chance import chance
-from adapters.simulator.exchange.futures.contracts import Contract
+from adapters.simulator.exchange.futures.contracts import Contract, Status
 from adapters.simulator.exchange.futures.events import Event, FundingSettled, Printed
 from adapters.simulator.exchange.futures.exchange import FuturesExchange
 from adapters.simulator.exchange.futures.orders import CancelSource, RefusedError
@@ -51,6 +51,7 @@ class FuturesHost:
         self._marks: Tape[Quote] = Tape(symbols, trades_max=1)
         self._marked_ms = 0
         self._begun = False
+        self._delisted_s: dict[str, int] = {}
         self._funding: Mapping[str, deque[FundingSettled]] = {symbol: deque(maxlen=RATES_MAX) for symbol in symbols}
         self._publisher = Publisher(tape, house)
         self.exchange = FuturesExchange(contracts, self._collect, rules=rules, portion=house.portion)
@@ -63,6 +64,7 @@ class FuturesHost:
                 tape=tape,
                 marks=self._marks,
                 funding=self._funding,
+                delisted_s=self._delisted_s,
                 house=house,
             )
         )
@@ -80,6 +82,10 @@ class FuturesHost:
 
     def connections_max(self, *, private: bool) -> int:  # noqa: ARG002 -- both kinds alike
         return CONNECTIONS_MAX
+
+    @property
+    def arrivals_max(self) -> int | None:
+        return None  # none is documented
 
     def step(self, elapsed_ms: int, venue_ms: int) -> None:
         self.traders.step(elapsed_ms, venue_ms)
@@ -108,6 +114,12 @@ class FuturesHost:
         if not rate.is_finite():
             raise ValueError(f"{rate} is no rate")
         self.exchange.settle_funding(symbol, venue_ms, rate)
+
+    def set_status(self, symbol: str, status: Status, venue_ms: int) -> None:
+        """Pause, resume or delist a contract. Raises ValueError for a symbol that is no contract, or is delisted."""
+        self.exchange.set_status(symbol, status, venue_ms)
+        if status is Status.DELISTED:
+            self._delisted_s[symbol] = venue_ms // 1000
 
     def strike(self, customers: Iterable[str], venue_ms: int) -> None:
         """Roll the faults that befall whoever holds a position."""

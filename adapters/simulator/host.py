@@ -46,6 +46,11 @@ class Host(Protocol):
         """How many streams of a kind one address may have."""
         ...
 
+    @property
+    def arrivals_max(self) -> int | None:
+        """How many streams one address may open in a minute; None: as many as it likes."""
+        ...
+
     def step(self, elapsed_ms: int, venue_ms: int) -> None:
         """Let the others trade and the exchange's own timers run; `elapsed_ms` is a time that never steps."""
         ...

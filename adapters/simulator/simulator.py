@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from adapters.simulator.agenda import Agenda
 from adapters.simulator.connection import Connection
-from adapters.simulator.exchange.futures.contracts import CONTRACTS, Contract
+from adapters.simulator.exchange.futures.contracts import CONTRACTS, Contract, Status
 from adapters.simulator.exchange.futures.state import Rules as FuturesRules
 from adapters.simulator.exchange.matching import Rules
 from adapters.simulator.exchange.orders import Market
@@ -33,7 +33,7 @@ MAIN_FUNDS: Final[Mapping[str, Decimal]] = {
 }
 MAIN_MARGIN: Final[Mapping[str, Decimal]] = {"USDT": Decimal(1_000_000), "BTC": Decimal(10)}
 ACCOUNTS_MAX: Final = 1_000
-NEW_CONNECTIONS_MAX: Final = 30  # per minute and address
+MINUTE_MS: Final = 60_000
 DELAYED_MS_MAX: Final = 60_000
 RESTART_MS: Final = (1_000, 300_000)
 MAINTENANCE_MS: Final = (1_000, 60_000)
@@ -188,6 +188,12 @@ class Simulator:
         self.futures.settle_funding(symbol, rate, venue_ms)
         self._flush(venue_ms)
 
+    def set_status(self, symbol: str, status: Status, now_ms: int) -> None:
+        """Pause a contract, let it trade again, or delist it. Raises ValueError for what is no contract, or gone."""
+        venue_ms = self._enter(now_ms)
+        self.futures.set_status(symbol, status, venue_ms)
+        self._flush(venue_ms)
+
     def set_clock(self, offset_ms: int) -> None:
         """Show every client a clock that is off by so much."""
         self._offset_ms = offset_ms
@@ -230,17 +236,19 @@ class Simulator:
 
     def _crowded(self, fresh: Connection) -> int | None:
         """Return the code that refuses one more connection, or None."""
-        arrivals = self._arrivals.setdefault((fresh.product, fresh.ip), deque(maxlen=NEW_CONNECTIONS_MAX + 1))
-        arrivals.append(self._agenda.now_ms)
-        if len(arrivals) > NEW_CONNECTIONS_MAX and self._agenda.now_ms - arrivals[0] < 60_000:  # noqa: PLR2004 -- a minute
-            return 94001
+        host, most = self._hosts[fresh.product], self._hosts[fresh.product].arrivals_max
+        if most is not None:
+            arrivals = self._arrivals.setdefault((fresh.product, fresh.ip), deque(maxlen=most + 1))
+            arrivals.append(self._agenda.now_ms)
+            if len(arrivals) > most and self._agenda.now_ms - arrivals[0] < MINUTE_MS:
+                return 94001
         private = fresh.stream.private
         present = [
             one
             for one in self.connections
             if one.product is fresh.product and one.ip == fresh.ip and one.stream.private is private
         ]
-        return 94002 if len(present) >= self._hosts[fresh.product].connections_max(private=private) else None
+        return 94002 if len(present) >= host.connections_max(private=private) else None
 
     # -------------------------------------------------------------------------------------------- faults of requests
 

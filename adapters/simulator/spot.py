@@ -57,6 +57,7 @@ MARKETS: Final = (
 )
 PUBLIC_CONNECTIONS_MAX: Final = 20  # per address (PROTOCOL 3.4)
 PRIVATE_CONNECTIONS_MAX: Final = 10
+NEW_CONNECTIONS_MAX: Final = 30  # per minute and address
 
 
 class SpotHost:
@@ -86,6 +87,10 @@ class SpotHost:
 
     def connections_max(self, *, private: bool) -> int:
         return PRIVATE_CONNECTIONS_MAX if private else PUBLIC_CONNECTIONS_MAX
+
+    @property
+    def arrivals_max(self) -> int | None:
+        return NEW_CONNECTIONS_MAX
 
     def step(self, elapsed_ms: int, venue_ms: int) -> None:
         self.traders.step(elapsed_ms, venue_ms)

@@ -8,6 +8,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from adapters.simulator.exchange.futures.contracts import Status
 from adapters.simulator.exchange.futures.events import Printed
 from adapters.simulator.exchange.futures.exchange import FuturesExchange
 from adapters.simulator.exchange.futures.prices import FUNDING_CAP
@@ -53,9 +54,11 @@ class Feeds:
         self._books: dict[str, _Published] = {}
 
     def knows(self, text: str) -> bool:
-        """Say whether there is such a topic."""
+        """Say whether there is such a topic; of a delisted contract there is none."""
         topic = read_topic(text)
-        return topic is not None and (not topic.symbol or topic.symbol in self._exchange.contracts)
+        if topic is None or (topic.symbol and topic.symbol not in self._exchange.contracts):
+            return False
+        return not topic.symbol or self._exchange.status(topic.symbol) is not Status.DELISTED
 
     def answers(self, text: str) -> bool:
         """Say whether the topic answers a single `request`."""

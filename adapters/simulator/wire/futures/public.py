@@ -43,7 +43,7 @@ class Public:
 
     def depth(self, call: Call) -> object:
         """At most fifty levels, whatever limit is asked for; null for an empty side."""
-        contract = self._venue.contract(call)
+        contract = self._contract(call)
         book = self._venue.exchange.book(contract.symbol)
         return {
             "asks": _ladder(book.asks.depth(LEVELS_MAX)),
@@ -54,7 +54,7 @@ class Public:
 
     def trades(self, call: Call) -> object:
         """Newest first; sizes in coins here, the time in seconds."""
-        contract = self._venue.contract(call)
+        contract = self._contract(call)
         limit = min(whole(call, "limit") or TRADES_DEFAULT, TRADES_MAX)
         return [
             {
@@ -69,22 +69,22 @@ class Public:
         ]
 
     def klines(self, call: Call) -> object:
-        symbol, step = self._venue.contract(call).symbol, _step(call)
+        symbol, step = self._contract(call).symbol, _step(call)
         if not (call.query.get("start_time") and call.query.get("end_time")):
             raise WireError(40039)
         return _klines(call, self._venue.tape.candles(symbol, step))
 
     def mark_klines(self, call: Call) -> object:
         """The bounds may be left out here (captured)."""
-        symbol, step = self._venue.contract(call).symbol, _step(call)
+        symbol, step = self._contract(call).symbol, _step(call)
         return _klines(call, self._venue.marks.candles(symbol, step))
 
     def funding_rate(self, call: Call) -> object:
-        return self._rate(self._venue.exchange.prices(self._venue.contract(call).symbol), call.now_ms)
+        return self._rate(self._venue.exchange.prices(self._contract(call).symbol), call.now_ms)
 
     def funding_rates(self, call: Call) -> object:
         """Only contracts that traded."""
-        asked = self._venue.contract(call).symbol if call.query.get("symbol") else None
+        asked = self._contract(call).symbol if call.query.get("symbol") else None
         symbols = [
             symbol
             for symbol in self._venue.exchange.contracts
@@ -94,7 +94,7 @@ class Public:
 
     def funding_history(self, call: Call) -> object:
         """What was settled, newest first; the time is a text here."""
-        symbol = self._venue.contract(call).symbol
+        symbol = self._contract(call).symbol
         limit = min(whole(call, "limit") or RATES_MAX, RATES_MAX)
         return {
             "list": [
@@ -104,7 +104,7 @@ class Public:
         }
 
     def open_interest(self, call: Call) -> object:
-        contract = self._venue.contract(call)
+        contract = self._contract(call)
         interest = self._venue.exchange.open_interest(contract.symbol)
         return {
             "timestamp": call.now_ms,
@@ -114,7 +114,7 @@ class Public:
         }
 
     def brackets(self, call: Call) -> object:
-        asked = self._venue.contract(call).symbol if call.query.get("symbol") else None
+        asked = self._contract(call).symbol if call.query.get("symbol") else None
         contracts = [one for one in self._venue.exchange.contracts.values() if asked in {None, one.symbol}]
         return {
             "rules": [
@@ -137,6 +137,13 @@ class Public:
         }
 
     # -------------------------------------------------------------------------------------------- how
+
+    def _contract(self, call: Call) -> Contract:
+        """Return the contract asked for; to market data one that is delisted is unknown (PROTOCOL 4.7)."""
+        contract = self._venue.contract(call)
+        if contract.symbol in self._venue.delisted_s:
+            raise WireError(40034)
+        return contract
 
     def _details(self, contract: Contract) -> dict[str, object]:
         exchange, symbol = self._venue.exchange, contract.symbol
@@ -173,7 +180,7 @@ class Public:
             "funding_interval_hours": contract.funding_hours,
             "funding_time": prices.funding_at_ms,
             "status": "Delisted" if exchange.status(symbol) is Status.DELISTED else "Trading",
-            "delist_time": 0,
+            "delist_time": self._venue.delisted_s.get(symbol, 0),
             "tradfi_info": None,
         }
 

@@ -64,7 +64,7 @@ REFUSALS: Final = {
 
 class Venue:
     """The perpetual exchange as its endpoints see it; `spot` is where transfers go to and come from. `funding` is what
-    was settled, newest last.
+    was settled, newest last; `delisted_s` when contracts went, in seconds.
     """
 
     def __init__(
@@ -75,6 +75,7 @@ class Venue:
         tape: Tape[Printed],
         marks: Tape[Quote],
         funding: Mapping[str, deque[FundingSettled]],
+        delisted_s: Mapping[str, int],
         house: House,
     ) -> None:
         self.exchange = exchange
@@ -82,6 +83,7 @@ class Venue:
         self.tape = tape
         self.marks = marks
         self.funding = funding
+        self.delisted_s = delisted_s
         self.house = house
         self.faults = house.faults
 

@@ -206,6 +206,29 @@ async def test_the_door_moves_a_contract_and_settles_its_funding() -> None:
         assert Decimal(paid["amount"]) > 0  # shorts are paid
 
 
+async def test_a_contract_that_is_delisted_at_the_door_settles_what_is_held() -> None:
+    async with desk() as one:
+        await one.post(f"{PRIVATE}/submit-order", symbol=BTC, side=1, type="market", size=20)
+        await one.post(f"{PRIVATE}/submit-order", **LIMIT)
+        assert (await one.sim("contract", symbol=BTC, status="paused"))[0] == 200
+        assert (await one.post(f"{PRIVATE}/submit-order", **LIMIT))["code"] == 40015
+        assert (await one.sim("contract", symbol=BTC, status="delisted"))[0] == 200
+
+        assert (
+            (await one.get(f"{PRIVATE}/position"))["data"]
+            == (await one.get(f"{PRIVATE}/get-open-orders"))["data"]
+            == []
+        )
+        assert (await one.post(f"{PRIVATE}/submit-order", **LIMIT))["code"] == 40014
+        (listed,) = (await one.get(f"/contract/public/details?symbol={BTC}"))["data"]["symbols"]
+        assert (listed["status"], listed["delist_time"] > 1_700_000_000) == ("Delisted", True)
+        assert (await one.get(f"/contract/public/depth?symbol={BTC}"))["code"] == 40034
+        async with one.http.ws_connect(f"{one.urls.futures_ws_url}/api") as socket:
+            await socket.send_json({"action": "subscribe", "args": [f"futures/trade:{BTC}"]})
+            assert (await socket.receive_json())["success"] is False
+        assert (await one.sim("contract", symbol=BTC, status="trading"))[0] == 400
+
+
 @pytest.mark.parametrize(
     ("path", "fields"),
     [
@@ -214,6 +237,8 @@ async def test_the_door_moves_a_contract_and_settles_its_funding() -> None:
         ("market", {"symbol": BTC, "funding": "0.001", "price": "60000"}),
         ("market", {"symbol": BTC}),
         ("market", {"symbol": "NOPEUSDT", "funding": "0.001"}),
+        ("contract", {"symbol": "NOPEUSDT", "status": "paused"}),
+        ("contract", {"symbol": BTC, "status": "resting"}),
         ("schedule", {"dark_ms": "soon"}),
         ("schedule", {"doom_ms": 1}),
     ],

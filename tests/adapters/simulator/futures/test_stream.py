@@ -159,6 +159,13 @@ def test_documented_idle_rules_hold_where_they_are_asked_for_and_not_where_they_
         assert (silent.connection.closed, pinging.connection.closed) == (strict, False)
 
 
+def test_an_address_may_open_as_many_streams_as_it_likes_up_to_five_hundred() -> None:
+    one = trader()
+    viewers = [one.viewer() for _ in range(501)]
+    assert [viewer.connection.closed for viewer in viewers] == [False] * 500 + [True]
+    assert viewers[-1].heard()[0]["success"] is False
+
+
 # ------------------------------------------------------------------------------------------------ private channels
 
 
