@@ -15,6 +15,7 @@ from adapters.bitmart.limits import FUTURES_RATES, SPOT_RATES, Purpose
 from adapters.bitmart.perp import codec, queries, requests
 from adapters.bitmart.perp import messages as wire
 from adapters.bitmart.perp.dialect import PERP
+from adapters.bitmart.perp.mode import AccountMode
 from adapters.bitmart.perp.names import Kind, Name, Names
 from adapters.bitmart.perp.orders import Orders
 from adapters.bitmart.refusals import ORDER_CLOSED, ORDER_NOT_FOUND
@@ -30,7 +31,6 @@ from oms.reports import (
     Control,
     InstrumentReport,
     LeverageReport,
-    PositionModeReport,
     PositionReport,
     Refusal,
     RefusalClass,
@@ -154,10 +154,10 @@ class BitmartPerp:
             spawn=spawn,
             server_clock=time,
         )
+        self._mode = AccountMode(self._rest, clock)
         self._reading = Reading(self._rest, self._read, CAPABILITY_OF)
         self._names = Names()
         self._orders = Orders(self._rest, self._reading, self._names)
-        self._mode: PositionMode | None = None  # as last read; None: before the next order
         self._catalogue: tuple[Symbol, ...] = ()
         self._stream = VenueStream(
             PERP,
@@ -178,16 +178,16 @@ class BitmartPerp:
         return msgspec.structs.replace(CAPABILITIES, lost=self._reading.lost)
 
     def _read(self, path: str, body: bytes, status: int | None) -> Reports:
-        return codec.answer(path, body, status, mode=self._mode)
+        return codec.answer(path, body, status, mode=self._mode.last)
 
     # -------------------------------------------------------------------------------------------- commands
 
     async def submit(self, order: NewOrder) -> Answer:
         try:
-            mode = await self._known_mode()
+            mode = await self._mode.known()
             path, body, kind = await self._built(order, mode)
         except requests.WrongModeError as error:
-            self._mode = None  # in case it was switched since it was read
+            self._mode.doubt()
             return _refused_here(codec.SUBMIT_ORDER, order.client_order_id, "position_mode", str(error))
         except CommandRefusedError as error:
             return _refused_here(codec.SUBMIT_ORDER, order.client_order_id, "invalid_order", str(error))
@@ -200,7 +200,7 @@ class BitmartPerp:
             if isinstance(report, Ack) and report.venue_order_id is not None:
                 self._names.put(order.symbol, report.venue_order_id, Name(order.client_order_id, kind))
         if refused(reports):
-            self._mode = None  # whatever the reason given: in the other mode the same order is another (PROTOCOL 9.17)
+            self._mode.doubt()  # whatever the reason given: in the other mode the same order is another (PROTOCOL 9.17)
         return Answer(reports=reports, evidence=evidence)
 
     async def _built(self, order: NewOrder, mode: PositionMode) -> tuple[str, bytes, Kind]:
@@ -307,33 +307,19 @@ class BitmartPerp:
 
     async def set_position_mode(self, mode: PositionMode) -> Answer:
         """Switch the account, and believe the venue only when it is read back (PROTOCOL 9.17)."""
-        self._mode = None
+        self._mode.forget()
         try:
             evidence = await self._rest.signed(codec.SET_POSITION_MODE, requests.set_position_mode(mode))
             reports = self._reading.settled(codec.SET_POSITION_MODE, evidence)
         except NoAnswerError:  # what is read back may settle it: the wanted mode is there, whoever brought it about
-            report, read = await self._read_mode()
+            report, read = await self._mode.read()
             if report.mode is not mode:
                 raise
             return Answer(reports=(report,), evidence=read, source=Provenance.POLL)
         if refused(reports):
             return Answer(reports=reports, evidence=evidence)
-        report, read = await self._read_mode()
+        report, read = await self._mode.read()
         return Answer(reports=(report,), evidence=joined([evidence, read]), source=Provenance.POLL)
-
-    async def _known_mode(self) -> PositionMode:
-        if self._mode is None:
-            await self._read_mode()
-        assert self._mode is not None
-        return self._mode
-
-    async def _read_mode(self) -> tuple[PositionModeReport, Evidence]:
-        evidence = await self._rest.keyed(codec.GET_POSITION_MODE)
-        for report in self._reading.listed(codec.GET_POSITION_MODE, evidence):
-            if isinstance(report, PositionModeReport):
-                self._mode = report.mode
-                return report, evidence
-        raise NoAnswerError(f"{evidence.channel}: no position mode", evidence)
 
     # -------------------------------------------------------------------------------------------- queries
 
@@ -361,7 +347,7 @@ class BitmartPerp:
         return Answer(reports=reports, evidence=evidence, source=Provenance.POLL, complete=readable(reports))
 
     async def positions(self) -> Answer:
-        mode, asked = await self._read_mode()
+        mode, asked = await self._mode.read()
         evidence = await self._rest.keyed(codec.POSITION_V2)
         reports = self._reading.listed(codec.POSITION_V2, evidence)
         return Answer(

@@ -1,5 +1,6 @@
 """The perpetuals as their callers see them, over a venue that the test scripts."""
 
+import asyncio
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
@@ -251,8 +252,25 @@ async def test_trap_9_17_an_order_for_the_other_mode_is_refused_and_never_sent(m
     assert isinstance(refusal, Refusal)
     assert (refusal.klass, refusal.reason, refusal.client_order_id) == (RefusalClass.CERTAIN, "position_mode", ID)
     assert desk.link.of(codec.SUBMIT_ORDER) == []
+    await asyncio.sleep(5)
     await desk.venue.submit(with_(ORDER, position_leg=leg))
     assert len(desk.link.of(codec.GET_POSITION_MODE)) == 2, "it may have been switched since"
+
+
+@virtual
+async def test_s55_a_burst_of_orders_reads_the_mode_once_refused_or_not() -> None:
+    desk = Desk()
+    clock = LoopClock()
+    desk.link.on(codec.SUBMIT_ORDER, refused(400, 40027))
+    for _ in range(2):
+        before = clock.monotonic()
+        await asyncio.gather(*(desk.venue.submit(ORDER) for _ in range(20)))
+        assert clock.monotonic() - before < 1
+        await asyncio.sleep(2.5)
+    assert len(desk.link.of(codec.GET_POSITION_MODE)) == 1
+    await asyncio.sleep(5)
+    await desk.venue.submit(ORDER)
+    assert len(desk.link.of(codec.GET_POSITION_MODE)) == 2
 
 
 @virtual
@@ -260,6 +278,7 @@ async def test_trap_9_17_after_a_refusal_the_mode_is_read_again() -> None:
     desk = Desk()
     desk.link.on(codec.SUBMIT_ORDER, refused(400, 40012, "position mode conflict"), ok({"order_id": 77}))
     await desk.venue.submit(ORDER)
+    await asyncio.sleep(5)
     desk.link.on(codec.GET_POSITION_MODE, ok({"position_mode": "hedge_mode"}))
     await desk.venue.submit(with_(ORDER, position_leg=PositionLeg.SHORT))
     assert desk.fields(codec.SUBMIT_ORDER)["side"] == 2
