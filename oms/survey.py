@@ -42,7 +42,7 @@ from oms.reconcile import (
 )
 from oms.recovery import first_written_ns
 from oms.reports import BalanceReport, OrderReport, TradeReport
-from oms.values import AccountId, Provenance
+from oms.values import AccountId, Provenance, Symbol
 from oms.venue import Answer, NoAnswerError, OrderRef, Venue
 
 OVERLAP_MS: Final = (
@@ -92,6 +92,27 @@ class Standing(Struct, frozen=True, kw_only=True):
     opened: bool  # the account's balances were taken over, now or earlier
     failures: Mapping[Part, str]
     disagreements: tuple[Disagreement, ...]
+
+
+class Searched(Struct, frozen=True):
+    """What the venue said, asked everywhere for a trace of one order; the window is that of history and trades."""
+
+    looked: Answer
+    listed: Answer
+    history: Answer
+    traded: Answer
+    since_ms: int
+    until_ms: int
+
+    @property
+    def answers(self) -> Mapping[str, Answer]:
+        """By what was asked."""
+        return {
+            "order": self.looked,
+            "open_orders": self.listed,
+            "order_history": self.history,
+            "trades": self.traded,
+        }
 
 
 Heard = Callable[[Provenance, float], None]  # how we learned of a trade, and seconds after it happened
@@ -309,25 +330,28 @@ class Survey:
             await self._resolve(stream, order)
 
     async def _resolve(self, stream: str, order: Order) -> None:
-        """Ask for an order that is in doubt, or that the venue may have ended."""
+        """Ask for an order that is in doubt, or that the venue may have ended. What it does not know is searched for
+        with everything else (`compare`): one search serves many orders.
+        """
         looked = await self._venue.order(order_ref(order))
         if found(looked) is not False:
             self._missed.pop(stream, None)
             await self.record(looked)
-        elif self._may_search(stream, order):
-            await self._search(stream, order, looked)
 
     async def _search_for_the_unseen(self, picture: Picture) -> None:
         """Search everywhere for the orders that the venue, asked for each of them, does not know."""
+        unseen: dict[Symbol, dict[str, tuple[Order, Answer]]] = {}
         for stream, looked in picture.looked_up.items():
             order = self._book.orders.get(stream)
             if order is None or order.life in CLOSED or found(looked) is not False:
                 self._missed.pop(stream, None)
             elif self._may_search(stream, order):
-                try:
-                    await self._search(stream, order, looked)
-                except NoAnswerError as error:
-                    log.warning("could not ask the venue", account=self._recording.account, cause=error.cause)
+                unseen.setdefault(order.request.symbol, {})[stream] = (order, looked)
+        for symbol, orders in unseen.items():
+            try:
+                await self._search(symbol, orders)
+            except NoAnswerError as error:
+                log.warning("could not ask the venue", account=self._recording.account, cause=error.cause)
         if picture.open_orders is not None:  # what is neither missing nor asked for was shown
             self._missed = {stream: since for stream, since in self._missed.items() if stream in picture.looked_up}
 
@@ -341,38 +365,42 @@ class Survey:
         now = self._clock.monotonic()
         return now >= self._missed.setdefault(stream, now) + PATIENCE_SECONDS + can.visibility_delay
 
-    async def _search(self, stream: str, order: Order, looked: Answer) -> None:
-        """Ask everywhere where an order, or a trade of it, would show; if there is no trace, record that and what
-        follows from it. `looked` is the answer that did not know it.
+    async def _search(self, symbol: Symbol, orders: Mapping[str, tuple[Order, Answer]]) -> None:
+        """Ask everywhere where orders of one market, or trades of theirs, would show; for those of which there is no
+        trace, record that and what follows from it. `orders` holds, by stream, the order and the answer that did not
+        know it.
         """
-        symbol, can = order.request.symbol, self._venue.capabilities(order.request.symbol)
-        began_ns = await first_written_ns(self._log, stream) or self._clock.now_ns()
+        began_ns = {stream: await first_written_ns(self._log, stream) or self._clock.now_ns() for stream in orders}
         # No trade from before this log's opening: those are in the opening balances.
-        since_ms = max(began_ns // 1_000_000 - OVERLAP_MS, self._recording.opened_ns // 1_000_000)
+        since_ms = max(min(began_ns.values()) // 1_000_000 - OVERLAP_MS, self._recording.opened_ns // 1_000_000)
         until_ms = self._now_ms() + OVERLAP_MS  # the venue's clock may be ahead of ours
-        book, venue = self._book, self._venue
-        listed = recognized(book, await venue.open_orders())
-        history = recognized(book, await venue.order_history(symbol, since_ms=since_ms, until_ms=until_ms))
-        traded = recognized(book, await venue.trades(since_ms=since_ms, until_ms=until_ms))
-        # Of the history only this order: what else ended in it may have traded before this log's opening.
-        mine = tuple(each for each in history.reports if isinstance(each, OrderReport) and names(each, order))
-        for answer in (listed, replace(history, reports=mine), traded):
+        listed = await self._venue.open_orders()
+        history = await self._venue.order_history(symbol, since_ms=since_ms, until_ms=until_ms)
+        traded = await self._venue.trades(since_ms=since_ms, until_ms=until_ms)
+        # Of the history only these orders: what else ended in it may have traded before this log's opening.
+        ours = tuple(
+            report
+            for report in history.reports
+            if isinstance(report, OrderReport) and any(names(report, order) for order, _ in orders.values())
+        )
+        for answer in (listed, replace(history, reports=ours), traded):
             await self.record(answer)
-        shown = mentions(listed, order) or mentions(history, order)
-        unknown_trades = mentions(traded, order) and not order.trades
-        whole = listed.complete and history.complete and traded.complete
-        if shown or unknown_trades or not whole:
+        if not (listed.complete and history.complete and traded.complete):
             return
+        for stream, (order, looked) in orders.items():
+            shown = mentions(listed, order) or mentions(history, order)
+            if not shown and not (mentions(traded, order) and not order.trades):
+                searched = Searched(looked, listed, history, traded, since_ms, until_ms)
+                await self._conclude(stream, order, began_ns[stream], searched)
+
+    async def _conclude(self, stream: str, order: Order, began_ns: int, searched: Searched) -> None:
+        """Record that there is no trace of an order, with how far each answer reaches."""
+        can = self._venue.capabilities(order.request.symbol)
         within = order.life is Life.IN_DOUBT and remembered(began_ns, can, self._clock.now_ns())
         memory_ms = ns(can.unfilled_memory) // 1_000_000
         evidence: list[VenueMessage] = []
         marks: list[Mark] = []
-        for what, answer in (
-            ("order", looked),
-            ("open_orders", listed),
-            ("order_history", history),
-            ("trades", traded),
-        ):
+        for what, answer in searched.answers.items():
             messages = kept(answer.evidence, self._ids, self._clock)
             evidence.extend(messages)
             windowed = what in {"order_history", "trades"}
@@ -380,8 +408,8 @@ class Survey:
                 Mark(
                     message_id=messages[-1].message_id,
                     what=what,
-                    since_ms=since_ms if windowed else None,
-                    until_ms=until_ms if windowed else None,
+                    since_ms=searched.since_ms if windowed else None,
+                    until_ms=searched.until_ms if windowed else None,
                     complete=answer.complete,
                     memory_ms=None if what in {"open_orders", "trades"} else memory_ms,
                 )

@@ -129,7 +129,7 @@ def test_absence_is_proven_only_after_the_request_can_no_longer_execute() -> Non
         await asyncio.sleep(60)
         assert desk.life() is Life.IN_DOUBT
         assert desk.held() > 0
-        await asyncio.sleep(10)
+        await asyncio.sleep(20)
         assert desk.life() is Life.REJECTED
         assert desk.told()[-1] == "absence-proven"
         assert not desk.held()

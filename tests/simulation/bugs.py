@@ -212,9 +212,13 @@ BUGS: Final[Mapping[str, Planted]] = {
     "book a fill twice": Planted(Parts(survey=NamesTradesByWitness), frozenset({"I5", "I8"})),
     "could not ask is not found": Planted(Parts(survey=CouldNotAskIsNotFound), frozenset({"I10"})),
     "not found is absent": Planted(Parts(survey=NotFoundIsAbsent), frozenset({"I10"})),
-    "keep the epoch": Planted(Parts(engine=KeepsItsEpoch), frozenset({"I4", "I12", "I13", "I19"})),
+    "keep the epoch": Planted(
+        Parts(engine=KeepsItsEpoch, often=(("log silent, late", 0.2),)), frozenset({"I4", "I12", "I13", "I19", "I20"})
+    ),
     "send on a stale lease": Planted(Parts(gate=SendsOnAStaleLease), frozenset({"I14"})),
-    "read on in a half read book": Planted(Parts(standby=ReadsOnInAHalfReadBook), frozenset({"I12", "I19"})),
+    "read on in a half read book": Planted(
+        Parts(standby=ReadsOnInAHalfReadBook, often=(("log unreadable", 0.2),)), frozenset({"I12", "I19"})
+    ),
     "forget halts": Planted(Parts(decider=ForgetsHalts), frozenset({"I20"})),
     "skip the fence": Planted(Parts(storage=SkipsTheFence), frozenset({"I14"})),
 }

@@ -38,6 +38,9 @@ class Parts:
     storage: type[Storage] = Storage
     gate: type[Gate] = Gate
     standby: type[Standby] = Standby
+    often: tuple[
+        tuple[str, float], ...
+    ] = ()  # faults of the log that this world has at another rate, so that they meet
 
 
 PARTS = Parts()

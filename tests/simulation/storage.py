@@ -29,6 +29,7 @@ TROUBLES: Final = {
     "log silent, lost": Trouble.SILENT_LOST,
     "log silent, late": Trouble.SILENT_LATE,
 }
+NONE: Final[Mapping[str, float]] = {}
 COMMIT_SECONDS: Final = 0.001
 SLOW_SECONDS: Final = 2.0
 HANG_SECONDS: Final = 15.0
@@ -44,9 +45,12 @@ class LogFaults:
         self._chance = chance
         self.strike(0.0)
 
-    def strike(self, scale: float, without: Collection[str] = ()) -> None:
-        """Let every fault happen at `scale` times its rate, but for those `without`; zero ends them."""
-        self._rates = {name: 0.0 if name in without else rate * scale for name, rate in RATES.items()}
+    def strike(self, scale: float, without: Collection[str] = (), often: Mapping[str, float] = NONE) -> None:
+        """Let every fault happen at `scale` times its rate, but for those `without`, and those that have another rate
+        in `often`; zero ends them.
+        """
+        rates = {name: 0.0 if name in without else rate * scale for name, rate in RATES.items()}
+        self._rates = rates | (dict(often) if scale else {})
 
     def append(self, batch: Batch) -> Fault:
         trouble = next((TROUBLES[name] for name in TROUBLES if self._fires(name)), Trouble.NONE)

@@ -360,7 +360,7 @@ class World:
         rates = {name: min(rate * scales.choice(SCALES), 1.0) for name, rate in DEFAULT_RATES.items()}
         rates = {name: 0.0 if name in self._without else rate for name, rate in rates.items()}
         self.simulator.set_faults(seed=self.seed, rates=rates)
-        self._log_faults.strike(scales.choice(SCALES), self._without)
+        self._log_faults.strike(scales.choice(SCALES), self._without, dict(self._parts.often))
 
     def _calm_down(self) -> None:
         """Begin the liveness phase: nothing new goes wrong, and a dead process comes back."""
