@@ -6,9 +6,10 @@ READY := .venv/.ready
 
 SEEDS ?= 500
 FROM ?= 1
+CYCLES ?= 50
 FUZZ ?= 100000
 
-.PHONY: demo test lint bench simulate fuzz clean
+.PHONY: demo test lint bench simulate fuzz chaos clean
 .DEFAULT_GOAL := demo
 
 $(READY): constraints.txt pyproject.toml
@@ -37,6 +38,9 @@ simulate: $(READY)
 
 fuzz: $(READY)
 	FUZZ=$(FUZZ) $(BIN)/python -m pytest tests/fuzz --timeout 3600
+
+chaos: $(READY)
+	$(BIN)/python -m tests.chaos.run --cycles $(CYCLES) --seed $(FROM)
 
 clean:
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis dist build

@@ -44,8 +44,8 @@ def test_the_worlds_are_as_bad_as_they_should_be() -> None:
         "log slow",
         "log unreadable",
     ):
-        assert faults[f"log {fault}"], fault
-    assert sum(outcome.crashes for outcome in outcomes) > 30
+        assert faults[fault], fault
+    assert sum(outcome.crashes for outcome in outcomes) > 20
     assert sum(outcome.overtaken for outcome in outcomes) > 5
     assert sum(outcome.paused for outcome in outcomes) > 5
     assert sum(outcome.stood_by for outcome in outcomes) > 5
