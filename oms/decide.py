@@ -5,7 +5,6 @@ An order's fill moves its position leg too, so the events of both stand in one c
 
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
-from types import MappingProxyType
 from typing import Final
 
 from msgspec import Struct
@@ -117,14 +116,15 @@ class Decider:
         capabilities: Callable[[Symbol], Capabilities],
         limits: Limits,
         policy: Policy = DEFAULT_POLICY,
-        marks: Mapping[Symbol, Decimal] = MappingProxyType({}),
+        marks: dict[Symbol, Decimal] | None = None,
     ) -> None:
         self.account = account
         self.instruments = instruments
         self.capabilities = capabilities
         self.limits = limits
         self.policy = policy
-        self.marks = marks  # the last known mark price of perpetuals: market data, kept by who follows it
+        # The last known mark prices of perpetuals: market data, kept by who follows it.
+        self.marks = {} if marks is None else marks
 
     def decide(self, said: Said, book: Book) -> Decided:
         """Decide `said` against `book`, fold the outcome into it and return it.

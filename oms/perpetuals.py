@@ -10,7 +10,7 @@ import structlog
 
 from oms.account import modes
 from oms.book import Book, account_stream, position_stream
-from oms.decide import Addressed
+from oms.decide import Addressed, Decider
 from oms.evidence import kept
 from oms.ports import Clock, Ids, VenueMessage
 from oms.position import state as positions
@@ -37,6 +37,8 @@ class Recording(Protocol):
     def book(self) -> Book: ...
     @property
     def opened_ns(self) -> int: ...
+    @property
+    def decider(self) -> Decider: ...
 
     async def report(
         self, reports: Sequence[Addressed], *, source: Provenance = ..., evidence: Sequence[VenueMessage] = ()
@@ -57,9 +59,13 @@ class Perpetuals:
         self._asked_ms = 0
 
     async def learn(self, shown: Answer) -> None:
-        """Record the mode, leverage and margin mode that the venue's positions show, where they are news."""
+        """Record the mode, leverage and margin mode that the venue's positions show, where they are news, and keep the
+        marks, which are market data and no event.
+        """
         book, news = self._recording.book, list[Addressed]()
         for report in shown.reports:
+            if isinstance(report, PositionReport) and report.mark_price is not None:
+                self._recording.decider.marks[report.symbol] = report.mark_price
             match report:
                 case PositionModeReport() if modes.see(report, book.account):
                     news.append((account_stream(self._recording.account), report))

@@ -38,7 +38,7 @@ class Rehearsal:
         self.resumed_ns = 0
         self.events: list[NewEvent] = []
         self._log = log
-        self._decider = decider
+        self.decider = decider
         self._clock = clock
 
     @classmethod
@@ -70,7 +70,7 @@ class Rehearsal:
         cause = evidence[-1].message_id if evidence else None
         said = Said(message=tuple(reports), actor="venue", cause=cause, source=source, occurred_ns=occurred_ns)
         now_ns = self._clock.now_ns()
-        for stream, event, state in self._decider.decide(said, self.book).facts:
+        for stream, event, state in self.decider.decide(said, self.book).facts:
             name = f"rehearsed{len(self.events) + 1:06d}"
             meta = Meta(
                 id=name,

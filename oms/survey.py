@@ -11,6 +11,7 @@ import structlog
 from msgspec import Struct
 from msgspec.structs import replace
 
+from oms import perpetuals
 from oms.account.events import TradesCovered
 from oms.book import Book, account_stream
 from oms.breaks import decisions as breaks
@@ -23,7 +24,6 @@ from oms.order.decisions import external_id
 from oms.order.events import Mark
 from oms.order.messages import AbsenceReport
 from oms.order.state import CLOSED, Life, Order
-from oms.perpetuals import Perpetuals
 from oms.ports import Clock, EventLog, Ids, VenueMessage
 from oms.reconcile import (
     Part,
@@ -42,7 +42,7 @@ from oms.reconcile import (
 )
 from oms.recovery import first_written_ns
 from oms.reports import BalanceReport, OrderReport, TradeReport
-from oms.values import AccountId, Provenance, Symbol
+from oms.values import Provenance, Symbol
 from oms.venue import Answer, NoAnswerError, OrderRef, Venue
 
 OVERLAP_MS: Final = (
@@ -55,15 +55,9 @@ COVERED_EVERY_MS: Final = 60_000  # how often at most the log is told how far tr
 log = structlog.get_logger()
 
 
-class Recording(Protocol):
+class Recording(perpetuals.Recording, Protocol):
     """Where what the venue says is recorded: the engine, or a rehearsal."""
 
-    @property
-    def account(self) -> AccountId: ...
-    @property
-    def book(self) -> Book: ...
-    @property
-    def opened_ns(self) -> int: ...
     @property
     def written_ns(self) -> int: ...
     @property
@@ -130,7 +124,7 @@ class Survey:
         self._ids = ids
         self._traded_until_ms = 0  # trades are known up to here, but for what overlaps
         self._missed: dict[str, float] = {}  # by stream: since when the venue does not know an order it once showed
-        self._perpetuals = Perpetuals(recording, venue, clock=clock, ids=ids)
+        self._perpetuals = perpetuals.Perpetuals(recording, venue, clock=clock, ids=ids)
         self._seen: dict[str, str] = {}  # by break id: the figures of the last look
 
     # ------------------------------------------------------------------------------------------------ everything

@@ -148,6 +148,16 @@ class PositionRow(Struct, frozen=True, kw_only=True, gc=False):
         """The leg, by the name that whoever asks knows it under."""
         return self.leg
 
+    @property
+    def mark_price(self) -> Decimal | None:
+        """None: the mark is market data and in no log; whoever has it values the leg."""
+        return None
+
+    @property
+    def unrealized(self) -> Decimal | None:
+        """None, as `mark_price`."""
+        return None
+
 
 class BalanceRow(Struct, frozen=True, kw_only=True, gc=False):
     """One currency in a wallet of an account: total = available + held."""

@@ -40,7 +40,7 @@ from oms.gateway.views import (
 from oms.order.state import Order, fold
 from oms.ports import StoredEvent
 from oms.store.codec import decode, decode_meta
-from oms.values import EXACT, ZERO, AccountId, ClientOrderId
+from oms.values import EXACT, ZERO, AccountId, ClientOrderId, worth
 
 PAGES_MAX: Final = 10  # of the log, looked through for one answer that shows few of its events
 PAGE: Final = 1_000
@@ -106,10 +106,16 @@ class Questions:
         accounts = self._scope(caller, query.account)
         reads = await self._asked(query)
         listing = await reads.positions(accounts=accounts)
-        items = [shown(PositionView, row, shares=_shares(caller, row)) for row in listing.rows]
+        marks = {} if query.as_of is not None else self._marks(caller)
+        items = [_leg(caller, row, marks) for row in listing.rows]
         seen = {(item.account, item.symbol, item.leg): item for item in items if caller.trades(item.symbol)}
         page, following = _page(seen, query.limit, query.cursor)
         return Positions(position=listing.position, items=page, next_cursor=following)
+
+    def _marks(self, caller: Caller) -> Mapping[tuple[str, str], Decimal]:
+        """Return the last known mark by account and symbol: of now, so that no answer about the past has one."""
+        engines = self._accounts.visible(caller)
+        return {(each.account, symbol): mark for each in engines for symbol, mark in each.decider.marks.items()}
 
     async def balances(self, caller: Caller, query: LegsQuery) -> Balances:
         """Return the balances of the accounts."""
@@ -252,11 +258,16 @@ def _position(cursor: str) -> int:
     return int(cursor)
 
 
-def _shares(caller: Caller, row: object) -> Mapping[str, Decimal]:
-    """Return what of a leg's shares `caller` may see: another strategy's are nobody's business."""
+def _leg(caller: Caller, row: object, marks: Mapping[tuple[str, str], Decimal]) -> PositionView:
+    """Return a leg as `caller` may see it: another strategy's share is nobody's business."""
     leg = shown(PositionView, row)
-    if caller.admin:
-        return leg.shares
-    own = leg.shares.get(caller.strategy, ZERO)
-    seen = {str(caller.strategy): own, "others": EXACT.subtract(leg.quantity, own)}
-    return {owner: share for owner, share in seen.items() if share}
+    mark = marks.get((leg.account, leg.symbol))
+    unrealized = None
+    if mark is not None:
+        unrealized = EXACT.subtract(worth(leg.quantity, mark, leg.contract_size), leg.open_cost)
+    shares = leg.shares
+    if not caller.admin:
+        own = shares.get(caller.strategy, ZERO)
+        seen = {str(caller.strategy): own, "others": EXACT.subtract(leg.quantity, own)}
+        shares = {owner: share for owner, share in seen.items() if share}
+    return shown(PositionView, row, shares=shares, mark_price=mark, unrealized=unrealized)

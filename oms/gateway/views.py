@@ -108,8 +108,8 @@ class FillView(View, frozen=True, kw_only=True):
 class PositionView(View, frozen=True, kw_only=True):
     """One leg: signed quantity in base units or contracts; `commissions` by currency, other amounts in quote units.
 
-    `shares` is how much of it the trades of each strategy moved, and adds up to `quantity`; a strategy sees its own and
-    the sum of the `others`. `margin` backs the leg of a perpetual; `funding` is what was received less what was paid.
+    `shares`, by strategy, add up to `quantity`; a strategy sees its own and the sum of the `others`. `margin` backs the
+    leg, `funding` is received less paid, `unrealized` what closing at the last known mark would earn.
     """
 
     account: str
@@ -126,6 +126,8 @@ class PositionView(View, frozen=True, kw_only=True):
     margin: Decimal | None = None
     funding: Decimal
     shares: Mapping[str, Decimal]
+    mark_price: Decimal | None = None
+    unrealized: Decimal | None = None
     updated_at: datetime | None = None
 
 

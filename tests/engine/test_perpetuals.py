@@ -12,7 +12,7 @@ from oms.order.state import Life
 from oms.position.settings import SetLeverage
 from oms.position.state import FLAT, Position
 from oms.reports import LedgerReport, PositionReport
-from oms.values import Currency, MarginMode, PositionLeg, PositionMode, Purse
+from oms.values import Currency, MarginMode, OrderType, PositionLeg, PositionMode, Purse
 from tests.engine.desk import MAIN, Desk, play
 from tests.engine.scripted_venue import Fate
 from tests.order.story import BTC_PERPETUAL, FUTURES
@@ -166,5 +166,22 @@ def test_a_leverage_that_the_venue_shows_is_taken_over() -> None:
         await asyncio.sleep(15)
         assert (leg(desk).leverage, leg(desk).margin_mode) == (25, MarginMode.ISOLATED)
         assert desk.engine.book.funds(SETTLE).held == Decimal("10.8")
+
+    play(story)
+
+
+def test_the_mark_that_the_venue_shows_values_a_market_order_and_no_event_holds_it() -> None:
+    async def story(desk: Desk) -> None:
+        await opened(desk)
+        before = await desk.log.head()
+        desk.venue.legs = [
+            PositionReport(
+                symbol=PERPETUAL, leg=PositionLeg.NET, quantity=TEN, leverage=TEN, mark_price=Decimal("27123.4")
+            )
+        ]
+        await asyncio.sleep(15)
+        assert await desk.log.head() == before
+        order = await desk.place("c2", symbol=PERPETUAL, quantity=TEN, type=OrderType.MARKET, price=None, leverage=TEN)
+        assert order.state.request.reference_price == Decimal("27123.4")  # type: ignore[union-attr]
 
     play(story)

@@ -5,13 +5,14 @@ from decimal import Decimal
 
 from msgspec.structs import replace
 
+from oms.book import account_stream
 from oms.gateway.tokens import Scope
 from oms.order.messages import SubmitAccepted
-from oms.reports import OrderReport, VenueOrderStatus
+from oms.reports import OrderReport, PositionModeReport, VenueOrderStatus
 from oms.store.codec import decode_meta
-from oms.values import Provenance, Side, Symbol, VenueOrderId
-from tests.gateway.house import House, order
-from tests.order.story import SPOT, shown, trade
+from oms.values import PositionMode, Provenance, Side, Symbol, VenueOrderId
+from tests.gateway.house import MAIN, House, order
+from tests.order.story import BTC_PERPETUAL, SPOT, shown, trade
 
 
 async def test_a_placed_order_is_answered_once_it_is_in_the_log(house: House) -> None:
@@ -349,3 +350,22 @@ async def test_a_change_is_answered_once_it_is_in_the_log(house: House) -> None:
         ({"quantity": "90000"}, {"Idempotency-Key": "a4"}, "limit_exceeded"),
     ):
         assert (await house.call("PATCH", path, body, headers=headers)).json["code"] == code
+
+
+async def test_settings_of_perpetuals_are_asked_for_and_shown_once_read_back(house: House) -> None:
+    house.engine.decider.instruments = {BTC_PERPETUAL.symbol: BTC_PERPETUAL}
+    key = {"Idempotency-Key": "s1"}
+    body = {"symbol": "BTC/USDT:USDT", "leverage": "20", "margin_mode": "cross"}
+    answer = await house.call("PUT", "/v1/leverage", body, headers=key)
+    assert (answer.status, answer.json.get("leverage")) == (403, None)
+    risk = house.tokens.create("guard", scopes=(Scope.RISK_WRITE,))
+    answer = await house.call("PUT", "/v1/leverage", body, headers=key, token=risk)
+    assert (answer.status, answer.json.get("leverage")) == (202, None)
+    too_much = await house.call("PUT", "/v1/leverage", body | {"leverage": "200"}, headers=key, token=risk)
+    assert (too_much.status, too_much.json["code"]) == (422, "leverage")
+    mode = await house.call("PUT", "/v1/position-mode", {"mode": "hedge"}, headers=key, token=risk)
+    assert (mode.status, mode.json["requested"]) == (202, "hedge")
+    await house.engine.report([(account_stream(MAIN), PositionModeReport(mode=PositionMode.HEDGE))])
+    again = await house.call("PUT", "/v1/position-mode", {"mode": "hedge"}, headers=key, token=risk)
+    assert again.json["mode"] == "hedge"
+    assert "requested" not in again.json
