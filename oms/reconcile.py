@@ -14,13 +14,23 @@ from typing import Final
 from msgspec import Struct
 from msgspec.structs import replace
 
-from oms.book import Book, order_stream, position_stream
+from oms.account.modes import see
+from oms.book import Book, account_stream, order_stream, position_stream
 from oms.breaks.decisions import Disagreement
 from oms.breaks.events import BreakKind
 from oms.errors import InvalidOrderError
 from oms.order.decisions import external, external_id, record
 from oms.order.state import CLOSED, Life, Order, evolve, fold
-from oms.reports import BalanceReport, OrderReport, PositionReport, Refusal, Report, TradeReport, VenueOrderStatus
+from oms.reports import (
+    BalanceReport,
+    OrderReport,
+    PositionModeReport,
+    PositionReport,
+    Refusal,
+    Report,
+    TradeReport,
+    VenueOrderStatus,
+)
 from oms.sums import symbol_of
 from oms.values import (
     EXACT,
@@ -40,7 +50,9 @@ from oms.venue import Answer, Capabilities
 
 NOT_FOUND: Final = "order_not_found"
 OPEN: Final = frozenset({VenueOrderStatus.PENDING_NEW, VenueOrderStatus.NEW, VenueOrderStatus.PARTIALLY_FILLED})
-News = tuple[str, OrderReport | TradeReport]  # the stream it is about, and what the venue says of it
+News = tuple[
+    str, OrderReport | TradeReport | PositionModeReport
+]  # the stream it is about, and what the venue says of it
 
 _NOTHING: Final[Mapping[str, Answer]] = MappingProxyType({})
 
@@ -256,8 +268,13 @@ def _findings(book: Book, picture: Picture) -> Iterable[Finding]:
 
 def _in_order(book: Book, picture: Picture) -> Iterable[Finding]:
     """Yield what is news: orders nobody here knew, then trades, so that a picture of an order that counts them already
-    finds them booked, then the orders.
+    finds them booked, then the orders; before all of it the mode that the account's perpetuals are in.
     """
+    if picture.positions is not None:
+        modes = [each for each in picture.positions.reports if isinstance(each, PositionModeReport)]
+        news = tuple((account_stream(book.name), each) for each in modes if see(each, book.account))
+        if news:
+            yield Finding(picture.positions, news)
     lists = [answer for answer in (picture.open_orders, *picture.looked_up.values()) if answer is not None]
     traded = [answer for answer in (picture.trades, *picture.fills.values()) if answer is not None]
     standing: dict[str, Order] = {}

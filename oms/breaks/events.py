@@ -21,8 +21,6 @@ class BreakKind(StrEnum):
     PRICE = "price"  # the venue works an order at another price than was sent
     HISTORY = "history"  # trades may exist that no question can reach
     COVERAGE = "coverage"  # a list of open orders was cut: orders that are not ours may be missing
-    MODE = "mode"  # one-way or hedged, otherwise than we trade
-    LEVERAGE = "leverage"  # what backs a position, otherwise than was set
 
 
 class Resolution(StrEnum):

@@ -55,7 +55,7 @@ class Policy(Struct, frozen=True, kw_only=True):
     by more than `block_above`, in the unit of the figures. About one market they block that one, else the account.
     """
 
-    block_kinds: str = "position,history,mode"
+    block_kinds: str = "position,history"
     block_above: Decimal | None = None
 
 

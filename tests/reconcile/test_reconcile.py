@@ -9,6 +9,7 @@ from hypothesis import given as forall
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from oms.account.events import PositionModeSet
 from oms.book import Book, account_stream, order_stream
 from oms.breaks.events import BreakKind
 from oms.decide import BalancesReport, Decider, Fact, Said
@@ -18,6 +19,7 @@ from oms.reconcile import Finding, Part, Picture, Reconciliation, Result, questi
 from oms.reports import (
     BalanceReport,
     OrderReport,
+    PositionModeReport,
     PositionReport,
     Refusal,
     RefusalClass,
@@ -34,6 +36,7 @@ from oms.values import (
     ExecId,
     OrderType,
     PositionLeg,
+    PositionMode,
     Provenance,
     Side,
     Symbol,
@@ -222,6 +225,14 @@ def test_balances_are_compared_digit_for_digit_and_a_currency_that_is_not_listed
     }
     same = answer(BalanceReport(currency=Currency("USDT"), total=Decimal("10000.00")))
     assert kinds(reconcile(book_with(), Picture(balances=same))) == {}
+
+
+def test_the_position_mode_that_the_venue_shows_is_recorded_once() -> None:
+    book = book_with()
+    picture = Picture(positions=answer(PositionModeReport(mode=PositionMode.HEDGE)))
+    facts = recorded(book, reconcile(book, picture).findings)
+    assert [type(event) for _, event, _ in facts] == [PositionModeSet]
+    assert reconcile(book, picture).findings == ()
 
 
 def test_what_an_unsettled_order_moves_is_not_told_yet() -> None:
