@@ -208,7 +208,9 @@ BUGS: Final[Mapping[str, Planted]] = {
     "resend under a fresh id": Planted(Parts(dispatcher=ResendsUnderAFreshId), frozenset({"I3"})),
     "resend blindly": Planted(Parts(dispatcher=ResendsBlindly), frozenset({"I2", "I3"})),
     "cancel from memory": Planted(Parts(dispatcher=CancelsFromMemory), frozenset({"I3"})),
-    "retry under old names": Planted(Parts(engine=RetriesUnderOldNames), frozenset({"I19"})),
+    "retry under old names": Planted(
+        Parts(engine=RetriesUnderOldNames, often=(("log silent, done", 0.3),)), frozenset({"I19"})
+    ),
     "book a fill twice": Planted(Parts(survey=NamesTradesByWitness), frozenset({"I5", "I8"})),
     "could not ask is not found": Planted(Parts(survey=CouldNotAskIsNotFound), frozenset({"I10"})),
     "not found is absent": Planted(Parts(survey=NotFoundIsAbsent), frozenset({"I10"})),
