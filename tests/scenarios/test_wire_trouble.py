@@ -1,0 +1,190 @@
+"""S31, S42, S53, S54, S56, S57: what a wire, a clock or a page in between can do to an order."""
+
+import asyncio
+
+import pytest
+
+from adapters.bitmart.perp import codec as perp
+from adapters.bitmart.spot import codec as spot
+from oms.errors import NotReadyError
+from oms.order.state import Life
+from oms.ports import LinkAnswer
+from oms.reconcile import Part, Result
+from oms.values import Provenance
+from tests.scenarios.house import PERPETUAL, SPOT, House, tell
+
+HTML = {"content-type": "text/html; charset=UTF-8"}
+BLOCKED = LinkAnswer(403, HTML, b"<html><title>Attention Required! | Cloudflare</title>error code: 1010</html>")
+BAD_GATEWAY = LinkAnswer(502, HTML, b"<html><title>502 Bad Gateway</title>cloudflare</html>")
+SYSTEM_ERROR = LinkAnswer(
+    status=400,
+    headers={"content-type": "application/json"},
+    body=b'{"code":40012,"message":"System error","trace":"t","data":{}}',
+)
+
+
+def test_s31_a_stream_that_stays_open_and_says_nothing_is_noticed_opened_again_and_caught_up_with() -> None:
+    async def story(house: House) -> None:
+        await house.start()
+        await house.place("c1", "buy", "0.01", "50000")
+        await house.until(lambda: house.life("c1") is Life.WORKING)
+        streams = list(house.simulator.connections)
+        for connection in streams:
+            connection.break_down()  # half open: it takes everything and brings nothing
+        broken_at = house.now_ms
+        await asyncio.sleep(1)
+        house.stranger("sell", "0.01", "50000")
+        await house.until(lambda: house.life("c1") is Life.FILLED, seconds=30)  # by the poll, whatever the stream does
+        assert house.heard[-1][0] is Provenance.POLL
+        await house.until(lambda: "stale" in (house.oms.watcher.broken() or ""), seconds=25)
+        assert house.now_ms - broken_at > 19_000  # the last word may have come just before
+        await house.until(lambda: house.oms.watcher.broken() is None, seconds=60)
+        assert not set(map(id, streams)) & set(map(id, house.simulator.connections))
+        await house.place("c2", "buy", "0.01", "50000")
+        await house.until(lambda: house.life("c2") is Life.WORKING)
+        house.stranger("sell", "0.01", "50000")
+        await house.until(lambda: house.life("c2") is Life.FILLED)
+        assert house.heard[-1][0] is Provenance.STREAM
+        await house.rests()
+
+    tell(story)
+
+
+@pytest.mark.parametrize(
+    ("paths", "part"),
+    [
+        ({spot.QUERY_OPEN_ORDERS, perp.OPEN_ORDERS}, Part.ORDERS),
+        ({spot.QUERY_TRADES, perp.TRADES}, Part.TRADES),
+        ({spot.WALLET}, Part.BALANCES),
+        ({perp.ASSETS}, Part.BALANCES),
+        ({perp.GET_POSITION_MODE}, Part.POSITIONS),
+    ],
+    ids=["open orders", "trades", "spot wallet", "futures wallet", "positions"],
+)
+def test_s42_one_question_of_the_start_fails_and_the_account_does_not_trade(
+    paths: set[str], part: Part
+) -> None:
+    async def story(house: House) -> None:
+        house.network.lost_requests |= paths
+        oms = house.begin()
+        await oms.leads.wait()
+        await asyncio.sleep(300)
+        assert not oms.watcher.synced.is_set()
+        assert not oms.engine.trading
+        standing = oms.watcher.standing
+        assert standing is not None
+        assert (standing.result, set(standing.failures)) == (Result.PARTIAL, {part})
+        assert str(part) in (oms.watcher.broken() or "")  # what /health/ready shows
+        with pytest.raises(NotReadyError):
+            await house.place("c1", "buy", "0.01", "50000")
+        assert house.network.submits() == []
+        house.network.mend()
+        await house.until(oms.watcher.synced.is_set, seconds=60)
+        await house.place("c1", "buy", "0.01", "50000")
+        await house.rests()
+
+    tell(story)
+
+
+@pytest.mark.parametrize("ahead_ms", [1_500, -6_000])
+def test_s53_a_local_clock_that_is_off_is_corrected_by_the_venues(ahead_ms: int) -> None:
+    async def story(house: House) -> None:
+        house.simulator.set_clock(-ahead_ms)
+        await house.start()
+        await house.place("c1", "buy", "0.01", "50000")
+        await house.until(lambda: house.life("c1") is Life.WORKING)
+        stamps = [each for each in house.network.sent if each.path == "/system/time"]
+        assert stamps, "nobody asked the venue for its time"
+        assert "venue-refused" not in house.told("c1")
+        await house.rests()
+
+    tell(story)
+
+
+def test_s53_a_stamp_that_is_refused_is_certainly_not_executed_and_the_next_one_is_right() -> None:
+    async def story(house: House) -> None:
+        await house.start()
+        house.simulator.set_clock(-90_000)  # the venue's clock leaps, further than a stamp may be off
+        await house.place("c1", "buy", "0.01", "50000")
+        await house.until(lambda: house.life("c1") is not Life.SENDING)
+        assert house.life("c1") is not Life.IN_DOUBT
+        assert "outcome-unknown" not in house.told("c1")
+        await house.place("c2", "buy", "0.01", "50000")
+        await house.until(lambda: house.life("c2") is Life.WORKING)
+        await house.rests()
+
+    tell(story)
+
+
+def test_s54_a_request_that_is_stuck_for_up_to_a_minute_is_never_called_absent_before_it_cannot_execute() -> None:
+    async def story(house: House) -> None:
+        await house.start()
+        for number in range(10):
+            name, sent_ms = f"c{number}", house.now_ms
+            if number % 2:
+                house.faults(request_delayed=1)  # in a proxy; it goes on to the venue within the minute
+            else:
+                house.network.lost_requests.add(spot.SUBMIT_ORDER)  # for ever
+            await house.place(name, "buy", "0.01", "50000")
+            await asyncio.sleep(0.5)
+            house.faults()
+            house.network.mend()
+            await house.until(lambda: house.life(name) not in {Life.SENDING, Life.IN_DOUBT}, seconds=180)  # noqa: B023
+            assert house.life(name) is (Life.WORKING if number % 2 else Life.REJECTED)
+            assert number % 2 or house.now_ms - sent_ms > 60_000, "called absent while it could still execute"
+        assert len(house.network.submits()) == 10
+        await house.rests()
+
+    tell(story)
+
+
+def test_s56_a_page_of_the_gateway_in_front_settles_nothing() -> None:
+    async def story(house: House) -> None:
+        await house.start()
+        house.network.answers[spot.SUBMIT_ORDER] = BAD_GATEWAY
+        house.network.answers[spot.QUERY_CLIENT_ORDER] = BLOCKED
+        await house.place("c1", "buy", "0.01", "50000")
+        await house.until(lambda: house.life("c1") is Life.IN_DOUBT)
+        await asyncio.sleep(600)  # for as long as a page answers the question, "could not ask" is never "not found"
+        assert house.life("c1") is Life.IN_DOUBT
+        house.network.mend()
+        await house.until(lambda: house.life("c1") is Life.REJECTED, seconds=120)
+        assert house.told("c1")[-2:] == ["venue-searched", "absence-proven"]
+        assert len(house.network.submits()) == 1
+        await house.rests()
+
+    tell(story)
+
+
+def test_s56_what_the_edge_blocks_was_certainly_not_executed_and_is_tried_three_times_under_one_id() -> None:
+    async def story(house: House) -> None:
+        await house.start()
+        house.network.answers[spot.SUBMIT_ORDER] = BLOCKED  # PROTOCOL 4.2: Cloudflare stopped it before BitMart saw it
+        await house.place("c1", "buy", "0.01", "50000")
+        await house.until(lambda: house.life("c1") is Life.REJECTED)
+        assert house.told("c1").count("send-started") == len(house.network.submits()) == 3
+        assert {each.body["client_order_id"] for each in house.network.submits()} == {"c1"}
+        assert house.held() == 0
+        house.network.mend()
+        await house.rests()
+
+    tell(story)
+
+
+def test_s57_an_ambiguous_system_error_is_looked_into_and_is_no_refusal() -> None:
+    async def story(house: House) -> None:
+        await house.start()
+        house.network.answers[perp.SUBMIT_ORDER] = SYSTEM_ERROR
+        await house.place("c1", "buy", "1", "50000", symbol=PERPETUAL)
+        await house.until(lambda: house.life("c1") is Life.IN_DOUBT)
+        assert "venue-refused" not in house.told("c1")
+        house.network.mend()
+        before = len(house.network.sent)
+        await house.until(lambda: house.life("c1") is Life.REJECTED, seconds=180)
+        assert house.told("c1")[-2:] == ["venue-searched", "absence-proven"]
+        asked = {each.path for each in house.network.sent[before:]}
+        assert {perp.OPEN_ORDERS, perp.ORDER_HISTORY, perp.TRADES} <= asked
+        assert house.position(SPOT).quantity == 0
+        await house.rests()
+
+    tell(story)
