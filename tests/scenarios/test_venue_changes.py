@@ -1,0 +1,116 @@
+"""S46, S60, S61, S62: the venue says something new, takes a call away, winds down, or ends a market."""
+
+import asyncio
+from decimal import Decimal
+
+from adapters.bitmart.spot import codec as spot
+from adapters.simulator.exchange.futures.contracts import Status
+from adapters.simulator.wire.house import Schedule
+from oms.order.state import Life
+from oms.ports import LinkAnswer
+from oms.values import Origin
+from tests.scenarios.house import PERPETUAL, SPOT, House, tell
+
+RETIRED = LinkAnswer(
+    status=200,
+    headers={"content-type": "application/json"},
+    body=b'{"code":30031,"message":"This service has been retired","trace":"t","data":{}}',
+)
+
+
+def test_s46_words_that_nobody_has_heard_of_stop_neither_the_stream_nor_the_orders() -> None:
+    async def story(house: House) -> None:
+        await house.start()
+        house.faults(frame_unknown=1)
+        for number in range(5):
+            await house.place(f"c{number}", "buy", "0.01", "50000")
+            house.stranger("sell", "0.01", "50000")
+        names = [f"c{number}" for number in range(5)]
+        await house.until(lambda: all(house.life(name) is Life.FILLED for name in names), seconds=120)
+        assert house.oms.watcher.live  # the same stream, still heard
+        house.faults()
+        await house.place("after", "buy", "0.01", "50000")
+        house.stranger("sell", "0.01", "50000")
+        await house.until(lambda: house.life("after") is Life.FILLED)
+        for order in (house.order(name) for name in names):
+            assert order.cum_quantity == Decimal("0.01")
+        assert house.position(SPOT).quantity == Decimal("0.06")
+
+    tell(story)
+
+
+def test_s60_a_call_that_the_venue_retired_is_a_certain_refusal_and_the_rest_goes_on() -> None:
+    async def story(house: House) -> None:
+        await house.start()
+        await house.place("c1", "buy", "0.01", "50000")
+        await house.until(lambda: house.life("c1") is Life.WORKING)
+        house.network.answers[spot.SUBMIT_ORDER] = RETIRED
+        await house.place("c2", "buy", "0.01", "50000")
+        await house.until(lambda: house.life("c2") is Life.REJECTED)
+        await house.cancel("c1")  # cancels, queries, fills and the other market go on
+        await house.until(lambda: house.life("c1") is Life.CANCELED)
+        house.stranger("sell", "1", "50000", symbol=PERPETUAL)
+        await house.place("p1", "buy", "1", "50000", symbol=PERPETUAL)
+        await house.until(lambda: house.life("p1") is Life.FILLED)
+        assert house.oms.watcher.broken() is None
+        await house.rests()
+        assert house.told("c2")[-1] == "venue-refused"
+        assert len([each for each in house.network.submits() if each.body["client_order_id"] == "c2"]) == 1
+
+    tell(story)
+
+
+def test_s61_after_the_first_date_what_opens_is_refused_and_reduces_and_cancels_pass_until_the_second() -> None:
+    async def story(house: House) -> None:
+        await house.start()
+        house.stranger("sell", "5", "50000", symbol=PERPETUAL)
+        await house.place("p1", "buy", "5", "50000", symbol=PERPETUAL)
+        await house.place("c1", "buy", "0.01", "40000")
+        await house.until(lambda: house.life("p1") is Life.FILLED and house.life("c1") is Life.WORKING)
+        begins = house.now_ms + 60_000
+        house.simulator.settings.schedule = Schedule(
+            no_opens_ms=begins, no_trading_ms=begins + 600_000, dark_ms=begins + 1_200_000
+        )
+        await asyncio.sleep(61)
+        await house.place("p2", "buy", "1", "50000", symbol=PERPETUAL)
+        await house.place("c2", "buy", "0.01", "40000")
+        await house.until(lambda: house.life("p2") is house.life("c2") is Life.REJECTED)
+        house.stranger("buy", "2", "50000", symbol=PERPETUAL)
+        await house.place("p3", "sell", "2", "50000", symbol=PERPETUAL, reduce_only=True)
+        await house.until(lambda: house.life("p3") is Life.FILLED)
+        await house.cancel("c1")
+        await house.until(lambda: house.life("c1") is Life.CANCELED)
+        await house.place("p4", "sell", "3", "60000", symbol=PERPETUAL, reduce_only=True)
+        await house.until(lambda: house.life("p4") is Life.WORKING)
+        await asyncio.sleep(601)  # no trading any more: what was open is ended by the venue, and what is held shows
+        await house.until(lambda: house.life("p4") is Life.CANCELED, seconds=120)
+        assert house.position().quantity == 3
+        await house.rests()
+        told = await house.log.head()
+        await asyncio.sleep(700)  # dark
+        assert house.oms.watcher.broken() is not None
+        assert house.replayed().summary() == house.book.summary()  # and still everything can be asked here
+        assert await house.log.head() >= told
+
+    tell(story)
+
+
+def test_s62_a_contract_is_delisted_and_settled_without_an_order_of_ours() -> None:
+    async def story(house: House) -> None:
+        await house.start()
+        house.stranger("sell", "5", "50000", symbol=PERPETUAL)
+        await house.place("p1", "buy", "5", "50000", symbol=PERPETUAL)
+        await house.place("p2", "buy", "5", "40000", symbol=PERPETUAL)  # rests
+        await house.until(lambda: house.life("p1") is Life.FILLED and house.life("p2") is Life.WORKING)
+        house.simulator.futures.set_status("BTCUSDT", Status.DELISTED, house.now_ms)
+        await house.until(lambda: house.position().quantity == 0, seconds=120)
+        await house.until(lambda: house.life("p2") is Life.CANCELED, seconds=120)
+        await house.rests()
+        # No word of the wire's for a settlement is known: the simulated exchange spells it `liquidate`.
+        venues = {Origin.SETTLEMENT, Origin.LIQUIDATION}
+        settlements = [order for order in house.book.orders.values() if order.origin in venues]
+        assert [order.cum_quantity for order in settlements] == [5]
+        assert house.book.held == {} or not any(house.book.held.values())
+        assert len(house.network.submits()) == 2  # nothing of ours was sent to close it
+
+    tell(story)
