@@ -35,6 +35,7 @@ class Network:
     - `lost_requests`: these never arrive. `lost_answers`: these arrive, and their answers do not.
     - `slow_answers`: seconds by path that answers come later.
     - `answers`: by path, an answer in place of the venue's (it never hears the request).
+    - `executed`: likewise, and the venue does what it was asked for.
     - `sent`: every request that left, in order.
     """
 
@@ -44,6 +45,7 @@ class Network:
         self.lost_answers: set[str] = set()
         self.slow_answers: dict[str, float] = {}
         self.answers: dict[str, LinkAnswer] = {}
+        self.executed: dict[str, LinkAnswer] = {}
         self.sent: list[Sent] = []
         self._simulator = simulator
         self._clock = clock
@@ -68,6 +70,7 @@ class Network:
         self.lost_answers.clear()
         self.slow_answers.clear()
         self.answers.clear()
+        self.executed.clear()
 
     def submits(self) -> list[Sent]:
         """Return every new order that left."""
@@ -102,7 +105,7 @@ class Line:
         await asyncio.sleep(network.slow_answers.get(path, 0.0))
         if path in network.lost_answers:
             raise LinkError("lost on the way back", sent=True)
-        return answer
+        return network.executed.get(path, answer)
 
     async def connect(self, url: str, seconds: float) -> Socket:
         if self._network.down:
