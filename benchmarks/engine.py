@@ -27,6 +27,7 @@ from oms.reports import BalanceReport, TradeReport
 from oms.risk import Limits
 from oms.runtime import SystemClock, Tasks, TimeOrderedIds, tune_process
 from oms.store.log import PostgresLog
+from oms.store.process import ProcessAppender
 from oms.values import (
     AccountId,
     ClientOrderId,
@@ -213,7 +214,7 @@ async def saturation(engine: Engine, tag: str, total: int) -> Measured:
 
 
 async def _measure(url: str, rates: list[int], seconds: float, flood: int) -> list[Measured]:
-    log = PostgresLog(url)
+    log = PostgresLog(url, appender=ProcessAppender)
     engine, tasks = await started(log)
     await open_load(engine, "warm", 5_000, 1.0)
     tune_process()

@@ -174,7 +174,7 @@ class AlreadyThere(Struct, frozen=True):
 class Conflict(Struct, frozen=True):
     """Nothing was written: these streams already hold a version that the batch brings."""
 
-    streams: Sequence[str]
+    streams: tuple[str, ...]
 
 
 class Fenced(Struct, frozen=True):

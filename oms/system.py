@@ -41,6 +41,7 @@ from oms.store.database import check_schema, revision, upgrade
 from oms.store.embedded import EmbeddedPostgres
 from oms.store.leases import PostgresLeases
 from oms.store.log import PostgresLog
+from oms.store.process import ProcessAppender
 from oms.survey import Survey
 from oms.values import AccountId
 from oms.venue import NoAnswerError, Venue
@@ -216,7 +217,7 @@ async def _started(
             require_safe_bind(config.gateway.host, tls=config.gateway.certificate is not None, auth=True)
             require_free(config.gateway.host, config.gateway.port)
         url = await _database(config, stack)
-        log_ = PostgresLog(url)
+        log_ = PostgresLog(url, appender=ProcessAppender)
         stack.push_async_callback(log_.close)
         leases = PostgresLeases(url)
         stack.push_async_callback(leases.close)

@@ -1,7 +1,6 @@
 """The log in Postgres, as the port `EventLog` asks for it: one writer thread, one round trip and one commit a batch."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import starmap
@@ -17,24 +16,17 @@ from oms.ports import (
     AppendOutcome,
     Batch,
     Committed,
-    Conflict,
-    Fenced,
-    NotCommitted,
     StoredEvent,
-    Unknown,
     VenueMessage,
 )
-from oms.store.database import act_as, connect
 from oms.store.listener import Listener
-from oms.store.recorder import AnswerLostError, LogDatastore, LogRecorder
+from oms.store.recorder import LogDatastore, LogRecorder
 from oms.store.scan import PAGE_ROWS, Row, Scan
-from oms.store.settle import is_over, read_back
+from oms.store.writer import FENCED, SETTLE_SECONDS, Appender, ThreadAppender
 from oms.values import AccountId
 
-FENCED: Final = "OMS01"  # raised by append_events
 READERS: Final = 2  # threads for reads; more wait their turn
 POLL_SECONDS: Final = 0.5  # how late a reader learns of a commit whose notice was lost
-_RETRY_SECONDS: Final = 0.1
 
 _Result = TypeVar("_Result")
 
@@ -60,15 +52,17 @@ ORDER BY message_id
 class PostgresLog:
     """An `EventLog` over PostgreSQL. Construct and use it inside one running event loop.
 
-    Appends go one after the other through one thread, so that the loop never waits for a commit. After a lost answer
-    the log is asked for at most `settle_seconds` before the outcome is Unknown.
+    Appends go one after the other through a thread, or a process of its own where that is wanted, so that the loop
+    never waits for a commit. After a lost answer the log is asked for at most `settle_seconds` before the outcome is
+    Unknown.
     """
 
-    def __init__(self, url: str, *, settle_seconds: float = 15.0) -> None:
+    def __init__(
+        self, url: str, *, settle_seconds: float = SETTLE_SECONDS, appender: type[Appender] = ThreadAppender
+    ) -> None:
         self.url = url
-        self._settle_seconds = settle_seconds
+        self._appender = appender(url, settle_seconds)
         self.recorder = LogRecorder(LogDatastore(url, connections=1 + READERS))
-        self._writer = ThreadPoolExecutor(1, "oms-log-writer")
         self._readers = ThreadPoolExecutor(READERS, "oms-log-reader")
         self._turn = asyncio.Lock()
         self._listener = Listener(url, self._reach)
@@ -81,61 +75,20 @@ class PostgresLog:
     async def append(self, batch: Batch) -> AppendOutcome:
         """Write `batch` in one transaction and seal it. A caller that is cancelled meanwhile cancels no commit."""
         async with self._turn:
-            work = asyncio.get_running_loop().run_in_executor(self._writer, self._append, batch)
-            outcome = await asyncio.shield(work)
+            outcome = await self._appender.append(batch)
         if isinstance(outcome, Committed | AlreadyThere):
             self._reach(outcome.last)
         return outcome
 
     async def take_over(self, account: AccountId) -> int:
         """Fence every earlier writer of `account`; return the new epoch. Raises LogUnavailableError."""
-        work = asyncio.get_running_loop().run_in_executor(self._writer, self._take_over, account)
+        work = asyncio.get_running_loop().run_in_executor(self._readers, self._take_over, account)
         return await asyncio.shield(work)
 
     async def take_over_after(self, account: AccountId, *, after: int, taker: str) -> int:
         """Take `account` over only from epoch `after`. Raises FencedError, LogUnavailableError."""
-        work = asyncio.get_running_loop().run_in_executor(self._writer, self._take_over_after, account, after, taker)
+        work = asyncio.get_running_loop().run_in_executor(self._readers, self._take_over_after, account, after, taker)
         return await asyncio.shield(work)
-
-    def _append(self, batch: Batch) -> AppendOutcome:
-        try:
-            before = self.recorder.append(batch.events, batch.messages, account=batch.account, epoch=batch.epoch)
-        except AnswerLostError as lost:
-            return self._settle(batch, lost)
-        except PersistenceError as error:
-            return self._refused(batch, error)
-        return Committed(before + 1, before + len(batch.events))
-
-    def _refused(self, batch: Batch, error: PersistenceError) -> AppendOutcome:
-        """Return what a refusal means; the transaction was rolled back, or never begun."""
-        cause = error.__cause__
-        assert isinstance(cause, psycopg.Error)
-        reason = str(cause.diag.message_primary or cause).strip()
-        if cause.sqlstate == FENCED:
-            return Fenced(int(cause.diag.message_detail or 0))
-        if not isinstance(cause, psycopg.errors.UniqueViolation):
-            return NotCommitted(reason)
-        try:
-            with self.recorder.datastore.get_connection() as connection:
-                return read_back(connection, batch, reason)
-        except PersistenceError as unanswered:
-            return Unknown(f"{reason}, and the log cannot be asked which: {unanswered}".strip())
-
-    def _settle(self, batch: Batch, lost: AnswerLostError) -> AlreadyThere | Conflict | NotCommitted | Unknown:
-        """Ask the log until it answers, on a connection of its own; no append overtakes this, it has the one thread."""
-        deadline = time.monotonic() + self._settle_seconds  # noqa: TID251 - the writer's own thread, off the loop
-        trouble = "the server process that has the batch is still busy"
-        while (left := deadline - time.monotonic()) > 0:  # noqa: TID251 - as above
-            try:
-                with connect(self.url) as connection:
-                    if is_over(connection, lost.backend):
-                        act_as(connection, "oms_writer")
-                        connection.execute("SELECT set_config('lock_timeout', %s, false)", (f"{left:.3f}s",))
-                        return read_back(connection, batch, f"the connection was lost before the commit: {lost}")
-            except (OmsError, psycopg.Error) as error:
-                trouble = str(error).strip()
-            time.sleep(_RETRY_SECONDS)  # noqa: TID251 - as above
-        return Unknown(f"the connection was lost while committing ({lost}), and the log cannot be asked: {trouble}")
 
     def _take_over(self, account: AccountId) -> int:
         return self._query(lambda cursor: _only(cursor.execute("SELECT public.take_over(%s)", (account,))))
@@ -216,8 +169,8 @@ class PostgresLog:
         if self._opening is not None:
             await asyncio.wait([self._opening])
         self._listener.close()
-        for threads in (self._writer, self._readers):
-            await asyncio.get_running_loop().run_in_executor(None, threads.shutdown)
+        await self._appender.close()
+        await asyncio.get_running_loop().run_in_executor(None, self._readers.shutdown)
         self.recorder.datastore.close()
 
     async def _listen(self) -> None:

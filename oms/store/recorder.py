@@ -105,10 +105,11 @@ class LogRecorder(PostgresApplicationRecorder):
         *,
         account: str = "",
         epoch: int = 0,
+        told: Callable[[Backend], None] = lambda _: None,
     ) -> int:
         """Write one batch in one transaction and seal it; return the position before its first event.
 
-        Without an `account` no fence is looked at.
+        Without an `account` no fence is looked at. `told` gets the server process before the batch goes to it.
 
         Raises:
             AnswerLostError: the connection broke before the answer came.
@@ -116,6 +117,7 @@ class LogRecorder(PostgresApplicationRecorder):
         """
         parameters = _parameters(events, messages, account, epoch)
         with self.datastore.get_connection() as connection:
+            told(self.datastore.backends[connection])
             try:
                 return _append(connection.pgconn, parameters)
             except psycopg.Error as error:

@@ -4,7 +4,6 @@ Taking the writers' lock is not enough. A server process that has our call in it
 and commits what we just found absent. So that process has to be gone first.
 """
 
-from collections.abc import Sequence
 from typing import Any, Final
 
 import psycopg
@@ -73,5 +72,5 @@ def judge(
     return Conflict(_streams(recorded))
 
 
-def _streams(recorded: dict[tuple[str, int], tuple[str, bytes, int]]) -> Sequence[str]:
+def _streams(recorded: dict[tuple[str, int], tuple[str, bytes, int]]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(stream for stream, _ in recorded))

@@ -19,6 +19,8 @@ from oms.ports import (
 )
 from oms.store.log import PostgresLog
 from oms.store.memory import MemoryLog
+from oms.store.process import ProcessAppender
+from oms.store.writer import ThreadAppender
 from oms.values import AccountId
 
 Log = PostgresLog | MemoryLog
@@ -33,9 +35,18 @@ def message(message_id: str) -> VenueMessage:
     return VenueMessage(message_id, 1_700_000_000_000_000_000, "in", "ws spot/user/orders", b'{"x":1}\x00\xff')
 
 
-@pytest.fixture(params=["memory", pytest.param("postgres", marks=pytest.mark.postgres)])
+@pytest.fixture(
+    params=[
+        pytest.param(None, id="memory"),
+        pytest.param(ThreadAppender, id="thread", marks=pytest.mark.postgres),
+        pytest.param(ProcessAppender, id="process", marks=pytest.mark.postgres),
+    ]
+)
 async def log(request: pytest.FixtureRequest) -> AsyncIterator[Log]:
-    made = MemoryLog() if request.param == "memory" else PostgresLog(request.getfixturevalue("database"))
+    if request.param is None:
+        made: Log = MemoryLog()
+    else:
+        made = PostgresLog(request.getfixturevalue("database"), appender=request.param)
     yield made
     await made.close()
 

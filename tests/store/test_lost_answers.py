@@ -10,6 +10,8 @@ import pytest
 from oms.errors import LogUnavailableError
 from oms.ports import AlreadyThere, Batch, Committed, NewEvent, NotCommitted, Unknown
 from oms.store.log import PostgresLog
+from oms.store.process import ProcessAppender
+from oms.store.writer import Appender, ThreadAppender
 from oms.values import AccountId
 
 pytestmark = pytest.mark.postgres
@@ -21,14 +23,20 @@ def batch(epoch: int, *versions: int) -> Batch:
     return Batch(ACCOUNT, epoch, [NewEvent("order/main/1", version, "order-filled/1", b"{}") for version in versions])
 
 
+@pytest.fixture(params=[ThreadAppender, ProcessAppender], ids=["thread", "process"])
+def appender(request: pytest.FixtureRequest) -> type[Appender]:
+    chosen: type[Appender] = request.param
+    return chosen
+
+
 async def until(holds: Callable[[], bool]) -> None:
     async with asyncio.timeout(10):
         while not holds():  # noqa: ASYNC110 - what is waited for happens in the server
             await asyncio.sleep(0.01)
 
 
-async def test_a_commit_whose_answer_was_lost_is_found(wire, database: str) -> None:
-    log = PostgresLog(await wire.open())
+async def test_a_commit_whose_answer_was_lost_is_found(wire, database: str, appender) -> None:
+    log = PostgresLog(await wire.open(), appender=appender)
     epoch = await log.take_over(ACCOUNT)
     wire.cut = type(wire.cut).AFTER
     assert await log.append(batch(epoch, 1, 2)) == AlreadyThere(1, 2)
@@ -36,8 +44,8 @@ async def test_a_commit_whose_answer_was_lost_is_found(wire, database: str) -> N
     await log.close()
 
 
-async def test_a_request_that_was_lost_is_known_not_to_be_committed(wire, database: str) -> None:
-    log = PostgresLog(await wire.open())
+async def test_a_request_that_was_lost_is_known_not_to_be_committed(wire, database: str, appender) -> None:
+    log = PostgresLog(await wire.open(), appender=appender)
     epoch = await log.take_over(ACCOUNT)
     wire.cut = type(wire.cut).BEFORE
     assert isinstance(await log.append(batch(epoch, 1)), NotCommitted)
@@ -46,8 +54,10 @@ async def test_a_request_that_was_lost_is_known_not_to_be_committed(wire, databa
     await log.close()
 
 
-async def test_a_request_still_under_way_cannot_land_after_it_was_called_not_committed(wire, database: str) -> None:
-    log = PostgresLog(await wire.open())
+async def test_a_request_still_under_way_cannot_land_after_it_was_called_not_committed(
+    wire, database: str, appender
+) -> None:
+    log = PostgresLog(await wire.open(), appender=appender)
     epoch = await log.take_over(ACCOUNT)
     wire.cut = type(wire.cut).LATE
     assert isinstance(await log.append(batch(epoch, 1)), NotCommitted)
@@ -57,18 +67,19 @@ async def test_a_request_still_under_way_cannot_land_after_it_was_called_not_com
     await log.close()
 
 
-async def test_a_log_that_cannot_be_asked_leaves_the_outcome_unknown(wire, database: str) -> None:
-    log = PostgresLog(await wire.open(), settle_seconds=0.5)
+async def test_a_log_that_cannot_be_asked_leaves_the_outcome_unknown(wire, database: str, appender) -> None:
+    log = PostgresLog(await wire.open(), settle_seconds=0.5, appender=appender)
     epoch = await log.take_over(ACCOUNT)
+    assert await log.append(batch(epoch, 1)) == Committed(1, 1)  # so it is connected
     wire.cut, wire.refusing = type(wire.cut).AFTER, True
-    assert isinstance(await log.append(batch(epoch, 1)), Unknown)
+    assert isinstance(await log.append(batch(epoch, 2)), Unknown)
     wire.refusing = False
-    assert await log.append(batch(epoch, 1)) == AlreadyThere(1, 1)
+    assert await log.append(batch(epoch, 2)) == AlreadyThere(2, 2)
     await log.close()
 
 
-async def test_a_server_process_killed_while_it_waits_for_its_turn_has_written_nothing(database: str) -> None:
-    log = PostgresLog(database)
+async def test_a_server_process_killed_while_it_waits_for_its_turn_has_written_nothing(database: str, appender) -> None:
+    log = PostgresLog(database, appender=appender)
     epoch = await log.take_over(ACCOUNT)
     with psycopg.connect(database) as holder, psycopg.connect(database, autocommit=True) as operator:
         holder.execute("SELECT lock_log()")
@@ -84,8 +95,8 @@ async def test_a_server_process_killed_while_it_waits_for_its_turn_has_written_n
     await log.close()
 
 
-async def test_a_cancelled_caller_cancels_no_commit(database: str) -> None:
-    log = PostgresLog(database)
+async def test_a_cancelled_caller_cancels_no_commit(database: str, appender) -> None:
+    log = PostgresLog(database, appender=appender)
     epoch = await log.take_over(ACCOUNT)
     with psycopg.connect(database) as holder:
         holder.execute("SELECT lock_log()")
@@ -100,11 +111,11 @@ async def test_a_cancelled_caller_cancels_no_commit(database: str) -> None:
     await log.close()
 
 
-async def test_a_database_that_takes_no_writes_says_why(database: str) -> None:
+async def test_a_database_that_takes_no_writes_says_why(database: str, appender) -> None:
     with psycopg.connect(database, autocommit=True) as operator:
         operator.execute("SELECT take_over('main')")
         operator.execute(f"ALTER DATABASE {operator.info.dbname} SET default_transaction_read_only = on")
-    log, epoch = PostgresLog(database), 1
+    log, epoch = PostgresLog(database, appender=appender), 1
     outcome = await log.append(batch(epoch, 1))
     assert isinstance(outcome, NotCommitted)
     assert "read-only" in outcome.reason
@@ -113,7 +124,8 @@ async def test_a_database_that_takes_no_writes_says_why(database: str) -> None:
 
 async def test_a_database_that_was_never_reached_has_committed_nothing(wire, database: str) -> None:
     log = PostgresLog(await wire.open())
-    log.recorder.datastore.pool.timeout = 0.3
+    assert isinstance(log._appender, ThreadAppender)
+    log._appender.writer.recorder.datastore.pool.timeout = 0.3
     wire.refusing = True
     assert isinstance(await log.append(batch(1, 1)), NotCommitted)
     await log.close()

@@ -1,0 +1,216 @@
+"""The log's writer as a process of its own.
+
+Packing a batch, hashing it and handing it to the driver take the interpreter from the event loop when they happen in a
+thread beside it. Here batches go over a socket and outcomes come back. The process lives as long as its parent: the end
+of the socket ends it, after the append that is under way. Should it die first, what it left is settled by asking the
+log, as after any lost answer, and the next batch starts another one.
+"""
+
+import asyncio
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from struct import Struct as Layout
+from typing import Any, Final, cast
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import asdict
+
+from oms.ports import AlreadyThere, AppendOutcome, Batch, Committed, Conflict, Fenced, NotCommitted, Unknown
+from oms.store.recorder import AnswerLostError, Backend
+from oms.store.writer import Writer, settle
+
+END_SECONDS: Final = 20.0  # how long an append that is under way may take when the writer is to end
+
+
+class _Start(Struct, frozen=True):
+    """What the process is told first: over the socket, since a URL may hold a password."""
+
+    url: str
+    settle_seconds: float
+
+
+class _Said(Struct, frozen=True, array_like=True):
+    """What the process says: the server process that the next append goes to, or an outcome by its type's name."""
+
+    backend: Backend | None
+    outcome: str = ""
+    fields: dict[str, Any] | None = None
+
+
+_LENGTH: Final = Layout(">I")
+_OUTCOMES: Final[Mapping[str, type[AppendOutcome]]] = {
+    kind.__name__: kind for kind in (Committed, AlreadyThere, Conflict, Fenced, NotCommitted, Unknown)
+}
+_encode: Final = msgspec.msgpack.Encoder().encode
+_decode_said: Final = msgspec.msgpack.Decoder(_Said).decode
+_decode_batch: Final = msgspec.msgpack.Decoder(Batch).decode
+
+
+def _framed(message: object) -> bytes:
+    encoded = _encode(message)
+    return _LENGTH.pack(len(encoded)) + encoded
+
+
+class ProcessAppender:
+    """Appends in a process of its own, which is started with the first batch, and again should it die."""
+
+    def __init__(self, url: str, settle_seconds: float) -> None:
+        self._start = _Start(url, settle_seconds)
+        self._helper = ThreadPoolExecutor(1, "oms-log-writer")  # starts it, waits for its end, settles what it left
+        self._process: subprocess.Popen[bytes] | None = None
+        self._line: _Line | None = None
+
+    async def append(self, batch: Batch) -> AppendOutcome:
+        """As `Appender`; a caller that is cancelled meanwhile cancels no commit."""
+        loop = asyncio.get_running_loop()
+        if self._line is None or self._line.lost.done():
+            self._line = await self._open(loop)
+        line = self._line
+        if line.answer is not None:  # of a caller that was cancelled: its commit was not
+            await line.settled(line.answer)
+        answer = line.ask(batch)
+        await line.settled(answer)
+        if answer.done():
+            return answer.result()
+        return await asyncio.shield(loop.run_in_executor(self._helper, self._left_behind, batch, line.backend))
+
+    async def _open(self, loop: asyncio.AbstractEventLoop) -> "_Line":
+        ours, theirs = socket.socketpair()
+        self._process = await loop.run_in_executor(self._helper, self._spawned, theirs)
+        _, line = await loop.create_unix_connection(_Line, sock=ours)
+        line.send(self._start)
+        return line
+
+    def _spawned(self, theirs: socket.socket) -> subprocess.Popen[bytes]:
+        """Start the process, outside the terminal's reach: Ctrl-C is for its parent to act on."""
+        self._ended()
+        with theirs:
+            return subprocess.Popen(  # noqa: S603 - a program of our own
+                [sys.executable, "-m", __name__, str(theirs.fileno())],
+                pass_fds=(theirs.fileno(),),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                start_new_session=True,
+                env=os.environ | {"PYTHONPATH": os.pathsep.join(each for each in sys.path if each)},
+            )
+
+    def _ended(self) -> None:
+        """See the process gone: nothing of an earlier one may still be under way."""
+        if self._process is None:
+            return
+        try:
+            self._process.wait(END_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._process = None
+
+    def _left_behind(self, batch: Batch, backend: Backend | None) -> AppendOutcome:
+        """Return what became of a batch whose writer is gone."""
+        if self._process is not None:
+            self._process.kill()
+            self._ended()
+        cause = "the process that writes the log has died"
+        if backend is None:
+            return NotCommitted(f"{cause} before it reached the database")
+        return settle(self._start.url, batch, AnswerLostError(cause, backend), self._start.settle_seconds)
+
+    async def close(self) -> None:
+        if self._line is not None:
+            self._line.close()
+        await asyncio.get_running_loop().run_in_executor(self._helper, self._ended)
+        await asyncio.get_running_loop().run_in_executor(None, self._helper.shutdown)
+
+
+class _Line(asyncio.Protocol):
+    """The parent's end of the socket. One batch at a time."""
+
+    def __init__(self) -> None:
+        self.lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.backend: Backend | None = None  # the server process that has the batch, or had the last one
+        self._buffer = bytearray()
+        self.answer: asyncio.Future[AppendOutcome] | None = None  # what is waited for
+        self._transport: asyncio.WriteTransport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.WriteTransport", transport)  # uvloop's own is none by inheritance
+
+    def send(self, message: object) -> None:
+        assert self._transport is not None
+        self._transport.write(_framed(message))
+
+    def ask(self, batch: Batch) -> "asyncio.Future[AppendOutcome]":
+        self.answer = asyncio.get_running_loop().create_future()
+        self.send(batch)
+        return self.answer
+
+    async def settled(self, answer: "asyncio.Future[AppendOutcome]") -> None:
+        """Return once there is an answer, or never will be."""
+        await asyncio.shield(asyncio.wait((answer, self.lost), return_when=asyncio.FIRST_COMPLETED))
+
+    def data_received(self, data: bytes) -> None:
+        self._buffer += data
+        while len(self._buffer) >= _LENGTH.size:
+            end = _LENGTH.size + _LENGTH.unpack_from(self._buffer)[0]
+            if len(self._buffer) < end:
+                return
+            said = _decode_said(bytes(self._buffer[_LENGTH.size : end]))
+            del self._buffer[:end]
+            if said.backend is not None:
+                self.backend = said.backend
+            elif self.answer is not None:
+                answer, self.answer = self.answer, None
+                answer.set_result(msgspec.convert(said.fields, _OUTCOMES[said.outcome]))
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  # why does not matter: it is gone
+        self.lost.set_result(None)
+
+    def close(self) -> None:
+        assert self._transport is not None
+        self._transport.close()
+
+
+def main(descriptor: int) -> None:
+    """Serve the parent at the other end of `descriptor` until it closes it."""
+    with socket.socket(fileno=descriptor) as line:
+        start = _received(line)
+        if start is None:
+            return
+        asked = msgspec.msgpack.decode(start, type=_Start)
+        known: list[Backend] = []
+
+        def told(backend: Backend) -> None:
+            if known != [backend]:
+                known[:] = [backend]
+                line.sendall(_framed(_Said(backend)))
+
+        writer = Writer(asked.url, asked.settle_seconds, told)
+        while (frame := _received(line)) is not None:
+            outcome = writer.append(_decode_batch(frame))
+            line.sendall(_framed(_Said(None, type(outcome).__name__, asdict(outcome))))
+        writer.close()
+
+
+def _received(line: socket.socket) -> bytes | None:
+    head = _exactly(line, _LENGTH.size)
+    return None if head is None else _exactly(line, _LENGTH.unpack(head)[0])
+
+
+def _exactly(line: socket.socket, size: int) -> bytes | None:
+    """Return the next `size` bytes; None when the parent is gone, with whatever was on its way."""
+    buffer, got = bytearray(size), 0
+    while got < size:
+        count = line.recv_into(memoryview(buffer)[got:])
+        if count == 0:
+            return None
+        got += count
+    return bytes(buffer)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))

@@ -1,0 +1,106 @@
+"""A writer in a process of its own may die at any moment: what it left is settled, and another one goes on."""
+
+import asyncio
+import os
+import signal
+from collections.abc import Callable
+
+import psycopg
+import pytest
+
+from oms.ports import AlreadyThere, Batch, Committed, NewEvent, NotCommitted
+from oms.store.log import PostgresLog
+from oms.store.process import ProcessAppender
+from oms.values import AccountId
+
+pytestmark = pytest.mark.postgres
+
+ACCOUNT = AccountId("main")
+
+
+def batch(epoch: int, *versions: int) -> Batch:
+    return Batch(ACCOUNT, epoch, [NewEvent("order/main/1", version, "order-filled/1", b"{}") for version in versions])
+
+
+def process_of(log: PostgresLog) -> int:
+    assert isinstance(log._appender, ProcessAppender)
+    assert log._appender._process is not None
+    return log._appender._process.pid
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not holds():  # noqa: ASYNC110 - what is waited for happens in another process
+            await asyncio.sleep(0.01)
+
+
+def gone(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    return False
+
+
+async def test_a_process_killed_between_batches_is_replaced(database: str) -> None:
+    log = PostgresLog(database, appender=ProcessAppender)
+    epoch = await log.take_over(ACCOUNT)
+    assert await log.append(batch(epoch, 1)) == Committed(1, 1)
+    first = process_of(log)
+    os.kill(first, signal.SIGKILL)
+    outcome = await log.append(batch(epoch, 2))
+    if isinstance(outcome, NotCommitted):  # it was handed over before anybody knew of the death
+        outcome = await log.append(batch(epoch, 2))
+    assert outcome == Committed(2, 2)
+    assert process_of(log) != first
+    await log.close()
+
+
+async def test_a_batch_whose_process_was_killed_before_the_database_had_it_is_known_not_to_be_there(
+    database: str,
+) -> None:
+    log = PostgresLog(database, appender=ProcessAppender)
+    epoch = await log.take_over(ACCOUNT)
+    assert await log.append(batch(epoch, 1)) == Committed(1, 1)
+    os.kill(process_of(log), signal.SIGSTOP)
+    appending = asyncio.get_running_loop().create_task(log.append(batch(epoch, 2)))
+    await asyncio.sleep(0.1)
+    os.kill(process_of(log), signal.SIGKILL)
+    assert isinstance(await appending, NotCommitted)
+    assert await log.head() == 1
+    assert await log.append(batch(epoch, 2)) == Committed(2, 2)
+    await log.close()
+
+
+async def test_a_batch_that_was_committed_after_its_process_was_killed_is_found(database: str) -> None:
+    log = PostgresLog(database, appender=ProcessAppender)
+    epoch = await log.take_over(ACCOUNT)
+    with psycopg.connect(database) as holder, psycopg.connect(database, autocommit=True) as operator:
+        holder.execute("SELECT lock_log()")
+        appending = asyncio.get_running_loop().create_task(log.append(batch(epoch, 1)))
+        waiting = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'advisory'"
+        await until(lambda: operator.execute(waiting).fetchone() is not None)
+        os.kill(process_of(log), signal.SIGKILL)  # the server still has the batch
+        await asyncio.sleep(0.3)
+        assert not appending.done()
+        holder.rollback()
+        assert await appending == AlreadyThere(1, 1)
+    assert await log.append(batch(epoch, 2)) == Committed(2, 2)
+    await log.close()
+
+
+async def test_the_process_ends_with_the_log(database: str) -> None:
+    log = PostgresLog(database, appender=ProcessAppender)
+    epoch = await log.take_over(ACCOUNT)
+    await log.append(batch(epoch, 1))
+    pid = process_of(log)
+    await log.close()
+    assert gone(pid)
+
+
+async def test_what_a_terminal_says_does_not_reach_the_process(database: str) -> None:
+    log = PostgresLog(database, appender=ProcessAppender)
+    epoch = await log.take_over(ACCOUNT)
+    await log.append(batch(epoch, 1))
+    assert os.getsid(process_of(log)) != os.getsid(0)
+    await log.close()
