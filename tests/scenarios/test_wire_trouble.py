@@ -61,9 +61,7 @@ def test_s31_a_stream_that_stays_open_and_says_nothing_is_noticed_opened_again_a
     ],
     ids=["open orders", "trades", "spot wallet", "futures wallet", "positions"],
 )
-def test_s42_one_question_of_the_start_fails_and_the_account_does_not_trade(
-    paths: set[str], part: Part
-) -> None:
+def test_s42_one_question_of_the_start_fails_and_the_account_does_not_trade(paths: set[str], part: Part) -> None:
     async def story(house: House) -> None:
         house.network.lost_requests |= paths
         oms = house.begin()

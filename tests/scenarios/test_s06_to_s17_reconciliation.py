@@ -1,0 +1,191 @@
+"""S06 to S17: what a restart, a stream that lost something, or a gap leaves open is settled by what the venue shows."""
+
+import asyncio
+from decimal import Decimal
+
+import pytest
+
+from adapters.bitmart.spot import codec as spot
+from oms.order.events import VenueSearched
+from oms.order.state import Life, status
+from oms.values import OrderStatus, Provenance, Symbol
+from tests.scenarios.house import PERPETUAL, SPOT, House, tell
+
+
+def test_s06_a_warm_restart_with_half_a_history_moves_no_position_without_a_trade_of_the_venue() -> None:
+    async def story(house: House) -> None:
+        await house.start()
+        await house.place("c1", "buy", "5", "60000", symbol=PERPETUAL)
+        await house.until(lambda: house.life("c1") is Life.WORKING)
+        house.stranger("sell", "3", "60000", symbol=PERPETUAL)
+        await house.rests()
+        house.kill()
+        house.faults(page_gap=1)  # every list lacks a row
+        house.stranger("sell", "1", "60000", symbol=PERPETUAL)
+        seen = len(house.log._events)
+        house.begin()
+        await house.oms.leads.wait()
+        for _ in range(60):
+            await asyncio.sleep(1)
+            assert house.position().quantity in {3, 4}, "the position left what the venue's trades say"
+        house.faults()
+        rehearsed = await house.oms.watcher.rehearse()
+        await house.rests()
+        assert house.position().quantity == 4
+        known = {fill.trade_id for fill in house.futures.fills}
+        assert {trade.exec_id for trade in house.order("c1").trades} == known
+        assert len(house.log._events) > seen
+        assert rehearsed is not None
+
+    tell(story)
+
+
+def test_s07_fourteen_working_orders_are_fourteen_after_a_restart() -> None:
+    names = [f"c{number}" for number in range(14)]
+
+    async def story(house: House) -> None:
+        await house.start()
+        for number, name in enumerate(names):
+            symbol, size = (SPOT, "0.01") if number % 2 else (PERPETUAL, "2")
+            await house.place(name, "buy", size, str(50_000 + number), symbol=symbol)
+        await house.until(lambda: all(house.life(name) is Life.WORKING for name in names))
+        told = {name: house.told(name) for name in names}
+        await house.restart()
+        assert len(house.book.open) == 14
+        await house.rests()
+        assert [house.life(name) for name in names] == [Life.WORKING] * 14
+        assert {name: house.told(name) for name in names} == told, "a match adds nothing"
+        assert len(house.spot.open) + len(house.futures.open) == 14
+        assert len(house.network.submits()) == 14
+
+    tell(story)
+
+
+def test_s07_what_nobody_here_asked_for_is_adopted_and_what_is_gone_is_asked_for() -> None:
+    async def story(house: House) -> None:
+        await house.start()
+        for number in range(13):
+            await house.place(f"c{number}", "buy", "0.01", str(50_000 + number))
+        await house.until(lambda: len(house.spot.open) == 13)
+        await house.rests()
+        house.kill()
+        house.venue_cancels("c0")
+        house.by_hand("buy", "0.01", "49000")
+        house.by_hand("buy", "0.01", "48000")
+        assert len(house.spot.open) == 14
+        await house.start()
+        await house.rests()
+        assert len(house.book.open) == 14
+        assert house.life("c0") is Life.CANCELED
+        strangers = [order for order in house.book.orders.values() if order.request.strategy == "external"]
+        assert len(strangers) == 2
+
+    tell(story)
+
+
+@pytest.mark.parametrize(("symbol", "size"), [(SPOT, "0.01"), (PERPETUAL, "5")])
+def test_s08_a_fill_that_the_stream_never_brings_is_found_by_the_poll_and_its_delay_is_measured(
+    symbol: Symbol, size: str
+) -> None:
+    async def story(house: House) -> None:
+        await house.start()
+        await house.place("c1", "buy", size, "50000", symbol=symbol)
+        await house.until(lambda: house.life("c1") is Life.WORKING)
+        house.faults(frame_dropped=1)
+        house.stranger("sell", size, "50000", symbol=symbol)
+        await house.until(lambda: house.life("c1") is Life.FILLED, seconds=12)  # a comparison every ten
+        house.faults()
+        await house.rests()
+        assert house.told("c1").count("order-filled") == 1
+        [(source, late)] = house.heard
+        assert source is Provenance.POLL
+        assert 0 < late < 12
+
+    tell(story)
+
+
+def test_s11_a_fill_that_comes_before_the_answer_to_its_order_is_booked_at_once() -> None:
+    async def story(house: House) -> None:
+        await house.start()
+        house.stranger("sell", "0.01", "50000")
+        house.network.slow_answers[spot.SUBMIT_ORDER] = 0.3
+        begun = house.now_ms
+        await house.place("c1", "buy", "0.01", "50000")
+        await house.until(lambda: house.life("c1") is Life.FILLED)
+        assert house.now_ms - begun < 300, "somebody waited for the answer"
+        told = house.told("c1")
+        await asyncio.sleep(1)
+        later = [each for each in house.told("c1")[len(told) :] if each != "commission-reported"]
+        assert not later, "the answer had nothing to add"
+        await house.rests()
+        assert house.told("c1").count("order-filled") == 1
+        assert house.order("c1").venue_order_id in house.spot.closed
+        assert Life.IN_DOUBT not in house.lives("c1")
+
+    tell(story)
+
+
+def test_s14_a_cancel_in_flight_through_an_hour_of_outage_stays_pending_and_nothing_is_made_up() -> None:
+    async def story(house: House) -> None:
+        await house.start()
+        await house.place("c1", "buy", "0.01", "50000")
+        await house.until(lambda: house.life("c1") is Life.WORKING)
+        house.network.cut()
+        await house.cancel("c1")
+        for _ in range(60):
+            await asyncio.sleep(60)
+            assert status(house.order("c1")) is OrderStatus.PENDING_CANCEL
+            assert house.held() > 500
+        assert "venue-canceled" not in house.told("c1")
+        assert list(house.spot.open)
+        house.network.mend()
+        await house.until(lambda: house.life("c1") is Life.CANCELED, seconds=120)
+        await house.rests()
+        assert not house.spot.open
+
+    tell(story)
+
+
+def test_s15_a_cancel_whose_answer_and_push_are_lost_is_proven_by_the_single_order_and_its_trades() -> None:
+    async def story(house: House) -> None:
+        await house.start()
+        await house.place("c1", "buy", "0.01", "50000")
+        await house.until(lambda: house.life("c1") is Life.WORKING)
+        house.faults(frame_dropped=1)
+        house.network.lost_answers.add(spot.CANCEL_ORDER)
+        house.stranger("sell", "0.004", "50000")
+        await house.cancel("c1")
+        await house.until(lambda: house.life("c1") is Life.CANCELED)
+        house.faults()
+        house.network.mend()
+        await house.rests()
+        assert house.order("c1").cum_quantity == Decimal("0.004")
+        assert any(each.path == spot.QUERY_CLIENT_ORDER for each in house.network.sent)
+        assert house.held() == 0
+
+    tell(story)
+
+
+@pytest.mark.parametrize(("minutes", "life"), [(19, Life.CANCELED), (25, Life.VANISHED)])
+def test_s16_an_unfilled_order_that_ended_while_we_were_down_is_closed_with_what_proof_there_is(
+    minutes: int, life: Life
+) -> None:
+    async def story(house: House) -> None:
+        await house.start()
+        await house.place("c1", "buy", "0.01", "50000")
+        await house.until(lambda: house.life("c1") is Life.WORKING)
+        await house.rests()
+        house.kill()
+        house.venue_cancels("c1")
+        house.leap(minutes * 60)
+        await house.start()
+        await house.until(lambda: house.life("c1") is life, seconds=240)
+        await house.rests()
+        assert Life.REJECTED not in house.lives("c1")
+        assert status(house.order("c1")) is OrderStatus.CANCELED
+        if life is Life.VANISHED:
+            [searched] = [each for each in house.events("c1") if isinstance(each, VenueSearched)]
+            assert {mark.what for mark in searched.marks} >= {"order", "open_orders", "trades"}
+            assert all(mark.message_id in house.log._messages for mark in searched.marks), "the bytes are kept"
+
+    tell(story)
