@@ -40,7 +40,7 @@ def test_s30_a_late_balance_with_an_older_snapshot_takes_nothing_back_and_a_last
         await house.place("c1", "buy", "0.01", "50000")
         await house.until(lambda: house.life("c1") is Life.WORKING)
         house.network.slow_answers[spot.WALLET] = 5.0  # what was true five seconds ago
-        await asyncio.sleep(13)
+        await house.until(lambda: house.network.sent[-1].path == spot.WALLET)  # it has answered: before the fill
         house.stranger("sell", "0.01", "50000")
         await house.until(lambda: house.life("c1") is Life.FILLED)
         after = house.book.funds(USDT)
