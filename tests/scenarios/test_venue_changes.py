@@ -32,8 +32,12 @@ def test_s46_words_that_nobody_has_heard_of_stop_neither_the_stream_nor_the_orde
         await house.place("after", "buy", "0.01", "50000")
         house.stranger("sell", "0.01", "50000")
         await house.until(lambda: house.life("after") is Life.FILLED)
-        for order in (house.order(name) for name in names):
-            assert order.cum_quantity == Decimal("0.01")
+        for name in names:
+            assert house.order(name).cum_quantity == Decimal("0.01")
+            assert house.order(name).flagged  # for a person to look at, with the raw word on record
+            assert "report-contradicted" in house.told(name)
+            assert f"order:{name}" in house.breaks()
+        assert not house.order("after").flagged
         assert house.position(SPOT).quantity == Decimal("0.06")
 
     tell(story)
