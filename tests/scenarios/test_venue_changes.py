@@ -36,8 +36,8 @@ def test_s46_words_that_nobody_has_heard_of_stop_neither_the_stream_nor_the_orde
             assert house.order(name).cum_quantity == Decimal("0.01")
             assert house.order(name).flagged  # for a person to look at, with the raw word on record
             assert "report-contradicted" in house.told(name)
-            assert f"order:{name}" in house.breaks()
         assert not house.order("after").flagged
+        await house.until(lambda: set(house.breaks()) == {f"order:{name}" for name in names}, seconds=60)
         assert house.position(SPOT).quantity == Decimal("0.06")
 
     tell(story)
