@@ -1,0 +1,123 @@
+"""S29: what a plan order sends when its price comes is our order, and so are its fills. S10: one id for two trades."""
+
+import asyncio
+from decimal import Decimal
+
+import pytest
+from msgspec.structs import replace
+
+from oms.order.state import Life
+from oms.values import Crossing, PriceSource
+from oms.venue import Trigger
+from tests.scenarios.house import PERPETUAL, SPOT, House, tell
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+@pytest.mark.parametrize("heard", [True, False])
+def test_s29_a_plan_order_fires_under_a_new_id_and_stays_our_order(restarted: bool, heard: bool) -> None:  # noqa: FBT001
+    async def story(house: House) -> None:
+        await house.start()
+        arrive(house, "60000")
+        wait = Trigger(price=Decimal(61_000), when=Crossing.RISES_TO, by=PriceSource.LAST)
+        await house.place("p1", "buy", "3", "61500", symbol=PERPETUAL, trigger=wait)
+        await house.until(lambda: house.life("p1") is Life.WORKING)
+        assert len(house.futures.plans) == 1
+        plan_id = house.order("p1").venue_order_id
+        if restarted:
+            await house.restart()
+            await house.rests()
+        house.faults(**({} if heard else {"frame_dropped": 1.0}))
+        house.stranger("sell", "3", "61010", symbol=PERPETUAL)
+        arrive(house, "61000")  # the plan fires and buys that
+        await house.until(lambda: house.life("p1") is Life.FILLED, seconds=30)
+        house.faults()
+        await house.rests()
+        [child] = {fill.order_id for fill in house.futures.fills}
+        assert child != plan_id
+        assert [each.exec_id for each in house.order("p1").trades] == [fill.trade_id for fill in house.futures.fills]
+        assert house.order("p1").cum_quantity == 3
+        assert house.position().quantity == 3
+        assert [each.request.strategy for each in house.book.orders.values()] == ["maker"], "nothing is somebody else's"
+
+    tell(story)
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+@pytest.mark.parametrize("profit", [False, True])
+def test_s28_when_one_side_of_a_bracket_fills_the_other_is_cancelled_once_restart_or_not(
+    restarted: bool,  # noqa: FBT001
+    profit: bool,  # noqa: FBT001
+) -> None:
+    async def story(house: House) -> None:
+        await protected(house)
+        if restarted:
+            house.kill()
+        price = 61_000 if profit else 59_000
+        house.stranger("buy", "9", str(price - 10), symbol=PERPETUAL)  # somebody buys what fires
+        arrive(house, str(price))
+        if restarted:
+            await house.start()
+        winner, loser = ("tp", "sl") if profit else ("sl", "tp")
+        await house.until(lambda: house.life(winner) is Life.FILLED, seconds=30)
+        await house.until(lambda: house.life(loser) is Life.CANCELED, seconds=30)
+        await house.rests()
+        assert house.position().quantity == 0
+        assert house.told(loser).count("cancel-requested") == 1
+        assert not house.futures.plans
+
+    tell(story)
+
+
+def test_s27_the_protection_of_a_position_that_a_human_closed_is_cancelled() -> None:
+    async def story(house: House) -> None:
+        await protected(house)
+        house.stranger("buy", "4", "60000", symbol=PERPETUAL)
+        house.by_hand("sell", "4", "60000", symbol=PERPETUAL, reduce_only=True)
+        await house.until(lambda: {house.life("tp"), house.life("sl")} == {Life.CANCELED}, seconds=30)
+        await house.rests()
+        assert house.position().quantity == 0
+
+    tell(story)
+
+
+def arrive(house: House, price: str) -> None:
+    """Have others trade at that price."""
+    house.simulator.move_market("BTCUSDT", Decimal(price), house.now_ms)
+
+
+async def protected(house: House) -> None:
+    """Start, buy four contracts at 60000, and have a profit wait at 61000 and a loss at 59000."""
+    await house.start()
+    await house.place("c1", "buy", "4", "60000", symbol=PERPETUAL)
+    await house.until(lambda: house.life("c1") is Life.WORKING)
+    house.stranger("sell", "4", "60000", symbol=PERPETUAL)
+    await house.rests()
+    for name, price, when in (("tp", 61_000, Crossing.RISES_TO), ("sl", 59_000, Crossing.FALLS_TO)):
+        wait = Trigger(price=Decimal(price), when=when, by=PriceSource.LAST)
+        limit = str(price - 500)
+        await house.place(name, "sell", "4", limit, symbol=PERPETUAL, reduce_only=True, trigger=wait)
+        lives = [house.life(name), house.order(name).reason]
+        assert house.life(name) is not Life.DENIED, lives
+        await house.until(lambda each=name: house.life(each) is Life.WORKING)  # type: ignore[misc]  # bound now
+
+
+def test_s10_two_partial_fills_under_one_trade_id_are_both_kept_or_a_person_is_told() -> None:
+    async def story(house: House) -> None:
+        await house.start()
+        await house.place("c1", "buy", "0.01", "50000")
+        await house.until(lambda: house.life("c1") is Life.WORKING)
+        await house.rests()
+        house.faults(frame_dropped=1)
+        house.stranger("sell", "0.004", "50000")
+        house.stranger("sell", "0.006", "50000")
+        first, second = house.spot.fills
+        twin = replace(second, trade_id=first.trade_id)
+        house.spot.fills[1] = twin
+        house.spot.fills_of[twin.order_id][1] = twin
+        await asyncio.sleep(90)
+        order = house.order("c1")
+        kept = order.cum_quantity == Decimal("0.01") and house.position(SPOT).quantity == Decimal("0.01")
+        assert kept or house.breaks(), "a trade was lost in silence"
+        assert order.cum_quantity >= Decimal("0.004")
+
+    tell(story)
