@@ -91,6 +91,7 @@ def test_s08_a_fill_that_the_stream_never_brings_is_found_by_the_poll_and_its_de
         await house.start()
         await house.place("c1", "buy", size, "50000", symbol=symbol)
         await house.until(lambda: house.life("c1") is Life.WORKING)
+        await asyncio.sleep(15)  # whatever the start had to ask is asked
         house.faults(frame_dropped=1)
         house.stranger("sell", size, "50000", symbol=symbol)
         await house.until(lambda: house.life("c1") is Life.FILLED, seconds=12)  # a comparison every ten

@@ -76,6 +76,8 @@ def test_s27_the_protection_of_a_position_that_a_human_closed_is_cancelled() -> 
         await house.until(lambda: {house.life("tp"), house.life("sl")} == {Life.CANCELED}, seconds=30)
         await house.rests()
         assert house.position().quantity == 0
+        for name in ("tp", "sl"):
+            assert "cancel-requested" in house.told(name), "the OMS asks, whatever the venue does by itself"
 
     tell(story)
 
