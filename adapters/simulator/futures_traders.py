@@ -103,9 +103,9 @@ class FuturesTraders:
         for side in (Side.BUY, Side.SELL):
             while book.crosses(side, price) and (best := book.against(side).best()) is not None:
                 self._hit(street, side, best.leaves, price, now_ms)
-        self._print(street, now_ms)
         if self.active:
-            self._quote(street, now_ms)
+            self._quote(street, now_ms)  # before the print: the plans that it fires find somebody to trade with
+        self._print(street, now_ms)
 
     def _follow(self, street: _Street) -> int:
         """Stay with the spot market, or where the contract is if there is none; return where that is."""

@@ -17,6 +17,8 @@ from typing import Any
 
 import pytest
 
+from tests.independent.sdk import Listener
+
 ROOT = Path(__file__).parents[2]
 SEED = "11"
 ANSWER_SECONDS = 10.0
@@ -85,6 +87,19 @@ def exchange(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exchange]:
         process.wait(10)
         process.stdout.close()
     assert "Traceback" not in said.read_text()
+
+
+@pytest.fixture
+def listening() -> Iterator[Callable[..., Listener]]:
+    listeners: list[Listener] = []
+
+    def start(*arguments: str) -> Listener:
+        listeners.append(Listener(*arguments))
+        return listeners[-1]
+
+    yield start
+    for listener in listeners:
+        listener.close()
 
 
 def eventually(holds: Callable[[], Any], *, seconds: float = 15.0) -> Any:

@@ -1,12 +1,8 @@
 """BitMart's official SDK for Python trades on the simulated spot market, and both see the same."""
 
-import json
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,6 +15,7 @@ from bitmart.api_system import APISystem  # noqa: E402
 from bitmart.lib.cloud_exceptions import APIException  # noqa: E402
 
 from tests.independent.conftest import Exchange, eventually, number  # noqa: E402
+from tests.independent.sdk import Listener, code, data  # noqa: E402
 
 BTC = "BTC_USDT"
 
@@ -28,20 +25,6 @@ def spot(exchange: Exchange) -> Iterator[Any]:
     client = APISpot(exchange.key, exchange.secret, exchange.memo, exchange.spot_url)
     yield client
     client.session.close()
-
-
-def data(answer: Any) -> Any:
-    """Return the payload of an SDK answer, which is the body and the rate-limit headers."""
-    body, limits = answer
-    assert body["code"] == 1000
-    assert set(limits) == {"Remaining", "Limit", "Reset", "Mode"}
-    return body["data"]
-
-
-def code(refusal: Any) -> int:
-    """Return the venue's code, out of the text that the SDK keeps of a refusal."""
-    found: int = json.loads(refusal.response)["code"]
-    return found
 
 
 def away(spot: Any) -> str:
@@ -196,47 +179,11 @@ def test_an_order_waits_for_its_trigger_and_fires(exchange: Exchange, spot: Any)
 # ------------------------------------------------------------------------------------------------ streams
 
 
-class Listener:
-    """The SDK's stream client, in its process."""
-
-    def __init__(self, *arguments: str) -> None:
-        script = Path(__file__).with_name("sdk_stream.py")
-        self._process = subprocess.Popen(
-            [sys.executable, str(script), *arguments], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-        )
-
-    def until(self, wanted: Callable[[Any], bool]) -> Any:
-        """Return the first message from now on that is wanted; pytest's own timeout is the bound."""
-        assert self._process.stdout is not None
-        for line in self._process.stdout:
-            message = json.loads(line)
-            if wanted(message):
-                return message
-        raise AssertionError("the stream ended")
-
-    def close(self) -> None:
-        assert self._process.stdout is not None
-        self._process.kill()
-        self._process.wait()
-        self._process.stdout.close()
-
-
-@pytest.fixture
-def listening() -> Iterator[Callable[..., Listener]]:
-    listeners: list[Listener] = []
-
-    def start(*arguments: str) -> Listener:
-        listeners.append(Listener(*arguments))
-        return listeners[-1]
-
-    yield start
-    for listener in listeners:
-        listener.close()
-
-
 def test_the_sdks_public_stream(exchange: Exchange, listening: Callable[..., Listener]) -> None:
     tables = ("spot/ticker", "spot/kline1m", "spot/depth5", "spot/depth/increase100", "spot/trade", "spot/bookTicker")
-    listener = listening(f"{exchange.spot_ws_url}/api?protocol=1.1", ",".join(f"{table}:{BTC}" for table in tables))
+    listener = listening(
+        "spot", f"{exchange.spot_ws_url}/api?protocol=1.1", ",".join(f"{table}:{BTC}" for table in tables)
+    )
     waiting = set(tables)
 
     def seen(message: Any) -> bool:
@@ -251,7 +198,7 @@ def test_the_sdks_public_stream(exchange: Exchange, listening: Callable[..., Lis
 def test_the_sdks_private_stream(exchange: Exchange, spot: Any, listening: Callable[..., Listener]) -> None:
     topics = "spot/user/orders:ALL_SYMBOLS,spot/user/balance:BALANCE_UPDATE"
     listener = listening(
-        f"{exchange.spot_ws_url}/user?protocol=1.1", topics, exchange.key, exchange.secret, exchange.memo
+        "spot", f"{exchange.spot_ws_url}/user?protocol=1.1", topics, exchange.key, exchange.secret, exchange.memo
     )
     listener.until(lambda message: message.get("topic") == "spot/user/balance:BALANCE_UPDATE")
     order_id = data(spot.post_submit_order(BTC, "sell", "market", client_order_id="sdkstream", size="0.002"))[
