@@ -103,6 +103,8 @@ class MemoryVenue:
     # -------------------------------------------------------------------------------------------- commands
 
     async def submit(self, order: NewOrder) -> Answer:
+        if order.trigger is not None:
+            raise NotOfferedError(f"{order.trigger}")
         return await self._called("submit", lambda: self._take(order))
 
     async def cancel(self, order: OrderRef) -> Answer:
