@@ -18,7 +18,7 @@ from oms.values import AccountId
 
 TIMEOUT_MS: Final = 1_500  # of one statement: a lease that cannot be renewed in time is as good as lost
 _LOOK: Final = """
-SELECT holder, renewals, NOT pg_try_advisory_xact_lock(hashtextextended(account, 0x6c65617365))
+SELECT holder, renewals, NOT pg_try_advisory_xact_lock(hashtextextended(account, 465557353317))
 FROM public.leases WHERE account = %s
 """
 _TAKE: Final = """
@@ -30,9 +30,9 @@ _RENEW: Final = """
 UPDATE public.leases SET renewals = renewals + 1, renewed_at = clock_timestamp() WHERE account = %s AND holder = %s
 """
 _RELEASE: Final = "DELETE FROM public.leases WHERE account = %s AND holder = %s"
-# The key spells "lease".
-_LOCK: Final = "SELECT pg_try_advisory_lock(hashtextextended(%s, 0x6c65617365))"
-_UNLOCK: Final = "SELECT pg_advisory_unlock(hashtextextended(%s, 0x6c65617365))"
+# The key spells "lease"; Postgres reads hexadecimal numbers only from 16 on.
+_LOCK: Final = "SELECT pg_try_advisory_lock(hashtextextended(%s, 465557353317))"
+_UNLOCK: Final = "SELECT pg_advisory_unlock(hashtextextended(%s, 465557353317))"
 
 _Result = TypeVar("_Result")
 _Connection = psycopg.Connection[tuple[object, ...]]
