@@ -9,7 +9,7 @@ FROM ?= 1
 CYCLES ?= 50
 FUZZ ?= 100000
 
-.PHONY: demo test lint bench simulate fuzz chaos clean
+.PHONY: demo test test-containers lint bench simulate fuzz chaos clean
 .DEFAULT_GOAL := demo
 
 $(READY): constraints.txt pyproject.toml
@@ -24,6 +24,9 @@ demo: $(READY)
 
 test: lint
 	$(BIN)/python -m pytest -n 2 --dist loadfile -rs
+
+test-containers: $(READY)
+	tests/store/containers/run.sh $(BIN)/python -m pytest tests/store --ignore tests/store/test_disk_full.py
 
 lint: $(READY)
 	$(BIN)/ruff check .

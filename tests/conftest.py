@@ -1,7 +1,7 @@
 """A real Postgres for whoever asks: one server for the whole run, one fresh database a test.
 
-OMS_TEST_POSTGRES says which: ``embedded`` (the default), ``testcontainers``, or the URL of a server whose user may
-create databases and roles.
+OMS_TEST_POSTGRES says which: ``embedded`` (the default), ``testcontainers`` (a container of the image that
+OMS_TEST_POSTGRES_IMAGE names), or the URL of a server whose user may create databases and roles.
 """
 
 import fcntl
@@ -22,6 +22,7 @@ from oms.store.database import upgrade
 from oms.store.embedded import EmbeddedPostgres
 
 NUMBERS = count(1)
+WANTED = "OMS_TEST_POSTGRES"
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -32,6 +33,17 @@ def pytest_configure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput") and config.option.basetemp is None:
         config.option.basetemp = tempfile.mkdtemp(prefix="oms-tests-")
         config.add_cleanup(partial(shutil.rmtree, config.option.basetemp, ignore_errors=True))
+    if os.environ.get(WANTED) == "testcontainers":
+        os.environ[WANTED] = contained(config)
+
+
+def contained(config: pytest.Config) -> str:
+    """Start a container for the whole run; return its server's URL. Workers come later and inherit it."""
+    from tests.store.containers.server import Server, running  # noqa: PLC0415 - needs Docker, so only when asked for
+
+    stack = ExitStack()
+    config.add_cleanup(stack.close)
+    return stack.enter_context(running(Server())).url
 
 
 @pytest.fixture(scope="session")
@@ -44,17 +56,12 @@ def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def postgres_server(shared_folder: Path) -> Iterator[str]:
     """The connection string of a server's maintenance database, as a user who may do everything."""
-    wanted = os.environ.get("OMS_TEST_POSTGRES", "embedded")
-    with ExitStack() as stack:
-        if wanted == "embedded":
-            yield stack.enter_context(EmbeddedPostgres(shared_folder / "server")).url_of("postgres")
-        elif wanted == "testcontainers":
-            from testcontainers.postgres import PostgresContainer  # noqa: PLC0415 - needs Docker, so only when asked for
-
-            container = stack.enter_context(PostgresContainer("postgres:18", driver=None))
-            yield container.get_connection_url()
-        else:
-            yield wanted
+    wanted = os.environ.get(WANTED, "embedded")
+    if wanted == "embedded":
+        with EmbeddedPostgres(shared_folder / "server") as server:
+            yield server.url_of("postgres")
+    else:
+        yield wanted
 
 
 @pytest.fixture(scope="session")
