@@ -1,7 +1,7 @@
 """ccxt 4.5.70, the last release that knows BitMart, trades on the simulated spot market: REST and watch methods."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from decimal import Decimal
 from typing import Any
 
@@ -11,27 +11,19 @@ pytest.importorskip("ccxt", reason="ccxt is not installed")
 
 import ccxt.pro
 
+from tests.independent.ccxt_client import connected, forever, latest, until, watched
 from tests.independent.conftest import Exchange, number
 
 BTC = "BTC/USDT"
 ETH = "ETH/USDT"
-WATCH_SECONDS = 20.0
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # how clean a stranger's code is, is not our test
 
 
 @pytest.fixture
 async def client(exchange: Exchange) -> AsyncIterator[Any]:
-    """The client with other addresses, and nothing else changed."""
-    bitmart = ccxt.pro.bitmart({"apiKey": exchange.key, "secret": exchange.secret, "uid": exchange.memo})
-    bitmart.urls["api"] |= {"spot": exchange.spot_url, "swap": exchange.futures_url}
-    bitmart.urls["api"]["ws"] = {
-        market: {"public": f"{url}/api?protocol=1.1", "private": f"{url}/user?protocol=1.1"}
-        for market, url in {"spot": exchange.spot_ws_url, "swap": exchange.futures_ws_url}.items()
-    }
-    await bitmart.load_markets()
-    yield bitmart
-    await bitmart.close()
+    async with connected(exchange) as bitmart:
+        yield bitmart
 
 
 def agree(shown: Any, known: Any) -> None:
@@ -165,14 +157,6 @@ async def test_closed_orders_and_fees(client: Any) -> None:
 # ------------------------------------------------------------------------------------------------ watch methods
 
 
-async def watched(watch: Callable[[], Awaitable[Any]], wanted: Callable[[Any], Any]) -> Any:
-    """Watch until something wanted is seen."""
-    async with asyncio.timeout(WATCH_SECONDS):
-        while not wanted(seen := await watch()):
-            pass
-    return seen
-
-
 async def test_watching_the_market(client: Any) -> None:
     """All but trades: this release stumbles over any spot trade, on its own unbound `takerOrMaker`."""
     ticker = await watched(lambda: client.watch_ticker(BTC), lambda seen: seen["last"])
@@ -216,25 +200,5 @@ async def test_watching_orders_and_balances(exchange: Exchange, client: Any) -> 
         await asyncio.gather(*watching, return_exceptions=True)
 
 
-async def forever(watch: Callable[[], Awaitable[Any]], seen: list[Any]) -> None:
-    """Watch, and remember what was seen: copies, as the client goes on changing its own."""
-    while True:
-        news = await watch()
-        seen.extend([dict(one) for one in news] if isinstance(news, list) else [dict(news)])
-
-
-def latest(orders: list[Any], order_id: str) -> Any:
-    """Return the last that was seen of an order."""
-    return next((order for order in reversed(orders) if order["id"] == order_id), None)
-
-
 def held(exchange: Exchange, coin: str) -> Decimal:
     return number(exchange.truth()["balances"][coin]["frozen"])
-
-
-async def until(holds: Callable[[], Any]) -> Any:
-    """Wait until `holds` says something true, and return it."""
-    async with asyncio.timeout(WATCH_SECONDS):
-        while not (found := holds()):  # noqa: ASYNC110 - what it waits for is a stranger
-            await asyncio.sleep(0.05)
-    return found
