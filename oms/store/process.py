@@ -13,6 +13,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from struct import Struct as Layout
 from typing import Any, Final, cast
 
@@ -176,8 +177,8 @@ class _Line(asyncio.Protocol):
 
 
 def main(descriptor: int) -> None:
-    """Serve the parent at the other end of `descriptor` until it closes it."""
-    with socket.socket(fileno=descriptor) as line:
+    """Serve the parent at the other end of `descriptor` until it closes it, or dies."""
+    with socket.socket(fileno=descriptor) as line, suppress(ConnectionError):
         start = _received(line)
         if start is None:
             return

@@ -234,7 +234,7 @@ async def _end(process: asyncio.subprocess.Process) -> None:
 
 async def play(cycles: int, seed: int) -> int:
     """Run `cycles` and tell what came of them; return the exit status."""
-    with tempfile.TemporaryDirectory(prefix="oms-chaos-") as name:
+    with tempfile.TemporaryDirectory(prefix="oms-chaos-", ignore_cleanup_errors=True) as name:
         async with AsyncExitStack() as stack:
             chaos = Chaos(Path(name), seed)
             await chaos.open(stack)

@@ -3,7 +3,9 @@
 import asyncio
 import os
 import signal
+import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -104,3 +106,34 @@ async def test_what_a_terminal_says_does_not_reach_the_process(database: str) ->
     await log.append(batch(epoch, 1))
     assert os.getsid(process_of(log)) != os.getsid(0)
     await log.close()
+
+
+async def test_a_parent_that_is_killed_takes_the_process_with_it_and_neither_complains(
+    database: str, tmp_path: Path
+) -> None:
+    script = """
+import asyncio, os, signal, sys
+from oms.ports import Batch, NewEvent
+from oms.store.log import PostgresLog
+from oms.store.process import ProcessAppender
+
+async def die() -> None:
+    log = PostgresLog(sys.argv[1], appender=ProcessAppender)
+    epoch = await log.take_over("main")
+    await log.append(Batch("main", epoch, [NewEvent("order/main/1", 1, "order-filled/1", b"{}")]))
+    print(log._appender._process.pid, flush=True)
+    asyncio.get_running_loop().create_task(
+        log.append(Batch("main", epoch, [NewEvent("order/main/1", v, "order-filled/1", b"{}") for v in range(2, 500)]))
+    )
+    await asyncio.sleep(0)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+asyncio.run(die())
+"""
+    with (tmp_path / "said").open("wb") as said:
+        parent = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", script, database, stdout=asyncio.subprocess.PIPE, stderr=said
+        )
+        out, _ = await parent.communicate()
+    await until(lambda: gone(int(out)))
+    assert (tmp_path / "said").read_text() == ""
