@@ -6,11 +6,13 @@ from adapters.simulator.chance import chance
 from adapters.simulator.exchange.futures.contracts import CONTRACTS, Status
 from adapters.simulator.exchange.futures.events import Event, Printed
 from adapters.simulator.exchange.futures.exchange import FuturesExchange
+from adapters.simulator.exchange.futures.orders import NewOrder, OrderType, PlanKind
+from adapters.simulator.exchange.futures.plans import NewPlan
 from adapters.simulator.exchange.matching import Exchange
 from adapters.simulator.futures_traders import FuturesTraders
 from adapters.simulator.simulator import MARKETS
 from adapters.simulator.traders import MAKERS, TAKERS, Traders
-from oms.values import ZERO
+from oms.values import ZERO, Side
 from tests.adapters.simulator.futures.pit import NOW
 
 SYMBOL = "BTCUSDT"
@@ -77,6 +79,25 @@ def test_a_contract_that_is_moved_trades_there_and_keeps_its_distance_from_spot(
             assert day.exchange.prices(SYMBOL).last == price
             day.pass_by(5)
             assert abs(day.exchange.prices(SYMBOL).last - price) < 100
+
+
+def test_whatever_a_moved_price_fires_finds_somebody_to_trade_with() -> None:
+    day = Day()
+    day.pass_by(2)
+    day.exchange.open_account("ann", {"USDT": Decimal(10_000)})
+    order = NewOrder(account="ann", symbol=SYMBOL, side=Side.BUY, type=OrderType.MARKET, size=Decimal(5))
+    day.exchange.submit(order, day.now)
+    target = Decimal(66_000)
+    plan = NewPlan(
+        account="ann", symbol=SYMBOL, kind=PlanKind.TAKE_PROFIT, side=Side.SELL, reduce_only=True, trigger_price=target
+    )
+    day.exchange.submit_plan(plan, day.now)
+
+    day.traders.move(SYMBOL, target, day.now)
+
+    bought, sold = day.exchange.accounts["ann"].fills
+    assert (sold.side, sold.size) == (Side.SELL, bought.size)
+    assert abs(sold.price - target) < 100
 
 
 def test_a_contract_that_ends_ends_their_trading_in_it_and_nothing_else() -> None:
