@@ -5,11 +5,8 @@ from collections.abc import AsyncIterator
 from decimal import Decimal
 from typing import Any
 
-import pytest
-
-pytest.importorskip("ccxt", reason="ccxt is not installed")
-
 import ccxt.pro
+import pytest
 
 from tests.independent.ccxt_client import connected, forever, latest, until, watched
 from tests.independent.conftest import Exchange, number

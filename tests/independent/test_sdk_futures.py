@@ -6,14 +6,11 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from bitmart.api_contract import APIContract
+from bitmart.lib.cloud_exceptions import APIException
 
-bitmart = pytest.importorskip("bitmart", reason="bitmart-python-sdk-api is not installed")
-
-from bitmart.api_contract import APIContract  # noqa: E402
-from bitmart.lib.cloud_exceptions import APIException  # noqa: E402
-
-from tests.independent.conftest import Exchange, eventually, number  # noqa: E402
-from tests.independent.sdk import Listener, code, data  # noqa: E402
+from tests.independent.conftest import Exchange, eventually, number
+from tests.independent.sdk import Listener, code, data
 
 BTC = "BTCUSDT"
 ETH = "ETHUSDT"

@@ -6,16 +6,13 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from bitmart.api_account import APIAccount
+from bitmart.api_spot import APISpot
+from bitmart.api_system import APISystem
+from bitmart.lib.cloud_exceptions import APIException
 
-bitmart = pytest.importorskip("bitmart", reason="bitmart-python-sdk-api is not installed")
-
-from bitmart.api_account import APIAccount  # noqa: E402
-from bitmart.api_spot import APISpot  # noqa: E402
-from bitmart.api_system import APISystem  # noqa: E402
-from bitmart.lib.cloud_exceptions import APIException  # noqa: E402
-
-from tests.independent.conftest import Exchange, eventually, number  # noqa: E402
-from tests.independent.sdk import Listener, code, data  # noqa: E402
+from tests.independent.conftest import Exchange, eventually, number
+from tests.independent.sdk import Listener, code, data
 
 BTC = "BTC_USDT"
 
