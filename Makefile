@@ -26,7 +26,8 @@ test: lint
 	$(BIN)/python -m pytest -n 2 --dist loadfile -rs
 
 test-containers: $(READY)
-	tests/store/containers/run.sh $(BIN)/python -m pytest tests/store --ignore tests/store/test_disk_full.py
+	tests/store/containers/run.sh $(BIN)/python -m pytest tests/store --ignore tests/store/test_disk_full.py \
+		-o python_files='test_*.py failover.py'
 
 lint: $(READY)
 	$(BIN)/ruff check .

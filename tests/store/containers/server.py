@@ -43,6 +43,13 @@ class Server(DockerContainer):
         """End it as kill -9 does."""
         self.get_wrapped_container().kill()
 
+    def pause(self) -> None:
+        """Stop it until `resume`, in the middle of whatever it does."""
+        self.get_wrapped_container().pause()
+
+    def resume(self) -> None:
+        self.get_wrapped_container().unpause()
+
     def answers(self) -> bool:
         try:
             psycopg.connect(self.url, connect_timeout=2).close()
