@@ -96,6 +96,12 @@ class VaultSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     passphrase_file: str = ""
 
 
+class DeadMan(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """After how many seconds of our silence a venue that can do so cancels the open orders of a market; 0: never."""
+
+    seconds: Annotated[int, Meta(ge=0, le=3_600)] = 0
+
+
 class Start(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How long starting waits for the venue, in seconds."""
 
@@ -119,6 +125,7 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     vault: VaultSettings = field(default_factory=VaultSettings)
     limits: Limits = field(default_factory=Limits)
     breaks: Policy = field(default_factory=Policy)
+    dead_man: DeadMan = field(default_factory=DeadMan)
     start: Start = field(default_factory=Start)
     stop: Stop = field(default_factory=Stop)
 

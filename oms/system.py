@@ -29,6 +29,7 @@ from oms.gateway.http import build, serve
 from oms.gateway.listening import free_socket, require_free
 from oms.gateway.reads import Past, Reads
 from oms.gateway.tokens import PostgresTokens
+from oms.heartbeat import Heartbeat
 from oms.instrument import Instrument
 from oms.lease import Lease, Leases
 from oms.market_data import MarketData
@@ -234,7 +235,7 @@ async def _started(
         accounts: dict[AccountId, Account] = {}
         stack.push_async_callback(_drain, config, accounts, following)
         for name, led in leading.items():
-            accounts[name] = await _writer(led, connected[name].venue, log_=log_, world=world)
+            accounts[name] = await _writer(led, connected[name].venue, config=config, log_=log_, world=world)
         system = System(
             config=config,
             url=url,
@@ -333,7 +334,7 @@ async def _release(leading: Mapping[AccountId, Leading]) -> None:
         await led.lease.release()
 
 
-async def _writer(led: Leading, venue: Venue, *, log_: PostgresLog, world: World) -> Account:
+async def _writer(led: Leading, venue: Venue, *, config: Config, log_: PostgresLog, world: World) -> Account:
     """Take the account over and begin to work for it."""
     engine, gate = led.engine, Gate(venue, lambda: led.lease.fresh)
     clock, ids, spawn = world.clock, world.ids, world.spawn
@@ -341,6 +342,7 @@ async def _writer(led: Leading, venue: Venue, *, log_: PostgresLog, world: World
     watcher = Watcher(engine, dispatcher, gate, event_log=log_, clock=clock, ids=ids, spawn=spawn)
     await engine.start(venue.name, warm=led.warm)
     watcher.start()
+    Heartbeat(engine, gate, seconds=config.dead_man.seconds, spawn=spawn).start()
     return Account(engine, dispatcher, watcher, led.lease)
 
 

@@ -70,6 +70,7 @@ class ScriptedVenue:
         self.submitted: list[NewOrder] = []  # every send that arrived, taken or not
         self.canceled: list[OrderRef] = []
         self.asked = 0
+        self.switches: list[tuple[Symbol, int]] = []  # what was said to the dead man's switch
         self.amended: list[Amendment] = []
         self.can = SPOT
         self.mode: PositionMode | None = None
@@ -278,7 +279,11 @@ class ScriptedVenue:
         return self._settled(fate, Ack())
 
     async def dead_man(self, symbol: Symbol, seconds: int) -> Answer:
-        raise NotOfferedError(symbol)
+        if not self.capabilities(symbol).dead_man:
+            raise NotOfferedError(symbol)
+        await self._asked()
+        self.switches.append((symbol, seconds))
+        return self._answer((Ack(),))
 
     async def balances(self) -> Answer:
         await self._asked()

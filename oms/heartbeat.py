@@ -1,0 +1,65 @@
+"""The dead man's switch: a writer that is well says so at the venue, which cancels the orders of whoever fell silent.
+
+Only where a market has such a switch (BitMart's cancel-all-after, PROTOCOL 6.4) and the configuration asks for it. A
+market is armed while orders are open on it, and disarmed when none is left. Nothing is said while the log is gone or
+the lease is not fresh: that silence is the signal. A clean stop says nothing more either, so the orders of an armed
+market end with the OMS.
+"""
+
+import asyncio
+from typing import Final
+
+import structlog
+
+from oms.engine import Engine
+from oms.ports import Spawn
+from oms.values import Symbol
+from oms.venue import NoAnswerError, Venue
+
+BEATS: Final = 3  # in one span of the switch: two may be lost
+
+log = structlog.get_logger()
+
+
+class Heartbeat:
+    """Keeps the switch of every market with open orders from going off. `seconds` 0: there is none."""
+
+    def __init__(self, engine: Engine, venue: Venue, *, seconds: int, spawn: Spawn) -> None:
+        self.armed: set[Symbol] = set()
+        self._engine = engine
+        self._venue = venue
+        self._seconds = seconds
+        self._spawn = spawn
+
+    def start(self) -> None:
+        """Begin to beat."""
+        if self._seconds:
+            self._spawn(self._beat_for_ever(), name=f"heartbeat {self._engine.account}")
+
+    async def _beat_for_ever(self) -> None:
+        while not self._engine.fenced.is_set():
+            if self._engine.ready:
+                await self._beat()
+            await asyncio.sleep(self._seconds / BEATS)
+
+    async def _beat(self) -> None:
+        wanted = self._wanted()
+        for symbol in sorted(wanted):
+            if await self._say(symbol, self._seconds):
+                self.armed.add(symbol)
+        for symbol in sorted(self.armed - wanted):
+            if await self._say(symbol, 0):
+                self.armed.discard(symbol)
+
+    def _wanted(self) -> set[Symbol]:
+        book = self._engine.book
+        symbols = {book.orders[stream].request.symbol for stream in book.open}
+        return {symbol for symbol in symbols if self._venue.capabilities(symbol).dead_man}
+
+    async def _say(self, symbol: Symbol, seconds: int) -> bool:
+        try:
+            await self._venue.dead_man(symbol, seconds)
+        except NoAnswerError as error:
+            log.warning("the dead man's switch was not set", symbol=symbol, cause=error.cause)
+            return False
+        return True

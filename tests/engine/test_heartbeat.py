@@ -1,0 +1,90 @@
+"""The dead man's switch is held while we are well, let go when nothing is open, and left alone when we are not."""
+
+import asyncio
+from decimal import Decimal
+
+from msgspec.structs import replace
+
+from oms.heartbeat import Heartbeat
+from oms.values import PositionMode
+from tests.engine.desk import Desk, play
+from tests.order.story import BTC_PERPETUAL, FUTURES
+
+PERPETUAL = BTC_PERPETUAL.symbol
+
+
+async def beating(desk: Desk, *, dead_man: bool = True) -> Heartbeat:
+    desk.venue.can = replace(FUTURES, dead_man=dead_man)
+    desk.venue.mode, desk.venue.futures = PositionMode.ONE_WAY, Decimal(1000)
+    await desk.start()
+    beat = Heartbeat(desk.engine, desk.venue, seconds=30, spawn=desk.process.spawn)
+    beat.start()
+    return beat
+
+
+async def one_order(desk: Desk) -> None:
+    await desk.place(symbol=PERPETUAL, quantity=Decimal(10), price=Decimal(27000), leverage=Decimal(10))
+
+
+def test_the_switch_is_held_while_an_order_is_open_and_let_go_after() -> None:
+    async def story(desk: Desk) -> None:
+        beat = await beating(desk)
+        await asyncio.sleep(25)
+        assert desk.venue.switches == []
+        await one_order(desk)
+        await asyncio.sleep(31)
+        assert desk.venue.switches == [(PERPETUAL, 30)] * 3
+        await desk.cancel()
+        await asyncio.sleep(20)
+        assert desk.venue.switches[-1] == (PERPETUAL, 0)
+        assert beat.armed == set()
+        said = len(desk.venue.switches)
+        await asyncio.sleep(60)
+        assert len(desk.venue.switches) == said
+
+    play(story)
+
+
+def test_a_writer_that_lost_its_log_or_its_account_falls_silent() -> None:
+    async def story(desk: Desk) -> None:
+        await beating(desk)
+        await one_order(desk)
+        await asyncio.sleep(15)
+        desk.engine._ready.clear()
+        said = len(desk.venue.switches)
+        assert said
+        await asyncio.sleep(60)
+        assert len(desk.venue.switches) == said
+        desk.engine._ready.set()
+        await asyncio.sleep(15)
+        assert len(desk.venue.switches) > said
+        desk.engine.fenced.set()
+        said = len(desk.venue.switches)
+        await asyncio.sleep(60)
+        assert len(desk.venue.switches) == said
+
+    play(story)
+
+
+def test_an_unanswered_beat_is_not_the_last() -> None:
+    async def story(desk: Desk) -> None:
+        await beating(desk)
+        await one_order(desk)
+        desk.venue.cut = True
+        await asyncio.sleep(25)
+        assert desk.venue.switches == []
+        desk.venue.cut = False
+        await asyncio.sleep(15)
+        assert desk.venue.switches
+
+    play(story)
+
+
+def test_a_market_without_a_switch_is_left_alone() -> None:
+    async def story(desk: Desk) -> None:
+        beat = await beating(desk, dead_man=False)
+        await one_order(desk)
+        await asyncio.sleep(60)
+        assert beat.armed == set()
+
+    play(story)
