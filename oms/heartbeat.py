@@ -13,6 +13,7 @@ import structlog
 
 from oms.engine import Engine
 from oms.ports import Spawn
+from oms.reports import Refusal
 from oms.values import Symbol
 from oms.venue import NoAnswerError, Venue
 
@@ -58,8 +59,13 @@ class Heartbeat:
 
     async def _say(self, symbol: Symbol, seconds: int) -> bool:
         try:
-            await self._venue.dead_man(symbol, seconds)
+            answer = await self._venue.dead_man(symbol, seconds)
         except NoAnswerError as error:
-            log.warning("the dead man's switch was not set", symbol=symbol, cause=error.cause)
-            return False
-        return True
+            cause = error.cause
+        else:
+            refusal = next((report for report in answer.reports if isinstance(report, Refusal)), None)
+            if refusal is None:
+                return True
+            cause = f"refused: {refusal.reason} {refusal.text or ''}".rstrip()
+        log.warning("the dead man's switch was not set", symbol=symbol, seconds=seconds, cause=cause)
+        return False

@@ -282,6 +282,8 @@ class ScriptedVenue:
         if not self.capabilities(symbol).dead_man:
             raise NotOfferedError(symbol)
         await self._asked()
+        if self.fates and self.fates.popleft() is Fate.REFUSED:
+            return self._answer((Refusal(klass=RefusalClass.CERTAIN, reason="invalid_order", code="40044"),))
         self.switches.append((symbol, seconds))
         return self._answer((Ack(),))
 

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from oms.heartbeat import Heartbeat
 from oms.values import PositionMode
 from tests.engine.desk import Desk, play
+from tests.engine.scripted_venue import Fate
 from tests.order.story import BTC_PERPETUAL, FUTURES
 
 PERPETUAL = BTC_PERPETUAL.symbol
@@ -19,6 +20,7 @@ async def beating(desk: Desk, *, dead_man: bool = True) -> Heartbeat:
     await desk.start()
     beat = Heartbeat(desk.engine, desk.venue, seconds=30, spawn=desk.process.spawn)
     beat.start()
+    await asyncio.sleep(1)  # the first beat found nothing open
     return beat
 
 
@@ -29,7 +31,7 @@ async def one_order(desk: Desk) -> None:
 def test_the_switch_is_held_while_an_order_is_open_and_let_go_after() -> None:
     async def story(desk: Desk) -> None:
         beat = await beating(desk)
-        await asyncio.sleep(25)
+        await asyncio.sleep(24)
         assert desk.venue.switches == []
         await one_order(desk)
         await asyncio.sleep(31)
@@ -86,5 +88,20 @@ def test_a_market_without_a_switch_is_left_alone() -> None:
         await one_order(desk)
         await asyncio.sleep(60)
         assert beat.armed == set()
+
+    play(story)
+
+
+def test_a_refused_beat_arms_nothing() -> None:
+    async def story(desk: Desk) -> None:
+        beat = await beating(desk)
+        await one_order(desk)
+        await asyncio.sleep(1)  # it is at the venue
+        desk.venue.fates.append(Fate.REFUSED)
+        await asyncio.sleep(10)
+        assert not desk.venue.fates
+        assert beat.armed == set()
+        await asyncio.sleep(10)
+        assert beat.armed == {PERPETUAL}
 
     play(story)
