@@ -35,6 +35,7 @@ class Balances:
 
     def recall(self, rows: Sequence[BalanceRow], accounts: Accounts) -> None:
         """Put the sums back into the books."""
+        self._rows = {}  # what was folded and never written is forgotten
         for row in rows:
             name = purse(row.wallet, row.currency)
             accounts.book(row.account).recall_funds(name, Funds(total=row.total, held=row.held))

@@ -58,7 +58,8 @@ class Positions:
         self._shares: dict[str, dict[str, Decimal]] = {}  # by stream of a leg
 
     def recall(self, rows: Sequence[PositionRow], accounts: Accounts) -> None:
-        """Put the legs back into the books."""
+        """Put the legs back into the books; what was folded and never written is forgotten."""
+        self._shares = {}
         for row in rows:
             leg = Position(
                 version=row.version,
