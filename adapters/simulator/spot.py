@@ -68,7 +68,7 @@ class SpotHost:
     ) -> None:
         self._house = house
         tape: Tape[Printed] = Tape([market.symbol for market in markets])
-        self._publisher = Publisher(tape)
+        self._publisher = Publisher(tape, house)
         self.exchange = Exchange(markets, self._happened, rules=rules, portion=house.portion)
         self._feeds = Feeds(self.exchange, tape)
         self.traders = Traders(self.exchange, chance(seed, "traders"), active=traders)

@@ -46,6 +46,7 @@ class Settings(Struct):
     list_window_ms: int = 7 * DAY_MS
     cancel_ms: tuple[int, int] = (1, 40)  # from the acknowledgement of a futures cancel to the cancel (PROTOCOL 9.3)
     coalesce_fills: bool = False  # futures orders push matches that come at once as one (PROTOCOL 9.31)
+    gather_ms: tuple[int, int] = (0, 0)  # a push waits so long for more of its topic (PROTOCOL 9.34)
     strict_streams: bool = False  # futures streams enforce the idle rules that were measured not to be (PROTOCOL 3.5)
     book_interval_ms: int | None = None  # of futures books; None: as the topic says. The wind-down's were 1000 apart
     schedule: Schedule = field(default_factory=Schedule)

@@ -6,6 +6,8 @@ from typing import Final
 from adapters.simulator.exchange.orders import BalanceChanged, Event, OrderChanged, Printed
 from adapters.simulator.wire.feeds import TRADE, Feeds
 from adapters.simulator.wire.frames import balance_element, data_frame, order_element, trade_element
+from adapters.simulator.wire.gathering import Gathering
+from adapters.simulator.wire.house import House
 from adapters.simulator.wire.line import Stream
 from adapters.simulator.wire.tape import Tape
 
@@ -19,19 +21,19 @@ Address = tuple[str, str]  # account ("" for everyone), topic
 class Publisher:
     """Collects events until they are flushed: what one request or step caused goes out together, in order."""
 
-    def __init__(self, tape: Tape[Printed]) -> None:
+    def __init__(self, tape: Tape[Printed], house: House) -> None:
         self._tape = tape
-        self._events: list[Event] = []
+        self._events: Gathering[Event] = Gathering(house)
 
     def collect(self, event: Event) -> None:
-        """Take one event; the exchange emits here. Bounded by what one call can cause, since every call flushes."""
+        """Take one event; the exchange emits here."""
         if isinstance(event, Printed):
             self._tape.record(event)
-        self._events.append(event)
+        self._events.add(event)
 
     def flush(self, streams: Sequence[Stream], feeds: Feeds, now_ms: int) -> None:
         """Push everything collected, and the public states that are due."""
-        events, self._events = self._events, []
+        events = self._events.due(now_ms)
         if not streams:
             return
         wanted = {(stream.account or "", topic) for stream in streams for topic in stream.topics}

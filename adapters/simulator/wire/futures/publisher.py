@@ -26,6 +26,7 @@ from adapters.simulator.wire.futures.frames import (
     trade_element,
     wallet_element,
 )
+from adapters.simulator.wire.gathering import Gathering
 from adapters.simulator.wire.house import House
 from adapters.simulator.wire.line import Stream
 from adapters.simulator.wire.tape import Tape
@@ -46,18 +47,18 @@ class Publisher:
     def __init__(self, tape: Tape[Printed], house: House) -> None:
         self._tape = tape
         self._house = house
-        self._events: list[Event] = []
+        self._events: Gathering[Event] = Gathering(house)
         self._positions_ms: dict[str, int] = {}  # account -> when its positions were last pushed whole
 
     def collect(self, event: Event) -> None:
-        """Take one event; the exchange emits here. Bounded by what one call can cause, since every call flushes."""
+        """Take one event; the exchange emits here."""
         if isinstance(event, Printed):
             self._tape.record(event)
-        self._events.append(event)
+        self._events.add(event)
 
     def flush(self, streams: Sequence[Stream], feeds: Feeds, exchange: FuturesExchange, now_ms: int) -> None:
         """Push everything collected, and what is due by the clock."""
-        events, self._events = self._events, []
+        events = self._events.due(now_ms)
         if self._house.settings.coalesce_fills:
             events = _coalesced(events)
         if not streams:
