@@ -153,28 +153,27 @@ class Strategies:
 class Street:
     """The other traders: they quote around the middle and take what is there, ours included."""
 
-    def __init__(self, chance: Random, simulator: Simulator, now_ms: Callable[[], int]) -> None:
+    def __init__(self, chance: Random, simulator: Simulator) -> None:
         self._chance = chance
         self._exchange = simulator.exchange
-        self._now_ms = now_ms
         self._quotes: list[str] = []
 
-    def trade(self) -> None:
+    def trade(self, now_ms: int) -> None:
         """Do one thing. The caller steps the simulator, which tells the streams."""
         side = self._chance.choice((Side.BUY, Side.SELL))
         size = Decimal(self._chance.randint(20, 2_000)).scaleb(-5)
         if self._chance.random() < 0.5:
-            self._send(VenueOrderType.IOC, side, size, MIDDLE + (40 if side is Side.BUY else -40))
+            self._send(VenueOrderType.IOC, side, size, MIDDLE + (40 if side is Side.BUY else -40), now_ms)
         else:
-            self._send(VenueOrderType.LIMIT, side, size, MIDDLE + self._chance.randint(-25, 25))
+            self._send(VenueOrderType.LIMIT, side, size, MIDDLE + self._chance.randint(-25, 25), now_ms)
         while len(self._quotes) > QUOTES_MAX:
             oldest = self._quotes.pop(0)
             if oldest in self._exchange.accounts[TAKERS].open:
-                self._exchange.cancel(TAKERS, oldest, self._now_ms())
+                self._exchange.cancel(TAKERS, oldest, now_ms)
 
-    def _send(self, kind: VenueOrderType, side: Side, size: Decimal, price: int) -> None:
+    def _send(self, kind: VenueOrderType, side: Side, size: Decimal, price: int, now_ms: int) -> None:
         new = NewOrder(account=TAKERS, symbol=VENUE_SYMBOL, side=side, type=kind, size=size, price=Decimal(price))
-        order = self._exchange.submit(new, self._now_ms())
+        order = self._exchange.submit(new, now_ms)
         if kind is VenueOrderType.LIMIT:
             self._quotes.append(order.order_id)
 

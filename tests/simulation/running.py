@@ -4,15 +4,17 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random  # noqa: TID251 - the simulation's chance comes from its seed
+from typing import Protocol
 
 from adapters.bitmart.sign import Credentials
-from adapters.bitmart.spot.venue import BitmartSpot, Endpoints
 from oms.decide import Command, Decider
 from oms.dispatcher import Dispatcher
 from oms.engine import Engine, Receipt
 from oms.errors import FencedError, LogUnavailableError, NotReadyError
 from oms.gate import Gate
+from oms.heartbeat import Heartbeat
 from oms.lease import Lease, Leases
+from oms.ports import Clock, Ids, Link, Spawn
 from oms.risk import Limits
 from oms.standby import Standby
 from oms.survey import Survey
@@ -38,12 +40,26 @@ class Parts:
     storage: type[Storage] = Storage
     gate: type[Gate] = Gate
     standby: type[Standby] = Standby
+    heartbeat: type[Heartbeat] = Heartbeat
     often: tuple[
         tuple[str, float], ...
     ] = ()  # faults of the log that this world has at another rate, so that they meet
 
 
 PARTS = Parts()
+
+
+class Scene(Protocol):
+    """What a process sees of what is traded in its world."""
+
+    @property
+    def dead_man(self) -> int:
+        """After how many seconds of silence the venue cancels everything; 0: never."""
+        ...
+
+    def venue(self, credentials: Credentials, *, link: Link, clock: Clock, ids: Ids, spawn: Spawn) -> Venue:
+        """Return the adapter."""
+        ...
 
 
 class WorldClock:
@@ -87,6 +103,7 @@ class Running:
         process: Process,
         wire: Wire,
         storage: Storage,
+        scene: Scene,
         credentials: Credentials,
         clock: WorldClock,
         ids: CountedIds,
@@ -107,7 +124,8 @@ class Running:
         self._ids = ids
         self._closed_kept = closed_kept
         self._started = started
-        self._venue: Venue = BitmartSpot(credentials, Endpoints(), link=wire, clock=clock, ids=ids, spawn=process.spawn)
+        self._dead_man = scene.dead_man
+        self._venue: Venue = scene.venue(credentials, link=wire, clock=clock, ids=ids, spawn=process.spawn)
         process.spawn(self._boot(), name="boot")
 
     @property
@@ -176,11 +194,12 @@ class Running:
             survey=self._parts.survey,
         )
         try:
-            await engine.start("bitmart spot", warm=standby.warm)
+            await engine.start(self._venue.name, warm=standby.warm)
         except (LogUnavailableError, FencedError):  # it could not start, so it ends; who runs it tries again
             self.process.kill()
             return
         watcher.start()
+        self._parts.heartbeat(engine, gate, seconds=self._dead_man, spawn=spawn).start()
         self.engine, self.dispatcher, self.watcher = engine, dispatcher, watcher
         self.process.spawn(self._until_fenced(engine), name="until fenced")
         self._started(self)

@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from adapters.simulator.chance import Chance
+from adapters.simulator.exchange.accounts import Account
 from adapters.simulator.link import SimulatedLink
 from adapters.simulator.simulator import Simulator
 from oms.book import order_stream
@@ -22,13 +23,50 @@ SUBMIT: Final = "/spot/v2/submit_order"
 CANCEL: Final = "/spot/v3/cancel_order"
 
 
+Look = Callable[[str, bytes], bool]  # looks at a request that leaves (path, body); whether it is a command
+
+
 class _Named(Struct):
     client_order_id: str = ""
     order_id: str = ""
 
 
+class SpotLook:
+    """Holds each spot command that leaves against the log (I3). `sends` counts, over all processes, how often each
+    order has left.
+    """
+
+    def __init__(self, account: AccountId, truth: Account, witness: Witness, sends: Counter[str], say: Say) -> None:
+        self._account = account
+        self._truth = truth
+        self._witness = witness
+        self._sends = sends
+        self._say = say
+
+    def __call__(self, path: str, body: bytes) -> bool:
+        """Return whether it is a command: then the log holds the intent for this very send."""
+        if path not in {SUBMIT, CANCEL}:
+            return False
+        named = msgspec.json.decode(body, type=_Named)
+        name = named.client_order_id or self._name_of(named.order_id)
+        order = self._witness.orders.get(order_stream(self._account, ClientOrderId(name)))
+        if path == CANCEL:
+            if order is None or not order.cancels_known:
+                self._say("I3", f"a cancel of {name} leaves and the log holds no request for it")
+            return True
+        self._sends[name] += 1
+        intents = 0 if order is None else order.attempts
+        if intents < self._sends[name]:
+            self._say("I3", f"{name} leaves for the {self._sends[name]}. time, the log holds {intents} intents")
+        return True
+
+    def _name_of(self, order_id: str) -> str:
+        order = self._truth.order(order_id)
+        return "" if order is None else order.client_order_id
+
+
 class Wire:
-    """A Link of one process. `sends` counts, over all processes, how often each order has left."""
+    """A Link of one process."""
 
     def __init__(
         self,
@@ -36,19 +74,14 @@ class Wire:
         clock: Clock,
         chance: Chance,
         *,
-        account: AccountId,
-        witness: Witness,
-        sends: Counter[str],
+        look: Look,
         say: Say,
         note: Callable[..., None],
         lost_seconds: Callable[[], float],
     ) -> None:
         self._lost_seconds = lost_seconds
         self._link = SimulatedLink(simulator, clock, chance)
-        self._account = account
-        self._accounts = simulator.exchange.accounts
-        self._witness = witness
-        self._sends = sends
+        self._commands = look
         self._say = say
         self._note = note
 
@@ -76,24 +109,9 @@ class Wire:
         asyncio.get_running_loop().create_task(self._link.close())
 
     def _look(self, path: str, body: bytes) -> None:
-        """I3: in the moment a command leaves, the log holds the intent for this very send."""
-        if path not in {SUBMIT, CANCEL}:
+        """I3 and I14, in the moment a command leaves."""
+        if not self._commands(path, body):
             return
         lost = self._lost_seconds()
         if lost > FRESH_SECONDS:
-            self._say("I14", f"a command leaves {lost:.1f} s after its writer lost the account")
-        named = msgspec.json.decode(body, type=_Named)
-        name = named.client_order_id or self._name_of(named.order_id)
-        order = self._witness.orders.get(order_stream(self._account, ClientOrderId(name)))
-        if path == CANCEL:
-            if order is None or not order.cancels_known:
-                self._say("I3", f"a cancel of {name} leaves and the log holds no request for it")
-            return
-        self._sends[name] += 1
-        intents = 0 if order is None else order.attempts
-        if intents < self._sends[name]:
-            self._say("I3", f"{name} leaves for the {self._sends[name]}. time, the log holds {intents} intents")
-
-    def _name_of(self, order_id: str) -> str:
-        order = self._accounts[self._account].order(order_id)
-        return "" if order is None else order.client_order_id
+            self._say("I14", f"{path} leaves {lost:.1f} s after its writer lost the account")

@@ -9,8 +9,7 @@ change nothing.
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from decimal import Decimal
+from collections.abc import Callable, Collection, Iterator, Sequence
 from hashlib import sha256
 from math import exp, log
 from random import Random  # noqa: TID251 - the simulation's chance comes from its seed
@@ -20,10 +19,7 @@ from msgspec import Struct
 
 from adapters.bitmart.sign import Credentials
 from adapters.simulator.chance import chance
-from adapters.simulator.exchange.accounts import Account
-from adapters.simulator.exchange.matching import Rules
 from adapters.simulator.faults import DEFAULT_RATES
-from adapters.simulator.simulator import MARKETS, Simulator
 from adapters.simulator.wire.keys import demo_credentials
 from oms.account.state import HaltTrading, ResumeTrading
 from oms.book import order_stream
@@ -32,19 +28,18 @@ from oms.engine import Receipt
 from oms.order.messages import CancelOrder, PlaceOrder
 from oms.ports import StoredEvent
 from oms.store.memory import MemoryLeases
-from oms.values import AccountId, ClientOrderId, OrderType, Side, StrategyId
+from oms.values import AccountId
 from tests.simulation import invariants
 from tests.simulation.invariants import Witness
 from tests.simulation.loop import EndlessError, run
-from tests.simulation.people import MIDDLE, SYMBOL, Strategies, Street, by_hand, plans
+from tests.simulation.people import Strategies
 from tests.simulation.process import GoneError, Process
 from tests.simulation.running import PARTS, CountedIds, Parts, Running, WorldClock
-from tests.simulation.settled import accepted_once, unsettled
+from tests.simulation.scenes import scene_of
 from tests.simulation.storage import LogFaults
 from tests.simulation.wire import Wire
 
 ACCOUNT: Final = AccountId("desk")
-FUNDS: Final[Mapping[str, Decimal]] = {"USDT": Decimal(4_000), "BTC": Decimal("0.08")}
 SCALES: Final = (0.0, 0.5, 1.0, 2.0)
 CALM_SECONDS: Final = 2.0  # to come up in: afterwards coming up is as hard as everything else
 SAFETY_SECONDS: Final = 25.0
@@ -117,15 +112,10 @@ class World:
             lambda reason: self.say("I19", f"a batch that can never commit: {reason}"),
         )
         self.leases = MemoryLeases(self._log_faults)
-        self.simulator = Simulator(
-            contracts=(),  # worlds without perpetuals are faster
-            seed=seed,
-            markets=MARKETS[:1],
-            traders=False,
-            rules=Rules(duplicate_check=dice.random() < 0.5),
-        )
+        self.scene = scene_of(seed, dice, self._dice)
+        self.simulator = self.scene.simulator
         keys = demo_credentials(ACCOUNT, seed)
-        self.simulator.open_account(keys, FUNDS)
+        self.scene.open_account(keys)
         self._credentials = Credentials(key=keys.key, secret=keys.secret, memo=keys.memo)
         self._closed_kept = dice.choice((0, 2, 10_000))
         self._page_max = dice.choice((3, 20, 5_000))
@@ -136,7 +126,6 @@ class World:
         self._pausing: tuple[int, float] | None = None  # which process is to stop at its next send, for so long
         self._before: frozenset[str] = frozenset()  # trades before the log began
         self._strategies = Strategies(self._dice("strategies"), self._give, self._acknowledged)
-        self._street = Street(self._dice("street"), self.simulator, self._now_ms)
 
     def play(self) -> Outcome:
         """Run this world to its end."""
@@ -180,7 +169,7 @@ class World:
     def _committed(self, epoch: int, events: Sequence[StoredEvent]) -> None:
         self._note("commit", epoch, events)
         if not self.witness.head:
-            self._before = frozenset(fill.trade_id for fill in self._truth.fills)
+            self._before = self.scene.traded(ACCOUNT)
         self.witness.committed(epoch, events)
         if self._pausing is not None and any(stored.topic.startswith("send-started") for stored in events):
             number, seconds = self._pausing
@@ -216,9 +205,7 @@ class World:
             self.simulator,
             self._clock,
             chance(self.seed, f"network {number}"),
-            account=ACCOUNT,
-            witness=self.witness,
-            sends=self._sends,
+            look=self.scene.look(ACCOUNT, self.witness, self._sends, self.say),
             say=self.say,
             note=self._note,
             lost_seconds=lambda: self._lost_seconds(number),
@@ -230,6 +217,7 @@ class World:
             process=process,
             wire=wire,
             storage=self.storage,
+            scene=self.scene,
             credentials=self._credentials,
             clock=self._clock,
             ids=CountedIds(self._clock, number, self._dice(f"ids {number}")),
@@ -322,7 +310,7 @@ class World:
         self._remembers(self._leader)
         for failure in (failure for each in self._processes for failure in each.process.failures):
             self.say("I19", f"a task died of {failure}")
-        for invariant, wrong in accepted_once(ACCOUNT, self._truth, self.witness):
+        for invariant, wrong in self.scene.accepted_once(ACCOUNT, self.witness):
             self.say(invariant, wrong)
         for confused in self._strategies.confused:
             self.say("I4", confused)
@@ -335,8 +323,8 @@ class World:
         loop = asyncio.get_running_loop()
         exchange = loop.create_task(self._exchange_lives())
         errands = [
-            loop.create_task(self._strategies.carry_out(plan))
-            for plan in plans(self._dice("plans"), ACCOUNT, SAFETY_SECONDS)
+            loop.create_task(errand)
+            for errand in self.scene.errands(self._dice("plans"), ACCOUNT, SAFETY_SECONDS, self._strategies)
         ]
         try:
             self._start()
@@ -357,7 +345,7 @@ class World:
 
     def _strike(self) -> None:
         scales = self._dice("scales")
-        rates = {name: min(rate * scales.choice(SCALES), 1.0) for name, rate in DEFAULT_RATES.items()}
+        rates = {name: min(rate * scales.choice(SCALES), 1.0) for name, rate in self.scene.rates(DEFAULT_RATES).items()}
         rates = {name: 0.0 if name in self._without else rate for name, rate in rates.items()}
         self.simulator.set_faults(seed=self.seed, rates=rates)
         self._log_faults.strike(scales.choice(SCALES), self._without, dict(self._parts.often))
@@ -390,9 +378,9 @@ class World:
         while True:
             self.simulator.step(self._now_ms())
             if not self._calm:
-                self._street.trade()
+                self.scene.trade(self._now_ms())
                 if hand and chances.random() < HAND_RATE / 5:
-                    by_hand(chances, self.simulator, ACCOUNT, self._now_ms())
+                    self.scene.by_hand(chances, ACCOUNT, self._now_ms())
             await asyncio.sleep(chances.uniform(*TRADE_SECONDS) if not self._calm else CALM_STEP_SECONDS)
 
     async def _watch(self, seconds: float, *, every: float = 1.0) -> None:
@@ -422,23 +410,14 @@ class World:
             probe.cancel()
 
     async def _probe(self) -> None:
-        far = PlaceOrder(
-            account=ACCOUNT,
-            client_order_id=ClientOrderId("probe"),
-            strategy=StrategyId("maker"),
-            symbol=SYMBOL,
-            side=Side.BUY,
-            type=OrderType.LIMIT,
-            quantity=Decimal("0.0002"),
-            price=Decimal(MIDDLE // 2),
-        )
+        far = self.scene.probe(ACCOUNT)
         if await self._strategies.give(far):
             await self._strategies.give(
                 CancelOrder(account=ACCOUNT, client_order_id=far.client_order_id, request_id="p")
             )
 
     def _differences(self) -> Iterator[tuple[str, str]]:
-        yield from unsettled(self._leader, self._truth, self.witness, ACCOUNT, self._before)
+        yield from self.scene.unsettled(self._leader, self.witness, ACCOUNT, self._before)
 
     def _compare(self) -> None:
         """At rest: everything agrees with the exchange, and with a replay."""
@@ -451,10 +430,6 @@ class World:
             *invariants.discreet(secret, self.storage),
         ):
             self.say(invariant, what)
-
-    @property
-    def _truth(self) -> Account:
-        return self.simulator.exchange.accounts[ACCOUNT]
 
 
 def _nothing() -> None:

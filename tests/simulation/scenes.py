@@ -1,0 +1,142 @@
+"""What is traded in a world, and by whom: all that differs between a world of spot and one of perpetuals."""
+
+from collections import Counter
+from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping, Sequence
+from decimal import Decimal
+from random import Random  # noqa: TID251 - the simulation's chance comes from its seed
+from typing import Any, Final, Protocol
+
+from adapters.bitmart.sign import Credentials
+from adapters.bitmart.spot.venue import BitmartSpot, Endpoints
+from adapters.simulator.exchange.matching import Rules
+from adapters.simulator.simulator import MARKETS, Simulator
+from adapters.simulator.wire.keys import Credentials as Keys
+from oms.order.messages import PlaceOrder
+from oms.ports import Clock, Ids, Link, Spawn
+from oms.values import AccountId, ClientOrderId, OrderType, Side, StrategyId
+from oms.venue import Venue
+from tests.simulation import running
+from tests.simulation.invariants import Say, Witness
+from tests.simulation.people import MIDDLE, SYMBOL, Strategies, Street, by_hand, plans
+from tests.simulation.running import Running
+from tests.simulation.settled import accepted_once, unsettled
+from tests.simulation.wire import Look, SpotLook
+
+FUNDS: Final[Mapping[str, Decimal]] = {"USDT": Decimal(4_000), "BTC": Decimal("0.08")}
+PROBE: Final = ClientOrderId("probe")
+
+Errand = Coroutine[Any, Any, None]
+Wrong = Iterable[tuple[str, str]]  # an invariant, and how it is violated
+
+
+class Scene(running.Scene, Protocol):
+    """One world's markets. All `now_ms` are UTC milliseconds."""
+
+    @property
+    def simulator(self) -> Simulator:
+        """The venue."""
+        ...
+
+    def open_account(self, keys: Keys) -> None:
+        """Open our account, with funds."""
+        ...
+
+    def rates(self, table: Mapping[str, float]) -> Mapping[str, float]:
+        """Return how often each fault of the `table` befalls this world, before the seed scales it; in its order."""
+        ...
+
+    def errands(self, chance: Random, account: AccountId, seconds: float, strategies: Strategies) -> Sequence[Errand]:
+        """Return what our strategies do within `seconds`."""
+        ...
+
+    def trade(self, now_ms: int) -> None:
+        """Let the other traders do one thing. The caller steps the simulator, which tells the streams."""
+        ...
+
+    def by_hand(self, chance: Random, account: AccountId, now_ms: int) -> None:
+        """Let somebody do one thing on our account at the venue's website."""
+        ...
+
+    def probe(self, account: AccountId) -> PlaceOrder:
+        """Return an order that rests far from the market."""
+        ...
+
+    def look(self, account: AccountId, witness: Witness, sends: Counter[str], say: Say) -> Look:
+        """Return what looks at each request that a process sends."""
+        ...
+
+    def traded(self, account: AccountId) -> frozenset[str]:
+        """Return the ids of all our trades so far."""
+        ...
+
+    def accepted_once(self, account: AccountId, witness: Witness) -> Wrong:
+        """Yield what is wrong with the orders at the venue at any time (I1, I2)."""
+        ...
+
+    def unsettled(self, leader: Running, witness: Witness, account: AccountId, before: Collection[str]) -> Wrong:
+        """Yield what keeps the OMS and the venue from agreeing at rest."""
+        ...
+
+
+def scene_of(seed: int, dice: Random, dice_for: Callable[[str], Random]) -> Scene:
+    """Return the scene of a seed. `dice` are the world's own, `dice_for` a purpose are others."""
+    return Spot(seed, dice, dice_for("street"))
+
+
+class Spot:
+    """One spot market."""
+
+    dead_man = 0  # spot has no such switch
+
+    def __init__(self, seed: int, dice: Random, street: Random) -> None:
+        self.simulator = Simulator(
+            contracts=(),  # worlds without perpetuals are faster
+            seed=seed,
+            markets=MARKETS[:1],
+            traders=False,
+            rules=Rules(duplicate_check=dice.random() < 0.5),
+        )
+        self._accounts = self.simulator.exchange.accounts
+        self._street = Street(street, self.simulator)
+
+    def open_account(self, keys: Keys) -> None:
+        self.simulator.open_account(keys, FUNDS)
+
+    def venue(self, credentials: Credentials, *, link: Link, clock: Clock, ids: Ids, spawn: Spawn) -> Venue:
+        return BitmartSpot(credentials, Endpoints(), link=link, clock=clock, ids=ids, spawn=spawn)
+
+    def rates(self, table: Mapping[str, float]) -> Mapping[str, float]:
+        return table
+
+    def errands(self, chance: Random, account: AccountId, seconds: float, strategies: Strategies) -> Sequence[Errand]:
+        return [strategies.carry_out(plan) for plan in plans(chance, account, seconds)]
+
+    def trade(self, now_ms: int) -> None:
+        self._street.trade(now_ms)
+
+    def by_hand(self, chance: Random, account: AccountId, now_ms: int) -> None:
+        by_hand(chance, self.simulator, account, now_ms)
+
+    def probe(self, account: AccountId) -> PlaceOrder:
+        return PlaceOrder(
+            account=account,
+            client_order_id=PROBE,
+            strategy=StrategyId("maker"),
+            symbol=SYMBOL,
+            side=Side.BUY,
+            type=OrderType.LIMIT,
+            quantity=Decimal("0.0002"),
+            price=Decimal(MIDDLE // 2),
+        )
+
+    def look(self, account: AccountId, witness: Witness, sends: Counter[str], say: Say) -> Look:
+        return SpotLook(account, self._accounts[account], witness, sends, say)
+
+    def traded(self, account: AccountId) -> frozenset[str]:
+        return frozenset(fill.trade_id for fill in self._accounts[account].fills)
+
+    def accepted_once(self, account: AccountId, witness: Witness) -> Wrong:
+        return accepted_once(account, self._accounts[account], witness)
+
+    def unsettled(self, leader: Running, witness: Witness, account: AccountId, before: Collection[str]) -> Wrong:
+        return unsettled(leader, self._accounts[account], witness, account, before)
