@@ -16,6 +16,7 @@ from typing import Final
 from oms.account import state as accounts
 from oms.account.events import AccountEvent
 from oms.account.state import NOBODY, Account
+from oms.moves import MOVING, ShareName, loss, share_name, shared
 from oms.order import state as orders
 from oms.order.events import OrderEvent
 from oms.order.state import CLOSED, Order
@@ -23,7 +24,7 @@ from oms.position import state as positions
 from oms.position.events import PositionEvent
 from oms.position.state import FLAT, Position
 from oms.sums import Funds, State, Sums
-from oms.values import EXACT, ZERO, AccountId, ClientOrderId, PositionLeg, Purse, Symbol
+from oms.values import EXACT, ZERO, AccountId, ClientOrderId, PositionLeg, Purse, StrategyId, Symbol
 
 CLOSED_KEPT: Final = 10_000  # closed orders still answered from memory: a few megabytes
 
@@ -48,19 +49,24 @@ def account_stream(account: AccountId) -> str:
     return f"account/{account}"
 
 
-Journal = list[tuple[str, State | None]]  # by stream: the state that stood before each event since a cut
+# By stream, or by whose share it is: the state that stood before each event since a cut.
+Journal = list[tuple[str | ShareName, State | None]]
 
 
 class Book:
-    """The hot state of one account."""
+    """The hot state of one account. `tallied` are the strategies whose own results are kept, since a limit asks."""
 
-    def __init__(self, account: AccountId, *, closed_kept: int = CLOSED_KEPT) -> None:
+    def __init__(
+        self, account: AccountId, *, closed_kept: int = CLOSED_KEPT, tallied: Collection[StrategyId] = ()
+    ) -> None:
         self.name = account
         self.account: Account = NOBODY
         self.orders: dict[str, Order] = {}  # by stream: every open order, and the closed ones not yet let go
         self.positions: dict[str, Position] = {}  # by stream
         self.open: dict[str, None] = {}  # streams of open orders
         self.unsettled: dict[str, None] = {}  # streams of orders that the venue is to be asked about, open or closed
+        self.shares: dict[ShareName, Position] = {}  # virtual legs of the strategies that are tallied
+        self._tallied = frozenset(tallied)
         self._sums = Sums()
         self._stale: dict[str, None] = {}  # streams that have moved since the sums were last added up
         self._closed: OrderedDict[str, None] = OrderedDict()  # streams, the longest closed first
@@ -92,6 +98,8 @@ class Book:
         self._stale[stream] = None
         if self._journal is not None:
             self._journal.append((stream, before))
+        if self._tallied and type(event) in MOVING and after.request.strategy in self._tallied:
+            self._share(after, event)
         # Most events leave an order among the open ones, with nothing to be asked about.
         if (stream in self.open) is (after.life in CLOSED) or (stream in self.unsettled) is not after.unsettled:
             self._file(stream, after)
@@ -105,6 +113,17 @@ class Book:
         if self._journal is not None:
             self._journal.append((stream, before))
         return after
+
+    def _share(self, order: Order, event: OrderEvent) -> None:
+        name = share_name(order)
+        before = self.shares.get(name)
+        self.shares[name] = shared(before, order, event)
+        if self._journal is not None:
+            self._journal.append((name, before))
+
+    def loss(self, strategy: StrategyId) -> Decimal:
+        """Return what a strategy that is tallied has lost so far, in quote units; zero for any other."""
+        return loss(self.shares, strategy) if strategy in self._tallied else ZERO
 
     def _moves(self, stream: str, before: State | None) -> None:
         self._stale[stream] = None
@@ -228,6 +247,9 @@ class Book:
     def undo(self, journal: Journal) -> None:
         """Take back everything since the cut that `journal` begins at. Later journals are to be undone first."""
         for stream, before in reversed(journal):
+            if isinstance(stream, tuple):
+                self._share_back(stream, before)
+                continue
             match before:
                 case Order():
                     self.orders[stream] = before
@@ -241,3 +263,9 @@ class Book:
                         table.pop(stream, None)
             self._stale[stream] = None
         self._journal = []
+
+    def _share_back(self, name: ShareName, before: State | None) -> None:
+        if isinstance(before, Position):
+            self.shares[name] = before
+        else:
+            self.shares.pop(name, None)

@@ -22,18 +22,19 @@ from oms.breaks.events import BreakKind
 from oms.breaks.state import DEFAULT_POLICY, Policy, blocking
 from oms.errors import InvalidOrderError, UnknownOrderError, UnknownSymbolError
 from oms.instrument import Instrument
+from oms.moves import MOVING, moved
 from oms.order import decisions as orders
-from oms.order.events import CancelRequested, CommissionReported, OrderEvent, OrderFilled, OrderRequested, TradeBusted
+from oms.order.events import CancelRequested, OrderEvent, OrderRequested
 from oms.order.holds import contracts, hold
 from oms.order.messages import AmendOrder, CancelOrder, OrderNews, PlaceOrder
 from oms.order.state import Order
 from oms.ports import VenueMessage
 from oms.position import settings
 from oms.position import state as positions
-from oms.position.events import CommissionBooked, PositionEvent
+from oms.position.events import PositionEvent
 from oms.position.flows import payment_of
 from oms.position.settings import LeverageRejected, SetLeverage
-from oms.position.state import FLAT, Fill, Position
+from oms.position.state import FLAT, Position
 from oms.reconcile import totals
 from oms.reports import BalanceReport, LedgerReport, LeverageReport, OrderReport, PositionModeReport
 from oms.risk import Facts, Limits
@@ -61,7 +62,6 @@ from oms.venue import Capabilities
 
 Fact = tuple[str, Event, State]  # stream, event, the state it led to
 _SELL, _NET = Side.SELL, PositionLeg.NET  # bound once, as in `oms.order.state`
-MOVING: Final = frozenset({OrderFilled, TradeBusted, CommissionReported})  # what of an order moves its position leg
 SEIZED: Final = frozenset({Origin.LIQUIDATION, Origin.ADL})  # orders by which a venue takes a position away
 
 
@@ -204,6 +204,7 @@ class Decider:
             open_orders=len(book.open),
             leg=book.positions.get(position_stream(self.account, command.symbol, _NET), FLAT),
             opening=self._opening(command, book),
+            loss=book.loss(command.strategy),
         )
 
     def _contract_facts(self, command: PlaceOrder | OrderRequested, book: Book, settle: Purse) -> Facts:
@@ -228,6 +229,7 @@ class Decider:
             position_mode=book.account.position_mode,
             mark=self.marks.get(symbol),
             opening=self._opening(command, book),
+            loss=book.loss(command.strategy),
         )
 
     def _opening(self, command: PlaceOrder | OrderRequested, book: Book) -> Decimal:
@@ -293,7 +295,7 @@ def _order(book: Book, stream: str, events: Sequence[OrderEvent], facts: list[Fa
         facts.append((stream, event, order))
         if type(event) in MOVING:
             leg = position_stream(order.request.account, order.request.symbol, order.request.position_leg)
-            for change in _moved(book.positions.get(leg, FLAT), order, event):
+            for change in moved(book.positions.get(leg, FLAT), order, event):
                 after = book.leg(leg, change)
                 facts.append((leg, change, after))
                 if not after.quantity and traded(leg).base is None:
@@ -383,36 +385,3 @@ def _account(book: Book, events: Sequence[AccountEvent], facts: list[Fact]) -> S
     stream = account_stream(book.name)
     facts.extend((stream, event, book.apply(stream, event)) for event in events)
     return book.account
-
-
-def _moved(leg: Position, order: Order, event: OrderEvent) -> Sequence[PositionEvent]:
-    """Return how an order's event moves its position leg."""
-    if isinstance(event, OrderFilled):
-        return positions.book(_fill(order, event), leg)
-    match event:
-        case TradeBusted():
-            return positions.reverse(_fill(order, event), leg)
-        case CommissionReported():
-            return (
-                CommissionBooked(
-                    exec_id=event.exec_id,
-                    commission=event.commission,
-                    commission_currency=event.commission_currency,
-                ),
-            )
-        case _:
-            raise AssertionError(f"{type(event).__name__} is not MOVING")
-
-
-def _fill(order: Order, trade: OrderFilled | TradeBusted) -> Fill:
-    request = order.request
-    return Fill(
-        exec_id=trade.exec_id,
-        client_order_id=request.client_order_id,
-        quantity=signed(request.side, trade.quantity),
-        price=trade.price,
-        commission=trade.commission,
-        commission_currency=trade.commission_currency,
-        contract_size=request.contract_size,
-        leverage=request.margin_leverage,
-    )

@@ -56,13 +56,7 @@ from oms.values import AccountId, Provenance
 INTAKE_MAX: Final = 20_000  # messages decided or waiting, and not yet durable
 BATCH_EVENTS: Final = 1_000  # a batch is closed at so many events: large enough for the disk, small enough to overlap
 CONFLICTS_MAX: Final = 5  # times in a row that one batch may lose to what is in the log already
-RETRY_SECONDS: Final = (
-    0.05,
-    0.1,
-    0.2,
-    0.5,
-    1.0,
-)  # pauses between looks at a log that does not answer; the last repeats
+RETRY_SECONDS: Final = (0.05, 0.1, 0.2, 0.5, 1.0)  # between looks at a log that does not answer; the last repeats
 
 
 _COMMAND, _INFERRED = Provenance.COMMAND, Provenance.INFERRED  # bound once: an enum's member is a slow look-up
@@ -110,7 +104,8 @@ class Engine:
     ) -> None:
         self.account = account
         self.decider = decider
-        self.book = Book(account, closed_kept=closed_kept)
+        self._tallied = tuple(decider.limits.strategy_loss_max)
+        self.book = Book(account, closed_kept=closed_kept, tallied=self._tallied)
         self.epoch = 0
         self.position = 0  # the last one known to be committed
         self.opened_ns = 0  # when this log first knew the account, and when it last wrote of it: UTC
@@ -468,7 +463,9 @@ class Engine:
 
     async def _rebuild(self, warm: Recovered | None = None) -> None:
         """Take memory from the log."""
-        recovered = await recover(self.account, self._log, closed_kept=self._closed_kept, since=warm)
+        recovered = await recover(
+            self.account, self._log, closed_kept=self._closed_kept, tallied=self._tallied, since=warm
+        )
         self.book, self.position = recovered.book, recovered.position
         self.opened_ns, self.written_ns = recovered.opened_ns, recovered.written_ns
         self.book.cut()

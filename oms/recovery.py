@@ -1,5 +1,6 @@
 """From the log to memory: one account's book, folded from nothing but its events."""
 
+from collections.abc import Collection
 from typing import Final
 
 from msgspec import Struct
@@ -8,7 +9,7 @@ from oms.book import Book, account_stream
 from oms.order.state import Order, fold
 from oms.ports import EventLog, StoredEvent
 from oms.store.codec import decode, decode_meta
-from oms.values import AccountId
+from oms.values import AccountId, StrategyId
 
 PAGE: Final = 5_000  # events read at once
 
@@ -22,7 +23,14 @@ class Recovered(Struct, frozen=True, kw_only=True):
     written_ns: int
 
 
-async def recover(account: AccountId, log: EventLog, *, closed_kept: int, since: Recovered | None = None) -> Recovered:
+async def recover(
+    account: AccountId,
+    log: EventLog,
+    *,
+    closed_kept: int,
+    tallied: Collection[StrategyId] = (),
+    since: Recovered | None = None,
+) -> Recovered:
     """Fold the whole log of `account`; or go on from `since`, whose book is the one that is returned.
 
     Raises:
@@ -30,7 +38,8 @@ async def recover(account: AccountId, log: EventLog, *, closed_kept: int, since:
         CorruptStreamError: the log contradicts itself.
     """
     if since is None:
-        since = Recovered(book=Book(account, closed_kept=closed_kept), position=0, opened_ns=0, written_ns=0)
+        book = Book(account, closed_kept=closed_kept, tallied=tallied)
+        since = Recovered(book=book, position=0, opened_ns=0, written_ns=0)
     book, position = since.book, since.position
     first: StoredEvent | None = None
     last: StoredEvent | None = None

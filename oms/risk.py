@@ -12,7 +12,21 @@ from oms.instrument import Instrument
 from oms.order.events import OrderRequested
 from oms.order.holds import contracts, margin, reservation
 from oms.position.state import FLAT, Position
-from oms.values import EXACT, ZERO, PositionMode, Purse, Side, Symbol, Wallet, plain, purse_parts, purses, signed, worth
+from oms.values import (
+    EXACT,
+    ZERO,
+    PositionMode,
+    Purse,
+    Side,
+    StrategyId,
+    Symbol,
+    Wallet,
+    plain,
+    purse_parts,
+    purses,
+    signed,
+    worth,
+)
 from oms.venue import Capabilities
 
 _SELL = Side.SELL  # bound once, as in `oms.order.state`
@@ -35,6 +49,7 @@ class Facts(Struct, frozen=True, kw_only=True, gc=False):
     position_mode: PositionMode | None = None
     mark: Decimal | None = None
     opening: Decimal = ZERO
+    loss: Decimal = ZERO  # of the strategy that asks, where a limit asks for it
 
 
 class Limits(Struct, frozen=True, kw_only=True):
@@ -42,6 +57,7 @@ class Limits(Struct, frozen=True, kw_only=True):
 
     `halt_on_seizure` halts a market in which the venue liquidated or deleveraged a position, until it is resumed.
     `position_max` is the most that one leg of a market may come to if every live order fills, in the market's unit.
+    `strategy_loss_max` is what a strategy's own trades may lose, realized, before it opens nothing more (S51).
     """
 
     order_notional_max: Decimal | None = None
@@ -49,6 +65,7 @@ class Limits(Struct, frozen=True, kw_only=True):
     leverage_max: Decimal | None = None
     halt_on_seizure: bool = True
     position_max: Mapping[Symbol, Decimal] = field(default_factory=dict)
+    strategy_loss_max: Mapping[StrategyId, Decimal] = field(default_factory=dict)
 
 
 class Denial(Struct, frozen=True, gc=False):
@@ -76,6 +93,11 @@ def deny(request: OrderRequested, facts: Facts, limits: Limits) -> Denial | None
     """Return the first limit that `request` breaks, or None."""
     if facts.halted is not None and not request.reduces:
         return Denial("trading_halted", facts.halted)
+    may_lose = limits.strategy_loss_max.get(request.strategy)
+    if may_lose is not None and facts.loss >= may_lose and not request.reduces:
+        return Denial(
+            "strategy_loss_max", f"{request.strategy} has lost {plain(facts.loss)}, {plain(may_lose)} is allowed"
+        )
     if facts.open_orders >= limits.open_orders_max:
         return Denial("open_orders_max", f"{facts.open_orders} orders are open, {limits.open_orders_max} are allowed")
     value = _worth(request)

@@ -323,7 +323,7 @@ async def _lead(decider: Decider, leases: Leases, log_: PostgresLog, world: Worl
     clock, ids, spawn = world.clock, world.ids, world.spawn
     engine = Engine(decider.account, decider=decider, log=log_, clock=clock, ids=ids, spawn=spawn)
     lease = Lease(decider.account, leases, clock=clock, ids=ids, spawn=spawn)
-    standby = Standby(lease, log_)
+    standby = Standby(lease, log_, tallied=decider.limits.strategy_loss_max)
     await standby.wait(tell)
     lease.keep(engine.fence)
     return Leading(engine, lease, standby.warm)

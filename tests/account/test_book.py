@@ -34,8 +34,8 @@ USDT, BTC = Currency("USDT"), Currency("BTC")
 DECIDER = Decider(MAIN, instruments={Symbol("BTC/USDT"): BTC_USDT}, capabilities=lambda _: SPOT, limits=Limits())
 
 
-def book_with(**amounts: str) -> Book:
-    book = Book(MAIN)
+def book_with(*tallied: str, **amounts: str) -> Book:
+    book = Book(MAIN, tallied=[StrategyId(name) for name in tallied])
     for currency, amount in amounts.items():
         event = BalanceAdjusted(
             currency=Currency(currency), change=Decimal(amount), total=Decimal(amount), reason="opening"
@@ -125,6 +125,28 @@ def test_a_thousand_scopes_are_enough() -> None:
         halted = evolve(halted, TradingHalted(reason="r", halt_id=str(n), strategy=StrategyId(str(n))))
     with pytest.raises(TooManyHaltsError):
         halt(HaltTrading(account=MAIN, reason="drill", halt_id="h1"), halted)
+
+
+def test_s51_what_a_strategy_lost_is_tallied_taken_back_and_never_anothers() -> None:
+    """Its own trades alone: bought at 100, sold at 90 and then at 60, with commissions in quote and in another coin."""
+    book, in_bmx = book_with("maker", USDT="1000"), {"commission": Decimal(7), "commission_currency": Currency("BMX")}
+    say(book, asking(strategy=StrategyId("other"), client_order_id=ClientOrderId("o1"), quantity=Decimal(2)))
+    say(book, trade("t0", "2", "10", client_order_id="o1"), "order/main/o1")
+    say(book, asking(quantity=Decimal(2)))
+    say(book, trade("t1", "2", "100", commission=Decimal("0.2")), "order/main/c1")
+    assert book.loss(StrategyId("maker")) == Decimal("0.2")
+    say(book, asking(client_order_id=ClientOrderId("c2"), side=Side.SELL, quantity=Decimal(2)))
+    book.cut()
+    say(book, trade("t2", "1", "90", client_order_id="c2", **in_bmx), "order/main/c2")
+    assert book.loss(StrategyId("maker")) == Decimal("10.2")
+    journal = book.cut()
+    say(book, trade("t3", "1", "60", client_order_id="c2", **in_bmx), "order/main/c2")
+    assert book.loss(StrategyId("maker")) == Decimal("50.2")
+    book.undo(book.cut())
+    assert book.loss(StrategyId("maker")) == Decimal("10.2")
+    book.undo(journal)
+    assert book.loss(StrategyId("maker")) == Decimal("0.2")
+    assert book.loss(StrategyId("other")) == 0, "nobody asked to know"
 
 
 def test_closed_orders_leave_memory_unless_something_is_missing() -> None:

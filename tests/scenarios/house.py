@@ -134,7 +134,7 @@ class Oms:
             limits=house.limits,
         )
         self.engine = Engine(DESK, decider=decider, log=self.log, clock=house.clock, ids=ids, spawn=spawn)
-        standby = Standby(self.lease, self.log)
+        standby = Standby(self.lease, self.log, tallied=house.limits.strategy_loss_max)
         await standby.wait(house.notices.append)
         self.lease.keep(self.engine.fence)
         gate = Gate(self.venue, lambda: self.lease.fresh)

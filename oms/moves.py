@@ -1,0 +1,74 @@
+"""How an order's trades move positions: the account's leg, and the virtual leg of whoever asked for the order."""
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Final
+
+from oms.order.events import CommissionReported, OrderEvent, OrderFilled, TradeBusted
+from oms.order.state import Order
+from oms.position.events import CommissionBooked, PositionEvent
+from oms.position.state import FLAT, Fill, Position, book, evolve, reverse
+from oms.values import EXACT, ZERO, PositionLeg, StrategyId, Symbol, purse_parts, purses, signed
+
+MOVING: Final = frozenset({OrderFilled, TradeBusted, CommissionReported})  # what of an order moves its position leg
+
+ShareName = tuple[StrategyId, Symbol, PositionLeg]
+
+
+def moved(leg: Position, order: Order, event: OrderEvent) -> Sequence[PositionEvent]:
+    """Return how an order's event, one of MOVING, moves a leg of its market."""
+    if isinstance(event, OrderFilled):
+        return book(_fill(order, event), leg)
+    match event:
+        case TradeBusted():
+            return reverse(_fill(order, event), leg)
+        case CommissionReported():
+            return (
+                CommissionBooked(
+                    exec_id=event.exec_id,
+                    commission=event.commission,
+                    commission_currency=event.commission_currency,
+                ),
+            )
+        case _:
+            raise AssertionError(f"{type(event).__name__} is not MOVING")
+
+
+def _fill(order: Order, trade: OrderFilled | TradeBusted) -> Fill:
+    request = order.request
+    return Fill(
+        exec_id=trade.exec_id,
+        client_order_id=request.client_order_id,
+        quantity=signed(request.side, trade.quantity),
+        price=trade.price,
+        commission=trade.commission,
+        commission_currency=trade.commission_currency,
+        contract_size=request.contract_size,
+        leverage=request.margin_leverage,
+    )
+
+
+def share_name(order: Order) -> ShareName:
+    """Return which virtual leg an order moves."""
+    request = order.request
+    return request.strategy, request.symbol, request.position_leg
+
+
+def shared(share: Position | None, order: Order, event: OrderEvent) -> Position:
+    """Return a strategy's virtual leg after an event, one of MOVING, of an order that it asked for."""
+    leg = share or FLAT
+    for change in moved(leg, order, event):
+        leg = evolve(leg, change)
+    return leg
+
+
+def loss(shares: Mapping[ShareName, Position], strategy: StrategyId) -> Decimal:
+    """Return what the trades of `strategy` have lost so far, negative for a gain: realized by its virtual legs, less
+    commissions charged in the currency that profit is in. What is open counts when it is closed.
+    """
+    lost = ZERO
+    for (owner, symbol, _), leg in shares.items():
+        if owner == strategy:
+            quote = purse_parts(purses(symbol).quote)[1]
+            lost = EXACT.add(EXACT.subtract(lost, leg.realized), leg.commissions.get(quote, ZERO))
+    return lost
