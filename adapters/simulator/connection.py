@@ -98,6 +98,8 @@ class Connection:
             frame = frame[: len(frame) // 2]
         elif fires("frame_unknown"):
             frame = self.stream.novel(frame)
+        elif fires("element_spoiled"):
+            frame = self.stream.spoiled(frame)
         if fires("frame_late"):
             self._later(self._faults.between(1_000, LATE_MS_MAX), lambda _: self._deliver(frame))
             return

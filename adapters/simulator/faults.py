@@ -56,6 +56,9 @@ DEFAULT_RATES: Final[Mapping[str, float]] = {
     "liquidation": 0.0005,  # a position is taken over
     "adl": 0.0005,  # a position is closed against somebody's loss
     "funding": 0.001,  # is settled out of its hour, at up to 0.1 % either way
+    # per push (these stand last, so that older ones draw what they always drew)
+    "frames_joined": 0.05,  # waits up to half a second for others, and goes out with them in one frame
+    "element_spoiled": 0.005,  # one element of a frame has a value of the wrong type
 }
 
 

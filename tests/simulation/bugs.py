@@ -215,7 +215,8 @@ BUGS: Final[Mapping[str, Planted]] = {
     "could not ask is not found": Planted(Parts(survey=CouldNotAskIsNotFound), frozenset({"I10"})),
     "not found is absent": Planted(Parts(survey=NotFoundIsAbsent), frozenset({"I10"})),
     "keep the epoch": Planted(
-        Parts(engine=KeepsItsEpoch, often=(("log silent, late", 0.2),)), frozenset({"I4", "I12", "I13", "I19", "I20"})
+        Parts(engine=KeepsItsEpoch, often=(("log silent, late", 0.2),)),
+        frozenset({"I4", "I12", "I13", "I15", "I19", "I20"}),
     ),
     "send on a stale lease": Planted(Parts(gate=SendsOnAStaleLease), frozenset({"I14"})),
     "read on in a half read book": Planted(

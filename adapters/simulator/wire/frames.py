@@ -1,11 +1,12 @@
 """How a stream's messages are spelled: acknowledgements as text, data as raw DEFLATE (PROTOCOL 7.1, 7.2)."""
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Final
 
 import msgspec
+from msgspec import Struct
 
 from adapters.simulator.exchange.orders import BalanceChanged, OrderChanged, OrderState, OrderType, Printed
 from adapters.simulator.wire.codes import STREAM_ERRORS
@@ -29,6 +30,13 @@ ENTRUST_TYPES: Final = {
     OrderType.LIMIT_MAKER: ("LIMIT_MAKER", "1"),
     OrderType.IOC: ("IOC", "3"),
 }
+
+Element = dict[str, object]
+
+
+class _Push(Struct):
+    table: str
+    data: list[Element]
 
 
 def data_frame(table: str, elements: Sequence[object]) -> bytes:
@@ -113,12 +121,25 @@ def levels(depth: Sequence[tuple[Decimal, Decimal]]) -> list[list[str]]:
 
 def novel_frame(frame: str | bytes) -> bytes:
     """Return a data frame with a field, and in orders a state, that no document names."""
+    return _edited(frame, lambda elements: [_novel(element) for element in elements])
+
+
+def spoiled_frame(frame: str | bytes) -> bytes:
+    """Return a data frame whose first element has values of no type that it could have."""
+    return _edited(frame, lambda elements: [spoiled(elements[0]), *elements[1:]])
+
+
+def spoiled(element: Element) -> Element:
+    """Return an element that nobody can read."""
+    return {name: {"lost": value} for name, value in element.items()}
+
+
+def _novel(element: Element) -> Element:
+    told = element | {"novelty": {"since": "today"}}
+    return told | {"order_state": "under_review", "state": "99"} if "order_state" in element else told
+
+
+def _edited(frame: str | bytes, edit: Callable[[list[Element]], list[Element]]) -> bytes:
     assert isinstance(frame, bytes)
-    push = msgspec.json.decode(zlib.decompress(frame, wbits=RAW_DEFLATE), type=dict[str, object])
-    elements = push["data"]
-    if isinstance(elements, list):
-        for element in elements:
-            element["novelty"] = {"since": "today"}
-            if "order_state" in element:
-                element["order_state"], element["state"] = "under_review", "99"
-    return zlib.compress(msgspec.json.encode(push), wbits=RAW_DEFLATE)
+    push = msgspec.json.decode(zlib.decompress(frame, wbits=RAW_DEFLATE), type=_Push)
+    return data_frame(push.table, edit(push.data))

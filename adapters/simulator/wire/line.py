@@ -50,3 +50,7 @@ class Stream(Protocol):
     def novel(self, content: str | bytes) -> str | bytes:
         """Return a data frame with a field, and in orders a state, that no document names."""
         ...
+
+    def spoiled(self, content: str | bytes) -> str | bytes:
+        """Return a data frame whose first element cannot be read."""
+        ...

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Struct
 
 from adapters.simulator.wire.feeds import INCREASE, TABLES, Feeds
-from adapters.simulator.wire.frames import error_frame, event_frame, novel_frame
+from adapters.simulator.wire.frames import error_frame, event_frame, novel_frame, spoiled_frame
 from adapters.simulator.wire.gateway import TIMESTAMP
 from adapters.simulator.wire.keys import STALE_MS, Keys, signed_by
 from adapters.simulator.wire.line import OUTBOX_MAX, Frame
@@ -76,6 +76,9 @@ class SpotStream:
 
     def novel(self, content: str | bytes) -> str | bytes:
         return novel_frame(content)
+
+    def spoiled(self, content: str | bytes) -> str | bytes:
+        return spoiled_frame(content)
 
     def step(self, now_ms: int) -> None:
         """Close what has been idle or without a purpose for too long."""

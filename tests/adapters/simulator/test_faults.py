@@ -163,6 +163,8 @@ def readable_price(frame: str | bytes) -> Any:
         row = readable(frame)["data"][0]
     except (ValueError, zlib.error):
         return "garbage"
+    if not isinstance(row["symbol"], str):
+        return "spoiled"
     return "unknown" if row["order_state"] == "under_review" and "novelty" in row else int(row["price"][4])
 
 
@@ -173,12 +175,28 @@ STREAM_FAULTS = [
     ("frame_late",       []),
     ("frame_garbage",    ["garbage"] * 3),
     ("frame_unknown",    ["unknown"] * 3),
+    ("element_spoiled",  ["spoiled"] * 3),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("fault", "order"), STREAM_FAULTS)
 def test_frames_go_wrong(fault: str, order: list[Any]) -> None:
     assert heard(fault) == order
+
+
+def test_pushes_may_wait_for_others_and_share_a_frame_of_which_one_element_is_spoiled() -> None:
+    one = client(frames_joined=1.0)
+    reader = one.connect(private=True)
+    reader.login()
+    reader.subscribe(ORDERS)
+    for price in ("50000", "50001", "50002"):
+        one.submit(size="0.01", price=price)
+    assert reader.heard() == []
+    one.simulator.set_faults(seed=1, rates={"element_spoiled": 1.0})
+    one.step(500)
+    (frame,) = reader.heard()
+    assert [row["price"] for row in frame["data"][1:]] == ["50001.0000000000", "50002.0000000000"]
+    assert frame["data"][0]["order_id"] == {"lost": one.ask(OPEN)[-1]["orderId"]}
 
 
 def test_late_frames_arrive_in_the_end_and_one_held_back_does_not_wait_for_ever() -> None:

@@ -326,3 +326,25 @@ def test_tickers_trades_and_candles_follow_the_market() -> None:
     assert frames["spot/ticker"]["ask_sz"] == "0.02"
     assert (frames["spot/trade"]["side"], frames["spot/trade"]["size"]) == ("buy", "0.01")
     assert frames["spot/kline5m"]["candle"][1:] == ["60000.00", "60000.00", "60000.00", "60000.00", "0.01"]
+
+
+def test_pushes_that_are_gathered_share_one_frame_a_topic_in_the_order_of_what_happened() -> None:
+    one = client()
+    one.simulator.settings.gather_ms = (200, 200)
+    reader = private(one, ORDERS, BALANCE)
+    first = one.submit(size="0.01", price="50000")
+    second = one.submit(size="0.01", price="50001")
+    one.ask("/spot/v3/cancel_order", symbol="BTC_USDT", order_id=first)
+    one.step(199)
+    assert reader.heard() == []
+    one.step(1)
+    orders, balances = reader.heard()
+    assert [(row["order_id"], row["order_state"]) for row in orders["data"]] == [
+        (first, "new"),
+        (second, "new"),
+        (first, "canceled"),
+    ]
+    assert len(balances["data"]) == 3
+    one.submit(size="0.01", price="50002")
+    one.step(-60_000)  # the venue's clock is put back: nothing waits for it
+    assert [len(frame["data"]) for frame in reader.heard()] == [1, 1]

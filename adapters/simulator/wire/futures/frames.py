@@ -13,6 +13,7 @@ from adapters.simulator.exchange.futures.events import OrderChanged, Printed, Wa
 from adapters.simulator.exchange.futures.orders import Fill, MarginMode, PlanKind
 from adapters.simulator.exchange.futures.plans import Plan, PlanState
 from adapters.simulator.exchange.futures.positions import Position
+from adapters.simulator.wire.frames import Element, spoiled
 from adapters.simulator.wire.futures.words import (
     ACTIONS,
     ORDER_TYPES,
@@ -174,7 +175,7 @@ def levels(depth: Sequence[tuple[Decimal, Decimal]]) -> list[dict[str, str]]:
 
 class _Push(Struct):
     group: str
-    data: list[dict[str, object]] | dict[str, object]
+    data: list[Element] | Element
 
 
 def novel_frame(frame: str | bytes) -> str:
@@ -184,4 +185,14 @@ def novel_frame(frame: str | bytes) -> str:
         element["novelty"] = {"since": "today"}
         if "action" in element:
             element["action"] = 99
+    return msgspec.json.encode(push).decode()
+
+
+def spoiled_frame(frame: str | bytes) -> str:
+    """Return a data frame whose first element has values of no type that it could have."""
+    push = msgspec.json.decode(frame, type=_Push)
+    if isinstance(push.data, dict):
+        push.data = spoiled(push.data)
+    else:
+        push.data[0] = spoiled(push.data[0])
     return msgspec.json.encode(push).decode()

@@ -7,7 +7,7 @@ import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
 from adapters.simulator.wire.futures.feeds import Feeds
-from adapters.simulator.wire.futures.frames import novel_frame
+from adapters.simulator.wire.futures.frames import novel_frame, spoiled_frame
 from adapters.simulator.wire.futures.publisher import ASSET, ORDER, POSITION
 from adapters.simulator.wire.futures.words import COINS
 from adapters.simulator.wire.gateway import TIMESTAMP
@@ -87,6 +87,9 @@ class FuturesStream:
 
     def novel(self, content: str | bytes) -> str | bytes:
         return novel_frame(content)
+
+    def spoiled(self, content: str | bytes) -> str | bytes:
+        return spoiled_frame(content)
 
     def step(self, now_ms: int) -> None:
         if self.topics:

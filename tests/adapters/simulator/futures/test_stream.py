@@ -221,6 +221,32 @@ def test_fills_that_come_at_once_may_be_pushed_as_one_and_the_trades_tell_them_a
     assert len(one.trades()) == 3
 
 
+def test_pushes_that_are_gathered_share_one_frame_and_an_asset_has_one_of_its_own() -> None:
+    one = trader(gather_ms=(200, 200))
+    stream = one.reader(ORDER, "futures/asset:USDT")
+    for price in ("50000", "50001", "50002"):
+        one.order(price=price)
+    assert stream.heard() == []
+    one.step(200)
+    orders, *assets = stream.heard()
+    told = [element["order"] for element in orders["data"]]
+    assert [order["price"] for order in told if order["state"] == 2] == ["50000", "50001", "50002"]
+    assert [frame["group"] for frame in assets] == ["futures/asset:USDT"] * 3
+
+
+def test_one_spoiled_element_of_a_push_leaves_the_others_whole() -> None:
+    one = trader(gather_ms=(200, 200))
+    stream = one.reader(ORDER, "futures/asset:USDT")
+    for price in ("50000", "50001"):
+        one.order(price=price)
+    one.simulator.set_faults(seed=1, rates={"element_spoiled": 1.0})
+    one.step(200)
+    orders, *assets = stream.heard()
+    assert set(orders["data"][0]["order"]) == {"lost"}
+    assert [element["order"]["price"] for element in orders["data"][1:]] == ["50000", "50001", "50001"]
+    assert set(assets[0]["data"]["currency"]) == {"lost"}
+
+
 def test_several_orders_share_one_push() -> None:
     one = trader()
     stream = one.reader(ORDER)
