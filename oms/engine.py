@@ -125,10 +125,9 @@ class Engine:
         self._open = _Batch()
         self._closed: deque[_Batch] = deque()  # full, waiting for the one in flight
         self._in_flight: _Batch | None = None
+        self._lost: set[str] = set()  # what memory is ahead of the log with, until it is built anew
         self._waiting = 0
-        self._wake = asyncio.Event()
-        self._ready = asyncio.Event()
-        self._idle = asyncio.Event()
+        self._wake, self._ready, self._idle = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self._idle.set()
         self._stopping = False
 
@@ -184,8 +183,7 @@ class Engine:
 
     def uncommitted(self) -> set[str]:
         """Return the streams of which memory holds more than the log: nobody may yet act on what it says of them."""
-        flying = [] if self._in_flight is None else [self._in_flight]
-        return {event.stream for batch in (*flying, *self._closed, self._open) for event in batch.events}
+        return {event.stream for batch in self._batches() for event in batch.events} | self._lost
 
     # ------------------------------------------------------------------------------------------------ intake
 
@@ -466,7 +464,7 @@ class Engine:
         recovered = await recover(
             self.account, self._log, closed_kept=self._closed_kept, tallied=self._tallied, since=warm
         )
-        self.book, self.position = recovered.book, recovered.position
+        self.book, self.position, self._lost = recovered.book, recovered.position, set()
         self.opened_ns, self.written_ns = recovered.opened_ns, recovered.written_ns
         self.book.cut()
 
@@ -477,12 +475,15 @@ class Engine:
         self._wake.set()
 
     def _fail_all(self, error: OmsError) -> None:
-        flying = () if self._in_flight is None else (self._in_flight,)
-        for batch in (*flying, *self._closed, self._open):
+        self._lost = self.uncommitted()
+        for batch in self._batches():
             for reply in batch.replies:
                 _fail(reply, error)
             self._settle(len(batch.said))
         self._in_flight, self._open, self._closed = None, _Batch(), deque()
+
+    def _batches(self) -> tuple[_Batch, ...]:
+        return (*(() if self._in_flight is None else (self._in_flight,)), *self._closed, self._open)
 
     def _settle(self, entries: int) -> None:
         self._waiting -= entries

@@ -4,9 +4,9 @@ import asyncio
 
 import pytest
 
-from oms.errors import OrderClosedError, UnknownOrderError
+from oms.errors import LogUnavailableError, OrderClosedError, UnknownOrderError
 from oms.order.state import Life
-from oms.store.memory import Fault
+from oms.store.memory import Fault, Trouble
 from tests.engine.desk import Desk, begin, play
 from tests.engine.scripted_venue import Fate
 
@@ -41,6 +41,31 @@ def test_a_cancel_leaves_only_after_its_request_is_committed() -> None:
         await asyncio.sleep(5)
         assert desk.venue.canceled
         assert desk.life() is Life.CANCELED
+
+    play(story)
+
+
+def test_a_cancel_that_the_log_refused_is_not_sent_while_memory_still_shows_it() -> None:
+    """Found by the simulation, seed 494: with the log unreadable, memory stays ahead of it for a while."""
+
+    async def story(desk: Desk) -> None:
+        await desk.start(watching=False)
+        await desk.place()
+        await asyncio.sleep(1)
+        desk.faults.appends.append(Fault(Trouble.REFUSED))
+        desk.faults.unreadable = True
+        with pytest.raises(LogUnavailableError):
+            await desk.cancel()
+        desk.dispatcher.resume_cancels()  # the watcher does this once a second
+        await asyncio.sleep(1)
+        assert not desk.venue.canceled
+        desk.faults.unreadable = False
+        await asyncio.sleep(10)
+        assert not desk.venue.canceled
+        assert desk.agrees()
+        await desk.cancel()
+        await asyncio.sleep(1)
+        assert [order.client_order_id for order in desk.venue.canceled] == ["c1"]
 
     play(story)
 
