@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from oms.book import CLOSED_KEPT, Book
 from oms.errors import CorruptStreamError
+from oms.ledger import Transaction, transaction
 from oms.order.events import CommissionReported, OrderFilled, TradeBusted
 from oms.order.state import Order
 from oms.ports import Meta, StoredEvent
@@ -64,12 +65,15 @@ class Story(Struct, gc=False):
 
 
 class Fact(Struct, frozen=True, gc=False):
-    """One event and the world right after it. `story` is None for a stream that is not an order's."""
+    """One event and the world right after it. `story` is None for a stream that is not an order's; `moved` is what the
+    event moved in the ledger.
+    """
 
     recorded: Recorded
     account: AccountId
     book: Book
     story: Story | None
+    moved: Transaction | None = None
 
 
 class Accounts:
@@ -115,7 +119,7 @@ class Accounts:
         book = self.book(account)
         if told.stream[0] == "a":  # nothing of an account's own state is in a row but what its currencies add up to
             book.apply(told.stream, told.event)
-            return Fact(told, account, book, None)
+            return Fact(told, account, book, None, transaction(told.stream, told.event))
         before = (book.orders if told.stream[0] == "o" else book.positions).get(told.stream)
         version = 0 if before is None else before.version
         if version != told.version - 1:
@@ -124,7 +128,7 @@ class Accounts:
             )
         state = book.apply(told.stream, told.event)
         if not isinstance(state, Order):
-            return Fact(told, account, book, None)
+            return Fact(told, account, book, None, transaction(told.stream, told.event))
         story = self._stories.get(told.stream)
         if story is None:
             story = self._stories[told.stream] = Story(state, told.position, told.meta.recorded_ns)

@@ -9,6 +9,7 @@ from projections.accounts import Accounts, Recorded, recorded
 from projections.balances import Balances
 from projections.breaks import BreaksTable
 from projections.fills import Fills
+from projections.ledger import LedgerBalances, LedgerTable
 from projections.orders import Orders
 from projections.positions import Positions
 from projections.projector import Projector
@@ -27,6 +28,8 @@ def projectors(suffix: str = "") -> Sequence[Projector[Any]]:
         Positions(f"positions{suffix}"),
         Balances(f"balances{suffix}"),
         BreaksTable(f"breaks{suffix}"),
+        LedgerTable(f"ledger{suffix}"),
+        LedgerBalances(f"ledger_balances{suffix}"),
     )
 
 

@@ -9,7 +9,7 @@ from oms.ports import EventLog
 from oms.values import AccountId, ClientOrderId, StrategyId, Symbol
 from projections.fold import Twin
 from projections.queries import LIMIT_MAX, Listing, cursor_of, read_cursor
-from projections.rows import BalanceRow, BreakRow, FillRow, OrderRow, PositionRow
+from projections.rows import BalanceRow, BreakRow, FillRow, LedgerBalanceRow, LedgerRow, OrderRow, PositionRow
 
 PAGE: Final = 2_000  # events read at once
 SLICE: Final = 100  # events folded before others on the loop get their turn: a millisecond
@@ -141,6 +141,29 @@ class Then:
             return (accounts is None or row.account in accounts) and (row.open or not open_only)
 
         return _page(self._position, await self._past.chosen(self._position, "breaks", choose), "opened", limit, cursor)
+
+    async def ledger(
+        self,
+        *,
+        accounts: Sequence[AccountId] | None = None,
+        symbols: Sequence[Symbol] | None = None,
+        limit: int = 100,
+        cursor: str | None = None,
+    ) -> Listing[LedgerRow]:
+        """Return transactions of the ledger, the latest first. Raises CursorError."""
+
+        def choose(row: LedgerRow) -> bool:
+            return (accounts is None or row.account in accounts) and (symbols is None or row.symbol in symbols)
+
+        rows = await self._past.chosen(self._position, "ledger", choose)
+        return _page(self._position, rows, "position", limit, cursor)
+
+    async def ledger_balances(self, *, accounts: Sequence[AccountId] | None = None) -> Listing[LedgerBalanceRow]:
+        """Return every account of the ledger with its sums, in order of account and name."""
+        rows = await self._past.chosen(
+            self._position, "ledger_balances", lambda row: accounts is None or row.account in accounts
+        )
+        return Listing(self._position, sorted(rows, key=lambda row: (row.account, row.name, row.asset)))
 
 
 def _of(

@@ -21,9 +21,10 @@ from projections.balances import Balances
 from projections.breaks import BreaksTable
 from projections.connection import Connection, act_as
 from projections.fills import Fills
+from projections.ledger import LedgerBalances, LedgerTable
 from projections.orders import Orders
 from projections.positions import Positions
-from projections.rows import BalanceRow, BreakRow, FillRow, OrderRow, PositionRow
+from projections.rows import BalanceRow, BreakRow, FillRow, LedgerBalanceRow, LedgerRow, OrderRow, PositionRow
 from projections.table import Cursor, Table
 
 R = TypeVar("R", bound=Struct)
@@ -34,7 +35,7 @@ CONNECTION_SECONDS: Final = 3.0  # that a question waits for one
 LOOK_SECONDS: Final = 0.02  # between looks at the checkpoint while somebody waits for a position
 LIMIT_MAX: Final = 1_000  # rows in one answer
 
-_NAMES: Final = ("orders", "fills", "positions", "balances", "breaks")
+_NAMES: Final = ("orders", "fills", "positions", "balances", "breaks", "ledger", "ledger_balances")
 _decoder: Final = msgspec.json.Decoder(list[bool | int])
 _Condition = tuple[Composable, Sequence[object]]  # SQL, and the values of its parameters
 
@@ -67,6 +68,8 @@ class Queries:
         self._positions = Positions().table
         self._balances = Balances().table
         self._breaks = BreaksTable().table
+        self._ledger = LedgerTable().table
+        self._ledger_balances = LedgerBalances().table
 
     async def __aenter__(self) -> Self:
         await self._pool.open()
@@ -154,6 +157,21 @@ class Queries:
         """Return disagreements with the venue, the latest opened first. Raises CursorError."""
         conditions = [*_of(accounts), *([(SQL("open = %s"), (True,))] if open_only else [])]
         return await self._list(self._breaks, conditions, ("opened",), limit, cursor)
+
+    async def ledger(
+        self,
+        *,
+        accounts: Sequence[AccountId] | None = None,
+        symbols: Sequence[Symbol] | None = None,
+        limit: int = 100,
+        cursor: str | None = None,
+    ) -> Listing[LedgerRow]:
+        """Return transactions of the ledger, the latest first. Raises CursorError."""
+        return await self._list(self._ledger, _of(accounts, symbols=symbols), ("position",), limit, cursor)
+
+    async def ledger_balances(self, *, accounts: Sequence[AccountId] | None = None) -> Listing[LedgerBalanceRow]:
+        """Return every account of the ledger with its sums, in order of account and name."""
+        return await self._all(self._ledger_balances, _of(accounts))
 
     # ------------------------------------------------------------------------------------------------ how
 

@@ -12,6 +12,7 @@ from typing import Final
 from msgspec import Struct
 
 from oms.breaks.events import BreakKind, Resolution
+from oms.ledger import Kind, Name
 from oms.order.state import Life
 from oms.values import (
     AccountId,
@@ -195,7 +196,39 @@ class BreakRow(Struct, frozen=True, kw_only=True, gc=False):
     position: int
 
 
-Row = OrderRow | FillRow | PositionRow | BalanceRow | BreakRow
+class LedgerRow(Struct, frozen=True, kw_only=True, gc=False):
+    """One transaction of the ledger: what the event at `position` moved. Entries sum to zero in every asset.
+
+    `reference` is what it goes back to: a trade's or a payment's id at the venue, a person's reason.
+    """
+
+    account: AccountId
+    position: int
+    kind: Kind
+    symbol: Symbol | None
+    reference: str | None
+    client_order_id: ClientOrderId | None
+    entries: Mapping[str, Mapping[str, Decimal]]  # by account of the ledger, and by asset
+    occurred_ns: int | None
+    recorded_ns: int
+
+    @property
+    def at(self) -> datetime:
+        """When we recorded it, to the microsecond."""
+        return moment(self.recorded_ns)
+
+
+class LedgerBalanceRow(Struct, frozen=True, kw_only=True, gc=False):
+    """What all entries of one asset in one account of the ledger add up to."""
+
+    account: AccountId
+    name: Name
+    asset: str
+    amount: Decimal
+    position: int
+
+
+Row = OrderRow | FillRow | PositionRow | BalanceRow | BreakRow | LedgerRow | LedgerBalanceRow
 
 
 def moment(ns: int) -> datetime:

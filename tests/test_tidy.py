@@ -23,6 +23,7 @@ PURE = (
     "position",
     "account",
     "breaks",
+    "ledger",
 )
 
 

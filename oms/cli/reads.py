@@ -16,6 +16,7 @@ from oms.cli.config import ConfigFile, configured
 from oms.cli.database import accounts_of, recorded
 from oms.cli.output import AsJson, Output
 from oms.cli.parts import Parts
+from oms.config import Config
 from oms.gateway.reads import Listing, Reads
 from oms.gateway.views import BalanceView, FillView, OrderView, PositionView, View, encode, shown
 from oms.store.audit import head
@@ -164,12 +165,7 @@ def listed(
     """Ask the read models once they have caught up, or the past, and print the rows."""
     parts: Parts = context.obj
     output = Output(as_json=as_json)
-    with recorded(configured(config)) as url:
-        accounts = accounts_of(url) if account is None else [AccountId(account)]
-        if as_of is None:
-            listing, behind = asyncio.run(_ask(parts, url, lambda reads: ask(reads, accounts)))
-        else:
-            listing, behind = asyncio.run(_ask_past(parts, url, as_of, output, lambda reads: ask(reads, accounts))), 0
+    listing, behind = answered(parts, configured(config), output, ask, account=account, as_of=as_of)
     rows = [shown(view, row) for row in listing.rows]
     if as_json:
         output.write(encode(Answer(listing.position, rows, listing.next_cursor, behind)))
@@ -179,6 +175,23 @@ def listed(
         output.note(f"the projections are {behind} events behind the log")
     if listing.next_cursor:
         output.note(f"there are more: --cursor {listing.next_cursor}")
+
+
+def answered(
+    parts: Parts,
+    settings: Config,
+    output: Output,
+    ask: Callable[[Reads, Sequence[AccountId]], Awaitable[Listing]],
+    *,
+    account: str | None,
+    as_of: str | None,
+) -> tuple[Listing, int]:
+    """Return what the read models, or the past, answer, and how many events that is behind the log."""
+    with recorded(settings) as url:
+        accounts = accounts_of(url) if account is None else [AccountId(account)]
+        if as_of is None:
+            return asyncio.run(_ask(parts, url, lambda reads: ask(reads, accounts)))
+        return asyncio.run(_ask_past(parts, url, as_of, output, lambda reads: ask(reads, accounts))), 0
 
 
 async def _ask(parts: Parts, url: str, ask: Callable[[Reads], Awaitable[Listing]]) -> tuple[Listing, int]:

@@ -78,3 +78,18 @@ class Reads(Protocol):
     ) -> Listing:
         """Return breaks, the latest opened first; rows as `oms.gateway.views.BreakView`."""
         ...
+
+    async def ledger(
+        self,
+        *,
+        accounts: Sequence[AccountId],
+        symbols: Sequence[Symbol] | None = None,
+        limit: int,
+        cursor: str | None = None,
+    ) -> Listing:
+        """Return transactions of the ledger, the latest first; rows as `oms.cli.ledger.LedgerView`."""
+        ...
+
+    async def ledger_balances(self, *, accounts: Sequence[AccountId]) -> Listing:
+        """Return the sums of the ledger's accounts; rows as `oms.cli.ledger.LedgerBalanceView`."""
+        ...

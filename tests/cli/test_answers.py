@@ -37,6 +37,38 @@ def test_lists_narrow_down(oms: Oms, traded: str) -> None:
     assert oms("fills", "--order", "other", "--json").json["items"] == []
 
 
+def test_the_ledger_shows_what_each_event_moved_and_that_it_is_even(oms: Oms, traded: str) -> None:
+    fill, opening = oms("ledger", "--json").json["items"]
+    assert (fill["position"], fill["kind"], fill["reference"], fill["client_order_id"]) == (7, "fill", "t1", "first")
+    assert fill["entries"] == {
+        "wallet:spot": {"USDT": "-19.9199", "BTC": "0.2"},
+        "trading": {"USDT": "19.900", "BTC": "-0.2"},
+        "fees": {"USDT": "0.0199"},
+    }
+    assert (opening["kind"], opening["entries"]["wallet:spot"]) == ("opening", {"USDT": "1000"})
+    assert "wallet:spot -19.9199 USDT" in oms("ledger", "--limit", "1").out
+    books = oms("ledger", "balance", "--json").json
+    assert books["unbalanced"] == {}
+    assert {row["name"]: row["amount"] for row in books["items"] if row["asset"] == "USDT"} == {
+        "wallet:spot": "980.0801",
+        "opening": "-1000",
+        "trading": "19.900",
+        "fees": "0.0199",
+    }
+    assert [row["name"] for row in oms("ledger", "balance", "--as-of", "6", "--json").json["items"]] == [
+        "opening",
+        "wallet:spot",
+    ]
+
+
+def test_books_that_are_not_even_are_told_and_refused(oms: Oms, traded: str) -> None:
+    with psycopg.connect(traded, autocommit=True) as connection:
+        connection.execute("UPDATE ledger_balances SET amount = amount + 1 WHERE name = 'fees'")
+    said = oms("ledger", "balance", "--json")
+    assert (said.code, said.json["unbalanced"]) == (1, {"main": {"USDT": "1.0000"}})
+    assert "main does not balance" in oms("ledger", "balance").out
+
+
 def test_people_read_tables(oms: Oms, traded: str) -> None:
     said = oms("orders")
     assert said.code == 0
@@ -93,7 +125,7 @@ def test_people_read_the_same_story(oms: Oms, traded: str) -> None:
 def test_a_replay_is_equal_and_says_so_in_one_line(oms: Oms, traded: str) -> None:
     assert oms("replay").out == "replay: 7 events, state equal\n"
     found = oms("replay", "--json").json
-    assert (found["events"], found["equal"], found["seals_intact"], found["rows"]) == (7, True, True, 5)
+    assert (found["events"], found["equal"], found["seals_intact"], found["rows"]) == (7, True, True, 13)
 
 
 def test_a_replay_up_to_a_position_folds_and_does_not_compare(oms: Oms, traded: str) -> None:
@@ -146,7 +178,15 @@ def test_projections_say_how_far_behind_they_are(oms: Oms, traded: str) -> None:
     with psycopg.connect(traded, autocommit=True) as connection:
         connection.execute("UPDATE projection_checkpoints SET position = 5 WHERE name = 'fills'")
     behind = {row["name"]: row["behind"] for row in oms("projections", "list", "--json").json}
-    assert behind == {"balances": 0, "breaks": 0, "fills": 2, "orders": 0, "positions": 0}
+    assert behind == {
+        "balances": 0,
+        "breaks": 0,
+        "fills": 2,
+        "ledger": 0,
+        "ledger_balances": 0,
+        "orders": 0,
+        "positions": 0,
+    }
 
 
 def test_a_token_is_shown_once_listed_without_its_secret_and_ends_when_revoked(oms: Oms, traded: str) -> None:
@@ -242,6 +282,8 @@ def test_read_models_are_rebuilt_and_the_differing_rows_told(oms: Oms, traded: s
         "positions": 0,
         "balances": 1,
         "breaks": 0,
+        "ledger": 0,
+        "ledger_balances": 0,
     }
     assert oms("replay", "--json").json["equal"] is True
     assert "all as before" in oms("projections", "rebuild", "balances").out

@@ -128,6 +128,16 @@ class FoldedReads:
         rows = [row for row in await self._rows("breaks", accounts) if row.open or not open_only]
         return self._page(sorted(rows, key=lambda row: -row.opened), "opened", limit, cursor)
 
+    async def ledger(
+        self, *, accounts: Sequence[AccountId], symbols: Sequence[Symbol] | None = None, limit: int,
+        cursor: str | None = None,
+    ) -> Rows:  # fmt: skip
+        rows = [row for row in await self._rows("ledger", accounts) if symbols is None or row.symbol in symbols]
+        return self._page(sorted(rows, key=lambda row: -row.position), "position", limit, cursor)
+
+    async def ledger_balances(self, *, accounts: Sequence[AccountId]) -> Rows:
+        return self._page(await self._rows("ledger_balances", accounts), "position", 1000, None)
+
     async def _rows(self, table: str, accounts: Sequence[AccountId]) -> list[Any]:
         await self.position()
         return [row for row in self._twin.rows()[table].values() if row.account in accounts]

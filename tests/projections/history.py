@@ -9,12 +9,13 @@ from oms.account.events import WriterStarted
 from oms.book import Book, account_stream, order_stream
 from oms.decide import BalancesReport, Command, Decider, Report, Said
 from oms.errors import CommandRefusedError
+from oms.ledger import WALLETS, unbalanced
 from oms.order.messages import CancelOrder, PlaceOrder
 from oms.ports import Batch, Committed, EventLog, Meta, NewEvent, StoredEvent
 from oms.reports import BalanceReport
 from oms.risk import Limits
 from oms.store.codec import encode, encode_meta, topic_of
-from oms.values import AccountId, ClientOrderId, Currency, OrderType, Provenance, Side, StrategyId, Symbol
+from oms.values import AccountId, ClientOrderId, Currency, OrderType, Provenance, Side, StrategyId, Symbol, purse_parts
 from projections.fold import Twin
 from tests.order.story import BTC_USDT, SPOT
 
@@ -116,6 +117,11 @@ def agree(twin: Twin, book: Book) -> None:
     assert {name for (_, name), row in rows["orders"].items() if row.open} == {
         stream.rpartition("/")[2] for stream in book.open
     }
+    books = {(row.name, row.asset): row.amount for row in rows["ledger_balances"].values()}
+    assert not unbalanced(books)
+    for name, total in book.totals.items():
+        wallet, currency = purse_parts(name)
+        assert books.get((WALLETS[wallet], currency), 0) == total
     legs = [(row.quantity, row.open_cost, row.realized, row.commissions) for row in rows["positions"].values()]
     assert legs == [(leg.quantity, leg.open_cost, leg.realized, leg.commissions) for leg in book.positions.values()]
 
@@ -123,5 +129,7 @@ def agree(twin: Twin, book: Book) -> None:
 def emptied(url: str) -> str:
     """Return `url` once the read models there are as new."""
     with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute("TRUNCATE orders, fills, positions, balances, breaks, projection_checkpoints")
+        connection.execute(
+            "TRUNCATE orders, fills, positions, balances, breaks, ledger, ledger_balances, projection_checkpoints"
+        )
     return url

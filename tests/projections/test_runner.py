@@ -244,7 +244,7 @@ async def test_tables_built_beside_the_live_ones_say_the_same(tables: str, spawn
     url, story, log = emptied(tables), two_orders(), MemoryLog()
     await write(log, story.events)
     await runner(log, url, spawn).run_to_end()
-    for name in ("orders", "fills", "positions", "balances", "breaks"):
+    for name in tuple(projector.table.name for projector in projectors()):
         execute(url, f"DROP TABLE IF EXISTS {name}_beside; CREATE TABLE {name}_beside (LIKE {name} INCLUDING ALL)")
         execute(url, f"GRANT ALL ON {name}_beside TO oms_projector; GRANT SELECT ON {name}_beside TO oms_reader")
     beside = runner(log, url, spawn, into=projectors("_beside"))

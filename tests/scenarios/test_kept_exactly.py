@@ -18,6 +18,7 @@ from oms.store.log import PostgresLog
 from oms.values import Currency, PositionLeg, Symbol, VenueOrderId, Wallet, purse
 from projections.compare import compare
 from projections.past import Past
+from projections.queries import Queries
 from projections.runner import Runner
 from tests.order.story import trade
 from tests.projections.history import MAIN, Recorder, write
@@ -76,6 +77,31 @@ async def test_s37_a_rebate_a_taker_fee_and_a_fee_in_another_coin_add_up_as_by_h
         assert book.funds(USDT).total == Decimal("10019.92")  # 10000 - 200 + 0.02 - 0.10 + 220
         assert book.funds(BMX).total == Decimal("48.5")
         assert book.funds(USDT).held == 0
+    async with Queries(database) as reads:
+        transactions = (await reads.ledger(accounts=[MAIN])).rows
+        sums = {(row.name, row.asset): row.amount for row in (await reads.ledger_balances(accounts=[MAIN])).rows}
+    for each in transactions:
+        legs = [(asset, amount) for assets in each.entries.values() for asset, amount in assets.items()]
+        assert {asset: sum(amount for of, amount in legs if of == asset) for asset, _ in legs} == {
+            asset: 0 for asset, _ in legs
+        }
+    golden = {
+        ("wallet:spot", "USDT"): "10019.92",
+        ("wallet:spot", "BTC"): "10",
+        ("wallet:spot", "BMX"): "48.5",
+        ("pnl", "USDT"): "-20",  # 2 x (110 - 100) earned: income is a credit
+        ("fees", "USDT"): "0.08",  # -0.02 + 0.10
+        ("fees", "BMX"): "1.5",
+        ("external", "USDT"): "-10000",
+        ("external", "BTC"): "-10",
+        ("external", "BMX"): "-50",
+        ("trading", "USDT"): "0",  # everything that was bought is sold
+        ("trading", "BTC"): "0",
+    }
+    assert sums == {key: Decimal(amount) for key, amount in golden.items()}
+    with psycopg.connect(database) as connection:
+        uneven = "SELECT asset, sum(amount) FROM ledger_entries() GROUP BY asset, position HAVING sum(amount) <> 0"
+        assert connection.execute(uneven).fetchall() == []
     await log.close()
 
 

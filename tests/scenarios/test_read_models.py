@@ -18,6 +18,7 @@ from oms.risk import Limits
 from oms.runtime import SystemClock, Tasks, TimeOrderedIds
 from oms.store.log import PostgresLog
 from projections.compare import compare
+from projections.fold import projectors
 from projections.rebuild import rebuild
 from tests.cli.recorded import ACCOUNT, INSTRUMENT, MARKET, record
 from tests.engine.scripted_venue import ScriptedVenue
@@ -27,7 +28,7 @@ from tests.projections.test_runner import two_orders
 pytestmark = pytest.mark.postgres
 
 ROOT = Path(__file__).parents[2]
-TABLES = ("orders", "fills", "positions", "balances", "breaks")
+TABLES = tuple(projector.table.name for projector in projectors())
 
 # ------------------------------------------------------------------------------------------ S65
 

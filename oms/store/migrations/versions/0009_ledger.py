@@ -1,0 +1,15 @@
+"""The ledger: double entry, from the first event on."""
+
+from pathlib import Path
+from typing import Final
+
+from oms.store.database import run_script
+
+revision: Final = "0009"
+down_revision: Final = "0008"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    run_script(Path(__file__).with_suffix(".sql"))
