@@ -9,7 +9,7 @@ FROM ?= 1
 CYCLES ?= 50
 FUZZ ?= 100000
 
-.PHONY: demo test test-containers lint bench simulate fuzz chaos clean
+.PHONY: demo test test-containers lint bench simulate fuzz chaos golden clean
 .DEFAULT_GOAL := demo
 
 $(READY): constraints.txt pyproject.toml
@@ -45,6 +45,9 @@ fuzz: $(READY)
 
 chaos: $(READY)
 	$(BIN)/python -m tests.chaos.run --cycles $(CYCLES) --seed $(FROM)
+
+golden: $(READY)
+	$(BIN)/python -m tests.golden
 
 clean:
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis dist build

@@ -1,0 +1,334 @@
+"""The histories of the golden corpus as they are told, before they are written down once and for all.
+
+For a new topic, or a topic that gained a field, add a story under a new name and run `make golden`. A story whose
+chapter is written may be deleted: the file is what counts.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from oms.account import events as account
+from oms.book import Book, Event, account_stream, order_stream, position_stream
+from oms.breaks import events as breaks
+from oms.moves import MOVING, moved
+from oms.order import events as order
+from oms.ports import Meta, StoredEvent
+from oms.position import events as position
+from oms.position.state import FLAT
+from oms.store.codec import decode, encode, encode_meta, topic_of
+from oms.values import (
+    AccountId,
+    ClientOrderId,
+    Crossing,
+    Currency,
+    ExecId,
+    Liquidity,
+    MarginMode,
+    OrderType,
+    Origin,
+    PositionLeg,
+    PositionMode,
+    PriceSource,
+    Provenance,
+    Side,
+    StrategyId,
+    Symbol,
+    TimeInForce,
+    VenueOrderId,
+    Wallet,
+)
+from oms.venue import Protection, Trigger
+
+MAIN = AccountId("golden")
+SPOT, PERPETUAL = Symbol("BTC/USDT"), Symbol("BTC/USDT:USDT")
+USDT, BMX = Currency("USDT"), Currency("BMX")
+T0 = 1_767_225_600_000_000_000  # 2026-01-01
+
+
+class Old(Struct, frozen=True):
+    """An event as a program of long ago wrote it."""
+
+    topic: str
+    fields: Mapping[str, Any]
+
+
+Said = tuple[str, Event | Old]
+Story = Callable[[], Iterator[Said]]
+
+
+def told(name: str, story: Story) -> list[StoredEvent]:
+    """Return a story's log; what its trades move follows from the domain. Raises CorruptStreamError: not legal."""
+    book, log, versions = Book(MAIN, closed_kept=2**62), list[StoredEvent](), dict[str, int]()
+
+    def put(stream: str, said: Event | Old) -> None:
+        number, version = len(log) + 1, versions.get(stream, 0) + 1
+        versions[stream] = version
+        meta = Meta(
+            id=f"{name}-{number:04d}",
+            recorded_ns=T0 + number,
+            cause=f"{name}-{number:04d}",
+            actor="venue",
+            epoch=1,
+            source=Provenance.STREAM,
+            occurred_ns=T0,
+        )
+        if isinstance(said, Old):
+            topic, body = said.topic, msgspec.json.encode({**msgspec.to_builtins(meta), **said.fields})
+        else:
+            topic, body = topic_of(said), encode(encode_meta(meta), said)
+        event = decode(topic, body)
+        book.apply(stream, event)
+        log.append(StoredEvent(number, stream, version, topic, body))
+        if type(event) in MOVING:
+            whole = book.orders[stream]
+            leg = position_stream(MAIN, whole.request.symbol, whole.request.position_leg)
+            for change in moved(book.positions.get(leg, FLAT), whole, event):  # type: ignore[arg-type]  # MOVING
+                put(leg, change)
+
+    for stream, said in story():
+        put(stream, said)
+    return log
+
+
+def _order(name: str, *events: Event) -> Iterator[Said]:
+    stream = order_stream(MAIN, ClientOrderId(name))
+    for event in events:
+        yield stream, event
+
+
+def _account(*events: Event | Old) -> Iterator[Said]:
+    for event in events:
+        yield account_stream(MAIN), event
+
+
+def _leg(*events: Event, leg: PositionLeg = PositionLeg.NET) -> Iterator[Said]:
+    for event in events:
+        yield position_stream(MAIN, PERPETUAL, leg), event
+
+
+def _asked(name: str, **more: Any) -> order.OrderRequested:
+    fields: dict[str, Any] = {
+        "account": MAIN,
+        "client_order_id": ClientOrderId(name),
+        "strategy": StrategyId("maker"),
+        "symbol": SPOT,
+        "side": Side.BUY,
+        "order_type": OrderType.LIMIT,
+        "quantity": Decimal("0.30"),
+        "price": Decimal("50000.1"),
+        "fee_rate": Decimal("0.001"),
+    }
+    return order.OrderRequested(**(fields | more))
+
+
+def _fill(exec_id: str, quantity: str, price: str, commission: str | None = None) -> order.OrderFilled:
+    return order.OrderFilled(
+        exec_id=ExecId(exec_id),
+        quantity=Decimal(quantity),
+        price=Decimal(price),
+        commission=None if commission is None else Decimal(commission),
+        commission_currency=None if commission is None else USDT,
+        liquidity=Liquidity.MAKER,
+    )
+
+
+SENT, ACCEPTED = order.SendStarted(attempt=1), order.VenueAccepted(venue_order_id=VenueOrderId("v1"))
+MARKS = (order.Mark(message_id="m1", what="order"), order.Mark(message_id="m2", what="trades", since_ms=1, until_ms=2))
+
+
+def whole() -> Iterator[Said]:
+    """Everything that can happen in 2026, each in a history where it can."""
+    yield from _beginning()
+    yield from _spot_orders()
+    yield from _ends()
+    yield from _changes()
+    yield from _contracts()
+    yield from _disagreements()
+
+
+def _beginning() -> Iterator[Said]:
+    opening: dict[str, Any] = {"reason": "opening"}
+    yield from _account(
+        account.WriterStarted(account=MAIN, venue="BitMart"),
+        account.BalanceAdjusted(currency=USDT, change=Decimal("100000.50"), total=Decimal("100000.50"), **opening),
+        account.BalanceAdjusted(currency=BMX, change=Decimal(7), total=Decimal(7), **opening),
+        account.BalanceAdjusted(
+            currency=USDT, change=Decimal(5000), total=Decimal(5000), wallet=Wallet.FUTURES, **opening
+        ),
+        account.TradesCovered(until_ms=T0 // 1_000_000),
+        account.TradingHalted(reason="drill", halt_id="h1", strategy=StrategyId("taker"), symbol=SPOT),
+        account.TradingHalted(reason="drill", halt_id="h2"),
+        account.TradingResumed(reason="over", strategy=StrategyId("taker"), symbol=SPOT),
+        account.TradingResumed(reason="over"),
+        account.PositionModeRequested(mode=PositionMode.ONE_WAY),
+        account.PositionModeRefused(reason="open_orders", code="40059", text="no"),
+        account.PositionModeRequested(mode=PositionMode.ONE_WAY),
+        account.PositionModeSet(mode=PositionMode.ONE_WAY),
+    )
+
+
+def _spot_orders() -> Iterator[Said]:
+    yield from _order(
+        "filled",
+        _asked("filled", post_only=True, tags={"why": "quote"}),
+        SENT,
+        ACCEPTED,
+        _fill("t1", "0.10", "50000.1"),
+        order.CommissionReported(exec_id=ExecId("t1"), commission=Decimal("0.0000123"), commission_currency=BMX),
+        _fill("t2", "0.20", "50000.00", "-1.25"),
+    )
+    yield from _order(
+        "sold",
+        _asked("sold", side=Side.SELL, strategy=StrategyId("taker"), quantity=Decimal("0.15"), price=Decimal(50100)),
+        SENT,
+        _fill("t3", "0.15", "50100.00", "7.515"),  # before its ack
+        ACCEPTED,
+        order.TradeBusted(
+            exec_id=ExecId("t3"), quantity=Decimal("0.15"), price=Decimal("50100.00"), commission=Decimal("7.515"),
+            commission_currency=USDT,
+        ),
+        order.ProgressReported(cum_quantity=Decimal("0.05"), done=True),
+        _fill("t4", "0.05", "50100.00", "2.505"),
+        order.ReportContradicted(report="state 99", why="no such state"),
+    )  # fmt: skip
+    spent = _asked("spent", order_type=OrderType.MARKET, quantity=None, price=None, notional=Decimal(100))
+    yield from _order("spent", spent, SENT, ACCEPTED, _fill("t5", "0.002", "49999.99", "0.1"))
+
+
+def _ends() -> Iterator[Said]:
+    unknown = order.OutcomeUnknown(reason="timeout", valid_until_ns=T0 + 60_000_000_000)
+    yield from _order("denied", _asked("denied"), order.OrderDenied(limit="insufficient_funds", detail="needs 1"))
+    refused = order.VenueRefused(reason="insufficient_funds", code="50020", text="Balance not enough")
+    yield from _order("refused", _asked("refused"), SENT, order.SendStarted(attempt=2), refused)
+    absent = order.AbsenceProven(evidence=("m1", "m2"))
+    yield from _order("absent", _asked("absent"), SENT, unknown, order.VenueSearched(marks=MARKS), absent)
+    vanished = order.OrderVanished(evidence=("m1",))
+    yield from _order("vanished", _asked("vanished"), SENT, ACCEPTED, order.VenueSearched(marks=MARKS), vanished)
+    yield from _order(
+        "canceled",
+        _asked("canceled", time_in_force=TimeInForce.GTC),
+        SENT,
+        unknown,
+        ACCEPTED,
+        _fill("t6", "0.01", "50000.1", "0.5"),
+        order.CancelRequested(request_id="x1", reason="stop"),
+        order.CancelUnknown(request_id="x1", reason="timeout"),
+        order.CancelRefused(request_id="x1", reason="order_not_found", code="50005", text="none"),
+        order.CancelRequested(request_id="x2"),
+        order.CancelAccepted(request_id="x2"),
+        order.VenueCanceled(reason="user", cum_quantity=Decimal("0.01")),
+    )
+    ioc = _asked("expired", time_in_force=TimeInForce.IOC)
+    yield from _order("expired", ioc, SENT, ACCEPTED, order.OrderExpired(cum_quantity=Decimal(0)))
+    yield from _order("waiting", _asked("waiting"), SENT, ACCEPTED)  # is open at the end
+
+
+def _changes() -> Iterator[Said]:
+    asked = _asked(
+        "changed", symbol=PERPETUAL, quantity=Decimal(10), contract_size=Decimal("0.001"), margin_leverage=Decimal(5)
+    )
+    until_ns = T0 + 60_000_000_000
+    yield from _order(
+        "changed",
+        asked,
+        SENT,
+        ACCEPTED,
+        order.AmendRequested(request_id="a1", price=Decimal("50001.5"), quantity=Decimal(12)),
+        order.AmendAccepted(request_id="a1", valid_until_ns=until_ns, venue_order_id=VenueOrderId("v2")),
+        order.OrderAmended(request_id="a1", price=Decimal("50001.5"), quantity=Decimal(12)),
+        order.AmendRequested(request_id="a2", price=Decimal(50002)),
+        order.AmendUnknown(request_id="a2", reason="timeout", valid_until_ns=until_ns),
+        order.AmendRefused(request_id="a2", reason="not_applied", code="1", text="late"),
+    )
+
+
+def _contracts() -> Iterator[Said]:
+    yield from _leg(
+        position.LeverageRequested(request_id="l1", leverage=Decimal(200), margin_mode=MarginMode.CROSS),
+        position.LeverageRefused(request_id="l1", reason="leverage", code="40012", text="too high"),
+        position.LeverageSet(leverage=Decimal(5), margin_mode=MarginMode.ISOLATED),
+    )
+    yield from _order(
+        "plan",
+        _asked(
+            "plan",
+            symbol=PERPETUAL,
+            quantity=Decimal(5),
+            contract_size=Decimal("0.001"),
+            leverage=Decimal(5),
+            margin_mode=MarginMode.ISOLATED,
+            margin_leverage=Decimal(5),
+            trigger=Trigger(price=Decimal(50500), when=Crossing.RISES_TO, by=PriceSource.MARK),
+            take_profit=Protection(price=Decimal(60000)),
+            stop_loss=Protection(price=Decimal(45000), by=PriceSource.MARK),
+        ),
+        SENT,
+        ACCEPTED,
+        order.OrderTriggered(venue_order_id=VenueOrderId("v3")),
+        _fill("p1", "5", "50500.5", "0.1515"),
+    )
+    close = _asked(
+        "flips", symbol=PERPETUAL, side=Side.SELL, order_type=OrderType.MARKET, quantity=Decimal(8), price=None,
+        contract_size=Decimal("0.001"), margin_leverage=Decimal(5), reference_price=Decimal(51000),
+    )  # fmt: skip
+    yield from _order("flips", close, SENT, ACCEPTED, _fill("p2", "8", "51000.0", "0.24"))
+    busted = order.TradeBusted(exec_id=ExecId("p4"), quantity=Decimal(1), price=Decimal(51200))
+    buys = _asked("busted", symbol=PERPETUAL, quantity=Decimal(1), price=Decimal(51200), contract_size=Decimal("0.001"))
+    yield from _order("busted", buys, SENT, ACCEPTED, _fill("p4", "1", "51200"), busted)
+    seen = order.ExternalOrderSeen(
+        account=MAIN,
+        client_order_id=ClientOrderId("external1"),
+        venue_order_id=VenueOrderId("v9"),
+        symbol=PERPETUAL,
+        side=Side.BUY,
+        order_type=OrderType.LIMIT,
+        quantity=Decimal(2),
+        price=Decimal(52000),
+        contract_size=Decimal("0.001"),
+        reduce_only=True,
+        origin=Origin.LIQUIDATION,
+    )
+    yield from _order("external1", seen, _fill("p3", "2", "52000", "0"))
+    yield from _leg(
+        position.FundingBooked(ledger_id="f1", amount=Decimal("-0.0123"), at_ms=T0 // 1_000_000),
+        position.ClearanceBooked(ledger_id="f1", amount=Decimal("-1.5"), currency=USDT, at_ms=T0 // 1_000_000),
+    )
+
+
+def _disagreements() -> Iterator[Said]:
+    for name, kind in (("b1", breaks.BreakKind.BALANCE), ("b2", breaks.BreakKind.HISTORY)):
+        yield from _account(
+            breaks.BreakOpened(
+                break_id=name,
+                kind=kind,
+                subject="spot/USDT",
+                ours="1",
+                theirs="3",
+                difference=Decimal(2),
+                evidence=("m1",),
+                until_ms=T0 // 1_000_000 + 1,
+                opened_ns=T0,
+            ),
+            breaks.BreakChanged(break_id=name, ours="1", theirs="4", difference=Decimal(3), evidence=("m2",)),
+        )
+    yield from _account(
+        breaks.BreakExplained(break_id="b1", reason="a deposit"),
+        breaks.BreakResolved(break_id="b1", resolution=breaks.Resolution.ACCEPTED, reason="a deposit"),
+    )
+
+
+def before_halts_had_scopes() -> Iterator[Said]:
+    """Halts and their ends as the first version wrote them; and one that goes on."""
+    yield from _account(
+        account.WriterStarted(account=MAIN, venue="BitMart"),
+        Old("trading-halted/1", {"reason": "lunch"}),
+        Old("trading-resumed/1", {"reason": "back"}),
+        Old("trading-halted/1", {"reason": "night"}),
+    )
+
+
+STORIES: dict[str, Story] = {"0001-whole": whole, "0002-before-halts-had-scopes": before_halts_had_scopes}
