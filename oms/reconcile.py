@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from decimal import Decimal
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Final
+from typing import Final, TypeGuard
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -121,9 +121,9 @@ def reconcile(book: Book, picture: Picture) -> Reconciliation:
     """Compare `picture` with `book`. Once the findings are in the book, the same picture finds nothing any more."""
     disagreements = [*_of_orders(book, picture), *_of_lists(book, picture)]
     asked: set[BreakKind] = set()
-    if picture.trades is not None:
+    if _answered(picture.trades):
         asked.add(BreakKind.HISTORY)
-    if picture.open_orders is not None:
+    if _answered(picture.open_orders):
         asked.add(BreakKind.COVERAGE)
     if picture.balances is not None:
         asked.add(BreakKind.BALANCE)
@@ -354,8 +354,10 @@ def _of_orders(book: Book, picture: Picture) -> Iterable[Disagreement]:
 
 
 def _of_lists(book: Book, picture: Picture) -> Iterable[Disagreement]:
-    """Yield lists that the venue cut: what they do not show may be there."""
-    if picture.trades is not None and not picture.trades.complete:
+    """Yield lists that the venue cut: what they do not show may be there. One of which a part could not be asked for
+    has failed, and says nothing here.
+    """
+    if _answered(picture.trades) and not picture.trades.complete:
         yield Disagreement(
             kind=BreakKind.HISTORY,
             subject="trades",
@@ -363,13 +365,17 @@ def _of_lists(book: Book, picture: Picture) -> Iterable[Disagreement]:
             theirs="the lists of trades since then are cut",
             until_ms=picture.trades_until_ms,
         )
-    if picture.open_orders is not None and not picture.open_orders.complete:
+    if _answered(picture.open_orders) and not picture.open_orders.complete:
         yield Disagreement(
             kind=BreakKind.COVERAGE,
             subject="open_orders",
             ours="every order of ours was asked for by itself",
             theirs="the list is cut: others may be missing",
         )
+
+
+def _answered(answer: Answer | None) -> TypeGuard[Answer]:
+    return answer is not None and not answer.unasked
 
 
 def _of_balances(book: Book, answer: Answer) -> Iterable[Disagreement]:

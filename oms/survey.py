@@ -159,10 +159,13 @@ class Survey:
 
         async def asked(part: Part, question: Awaitable[Answer]) -> Answer | None:
             try:
-                return recognized(self._book, await question)
+                answer = recognized(self._book, await question)
             except NoAnswerError as error:
                 failures.setdefault(part, error.cause)
                 return None
+            if answer.unasked:
+                failures.setdefault(part, answer.unasked)
+            return answer
 
         open_orders = await asked(Part.ORDERS, self._venue.open_orders())
         since_ms, until_ms = self._window()

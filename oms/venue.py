@@ -118,6 +118,9 @@ class Answer(Struct, frozen=True, kw_only=True):
 
     `proven`, of a query over a window of time: the parts of it of which every row is here, in order, none touching
     another. A query that is `complete` has proven the whole of it.
+
+    `unasked` says why a part of a list could not be asked for at all. What is here is true, and may be recorded; but
+    whoever needed the whole has not got an answer, which is more than a list that the venue cut.
     """
 
     reports: tuple[Report, ...]
@@ -125,6 +128,7 @@ class Answer(Struct, frozen=True, kw_only=True):
     source: Provenance = Provenance.RESPONSE
     complete: bool = True  # False: a row cap or a time window may have cut the list
     proven: tuple[Window, ...] = ()
+    unasked: str = ""
 
 
 class NoAnswerError(VenueUnreachableError):

@@ -1,8 +1,8 @@
 """BitMart whole as an `oms.venue.Venue`: one account, its spot market and its perpetuals, two hosts and one key.
 
 A symbol says which of the two it belongs to: ``BTC/USDT`` is spot, ``BTC/USDT:USDT`` a perpetual. A question about
-everything is put to both. When one of them cannot be asked, the other's answer is not complete; and where an answer has
-no way to say so, because what is not in it counts as nothing, there is no answer.
+everything is put to both. When one of them cannot be asked, the other's list is told, and that the rest could not be
+asked for; where what is not in an answer counts as nothing, there is no answer.
 """
 
 import asyncio
@@ -209,7 +209,7 @@ class _Both:
 
 
 async def _either(*parts: Callable[[], Awaitable[Answer]]) -> Answer:
-    """Return what the two know between them, complete only if both could be asked.
+    """Return what the two know between them, complete only if both could be asked; `unasked` says which could not.
 
     Raises:
         NoAnswerError: neither could.
@@ -234,6 +234,9 @@ def _together(answers: Sequence[Answer], failures: Sequence[NoAnswerError] = ())
         source=answers[0].source,
         complete=not failures and all(answer.complete for answer in answers),
         proven=() if failures else _common([answer.proven for answer in answers]),
+        unasked="; ".join(
+            [*(failure.cause for failure in failures), *(each.unasked for each in answers if each.unasked)]
+        ),
     )
 
 

@@ -238,14 +238,16 @@ class BitmartSpot:
         )
 
     async def open_orders(self) -> Answer:
-        """Every open order, those that wait for a trigger too; not complete where those could not be asked for."""
+        """Every open order, those that wait for a trigger too; `unasked` where those could not be asked for."""
         resting = await self._resting()
         if self._triggers.retired:
             return resting
         try:
             evidence, reports = await self._triggers.waiting()
-        except NoAnswerError:
-            return msgspec.structs.replace(resting, complete=resting.complete and self._triggers.retired)
+        except NoAnswerError as error:
+            if self._triggers.retired:  # this very answer said so
+                return resting
+            return msgspec.structs.replace(resting, complete=False, unasked=error.cause)
         return Answer(
             reports=(*self._triggers.marked(resting.reports), *reports),
             evidence=joined([resting.evidence, evidence]),

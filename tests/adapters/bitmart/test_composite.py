@@ -158,8 +158,10 @@ async def test_a_half_that_cannot_be_asked_never_lets_the_other_look_complete(
     opened = await account.venue.open_orders()
     assert {r.symbol for r in opened.reports} == {left}  # type: ignore[union-attr]
     assert not opened.complete
+    assert orders in opened.unasked
     traded = await account.venue.trades(since_ms=0, until_ms=1000)
     assert not traded.complete
+    assert trades in traded.unasked
     assert traded.proven == ()
 
 
