@@ -31,6 +31,7 @@ from oms.order.events import (
     OrderTriggered,
     OrderVanished,
     OutcomeUnknown,
+    PostOnlyRefused,
     ProgressReported,
     ReportContradicted,
     SendStarted,
@@ -80,6 +81,8 @@ UNHEARD: Final = frozenset(
     {Life.SENDING, Life.IN_DOUBT, Life.REJECTED, Life.VANISHED}
 )  # lives in which "the venue has it" is news
 EXTERNAL_PREFIX: Final = "external"
+WOULD_TAKE_MS: Final = 100  # a post-only order that the venue ends sooner than that was crossing when it arrived
+BY_VENUE: Final = frozenset({None, "system"})  # who ended an order, where that can be the venue: streams do not say
 
 
 def place(command: PlaceOrder, order: Order | None, facts: Facts, limits: Limits) -> tuple[OrderEvent, ...]:
@@ -316,7 +319,23 @@ def _over(order: Order, end: VenueCanceled | OrderExpired, report: OrderReport) 
     if order.life in {Life.CANCELED, Life.EXPIRED, Life.FILLED}:
         return (ProgressReported(cum_quantity=cum_quantity),) if cum_quantity > order.venue_cum else ()
     accepted = _heard(order, report.venue_order_id)
-    return (*accepted, end) if accepted else _if_possible(order, end)
+    ended = (*accepted, end) if accepted else _if_possible(order, end)
+    lived_ms = _would_take(order, end, report)
+    return (*ended, PostOnlyRefused(lived_ms=lived_ms)) if lived_ms is not None and ended[-1:] == (end,) else ended
+
+
+def _would_take(order: Order, end: VenueCanceled | OrderExpired, report: OrderReport) -> int | None:
+    """Return how long a post-only order lived that was ended because it would have taken, None for any other end: it is
+    acknowledged all the same, and then ended without a word of the reason.
+    """
+    if not order.request.post_only or isinstance(end, OrderExpired) or end.reason not in BY_VENUE:
+        return None
+    if end.cum_quantity or order.cum_quantity or order.cancels_known:
+        return None
+    if report.created_ms is None or report.updated_ms is None:
+        return None
+    lived_ms = report.updated_ms - report.created_ms
+    return lived_ms if 0 <= lived_ms < WOULD_TAKE_MS else None
 
 
 def _traded(trade: TradeReport, order: Order) -> tuple[OrderEvent, ...]:

@@ -211,6 +211,14 @@ class VenueCanceled(_Event, frozen=True, tag="venue-canceled/1"):
     cum_quantity: Decimal | None = None
 
 
+class PostOnlyRefused(_Event, frozen=True, tag="post-only-refused/1"):
+    """What the end before this meant: a post-only order that would have taken. The venue acknowledged it and ended it
+    unfilled `lived_ms` later by its own clock, and nobody had asked for that.
+    """
+
+    lived_ms: int
+
+
 class OrderExpired(_Event, frozen=True, tag="order-expired/1"):
     """The order's time ran out at the venue."""
 
@@ -322,6 +330,7 @@ OrderEvent = (
     | TradeBusted
     | ProgressReported
     | VenueCanceled
+    | PostOnlyRefused
     | OrderExpired
     | CancelRequested
     | CancelAccepted

@@ -27,6 +27,7 @@ from oms.order.events import (
     OrderTriggered,
     OrderVanished,
     OutcomeUnknown,
+    PostOnlyRefused,
     ProgressReported,
     ReportContradicted,
     SendStarted,
@@ -153,6 +154,7 @@ TRANSITIONS: Final[Mapping[Life, Mapping[type[OrderEvent], Life]]] = {
             OrderFilled: CANCELED,  # matched before the cancel, reported after
             TradeBusted: CANCELED,
             ProgressReported: CANCELED,
+            PostOnlyRefused: CANCELED,  # read: rejected; a late ack must not bring it back, as it would one REJECTED
             OrderTriggered: CANCELED,
         },
     ),

@@ -33,6 +33,7 @@ from oms.order.events import (
     OrderTriggered,
     OrderVanished,
     OutcomeUnknown,
+    PostOnlyRefused,
     ProgressReported,
     ReportContradicted,
     SendStarted,
@@ -42,7 +43,7 @@ from oms.order.events import (
     VenueRefused,
     VenueSearched,
 )
-from oms.order.life import CLOSED, DENIED, FILLED, IN_DOUBT, NEW, TRANSITIONS, WORKING, Life
+from oms.order.life import CLOSED, FILLED, IN_DOUBT, NEW, REJECTED, TRANSITIONS, VANISHED, WORKING, Life
 from oms.values import (
     EXACT,
     RATIO,
@@ -107,6 +108,7 @@ class Order(Struct, frozen=True, kw_only=True, gc=False):
     flagged: bool = False  # the venue contradicted itself or us: a person should look
     origin: Origin | None = None  # who made it, where nobody asked for it here
     parent: ClientOrderId | None = None  # the conditional order that it came from
+    would_take: bool = False  # post-only, and ended for that
 
     @property
     def leaves_quantity(self) -> Decimal:
@@ -155,6 +157,8 @@ def status(order: Order) -> OrderStatus:
             return OrderStatus.PARTIALLY_FILLED if order.cum_quantity else OrderStatus.OPEN
         case Life.VANISHED:
             return OrderStatus.CANCELED
+        case Life.CANCELED if order.would_take and not order.cum_quantity:
+            return OrderStatus.REJECTED
         case life:
             return OrderStatus(life.value)
 
@@ -178,7 +182,8 @@ def evolve(order: Order | None, event: OrderEvent) -> Order:
         return replace(order, life=life, attempts=event.attempt, version=version)
     if isinstance(event, VenueAccepted):
         known = event.venue_order_id or order.venue_order_id
-        return replace(order, life=life, venue_order_id=known, reason=None, version=version)
+        after = replace(order, life=life, venue_order_id=known, reason=None, version=version)
+        return replace(after, flagged=True) if order.life is REJECTED or order.life is VANISHED else after
     match event:
         case ProgressReported():
             venue_cum = max(order.venue_cum, event.cum_quantity)
@@ -192,6 +197,8 @@ def evolve(order: Order | None, event: OrderEvent) -> Order:
             )
         case VenueCanceled() | OrderExpired():
             return _ended(order, event, life, version)
+        case PostOnlyRefused():
+            return replace(order, life=life, reason="would take", would_take=True, version=version)
         case CancelRefused():
             return replace(order, cancels=_without(order.cancels, event.request_id), version=version)
         case CancelAccepted() | CancelUnknown() | VenueSearched():
@@ -282,7 +289,9 @@ def _filled(order: Order, event: OrderFilled, life: Life, version: int) -> Order
     )
     if event.commission is None:
         after = replace(after, uncharged=order.uncharged + 1)
-    if order.life is NEW or order.life is DENIED or (asked is not None and cum_quantity > asked):
+    # Never sent, more than was asked, or over for the venue with less traded than this: a person should look.
+    late = order.life in CLOSED and order.life is not FILLED and cum_quantity > order.venue_cum
+    if order.life is NEW or late or (asked is not None and cum_quantity > asked):
         after = replace(after, flagged=True)
     return _finished(after)
 

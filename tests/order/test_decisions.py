@@ -236,8 +236,16 @@ def test_s12_a_fill_after_the_cancel_is_booked_and_the_order_stays_canceled() ->
     story = given(*sent(), ACCEPTED, canceled).when(trade("t1", "0.5")).then(filled("t1", "0.5"))
     assert story.order is not None
     assert status(story.order) is OrderStatus.CANCELED
+    assert story.order.flagged, "the venue had said that nothing traded"
     story.when(trade("t2", "1.5"))
     assert status(story.order) is OrderStatus.FILLED
+
+
+def test_s12_a_fill_that_the_cancel_told_of_and_that_comes_after_it_is_nobodys_alarm() -> None:
+    canceled = events.VenueCanceled(reason="user", cum_quantity=Decimal("0.5"))
+    story = given(*sent(), ACCEPTED, canceled).when(trade("t1", "0.5")).then(filled("t1", "0.5"))
+    assert story.order is not None
+    assert not story.order.flagged
 
 
 def test_a_commission_told_later_is_added_once() -> None:
@@ -277,6 +285,49 @@ def test_s33_a_post_only_order_ended_by_the_system_is_canceled_with_its_reason()
     ended = events.VenueCanceled(reason="system", cum_quantity=Decimal(0))
     story = given(*sent(post_only=True), ACCEPTED).when(shown(VenueOrderStatus.CANCELED, cancel_reason="system"))
     story.then(ended)
+
+
+CROSSED = {"created_ms": 1_000, "updated_ms": 1_003}
+
+
+@pytest.mark.parametrize("by", [None, "system"])
+@pytest.mark.parametrize("known", [(), (ACCEPTED,)])
+def test_s33_a_post_only_order_that_the_venue_ends_at_once_reads_as_refused_and_keeps_both_facts(
+    by: str | None, known: tuple[events.OrderEvent, ...]
+) -> None:
+    ended = events.VenueCanceled(reason=by, cum_quantity=Decimal(0))
+    story = given(*sent(post_only=True), *known).when(shown(VenueOrderStatus.CANCELED, cancel_reason=by, **CROSSED))
+    story.then(*(() if known else (ACCEPTED,)), ended, events.PostOnlyRefused(lived_ms=3))
+    assert story.order is not None
+    assert (status(story.order), story.order.reason) == (OrderStatus.REJECTED, "would take")
+    story.when(SubmitAccepted(venue_order_id=VenueOrderId("v1"))).then()  # the ack was slower than the end
+    assert status(story.order) is OrderStatus.REJECTED
+    story.when(trade("t1", "0.5"))  # the venue takes its word back: money moved
+    assert status(story.order) is OrderStatus.CANCELED
+    assert story.order.flagged
+
+
+@pytest.mark.parametrize(
+    ("asked", "facts", "said"),
+    [
+        ({"post_only": False}, (), {}),
+        ({}, (), {"cancel_reason": "user"}),
+        ({}, (), {"cancel_reason": "stp"}),
+        ({}, (), {"updated_ms": 61_000}),
+        ({}, (), {"created_ms": None}),
+        ({}, (ASKED_TO_CANCEL,), {}),
+        ({}, (), {"cum_quantity": Decimal("0.5")}),
+    ],
+    ids=["may take", "by a person", "by self-trade prevention", "it rested", "no time", "asked for", "it traded"],
+)
+def test_s33_any_other_end_of_an_order_is_what_the_venue_calls_it(
+    asked: dict[str, object], facts: tuple[events.OrderEvent, ...], said: dict[str, object]
+) -> None:
+    report = shown(VenueOrderStatus.CANCELED, **CROSSED | said)
+    story = given(*sent(**{"post_only": True} | asked), ACCEPTED, *facts).when(report)
+    assert story.order is not None
+    assert isinstance(story.caused[-1], events.VenueCanceled)
+    assert status(story.order) is OrderStatus.CANCELED
 
 
 def test_s52_a_busted_trade_is_taken_back() -> None:

@@ -27,6 +27,7 @@ CommissionReported   N     D        S        I         W       F        C       
 TradeBusted          .     .        .        .         W       W        C         E        R         V
 ProgressReported     .     .        .        .         W       F        C         E        .         .
 VenueCanceled        .     .        C        C         C       .        .         .        C         C
+PostOnlyRefused      .     .        .        .         .       .        C         .        .         .
 OrderExpired         .     .        E        E         E       .        .         .        E         E
 CancelRequested      N     .        S        I         W       .        .         .        .         .
 CancelAccepted       N     D        S        I         W       F        C         E        R         V
@@ -58,6 +59,7 @@ EXAMPLES: dict[str, OrderEvent] = {
     "TradeBusted": events.TradeBusted(exec_id=ExecId("t1"), quantity=ONE, price=TEN),
     "ProgressReported": events.ProgressReported(cum_quantity=ONE),
     "VenueCanceled": events.VenueCanceled(),
+    "PostOnlyRefused": events.PostOnlyRefused(lived_ms=3),
     "OrderExpired": events.OrderExpired(),
     "CancelRequested": events.CancelRequested(request_id="r1"),
     "CancelAccepted": events.CancelAccepted(request_id="r1"),

@@ -1,18 +1,21 @@
 """S33 to S41: prices, quantities, commissions and positions, to the last digit."""
 
 import asyncio
+from collections.abc import Sequence
 from decimal import Decimal
 from fractions import Fraction
 
 import pytest
 
+from oms.decide import Fact
 from oms.errors import BelowMinimumError, OffGridError
-from oms.order.events import OrderFilled, VenueCanceled
-from oms.order.state import Life
+from oms.gateway.views import order_view
+from oms.order.events import OrderFilled
+from oms.order.state import Life, status
 from oms.position.events import FillBooked, FundingBooked
 from oms.store.codec import decode
-from oms.values import Currency, PositionLeg, Wallet, purse
-from tests.scenarios.house import DESK, PERPETUAL, SPOT, House, tell
+from oms.values import Currency, OrderStatus, PositionLeg, Symbol, Wallet, purse
+from tests.scenarios.house import DESK, PERPETUAL, SPOT, House, stream, tell
 
 
 def bookings(house: House) -> list[FillBooked]:
@@ -21,20 +24,36 @@ def bookings(house: House) -> list[FillBooked]:
     return [each for each in events if isinstance(each, FillBooked)]
 
 
-def test_s33_a_post_only_order_that_would_take_has_one_outcome_and_the_log_keeps_both_facts() -> None:
+@pytest.mark.parametrize(("symbol", "size"), [(SPOT, "0.01"), (PERPETUAL, "5")])
+@pytest.mark.parametrize("heard", [True, False])
+def test_s33_a_post_only_order_that_would_take_has_one_outcome_and_the_log_keeps_both_facts(
+    symbol: Symbol,
+    size: str,
+    heard: bool,  # noqa: FBT001
+) -> None:
     async def story(house: House) -> None:
         await house.start()
-        house.stranger("sell", "0.01", "50000")
-        await house.place("c1", "buy", "0.01", "50100", post_only=True)
-        await house.until(lambda: house.life("c1") is not Life.SENDING)
+        seen: list[OrderStatus] = []  # what whoever follows the commits is shown, one after the other
+
+        def look(facts: Sequence[Fact]) -> None:
+            seen.extend(status(state) for name, _, state in facts[-1:] if name == stream("c1"))  # type: ignore[arg-type]  # an order's
+
+        house.engine.on_commit.append(look)
+        house.stranger("sell", size, "50000", symbol=symbol)
+        house.faults(**({} if heard else {"frame_dropped": 1.0}))
+        await house.place("c1", "buy", size, "50100", symbol=symbol, post_only=True)
+        await house.until(lambda: house.life("c1") is Life.CANCELED)
+        house.faults()
         await house.rests()
-        assert "order-filled" not in house.told("c1")
-        assert [*dict.fromkeys(house.lives("c1"))] == [Life.NEW, Life.SENDING, Life.WORKING, Life.CANCELED]
-        assert house.told("c1").count("venue-canceled") == 1
-        ended = house.events("c1")[-1]
-        assert isinstance(ended, VenueCanceled)
-        assert "cancel-requested" not in house.told("c1")  # by the venue, which does not say why
+        shown = order_view(house.order("c1"))
+        assert (shown.status, shown.reason) == (OrderStatus.REJECTED, "would take")
+        assert seen[-1] is OrderStatus.REJECTED
+        assert OrderStatus.CANCELED not in seen
+        assert house.told("c1")[-3:] == ["venue-accepted", "venue-canceled", "post-only-refused"]
+        assert not {"order-filled", "cancel-requested"} & set(house.told("c1"))
         assert house.held() == 0
+        await house.restart()  # the log says the same
+        assert status(house.replayed().orders[stream("c1")]) is OrderStatus.REJECTED
 
     tell(story)
 

@@ -1,6 +1,5 @@
 """S09, S12, S13, S17: a trade is booked once, whenever and however often it is told; a dead order that shows lives."""
 
-import asyncio
 from decimal import Decimal
 from itertools import permutations
 
@@ -8,11 +7,11 @@ import pytest
 from msgspec.structs import replace
 
 from adapters.bitmart.spot import codec as spot
-from adapters.simulator.exchange.orders import NewOrder, OrderType
+from adapters.simulator.exchange.orders import Fill, NewOrder, OrderState, OrderType
 from oms.order.messages import OrderNews
 from oms.order.state import Life, status
 from oms.reports import TradeReport
-from oms.values import ClientOrderId, OrderStatus, Provenance, Side
+from oms.values import Liquidity, OrderStatus, Provenance, Side
 from tests.scenarios.house import DESK, SPOT, House, stream, tell
 
 DAY_SECONDS = 86_400
@@ -75,7 +74,8 @@ def test_s09_one_trade_by_stream_poll_restart_and_again_is_one_fill_in_all_24_or
 
 
 @pytest.mark.parametrize("seconds", [60, 3 * DAY_SECONDS])
-def test_s12_a_trade_that_is_told_long_after_the_cancel_is_booked(seconds: int) -> None:
+@pytest.mark.parametrize("way", ["stream", "poll"])
+def test_s12_a_trade_that_shows_long_after_the_cancel_is_booked_and_somebody_is_told(seconds: int, way: str) -> None:
     async def story(house: House) -> None:
         await house.start()
         await house.place("c1", "buy", "0.01", "50000")
@@ -83,29 +83,103 @@ def test_s12_a_trade_that_is_told_long_after_the_cancel_is_booked(seconds: int) 
         await house.cancel("c1")
         await house.until(lambda: house.life("c1") is Life.CANCELED)
         assert house.held() == 0
+        await house.rests()
         house.kill()
         house.leap(seconds)
         await house.start()
-        late = TradeReport(
-            exec_id="t1",  # type: ignore[arg-type]  # as the venue says it
-            symbol=SPOT,
-            price=Decimal(50_000),
-            quantity=Decimal("0.004"),
-            client_order_id=ClientOrderId("c1"),
-            side=Side.BUY,
-            commission=Decimal("0.2"),
-            commission_currency="USDT",  # type: ignore[arg-type]  # likewise
-            at_ms=house.now_ms,
-        )
-        await house.engine.report([(stream("c1"), late)], source=Provenance.POLL)
-        assert house.order("c1").cum_quantity == Decimal("0.004")
+        matched_ms = house.now_ms
+        if way == "stream":
+            matched_ms -= seconds * 1000  # it was matched before the cancel: no list from here on reaches back to it
+        else:
+            house.faults(frame_dropped=1)
+        trade_late(house, "c1", "0.004", at_ms=matched_ms)
+        await house.until(lambda: house.order("c1").cum_quantity == Decimal("0.004"))
+        house.faults()
+        await house.until(lambda: not house.order("c1").trades_missing)
         assert house.position(SPOT).quantity == Decimal("0.004")
         assert status(house.order("c1")) is OrderStatus.CANCELED
         assert house.held() == 0
-        await asyncio.sleep(30)
-        assert house.breaks(), "the venue's own figures do not know that trade: somebody is told"
+        assert house.order("c1").flagged
+        await house.until(lambda: "order:c1" in house.breaks(), seconds=60)
+        assert set(house.breaks()) == {"order:c1"}, "and nothing else disagrees: the money moved as the venue moved it"
 
     tell(story)
+
+
+@pytest.mark.parametrize("seconds", [60, 3 * DAY_SECONDS])
+def test_s12_a_trade_of_an_order_that_was_proven_absent_brings_it_back_and_somebody_is_told(seconds: int) -> None:
+    async def story(house: House) -> None:
+        await house.start()
+        house.network.lost_requests.add(spot.SUBMIT_ORDER)
+        await house.place("c1", "buy", "0.01", "50000")
+        await house.until(lambda: house.life("c1") is Life.REJECTED, seconds=200)
+        house.network.mend()
+        house.kill()
+        house.leap(seconds)
+        held_up(house, "c1")
+        house.stranger("sell", "0.004", "50000")  # it trades before anybody here has seen it
+        await house.start()
+        await house.until(lambda: house.order("c1").cum_quantity == Decimal("0.004"))
+        assert house.life("c1") is Life.WORKING
+        assert house.held() > 300, "what is left of it is reserved again"
+        await house.until(lambda: "order:c1" in house.breaks(), seconds=60)
+        house.stranger("sell", "0.006", "50000")
+        await house.until(lambda: house.life("c1") is Life.FILLED)
+        assert house.held() == 0
+        assert house.position(SPOT).quantity == Decimal("0.01")
+
+    tell(story)
+
+
+def trade_late(house: House, name: str, size: str, *, at_ms: int) -> None:
+    """Have the venue say of an order of ours on spot, long over, that it traded after all, at its price and at `at_ms`:
+    its lists, its balances and its stream do from now on.
+    """
+    account, exchange = house.spot, house.simulator.spot.exchange
+    order = account.order_by_client_id(name)
+    assert order is not None, f"the venue does not know {name}"
+    assert not order.live, f"{name} is not over"
+    notional = Decimal(size) * order.price
+    fill = Fill(
+        trade_id=exchange.next_id(house.now_ms),
+        order_id=order.order_id,
+        client_order_id=name,
+        account=DESK,
+        symbol=order.symbol,
+        side=order.side,
+        type=order.type,
+        stp=order.stp,
+        price=order.price,
+        size=Decimal(size),
+        notional=notional,
+        fee=notional * account.maker_fee,
+        fee_coin="USDT",
+        role=Liquidity.MAKER,
+        at_ms=at_ms,
+    )
+    order.filled_size += fill.size
+    order.filled_notional += notional
+    order.state = OrderState.PARTIALLY_CANCELED
+    order.updated_ms = house.now_ms
+    sold = order.side is Side.SELL
+    account.balance("BTC").available += -fill.size if sold else fill.size
+    account.balance("USDT").available += (notional if sold else -notional) - fill.fee
+    account.filled(fill)
+    exchange._tell(order, fill)
+
+
+def held_up(house: House, name: str) -> None:
+    """Let a packet arrive at the venue that was held up on the way: a buy of 0.01 at 50000."""
+    late = NewOrder(
+        account=DESK,
+        symbol="BTC_USDT",
+        side=Side.BUY,
+        type=OrderType.LIMIT,
+        size=Decimal("0.01"),
+        price=Decimal(50_000),
+        client_order_id=name,
+    )
+    house.simulator.spot.exchange.submit(late, house.now_ms)
 
 
 def test_s13_an_order_that_was_proven_absent_and_shows_after_all_lives_again_and_keeps_its_story() -> None:
@@ -116,21 +190,12 @@ def test_s13_an_order_that_was_proven_absent_and_shows_after_all_lives_again_and
         await house.until(lambda: house.life("c1") is Life.REJECTED, seconds=200)
         assert "absence-proven" in house.told("c1")
         house.network.mend()
-        house.simulator.spot.exchange.submit(  # the packet that was held up on the way
-            NewOrder(
-                account=DESK,
-                symbol="BTC_USDT",
-                side=Side.BUY,
-                type=OrderType.LIMIT,
-                size=Decimal("0.01"),
-                price=Decimal(50_000),
-                client_order_id="c1",
-            ),
-            house.now_ms,
-        )
+        held_up(house, "c1")
         await house.until(lambda: house.life("c1") is Life.WORKING)
-        await house.rests()
-        assert "absence-proven" in house.told("c1")
+        await house.until(lambda: set(house.breaks()) == {"order:c1"}, seconds=60)  # we were wrong: somebody is told
+        assert len(house.spot.open) == 1
+        assert house.told("c1").index("venue-searched") < house.told("c1").index("absence-proven")
+        assert house.told("c1")[-1] == "venue-accepted"
         assert house.order("c1").request.strategy == "maker"
         assert house.held() > 500
 
