@@ -331,4 +331,16 @@ def before_halts_had_scopes() -> Iterator[Said]:
     )
 
 
-STORIES: dict[str, Story] = {"0001-whole": whole, "0002-before-halts-had-scopes": before_halts_had_scopes}
+def post_only_that_would_take() -> Iterator[Said]:
+    """A post-only order that the venue took, and ended because it crossed."""
+    ended = order.VenueCanceled(cum_quantity=Decimal(0))
+    yield from _order(
+        "crossing", _asked("crossing", post_only=True), SENT, ACCEPTED, ended, order.PostOnlyRefused(lived_ms=3)
+    )
+
+
+STORIES: dict[str, Story] = {
+    "0001-whole": whole,
+    "0002-before-halts-had-scopes": before_halts_had_scopes,
+    "0003-post-only-that-would-take": post_only_that_would_take,
+}
