@@ -33,6 +33,7 @@ from oms.order.messages import (
     SubmitRefused,
     SubmitRepeated,
     SubmitUnknown,
+    SubmitWithdrawn,
 )
 from oms.order.state import Amend, Life, Order
 from oms.ports import Clock, Ids, Spawn
@@ -60,6 +61,8 @@ class Dispatcher:
         self._ids = ids
         self._spawn = spawn
         self._sending: dict[str, asyncio.Event] = {}  # streams whose submit is not answered yet
+        self._wanted_until: dict[str, float] = {}  # until when an order that is held back for rates is worth sending
+        self._paused: dict[str, asyncio.Event] = {}  # streams that are held back; set: look again
         self._cancelling: set[str] = set()  # streams whose cancel is not answered yet
         self._amending: dict[str, deque[str]] = {}  # changes by stream whose answers are awaited, the first one's first
         self._cancelled: dict[str, float] = {}  # when a cancel was last sent, for streams of the last few seconds
@@ -114,6 +117,9 @@ class Dispatcher:
             match event:
                 case SendStarted():
                     self._sending[stream] = asyncio.Event()
+                    if event.attempt == 1:
+                        validity = self._venue.capabilities(order.request.symbol).submit_validity
+                        self._wanted_until[stream] = self._clock.monotonic() + validity
                     self._spawn(self._submit(stream, order), name=f"submit {stream}")
                 case CancelRequested() | VenueAccepted():
                     self._cancel_pending(stream, order)
@@ -130,6 +136,8 @@ class Dispatcher:
     def _cancel_pending(self, stream: str, order: Order) -> None:
         """Send the cancel that an order waits for, unless one is on its way. One in doubt is cancelled once found."""
         sendable = order.life is Life.WORKING or stream in self._sending
+        if order.cancels and stream in self._paused:
+            self._paused[stream].set()
         if order.cancels and sendable and stream not in self._cancelling:
             self._cancelling.add(stream)
             self._cancelled[stream] = self._clock.monotonic()
@@ -180,22 +188,22 @@ class Dispatcher:
 
     async def _submit(self, stream: str, order: Order) -> None:
         answered = self._sending[stream]
+        news: OrderNews | None = None
         try:
-            halt = self._halt_of(order)
-            if halt is not None:
-                await self._engine.report([(stream, SubmitHalted(halt_id=halt.halt_id, reason=halt.reason))])
-                return
-            news, evidence = await self._ask_submit(order)
+            news, evidence = await self._ask_submit(stream, order)
             if isinstance(news, SubmitRepeated):
                 await asyncio.sleep(BACK_OFF_SECONDS[min(order.attempts, len(BACK_OFF_SECONDS)) - 1])
             if self._sending.get(stream) is answered:
                 del self._sending[stream]  # before the report: a repeat is handed out within it
-            await self._engine.report([(stream, news)], evidence=kept(evidence, self._ids, self._clock))
+            messages = () if evidence is None else kept(evidence, self._ids, self._clock)
+            await self._engine.report([(stream, news)], evidence=messages)
         except FencedError:
             pass  # the account's new writer will ask the venue what became of it
         finally:
             if self._sending.get(stream) is answered:
                 del self._sending[stream]
+            if not isinstance(news, SubmitRepeated):
+                self._wanted_until.pop(stream, None)
             answered.set()
 
     def _halt_of(self, order: Order) -> Halt | None:
@@ -203,14 +211,52 @@ class Dispatcher:
         request = order.request
         return None if request.reduces else self._engine.book.account.halt_of(request.strategy, request.symbol)
 
-    async def _ask_submit(self, order: Order) -> tuple[OrderNews, Evidence]:
+    def _holds(self, order: Order) -> str | None:
+        halt = self._halt_of(order)
+        return None if halt is None else f"trading is halted: {halt.reason}"
+
+    async def _ask_submit(self, stream: str, order: Order) -> tuple[OrderNews, Evidence | None]:
+        """Send an order once it may leave. What the venue's rates hold back waits for its turn while it is wanted: it
+        certainly did not leave, so waiting costs no attempt.
+        """
+        while True:
+            halt = self._halt_of(order)
+            if halt is not None:
+                return SubmitHalted(halt_id=halt.halt_id, reason=halt.reason), None
+            try:
+                answer = await self._venue.submit(new_order(order), last_look=lambda: self._holds(order))
+            except NoAnswerError as error:
+                if error.sent:
+                    return self._unknown(order, error.cause, error.evidence), error.evidence
+                if self._halt_of(order) is not None:
+                    continue
+                if error.again_seconds is None:
+                    return _not_sent(order, "not_sent", error.cause), error.evidence
+                if not await self._pause(stream, error.again_seconds):
+                    return SubmitRefused(reason="rate_limit", text=error.cause[:200]), error.evidence
+                if self._is_canceled(stream):
+                    return SubmitWithdrawn(), None
+                continue
+            return self._verdict(order, answer), answer.evidence
+
+    async def _pause(self, stream: str, seconds: float) -> bool:
+        """Wait so long, or until the order's end is asked for; False at once where nobody wants it any more by then."""
+        if self._clock.monotonic() + seconds > self._wanted_until.get(stream, 0.0):
+            return False
+        woken = self._paused[stream] = asyncio.Event()
         try:
-            answer = await self._venue.submit(new_order(order))
-        except NoAnswerError as error:
-            if error.sent:
-                return self._unknown(order, error.cause, error.evidence), error.evidence
-            return _not_sent(order, "not_sent", error.cause), error.evidence
-        return self._verdict(order, answer), answer.evidence
+            async with asyncio.timeout(seconds):
+                await woken.wait()
+        except TimeoutError:
+            pass
+        finally:
+            self._paused.pop(stream, None)
+        return True
+
+    def _is_canceled(self, stream: str) -> bool:
+        """Whether the log holds that the order's end was asked for."""
+        order = self._engine.book.orders.get(stream)
+        return order is not None and bool(order.cancels) and stream not in self._engine.uncommitted()
 
     def _verdict(self, order: Order, answer: Answer) -> OrderNews:
         for report in answer.reports:
@@ -272,9 +318,14 @@ class Dispatcher:
         request_id = change.request_id
         try:
             answer = await self._venue.amend(
-                Amendment(order=order_ref(order), price=change.price, quantity=change.quantity)
+                Amendment(order=order_ref(order), price=change.price, quantity=change.quantity),
+                last_look=lambda: self._holds(order),
             )
         except NoAnswerError as error:
+            halt = self._halt_of(order)
+            if not error.sent and halt is not None:
+                halted = AmendRejected(request_id=request_id, reason="trading_halted", text=halt.reason)
+                return halted, error.evidence
             if not error.sent:
                 return AmendRejected(request_id=request_id, reason="not_sent", text=error.cause[:200]), error.evidence
             until_ns = self._valid_until_ns(order, error.evidence)

@@ -9,7 +9,18 @@ from decimal import Decimal
 
 from oms.instrument import Instrument
 from oms.values import MarginMode, PositionMode, Symbol
-from oms.venue import Amendment, Answer, Capabilities, Evidence, NewOrder, NoAnswerError, OrderRef, Venue
+from oms.venue import (
+    Amendment,
+    Answer,
+    Capabilities,
+    Evidence,
+    LastLook,
+    NewOrder,
+    NoAnswerError,
+    OrderRef,
+    Venue,
+    nothing_holds,
+)
 
 
 class Gate:
@@ -20,21 +31,24 @@ class Gate:
         self._open = open_
 
     def _pass(self) -> Venue:
-        if not self._open():
-            cause = "not sent: the lease on the account was not renewed a moment ago"
+        cause = self._stopped()
+        if cause is not None:
             raise NoAnswerError(cause, Evidence(channel="gate"), sent=False)
         return self._venue
 
+    def _stopped(self) -> str | None:
+        return None if self._open() else "not sent: the lease on the account was not renewed a moment ago"
+
     # -------------------------------------------------------------------------------------------- commands
 
-    async def submit(self, order: NewOrder) -> Answer:
-        return await self._pass().submit(order)
+    async def submit(self, order: NewOrder, *, last_look: LastLook = nothing_holds) -> Answer:
+        return await self._pass().submit(order, last_look=lambda: self._stopped() or last_look())
 
     async def cancel(self, order: OrderRef) -> Answer:
         return await self._pass().cancel(order)
 
-    async def amend(self, change: Amendment) -> Answer:
-        return await self._pass().amend(change)
+    async def amend(self, change: Amendment, *, last_look: LastLook = nothing_holds) -> Answer:
+        return await self._pass().amend(change, last_look=lambda: self._stopped() or last_look())
 
     async def set_leverage(self, symbol: Symbol, leverage: Decimal, margin_mode: MarginMode) -> Answer:
         return await self._pass().set_leverage(symbol, leverage, margin_mode)

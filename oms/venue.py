@@ -3,7 +3,7 @@
 An adapter translates; nothing venue-shaped gets past it, and no aggregate gets into it.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from decimal import Decimal
 from typing import Protocol
 
@@ -134,13 +134,25 @@ class Answer(Struct, frozen=True, kw_only=True):
 class NoAnswerError(VenueUnreachableError):
     """We could not ask, or the answer settles nothing. Never to be read as "not found".
 
-    `sent` is False only if certainly no byte of the request left.
+    `sent` is False only if certainly no byte of the request left. `again_seconds`: it was held back for the venue's
+    rates, and may leave then.
     """
 
-    def __init__(self, cause: str, evidence: Evidence, *, sent: bool = True) -> None:
+    def __init__(
+        self, cause: str, evidence: Evidence, *, sent: bool = True, again_seconds: float | None = None
+    ) -> None:
         super().__init__(cause)
         self.evidence = evidence
         self.sent = sent
+        self.again_seconds = again_seconds
+
+
+LastLook = Callable[[], str | None]  # why a command must not leave, None where it may
+
+
+def nothing_holds() -> str | None:
+    """Let every command leave."""
+    return None
 
 
 class NotOfferedError(Exception):
@@ -192,17 +204,21 @@ class Venue(Protocol):
         """The markets this account may see, with the account's fees."""
         ...
 
-    async def submit(self, order: NewOrder) -> Answer:
-        """Send a new order once: an Ack or a Refusal. Never repeats by itself."""
+    async def submit(self, order: NewOrder, *, last_look: LastLook = nothing_holds) -> Answer:
+        """Send a new order once: an Ack or a Refusal. Never repeats by itself.
+
+        `last_look` is asked right before the first byte leaves, after any wait for the venue's rates: where it holds
+        the order back, NoAnswerError says so, certainly not sent.
+        """
         ...
 
     async def cancel(self, order: OrderRef) -> Answer:
         """Ask for a cancel once: an Ack (asked for, not done) or a Refusal (then the final state is to be proven)."""
         ...
 
-    async def amend(self, change: Amendment) -> Answer:
+    async def amend(self, change: Amendment, *, last_look: LastLook = nothing_holds) -> Answer:
         """Ask for a change once: an Ack, whose venue_order_id is the order's from then on, or a Refusal. Only where
-        `capabilities` has it.
+        `capabilities` has it. `last_look` as of `submit`.
         """
         ...
 

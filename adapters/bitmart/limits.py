@@ -120,7 +120,11 @@ LIMIT_HEADER: Final = "x-bm-ratelimit-limit"
 
 
 class TurnedAwayError(Exception):
-    """No turn within the time a caller may wait; nothing was sent."""
+    """No turn within the time a caller may wait; nothing was sent. A turn may be free in `seconds`."""
+
+    def __init__(self, cause: str, seconds: float) -> None:
+        super().__init__(cause)
+        self.seconds = seconds
 
 
 class _Bucket:
@@ -169,7 +173,7 @@ class Limiter:
             async with asyncio.timeout(WAIT_MAX):
                 await slots.acquire()
         except TimeoutError as error:
-            raise TurnedAwayError(f"{path}: as many calls in flight as there may be") from error
+            raise TurnedAwayError(f"{path}: as many calls in flight as there may be", WAIT_MAX) from error
         try:
             await self._wait(path)
             self._give_way(path, purpose)  # the venue may have said so while we waited
@@ -196,7 +200,7 @@ class Limiter:
     def _give_way(self, path: str, purpose: Purpose) -> None:
         rest = self._shedding_until - self._clock.monotonic()
         if purpose is Purpose.OPENING and rest > 0:
-            raise TurnedAwayError(f"{path}: the venue is busy, no new orders for {rest:.1f} s")
+            raise TurnedAwayError(f"{path}: the venue is busy, no new orders for {rest:.1f} s", rest)
 
     async def _wait(self, path: str) -> None:
         bucket, now = self._bucket(path), self._clock.monotonic()
@@ -204,7 +208,7 @@ class Limiter:
         while True:
             start = max(bucket.next_start(now), self._stopped_until)
             if start > deadline:
-                raise TurnedAwayError(f"{path}: the next turn is {start - now:.1f} s away")
+                raise TurnedAwayError(f"{path}: the next turn is {start - now:.1f} s away", start - now)
             bucket.starts.append(start)
             if start > now:
                 await asyncio.sleep(start - now)

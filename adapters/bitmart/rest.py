@@ -14,7 +14,7 @@ from adapters.bitmart.scalars import Wire, whole
 from adapters.bitmart.sign import Credentials, keyed, signed
 from oms.ports import Clock, Link, LinkAnswer, LinkError, Spawn
 from oms.reports import Refusal
-from oms.venue import Evidence, NoAnswerError
+from oms.venue import Evidence, LastLook, NoAnswerError, nothing_holds
 
 CALL_SECONDS: Final = 10.0  # a submit may still execute up to a minute later (PROTOCOL 9.22)
 TIME_PATH: Final = "/system/time"
@@ -67,15 +67,17 @@ class Rest:
         """GET with the key alone. The evidence's request is the query."""
         return await self._call("GET", path, urlencode(query).encode(), keyed(self._credentials))
 
-    async def signed(self, path: str, body: bytes, purpose: Purpose = Purpose.ASKING) -> Evidence:
-        """POST `body`, signed with the venue's time at the moment it leaves.
+    async def signed(
+        self, path: str, body: bytes, purpose: Purpose = Purpose.ASKING, last_look: LastLook = nothing_holds
+    ) -> Evidence:
+        """POST `body`, signed with the venue's time at the moment it leaves, unless `last_look` holds it back then.
 
         Raises:
             NoAnswerError: no whole answer came; `sent` is False only if certainly nothing left. So do `public` and
                 `keyed`.
         """
         await self.server_clock.ready()
-        return await self._call("POST", path, body, None, purpose=purpose)
+        return await self._call("POST", path, body, None, purpose=purpose, last_look=last_look)
 
     async def _call(
         self,
@@ -86,6 +88,7 @@ class Rest:
         *,
         purpose: Purpose = Purpose.ASKING,
         seconds: float = CALL_SECONDS,
+        last_look: LastLook = nothing_holds,
     ) -> Evidence:
         """Make the call once its turn has come; `headers` None: sign it at that moment. A GET's `body` is its query."""
         channel = f"{method} {path}"
@@ -93,12 +96,16 @@ class Rest:
         sent_ns: int | None = None
         try:
             async with self.limiter.turn(path, purpose):
+                held = last_look()
+                if held is not None:
+                    raise NoAnswerError(held, Evidence(channel=channel, request=body), sent=False)
                 if headers is None:
                     headers = signed(self._credentials, self.server_clock.now_ms(), body)
                 sent_ns = self._clock.now_ns()
                 answer = await self._link.call(method, url, headers, b"" if method == "GET" else body, seconds)
         except TurnedAwayError as error:
-            raise NoAnswerError(str(error), Evidence(channel=channel, request=body), sent=False) from error
+            unsent = Evidence(channel=channel, request=body)
+            raise NoAnswerError(str(error), unsent, sent=False, again_seconds=error.seconds) from error
         except LinkError as error:
             nothing = Evidence(channel=channel, request=body, sent_ns=sent_ns, received_ns=self._clock.now_ns())
             raise NoAnswerError(f"{channel}: {error}", nothing, sent=error.sent) from error

@@ -23,7 +23,17 @@ from oms.instrument import Instrument
 from oms.ports import Clock, Ids, Link, Spawn
 from oms.reports import Control, Report
 from oms.values import MarginMode, PositionMode, Symbol
-from oms.venue import Amendment, Answer, Capabilities, NewOrder, NoAnswerError, OrderRef, Window
+from oms.venue import (
+    Amendment,
+    Answer,
+    Capabilities,
+    LastLook,
+    NewOrder,
+    NoAnswerError,
+    OrderRef,
+    Window,
+    nothing_holds,
+)
 
 SPOT: Final = "spot"
 FUTURES: Final = "futures"
@@ -91,14 +101,14 @@ class Bitmart:
 
     # -------------------------------------------------------------------------------------------- by symbol
 
-    async def submit(self, order: NewOrder) -> Answer:
-        return await self._of(order.symbol).submit(order)
+    async def submit(self, order: NewOrder, *, last_look: LastLook = nothing_holds) -> Answer:
+        return await self._of(order.symbol).submit(order, last_look=last_look)
 
     async def cancel(self, order: OrderRef) -> Answer:
         return await self._of(order.symbol).cancel(order)
 
-    async def amend(self, change: Amendment) -> Answer:
-        return await self._of(change.order.symbol).amend(change)
+    async def amend(self, change: Amendment, *, last_look: LastLook = nothing_holds) -> Answer:
+        return await self._of(change.order.symbol).amend(change, last_look=last_look)
 
     async def order(self, order: OrderRef) -> Answer:
         return await self._of(order.symbol).order(order)

@@ -59,6 +59,7 @@ from oms.order.messages import (
     SubmitRefused,
     SubmitRepeated,
     SubmitUnknown,
+    SubmitWithdrawn,
 )
 from oms.order.state import CLOSED, TRANSITIONS, Life, Order, Trade, evolve
 from oms.reports import OrderReport, TradeReport, VenueOrderStatus
@@ -165,6 +166,9 @@ def record(news: OrderNews, order: Order) -> tuple[OrderEvent, ...]:
             return (SendStarted(attempt=order.attempts + 1),) if again else ()
         case SubmitHalted():
             denied = OrderDenied(limit="trading_halted", detail=f"{news.reason} (halt {news.halt_id})")
+            return (denied,) if order.life is Life.SENDING else ()
+        case SubmitWithdrawn():
+            denied = OrderDenied(limit="canceled", detail="while it waited for the venue's rates")
             return (denied,) if order.life is Life.SENDING else ()
         case AbsenceReport():
             return _absent(news, order)

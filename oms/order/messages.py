@@ -105,6 +105,10 @@ class SubmitHalted(Struct, frozen=True, kw_only=True, gc=False):
     reason: str
 
 
+class SubmitWithdrawn(Struct, frozen=True, kw_only=True, gc=False):
+    """The order's end was asked for while it waited for the venue's rates: nothing of it will be sent."""
+
+
 class AbsenceReport(Struct, frozen=True, kw_only=True, gc=False):
     """Every place the venue would show the order was asked, and none has it; `evidence` names the answers.
 
@@ -180,6 +184,7 @@ OrderNews = (
     | SubmitUnknown
     | SubmitRepeated
     | SubmitHalted
+    | SubmitWithdrawn
     | AbsenceReport
     | CancelTaken
     | CancelRejected

@@ -41,11 +41,13 @@ from oms.venue import (
     Answer,
     Capabilities,
     Evidence,
+    LastLook,
     NewOrder,
     NoAnswerError,
     NotOfferedError,
     OrderRef,
     Window,
+    nothing_holds,
 )
 from tests.adapters.bitmart.fakes import LoopClock
 
@@ -102,10 +104,10 @@ class MemoryVenue:
 
     # -------------------------------------------------------------------------------------------- commands
 
-    async def submit(self, order: NewOrder) -> Answer:
+    async def submit(self, order: NewOrder, *, last_look: LastLook = nothing_holds) -> Answer:
         if order.trigger is not None:
             raise NotOfferedError(f"{order.trigger}")
-        return await self._called("submit", lambda: self._take(order))
+        return await self._called("submit", lambda: self._take(order), last_look)
 
     async def cancel(self, order: OrderRef) -> Answer:
         return await self._called("cancel", lambda: self._cancel(order))
@@ -202,7 +204,7 @@ class MemoryVenue:
 
     # -------------------------------------------------------------------------------------------- what it has not
 
-    async def amend(self, change: Amendment) -> Answer:
+    async def amend(self, change: Amendment, *, last_look: LastLook = nothing_holds) -> Answer:
         raise NotOfferedError(f"{change}")
 
     async def set_leverage(self, symbol: Symbol, leverage: Decimal, margin_mode: MarginMode) -> Answer:
@@ -288,8 +290,11 @@ class MemoryVenue:
 
     # -------------------------------------------------------------------------------------------- its "wire"
 
-    async def _called(self, what: str, work: Callable[[], Report]) -> Answer:
+    async def _called(self, what: str, work: Callable[[], Report], last_look: LastLook = nothing_holds) -> Answer:
         evidence = Evidence(channel=f"memory {what}", sent_ns=self.clock.now_ns())
+        held = last_look()
+        if held is not None:
+            raise NoAnswerError(held, evidence, sent=False)
         await asyncio.sleep(DELAY)
         if self.lost == "request":
             raise NoAnswerError(f"{what}: it never arrived", evidence)

@@ -117,6 +117,18 @@ def closed(report: Report) -> bool:
 
 
 @conforms
+async def test_an_order_that_the_last_look_holds_back_never_leaves(guest: Guest) -> None:
+    order = guest.buy()
+    with pytest.raises(NoAnswerError, match="drill") as caught:
+        await guest.venue.submit(order, last_look=lambda: "halted for a drill")
+    assert not caught.value.sent
+    with guest.trouble("answers"), pytest.raises(NoAnswerError) as lost:
+        await guest.venue.submit(order)  # the very same id: nothing has used it
+    assert lost.value.sent
+    await guest.seen(guest.ref(order), VenueOrderStatus.NEW)
+
+
+@conforms
 async def test_an_order_rests_is_found_and_canceled(guest: Guest) -> None:
     order = guest.buy()
     answer = await guest.venue.submit(order)

@@ -38,7 +38,18 @@ from oms.values import (
     VenueOrderId,
     Wallet,
 )
-from oms.venue import Amendment, Answer, Capabilities, Evidence, NewOrder, NoAnswerError, NotOfferedError, OrderRef
+from oms.venue import (
+    Amendment,
+    Answer,
+    Capabilities,
+    Evidence,
+    LastLook,
+    NewOrder,
+    NoAnswerError,
+    NotOfferedError,
+    OrderRef,
+    nothing_holds,
+)
 from tests.order.story import BTC_PERPETUAL, BTC_USDT, SPOT
 
 PONG_SECONDS = 10.0
@@ -52,13 +63,15 @@ class Fate(Enum):
     ANSWER_LOST = "accepted, and the answer is lost"
     REQUEST_LOST = "lost on its way; nobody can tell"
     NOT_SENT = "certainly never left"
+    HELD_BACK = "held back for the venue's rates"
     BUSY = "refused for now: not executed"
     REFUSED = "refused for good"
 
 
 class ScriptedVenue:
     """`fates` are those of the next submits and cancels, ACCEPTED when none is left. While `cut`, no query is answered;
-    while `blind`, queries find nothing. `held` makes submits wait until it is set.
+    while `blind`, queries find nothing. `held` makes submits wait until it is set; `turn` submits and changes, before
+    they leave.
     """
 
     def __init__(self, now_ns: Callable[[], int]) -> None:
@@ -67,6 +80,8 @@ class ScriptedVenue:
         self.blind = False
         self.silent = False  # the stream stays open and says nothing, not even a pong
         self.held: asyncio.Event | None = None
+        self.turn: asyncio.Event | None = None
+        self.again_seconds = 2.0  # after which what is held back may leave
         self.submitted: list[NewOrder] = []  # every send that arrived, taken or not
         self.canceled: list[OrderRef] = []
         self.asked = 0
@@ -99,9 +114,10 @@ class ScriptedVenue:
 
     # ------------------------------------------------------------------------------------------------ commands
 
-    async def submit(self, order: NewOrder) -> Answer:
-        self.submitted.append(order)
+    async def submit(self, order: NewOrder, *, last_look: LastLook = nothing_holds) -> Answer:
         fate = self.fates.popleft() if self.fates else Fate.ACCEPTED
+        await self._turn(fate, last_look)
+        self.submitted.append(order)
         if self.held is not None:
             await self.held.wait()
         await asyncio.sleep(0.01)
@@ -109,6 +125,15 @@ class ScriptedVenue:
             self.take(order)
         shown = self.orders.get(order.client_order_id)
         return self._settled(fate, Ack(venue_order_id=None if shown is None else shown.venue_order_id))
+
+    async def _turn(self, fate: Fate, last_look: LastLook) -> None:
+        if fate is Fate.HELD_BACK:
+            raise NoAnswerError("no turn", self._evidence(), sent=False, again_seconds=self.again_seconds)
+        if self.turn is not None:
+            await self.turn.wait()
+        cause = last_look()
+        if cause is not None:
+            raise NoAnswerError(cause, self._evidence(), sent=False)
 
     async def cancel(self, order: OrderRef) -> Answer:
         self.canceled.append(order)
@@ -122,9 +147,10 @@ class ScriptedVenue:
             self.set_status(order.client_order_id, VenueOrderStatus.CANCELED)
         return self._settled(fate, Ack())
 
-    async def amend(self, change: Amendment) -> Answer:
-        self.amended.append(change)
+    async def amend(self, change: Amendment, *, last_look: LastLook = nothing_holds) -> Answer:
         fate = self.fates.popleft() if self.fates else Fate.ACCEPTED
+        await self._turn(fate, last_look)
+        self.amended.append(change)
         await asyncio.sleep(0.01)
         name = change.order.client_order_id
         if fate in {Fate.ACCEPTED, Fate.ANSWER_LOST}:

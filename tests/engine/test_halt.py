@@ -85,3 +85,39 @@ def test_a_change_that_has_not_left_when_the_halt_is_committed_is_refused() -> N
         assert desk.told()[-1] == "amend-refused"
 
     play(story)
+
+
+def test_i20_a_halt_stops_an_order_that_waits_in_the_adapter_for_its_turn() -> None:
+    async def story(desk: Desk) -> None:
+        await desk.start()
+        desk.venue.turn = asyncio.Event()
+        placed = begin(desk.place())
+        await asyncio.sleep(1)
+        assert desk.life() is Life.SENDING
+        await desk.engine.execute(halting(), actor="operator")
+        desk.venue.turn.set()  # its turn has come, and the halt was faster
+        await placed
+        await asyncio.sleep(1)
+        assert not desk.venue.submitted
+        assert desk.story()[-1] == OrderDenied(limit="trading_halted", detail="drill (halt h1)")
+        assert desk.held() == 0
+
+    play(story)
+
+
+def test_i20_a_change_that_waits_for_its_turn_is_stopped_too() -> None:
+    async def story(desk: Desk) -> None:
+        desk.venue.can = replace(SPOT, amend=True)
+        await desk.start()
+        await desk.place()
+        await asyncio.sleep(1)
+        desk.venue.turn = asyncio.Event()
+        await desk.amend(price="90")
+        await asyncio.sleep(1)
+        await desk.engine.execute(halting(), actor="operator")
+        desk.venue.turn.set()
+        await asyncio.sleep(1)
+        assert not desk.venue.amended
+        assert desk.told()[-1] == "amend-refused"
+
+    play(story)

@@ -46,7 +46,17 @@ from oms.values import (
     TimeInForce,
     Wallet,
 )
-from oms.venue import Amendment, Answer, Capabilities, Evidence, NewOrder, NoAnswerError, OrderRef
+from oms.venue import (
+    Amendment,
+    Answer,
+    Capabilities,
+    Evidence,
+    LastLook,
+    NewOrder,
+    NoAnswerError,
+    OrderRef,
+    nothing_holds,
+)
 
 CAPABILITIES: Final = Capabilities(
     name="bitmart perpetuals",
@@ -182,7 +192,7 @@ class BitmartPerp:
 
     # -------------------------------------------------------------------------------------------- commands
 
-    async def submit(self, order: NewOrder) -> Answer:
+    async def submit(self, order: NewOrder, *, last_look: LastLook = nothing_holds) -> Answer:
         try:
             mode = await self._mode.known()
             path, body, kind = await self._built(order, mode)
@@ -192,8 +202,9 @@ class BitmartPerp:
         except CommandRefusedError as error:
             return _refused_here(codec.SUBMIT_ORDER, order.client_order_id, "invalid_order", str(error))
         except NoAnswerError as error:  # of a question that had to come first: the order itself has not left
-            raise NoAnswerError(error.cause, error.evidence, sent=False) from error
-        answer = self._rest.signed(path, body, Purpose.OPENING)
+            again = error.again_seconds
+            raise NoAnswerError(error.cause, error.evidence, sent=False, again_seconds=again) from error
+        answer = self._rest.signed(path, body, Purpose.OPENING, last_look)
         evidence = await (answer if kind is Kind.ORDER else self._orders.submitted(order, answer))
         reports = named(self._reading.settled(path, evidence), order.client_order_id, None)
         for report in reports:
@@ -247,7 +258,7 @@ class BitmartPerp:
         reports = self._reading.settled(path, evidence)
         return Answer(reports=named(reports, order.client_order_id, order.venue_order_id), evidence=evidence)
 
-    async def amend(self, change: Amendment) -> Answer:
+    async def amend(self, change: Amendment, *, last_look: LastLook = nothing_holds) -> Answer:
         """Change a working order. Whether the venue takes `size` for the order's total or for what is left, and whether
         the order keeps its id and its place, is UNVERIFIED (PROTOCOL 13.7): the total is sent, the returned id counts.
         """
@@ -260,7 +271,7 @@ class BitmartPerp:
             body = requests.modify(change)
         except CommandRefusedError as error:
             return _refused_here(codec.MODIFY_LIMIT_ORDER, order.client_order_id, "invalid_order", str(error))
-        evidence = await self._rest.signed(codec.MODIFY_LIMIT_ORDER, body)
+        evidence = await self._rest.signed(codec.MODIFY_LIMIT_ORDER, body, last_look=last_look)
         reports = self._reading.settled(codec.MODIFY_LIMIT_ORDER, evidence)
         reports = named(reports, order.client_order_id, order.venue_order_id)
         for report in reports:

@@ -18,7 +18,7 @@ from adapters.bitmart.spot import codec, requests
 from adapters.bitmart.spot.calls import Calls
 from oms.reports import Ack, OrderReport, Refusal, RefusalClass, Report
 from oms.values import ClientOrderId, Side, Symbol
-from oms.venue import Answer, Evidence, NewOrder, NoAnswerError, OrderRef
+from oms.venue import Answer, Evidence, LastLook, NewOrder, NoAnswerError, OrderRef
 
 NOT_SENT: Final = "not_sent"  # no byte left: may be sent again under the same id
 NO_ANSWER: Final = "no_answer"
@@ -49,13 +49,14 @@ class Batches:
             results |= outcome
         return Answer(reports=tuple(results[order.client_order_id] for order in orders), evidence=_shown(asked))
 
-    async def submit_one(self, order: NewOrder) -> tuple[Evidence, Reports]:
+    async def submit_one(self, order: NewOrder, last_look: LastLook) -> tuple[Evidence, Reports]:
         """Send one order by the batch call, for its short validity.
 
         Raises:
             NoAnswerError: nothing is settled: the inner envelope failed, or holds no id.
         """
-        evidence, reports = await self._calls.command(codec.BATCH_ORDERS, self._body((order,)), Purpose.OPENING)
+        body = self._body((order,))
+        evidence, reports = await self._calls.command(codec.BATCH_ORDERS, body, Purpose.OPENING, last_look)
         if len(reports) != 1:
             raise NoAnswerError(f"{evidence.channel}: one order, {len(reports)} ids", evidence)
         return evidence, reports

@@ -7,7 +7,7 @@ from adapters.bitmart.answers import Reading, Reports
 from adapters.bitmart.limits import Purpose
 from adapters.bitmart.rest import Rest
 from adapters.bitmart.spot import codec
-from oms.venue import Evidence
+from oms.venue import Evidence, LastLook, nothing_holds
 
 # What is lost once the venue has switched a path off (PROTOCOL 9.51), in the words of `Capabilities.lost`.
 CAPABILITY_OF: Final = {
@@ -48,9 +48,11 @@ class Calls:
         """What the venue has retired since we started."""
         return self.reading.lost
 
-    async def command(self, path: str, body: bytes, purpose: Purpose) -> tuple[Evidence, Reports]:
-        """Send a command once; raises NoAnswerError where its answer settles nothing."""
-        evidence = await self.rest.signed(path, body, purpose)
+    async def command(
+        self, path: str, body: bytes, purpose: Purpose, last_look: LastLook = nothing_holds
+    ) -> tuple[Evidence, Reports]:
+        """Send a command once; raises NoAnswerError where its answer settles nothing, or `last_look` held it back."""
+        evidence = await self.rest.signed(path, body, purpose, last_look)
         return evidence, self.reading.settled(path, evidence)
 
     async def ask(self, path: str, body: bytes, purpose: Purpose) -> tuple[Evidence, Reports]:

@@ -18,7 +18,7 @@ from adapters.bitmart.spot.calls import CAPABILITY_OF, Calls
 from adapters.bitmart.spot.requests import AlgoKind
 from oms.reports import Ack, OrderReport, Refusal, Report, VenueOrderStatus
 from oms.values import ClientOrderId, VenueOrderId
-from oms.venue import Evidence, NewOrder, NoAnswerError, OrderRef
+from oms.venue import Evidence, LastLook, NewOrder, NoAnswerError, OrderRef
 
 WAITING: Final = (VenueOrderStatus.NEW, VenueOrderStatus.PENDING_NEW)
 WAITED_MAX: Final = 10_000  # remembered
@@ -32,9 +32,10 @@ class Triggers:
         self._calls = calls
         self._waited: OrderedDict[ClientOrderId, VenueOrderId] = OrderedDict()
 
-    async def submit(self, order: NewOrder) -> tuple[Evidence, Reports]:
+    async def submit(self, order: NewOrder, last_look: LastLook) -> tuple[Evidence, Reports]:
         """Leave an order waiting; raises like any command."""
-        evidence, reports = await self._calls.command(codec.ALGO_SUBMIT, requests.algo(order), Purpose.OPENING)
+        body = requests.algo(order)
+        evidence, reports = await self._calls.command(codec.ALGO_SUBMIT, body, Purpose.OPENING, last_look)
         for report in reports:
             if isinstance(report, Ack):
                 self._remember(order.client_order_id, report.venue_order_id)

@@ -42,10 +42,12 @@ from oms.venue import (
     Answer,
     Capabilities,
     Evidence,
+    LastLook,
     NewOrder,
     NoAnswerError,
     NotOfferedError,
     OrderRef,
+    nothing_holds,
 )
 
 CAPABILITIES: Final = Capabilities(
@@ -151,14 +153,14 @@ class BitmartSpot:
 
     # -------------------------------------------------------------------------------------------- commands
 
-    async def submit(self, order: NewOrder) -> Answer:
+    async def submit(self, order: NewOrder, *, last_look: LastLook = nothing_holds) -> Answer:
         if order.trigger is not None:
-            evidence, reports = await self._triggers.submit(order)
+            evidence, reports = await self._triggers.submit(order, last_look)
         elif self._options.submit_window_ms is not None:
-            evidence, reports = await self._batches.submit_one(order)
+            evidence, reports = await self._batches.submit_one(order, last_look)
         else:
             body = requests.submit(order, self._options.self_trade)
-            evidence, reports = await self._calls.command(codec.SUBMIT_ORDER, body, Purpose.OPENING)
+            evidence, reports = await self._calls.command(codec.SUBMIT_ORDER, body, Purpose.OPENING, last_look)
         return Answer(reports=named(reports, order.client_order_id, None), evidence=evidence)
 
     async def submit_many(self, orders: Sequence[NewOrder]) -> Answer:
@@ -345,7 +347,7 @@ class BitmartSpot:
         nothing = Evidence(channel="spot has no ledger")
         return Answer(reports=(), evidence=nothing, source=Provenance.POLL)
 
-    async def amend(self, change: Amendment) -> Answer:
+    async def amend(self, change: Amendment, *, last_look: LastLook = nothing_holds) -> Answer:  # noqa: ARG002
         raise NotOfferedError(f"{change.order.client_order_id}: spot orders cannot be changed")
 
     async def set_leverage(self, symbol: Symbol, leverage: Decimal, margin_mode: MarginMode) -> Answer:
