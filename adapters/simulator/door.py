@@ -11,8 +11,8 @@ from adapters.simulator.exchange.futures.contracts import Status
 from adapters.simulator.simulator import Simulator
 from adapters.simulator.truth import futures_truth, spot_truth
 from adapters.simulator.wire.gateway import Reply
-from adapters.simulator.wire.house import Schedule
-from adapters.simulator.wire.keys import Credentials
+from adapters.simulator.wire.house import Schedule, Settings
+from adapters.simulator.wire.keys import TRADER, Credentials, KeyState, Permission
 from oms.values import plain
 
 JSON: Final[Mapping[str, str]] = {"Content-Type": "application/json"}
@@ -27,6 +27,15 @@ class _NewAccount(Struct, forbid_unknown_fields=True):
     memo: str
     spot: dict[str, Decimal] = {}
     futures: dict[str, Decimal] = {}
+    permissions: frozenset[Permission] = TRADER
+    ips: frozenset[str] = frozenset()
+
+
+class _KeyChange(Struct, forbid_unknown_fields=True):
+    key: str
+    permissions: frozenset[Permission] | None = None
+    ips: frozenset[str] | None = None
+    state: KeyState | None = None
 
 
 class _NewRates(Struct, forbid_unknown_fields=True):
@@ -61,11 +70,14 @@ class Door:
         self._handlers: Mapping[tuple[str, str], Callable[[bytes, int], object]] = {
             ("GET", "/sim/truth"): self._truth,
             ("POST", "/sim/accounts"): self._open_account,
+            ("POST", "/sim/keys"): self._change_key,
             ("GET", "/sim/faults"): self._faults,
             ("POST", "/sim/faults"): self._set_faults,
             ("POST", "/sim/market"): self._move,
             ("POST", "/sim/clock"): self._set_clock,
             ("POST", "/sim/contract"): self._set_status,
+            ("GET", "/sim/settings"): self._settings,
+            ("POST", "/sim/settings"): self._change_settings,
             ("GET", "/sim/schedule"): self._schedule,
             ("POST", "/sim/schedule"): self._set_schedule,
         }
@@ -93,9 +105,37 @@ class Door:
 
     def _open_account(self, body: bytes, _now_ms: int) -> object:
         asked = _read(body, _NewAccount)
-        credentials = Credentials(account=asked.name, key=asked.key, secret=asked.secret, memo=asked.memo)
+        credentials = Credentials(
+            account=asked.name,
+            key=asked.key,
+            secret=asked.secret,
+            memo=asked.memo,
+            permissions=asked.permissions,
+            ips=asked.ips,
+        )
         self._simulator.open_account(credentials, asked.spot, asked.futures)
         return {"name": asked.name, "key": asked.key, "secret": asked.secret, "memo": asked.memo}
+
+    def _change_key(self, body: bytes, _now_ms: int) -> object:
+        """Change what a key may do, from where, and whether it is taken at all; what is not named stays."""
+        asked = _read(body, _KeyChange)
+        now = self._simulator.change_key(asked.key, permissions=asked.permissions, ips=asked.ips, state=asked.state)
+        return {"key": now.key, "permissions": sorted(now.permissions), "ips": sorted(now.ips), "state": now.state}
+
+    def _settings(self, _body: bytes, _now_ms: int) -> object:
+        return self._simulator.settings
+
+    def _change_settings(self, body: bytes, _now_ms: int) -> object:
+        """Turn the wire's knobs that are named; the others stay."""
+        asked = _read(body, dict[str, object])
+        settings = self._simulator.settings
+        try:
+            turned = msgspec.convert({**msgspec.to_builtins(settings), **asked}, Settings)
+        except msgspec.ValidationError as error:
+            raise _ForbiddenError(str(error)) from error
+        for name in asked:
+            setattr(settings, name, getattr(turned, name))
+        return settings
 
     def _faults(self, _body: bytes, _now_ms: int) -> object:
         return {"faults": self._simulator.faults.overview()}

@@ -22,7 +22,7 @@ from adapters.simulator.spot import MARKETS, SpotHost
 from adapters.simulator.wire.codes import WireError
 from adapters.simulator.wire.gateway import Reply, Request
 from adapters.simulator.wire.house import House, Settings
-from adapters.simulator.wire.keys import Credentials, Keys, demo_credentials
+from adapters.simulator.wire.keys import Credentials, Keys, KeyState, Permission, demo_credentials
 
 MAIN: Final = "main"
 MAIN_FUNDS: Final[Mapping[str, Decimal]] = {
@@ -198,6 +198,19 @@ class Simulator:
         """Show every client a clock that is off by so much."""
         self._offset_ms = offset_ms
 
+    def change_key(
+        self,
+        key: str,
+        *,
+        permissions: frozenset[Permission] | None = None,
+        ips: frozenset[str] | None = None,
+        state: KeyState | None = None,
+    ) -> Credentials:
+        """Change what a key is good for; None leaves it. Raises ValueError for a key nobody has."""
+        changed = self.keys.change(key, permissions=permissions, ips=ips, state=state)
+        self.credentials = [changed if one.key == key else one for one in self.credentials]
+        return changed
+
     def set_faults(self, *, seed: int, rates: Mapping[str, float]) -> None:
         """Set the rates of all faults (what is not named stops) and end those that last.
 
@@ -270,6 +283,8 @@ class Simulator:
             return host.refuse(WireError(30013))
         if fires("html_answer"):
             return _page(403, 1010)
+        if fires("lying_page"):
+            return Reply(200, {"Content-Type": "application/json"}, HTML % 1010)
         return None
 
     @staticmethod
@@ -285,6 +300,8 @@ class Simulator:
             return self._broken(host)
         if fires("truncated_answer"):
             return Reply(reply.status, reply.headers, reply.body[: len(reply.body) // 2])
+        if fires("plain_answer"):
+            return Reply(reply.status, {**reply.headers, "Content-Type": "text/plain;charset=UTF-8"}, reply.body)
         return reply
 
     def _broken(self, host: Host) -> Reply:

@@ -2,8 +2,10 @@
 
 import asyncio
 import io
+import json
 import sys
 import threading  # noqa: TID251  # the exchange is another program in life, and another thread here
+import urllib.request
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -71,6 +73,18 @@ def ask(oms: Oms, exchange: Urls, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     return run
 
 
+def turn(exchange: Urls, what: str, **fields: object) -> None:
+    """Meddle at the simulator's own door."""
+    door = urllib.request.Request(f"{exchange.sim_url}/sim/{what}", data=json.dumps(fields).encode())
+    with urllib.request.urlopen(door, timeout=10) as answer:
+        assert answer.status == 200
+
+
+def truth(exchange: Urls) -> Any:
+    with urllib.request.urlopen(f"{exchange.sim_url}/sim/truth", timeout=10) as answer:
+        return json.load(answer)["accounts"][exchange.accounts[0].name]
+
+
 def test_an_account_is_connected_listed_and_forgotten(ask: Oms, exchange: Urls, home: Path) -> None:
     (login,) = exchange.accounts
     lines = (login.key, login.secret, login.memo)
@@ -99,17 +113,68 @@ def test_s58_a_wrong_secret_a_wrong_memo_and_a_wrong_key_keep_nothing(ask: Oms, 
     assert not (home / "vault").exists()
 
 
-def test_a_key_that_may_withdraw_is_refused_unless_forced(
-    ask: Oms, exchange: Urls, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async def checked(*_: object) -> Any:
-        return type("Report", (), dict.fromkeys(connecting.PERMISSIONS, "yes"))
+TRADES = {"spot_read": "yes", "spot_trade": "yes", "futures_read": "yes", "futures_trade": "yes", "withdraw": "no"}
 
-    monkeypatch.setattr(connecting, "_checked", checked)
-    done = ask(("k", "s", "m"), "connect", "bitmart")
+
+@pytest.mark.parametrize("code", [30012, 30019])
+@pytest.mark.parametrize(
+    ("permissions", "may"),
+    [
+        (["read"], TRADES | {"spot_trade": "no", "futures_trade": "no"}),
+        (["read", "spot_trade"], TRADES | {"futures_trade": "no"}),
+        (["read", "futures_trade"], TRADES | {"spot_trade": "no"}),
+        (["read", "spot_trade", "futures_trade"], TRADES),
+    ],
+)
+def test_s58_what_the_venue_lets_a_key_do_is_reported_and_kept(
+    ask: Oms, exchange: Urls, permissions: list[str], may: dict[str, str], code: int
+) -> None:
+    (login,) = exchange.accounts
+    turn(exchange, "settings", forbidden_code=code)
+    turn(exchange, "keys", key=login.key, permissions=permissions)
+    done = ask((login.key, login.secret, login.memo), "connect", "bitmart")
+    assert (done.code, done.json["may"]) == (0, may)
+    assert ("orders will be refused" in done.err) is ("no" in {may["spot_trade"], may["futures_trade"]})
+    (listed,) = ask((), "connect", "--list").json
+    assert listed["may"] == may
+    assert truth(exchange)["spot"]["orders"] == truth(exchange)["futures"]["orders"] == []  # asking changed nothing
+
+
+def test_s58_a_key_that_may_withdraw_is_refused_unless_forced(ask: Oms, exchange: Urls) -> None:
+    (login,) = exchange.accounts
+    lines = (login.key, login.secret, login.memo)
+    turn(exchange, "keys", key=login.key, permissions=["read", "spot_trade", "futures_trade", "withdraw"])
+    done = ask(lines, "connect", "bitmart")
     assert (done.code, done.error["code"]) == (1, "may_withdraw")
     assert ask((), "connect", "--list").json == []
-    assert ask(("k", "s", "m"), "connect", "bitmart", "--force").json["may"]["withdraw"] == "yes"
+    forced = ask(lines, "connect", "bitmart", "--force")
+    assert (forced.code, forced.json["may"]) == (0, TRADES | {"withdraw": "yes"})
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"ips": ["203.0.113.7"]}, "key_forbidden"),
+        ({"state": "frozen"}, "unknown_key"),
+        ({"state": "expired"}, "unknown_key"),
+    ],
+)
+def test_s58_a_key_from_the_wrong_address_or_past_its_life_is_not_kept(
+    ask: Oms, exchange: Urls, home: Path, change: dict[str, object], code: str
+) -> None:
+    (login,) = exchange.accounts
+    turn(exchange, "keys", key=login.key, **change)
+    done = ask((login.key, login.secret, login.memo), "connect", "bitmart")
+    assert (done.code, done.error["code"]) == (1, code)
+    assert not (home / "vault").exists()
+
+
+def test_a_permission_that_cannot_be_asked_for_is_unknown(ask: Oms, exchange: Urls) -> None:
+    (login,) = exchange.accounts
+    retired = {"/account/v1/withdraw/apply": "404", "/contract/private/modify-limit-order": "30031"}
+    turn(exchange, "settings", retired=retired)
+    done = ask((login.key, login.secret, login.memo), "connect", "bitmart")
+    assert (done.code, done.json["may"]) == (0, TRADES | {"withdraw": "unknown", "futures_trade": "unknown"})
 
 
 def test_without_a_passphrase_nothing_is_kept_and_nothing_trades(

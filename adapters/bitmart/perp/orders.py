@@ -12,6 +12,7 @@ import msgspec
 
 from adapters.bitmart.answers import Reading, Reports, bisected, joined, key, readable, refused, same, whole
 from adapters.bitmart.perp import codec, queries
+from adapters.bitmart.perp.endings import Endings
 from adapters.bitmart.perp.names import KINDS, Kind, Name, Names
 from adapters.bitmart.perp.translate import PLAN
 from adapters.bitmart.refusals import ORDER_NOT_FOUND
@@ -33,8 +34,9 @@ Ask = Callable[[Symbol | None], Awaitable[tuple[Reports, Evidence]]]
 class Orders:
     """The queries about orders and trades of one account."""
 
-    def __init__(self, rest: Rest, reading: Reading, names: Names) -> None:
+    def __init__(self, rest: Rest, reading: Reading, names: Names, endings: Endings) -> None:
         self._rest = rest
+        self._endings = endings
         self._reading = reading
         self._names = names
         self._unanswered: dict[ClientOrderId, tuple[Symbol, int]] = {}  # bounded by the rate of submits
@@ -403,6 +405,7 @@ class Orders:
                 return report
 
     async def _owned_order(self, report: OrderReport) -> OrderReport:
+        report = await self._endings.told(report)
         venue_order_id = report.venue_order_id
         if report.triggered_by is not None and venue_order_id is not None:
             name = await self._sent_by(report, report.triggered_by, venue_order_id)

@@ -15,12 +15,13 @@ from adapters.bitmart.limits import FUTURES_RATES, SPOT_RATES, Purpose
 from adapters.bitmart.perp import codec, queries, requests
 from adapters.bitmart.perp import messages as wire
 from adapters.bitmart.perp.dialect import PERP
+from adapters.bitmart.perp.endings import Endings, ended
 from adapters.bitmart.perp.mode import AccountMode
 from adapters.bitmart.perp.names import Kind, Name, Names
 from adapters.bitmart.perp.orders import Orders
 from adapters.bitmart.refusals import ORDER_CLOSED, ORDER_NOT_FOUND
 from adapters.bitmart.rest import Rest, ServerClock
-from adapters.bitmart.scalars import Wire, millis, required
+from adapters.bitmart.scalars import required
 from adapters.bitmart.sign import Credentials
 from adapters.bitmart.stream import VenueStream
 from oms.errors import CommandRefusedError
@@ -119,19 +120,6 @@ class Endpoints(Struct, frozen=True):
     time: str = "https://api-cloud.bitmart.com"
 
 
-class Delisting(Struct):
-    """When a contract of the catalogue goes, in seconds; 0 for those that stay."""
-
-    symbol: str
-    delist_time: Wire = None
-
-
-class Delistings(Struct):
-    """`data` of `details`, for what `InstrumentReport` does not say."""
-
-    symbols: list[Delisting]
-
-
 class BitmartPerp:
     """One BitMart account's linear perpetuals. Commands are sent once and never repeated; what proves nothing is
     NoAnswerError. An order that the venue has no words for is refused here, and nothing leaves.
@@ -167,7 +155,7 @@ class BitmartPerp:
         self._mode = AccountMode(self._rest, clock)
         self._reading = Reading(self._rest, self._read, CAPABILITY_OF)
         self._names = Names()
-        self._orders = Orders(self._rest, self._reading, self._names)
+        self._orders = Orders(self._rest, self._reading, self._names, Endings(self._rest))
         self._catalogue: tuple[Symbol, ...] = ()
         self._stream = VenueStream(
             PERP,
@@ -391,7 +379,7 @@ class BitmartPerp:
             for report in self._reading.listed(codec.DETAILS, evidence)
             if isinstance(report, InstrumentReport) and not report.inverse and report.settle == report.quote == QUOTE
         ]
-        gone = self._gone(evidence)
+        gone = ended(evidence, self._rest.server_clock.now_ms())
         found = [
             msgspec.structs.replace(market, tradable=market.tradable and market.venue_symbol not in gone)
             for market in markets
@@ -400,22 +388,6 @@ class BitmartPerp:
         first = next((market for market in found if market.tradable), None)
         maker, taker = (MAKER_FEE, TAKER_FEE) if first is None else await self._fees(first.venue_symbol)
         return tuple(_instrument(market, maker, taker) for market in found)
-
-    def _gone(self, catalogue: Evidence) -> frozenset[str]:
-        """Return the contracts whose end has come, by the venue's names."""
-        listed = payload(Delistings, catalogue.response, catalogue.status)
-        if isinstance(listed, Refusal):
-            raise NoAnswerError(f"{catalogue.channel}: {listed.text}", catalogue)
-        now_s = self._rest.server_clock.now_ms() // 1000
-        gone = set()
-        for row in listed.symbols:
-            try:
-                ends_s = millis(row.delist_time)  # an instant like any other, but in seconds
-            except ValueError:
-                ends_s = 0  # not to be read: not to be traded
-            if ends_s is not None and ends_s <= now_s:
-                gone.add(row.symbol)
-        return frozenset(gone)
 
     async def _fees(self, venue_symbol: str) -> tuple[Decimal, Decimal]:
         asked = await self._rest.keyed(codec.TRADE_FEE_RATE, {"symbol": venue_symbol})

@@ -10,12 +10,14 @@ import msgspec
 from msgspec import Struct
 
 from adapters.simulator.wire.codes import WireError
-from adapters.simulator.wire.house import House
+from adapters.simulator.wire.house import House, Retired
 from adapters.simulator.wire.keys import (
     FAST_CLOCK_MS,
     STALE_MS,
     WINDOW_DEFAULT_MS,
     Credentials,
+    KeyState,
+    Permission,
     signed_by,
 )
 from adapters.simulator.wire.limits import Limit, Limiter
@@ -60,12 +62,15 @@ class Call(Struct, frozen=True, kw_only=True):
 
 
 class Endpoint(Struct, frozen=True):
-    """One path: what it takes to call it and who answers. `windowed`: its body may carry a recvWindow."""
+    """One path: what it takes to call it and who answers. `windowed`: its body may carry a recvWindow. `permission`:
+    what the key must have been made for.
+    """
 
     level: Level
     limit: Limit
     handler: Callable[[Call], object]
     windowed: bool = False
+    permission: Permission = Permission.READ
 
 
 Endpoints = Mapping[str, Mapping[str, Endpoint]]  # path -> method -> endpoint
@@ -96,7 +101,10 @@ class Gateway:
         counted: Mapping[str, str] = NO_HEADERS
         try:
             path, query, endpoint = self._route(request)
-            credentials = self._identify(endpoint, lower)
+            retired = self._house.settings.retired.get(path)
+            if retired is not None:
+                return self._gone(retired)
+            credentials = self._identify(endpoint, lower, request.ip)
             if self._house.settings.rate_limits:
                 caller = _caller(endpoint, credentials, request.ip)
                 counted = self._limiter.count(f"{request.method} {path}", caller, endpoint.limit, now_ms)
@@ -118,6 +126,17 @@ class Gateway:
             envelope["data"] = {}
         return _reply(error.status, counted, envelope)
 
+    def _gone(self, how: Retired) -> Reply:
+        """Answer for an endpoint that has been switched off."""
+        match how:
+            case Retired.CODE:
+                return self.refuse(WireError(30031))
+            case Retired.BARE:
+                return Reply(404, {"Content-Type": "text/plain;charset=UTF-8"}, b"404 page not found")
+            case Retired.SUCCESS:
+                down = {"errno": "OK", "message": "This service is down", "code": 1000, "trace": "", "data": {}}
+                return _reply(200, NO_HEADERS, down)
+
     # -------------------------------------------------------------------------------------------- the gateway
 
     def _route(self, request: Request) -> tuple[str, Mapping[str, str], Endpoint]:
@@ -134,7 +153,7 @@ class Gateway:
             raise WireError(self._spelling.wrong_method)
         return parts.path, query, endpoint
 
-    def _identify(self, endpoint: Endpoint, headers: Mapping[str, str]) -> Credentials | None:
+    def _identify(self, endpoint: Endpoint, headers: Mapping[str, str], ip: str) -> Credentials | None:
         if endpoint.level is Level.NONE:
             return None
         key = headers.get("x-bm-key", "")
@@ -143,6 +162,10 @@ class Gateway:
         credentials = self._house.keys.find(key)
         if credentials is None:
             raise WireError(30002)
+        if credentials.state is not KeyState.ACTIVE:
+            raise WireError(30003 if credentials.state is KeyState.FROZEN else 30011)
+        if not credentials.usable_from(ip):
+            raise WireError(30010)
         return credentials
 
     def _body(
@@ -165,6 +188,8 @@ class Gateway:
             raise WireError(30005)
         if not headers.get("content-type", "").startswith("application/json"):
             raise WireError(self._spelling.wrong_media)
+        if not credentials.may(endpoint.permission):  # after the signature: whoever cannot sign learns nothing more
+            raise WireError(self._house.settings.forbidden_code)
         fields = _json_object(body)
         if endpoint.windowed:
             _check_window(fields, int(timestamp), now_ms)

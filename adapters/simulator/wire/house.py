@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 from decimal import Decimal
-from typing import Final
+from enum import StrEnum
+from typing import Final, Literal
 
 from msgspec import Struct, field
 
@@ -37,7 +38,15 @@ class Schedule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         return _passed(self.dark_ms, now_ms)
 
 
-class Settings(Struct):
+class Retired(StrEnum):
+    """How an endpoint that was switched off answers (PROTOCOL 4.1, 4.3, 9.10, 9.51)."""
+
+    CODE = "30031"  # HTTP 200 and that code
+    BARE = "404"  # no JSON at all
+    SUCCESS = "1000"  # as if all were well, with nothing in it
+
+
+class Settings(Struct, forbid_unknown_fields=True):
     """The wire's knobs; may be turned at any time. Defaults are what BitMart documents, or what was measured."""
 
     rate_limits: bool = True
@@ -49,6 +58,8 @@ class Settings(Struct):
     gather_ms: tuple[int, int] = (0, 0)  # a push waits so long for more of its topic (PROTOCOL 9.34)
     strict_streams: bool = False  # futures streams enforce the idle rules that were measured not to be (PROTOCOL 3.5)
     book_interval_ms: int | None = None  # of futures books; None: as the topic says. The wind-down's were 1000 apart
+    forbidden_code: Literal[30012, 30019] = 30012  # what a missing permission is told by; 30019 comes with HTTP 200
+    retired: dict[str, Retired] = {}  # path -> how it answers; of either host
     schedule: Schedule = field(default_factory=Schedule)
 
 

@@ -6,6 +6,7 @@ from typing import Final
 from adapters.simulator.exchange.algo import Algo
 from adapters.simulator.wire.algo import AlgoOrders
 from adapters.simulator.wire.gateway import Call, Endpoint, Endpoints, Gateway, Level, Spelling
+from adapters.simulator.wire.keys import Permission
 from adapters.simulator.wire.limits import Limit
 from adapters.simulator.wire.public import Public
 from adapters.simulator.wire.queries import Queries
@@ -30,10 +31,14 @@ def _endpoints(public: Public, trading: Trading, queries: Queries, algo: AlgoOrd
     def keyed(calls: int, handler: Callable[[Call], object]) -> Mapping[str, Endpoint]:
         return {"GET": Endpoint(Level.KEYED, Limit(calls, 2, "key"), handler)}
 
-    def signed(
-        calls: int, seconds: int, handler: Callable[[Call], object], *, windowed: bool = True, target: str = "uid"
+    def asked(calls: int, handler: Callable[[Call], object]) -> Mapping[str, Endpoint]:
+        return {"POST": Endpoint(Level.SIGNED, Limit(calls, 2, "key"), handler, windowed=True)}
+
+    def done(
+        calls: int, seconds: int, handler: Callable[[Call], object], *, windowed: bool = True
     ) -> Mapping[str, Endpoint]:
-        return {"POST": Endpoint(Level.SIGNED, Limit(calls, seconds, target), handler, windowed)}
+        limit = Limit(calls, seconds, "uid")
+        return {"POST": Endpoint(Level.SIGNED, limit, handler, windowed, Permission.SPOT_TRADE)}
 
     return {
         "/system/time": open_to_all(10, 1, public.time),
@@ -47,24 +52,27 @@ def _endpoints(public: Public, trading: Trading, queries: Queries, algo: AlgoOrd
         "/spot/quotation/v3/klines": open_to_all(10, 2, public.klines),
         "/spot/quotation/v3/books": open_to_all(15, 2, public.books),
         "/spot/quotation/v3/trades": open_to_all(15, 2, public.trades),
-        "/spot/v2/submit_order": signed(40, 2, trading.submit, windowed=False),
-        "/spot/v4/batch_orders": signed(40, 2, trading.batch),
-        "/spot/v3/cancel_order": signed(40, 2, trading.cancel, windowed=False),
-        "/spot/v4/cancel_orders": signed(40, 2, trading.cancel_many),
-        "/spot/v4/cancel_all": signed(1, 3, trading.cancel_all),
-        "/spot/v4/query/order": signed(50, 2, queries.order, target="key"),
-        "/spot/v4/query/client-order": signed(50, 2, queries.client_order, target="key"),
-        "/spot/v4/query/open-orders": signed(12, 2, queries.open_orders, target="key"),
-        "/spot/v4/query/history-orders": signed(12, 2, queries.history_orders, target="key"),
-        "/spot/v4/query/trades": signed(12, 2, queries.trades, target="key"),
-        "/spot/v4/query/order-trades": signed(12, 2, queries.order_trades, target="key"),
-        "/spot/v4/algo/submit_order": signed(10, 2, algo.submit),
-        "/spot/v4/algo/cancel_order": signed(10, 2, algo.cancel),
-        "/spot/v4/algo/cancel_all": signed(5, 2, algo.cancel_all),
-        "/spot/v4/query/algo/order": signed(40, 2, algo.order, target="key"),
-        "/spot/v4/query/algo/client-order": signed(40, 2, algo.client_order, target="key"),
-        "/spot/v4/query/algo/open-orders": signed(20, 2, algo.open_orders, target="key"),
-        "/spot/v4/query/algo/history-orders": signed(20, 2, algo.history_orders, target="key"),
+        "/spot/v2/submit_order": done(40, 2, trading.submit, windowed=False),
+        "/spot/v4/batch_orders": done(40, 2, trading.batch),
+        "/spot/v3/cancel_order": done(40, 2, trading.cancel, windowed=False),
+        "/spot/v4/cancel_orders": done(40, 2, trading.cancel_many),
+        "/spot/v4/cancel_all": done(1, 3, trading.cancel_all),
+        "/spot/v4/query/order": asked(50, queries.order),
+        "/spot/v4/query/client-order": asked(50, queries.client_order),
+        "/spot/v4/query/open-orders": asked(12, queries.open_orders),
+        "/spot/v4/query/history-orders": asked(12, queries.history_orders),
+        "/spot/v4/query/trades": asked(12, queries.trades),
+        "/spot/v4/query/order-trades": asked(12, queries.order_trades),
+        "/spot/v4/algo/submit_order": done(10, 2, algo.submit),
+        "/spot/v4/algo/cancel_order": done(10, 2, algo.cancel),
+        "/spot/v4/algo/cancel_all": done(5, 2, algo.cancel_all),
+        "/spot/v4/query/algo/order": asked(40, algo.order),
+        "/spot/v4/query/algo/client-order": asked(40, algo.client_order),
+        "/spot/v4/query/algo/open-orders": asked(20, algo.open_orders),
+        "/spot/v4/query/algo/history-orders": asked(20, algo.history_orders),
+        "/account/v1/withdraw/apply": {
+            "POST": Endpoint(Level.SIGNED, Limit(8, 2, "key"), trading.withdraw, permission=Permission.WITHDRAW)
+        },
         "/account/v1/currencies": open_to_all(2, 2, public.account_currencies),
         "/spot/v1/wallet": keyed(12, queries.wallet),
         "/account/v1/wallet": keyed(12, queries.account_wallet),

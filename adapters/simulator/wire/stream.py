@@ -10,7 +10,7 @@ from msgspec import Struct
 from adapters.simulator.wire.feeds import INCREASE, TABLES, Feeds
 from adapters.simulator.wire.frames import error_frame, event_frame, novel_frame, spoiled_frame
 from adapters.simulator.wire.gateway import TIMESTAMP
-from adapters.simulator.wire.keys import STALE_MS, Keys, signed_by
+from adapters.simulator.wire.keys import STALE_MS, Keys, KeyState, signed_by
 from adapters.simulator.wire.line import OUTBOX_MAX, Frame
 
 LOGIN_PAYLOAD: Final = b"bitmart.WebSocket"
@@ -125,6 +125,8 @@ class SpotStream:
         credentials = self._keys.find(key)
         if credentials is None:
             return 91002
+        if credentials.state is not KeyState.ACTIVE:
+            return 91003 if credentials.state is KeyState.FROZEN else 91004
         if not TIMESTAMP.fullmatch(timestamp):
             return 91023
         if abs(now_ms - int(timestamp)) > STALE_MS:

@@ -42,6 +42,8 @@ REQUEST_FAULTS = [
     ("rate_limited",      {30013},                      False),
     ("html_answer",       {403},                        False),
     ("truncated_answer",  {200},                        True),
+    ("plain_answer",      {1000},                       True),
+    ("lying_page",        {200},                        False),
 ]  # fmt: skip
 
 

@@ -197,3 +197,25 @@ async def test_a_port_that_is_taken_is_an_error_and_leaves_nothing_running() -> 
         with pytest.raises(OSError, match="in use"):
             async with serve(Simulator(), clock=SystemClock(), spawn=spawn, port=port):
                 pass
+
+
+async def test_keys_and_knobs_are_turned_at_the_door_and_what_is_not_named_stays() -> None:
+    async with desk() as one:
+        status, key = await one.sim("keys", key=one.login.key, permissions=["read"], ips=["203.0.113.7"])
+        assert (status, key["permissions"], key["state"]) == (200, ["read"], "active")
+        assert (await one.post("/spot/v4/query/open-orders"))["code"] == 30010
+        await one.sim("keys", key=one.login.key, ips=[])
+        assert (await one.post("/spot/v2/submit_order", **ORDER))["code"] == 30012
+
+        _, knobs = await one.sim("settings", retired={"/spot/v1/wallet": "30031"}, gather_ms=[100, 200])
+        assert (knobs["gather_ms"], knobs["forbidden_code"], knobs["unfilled_memory_ms"]) == (
+            [100, 200],
+            30012,
+            1_200_000,
+        )
+        assert (await one.sim("settings"))[1] == knobs
+        for bad in ({"nonsense": 1}, {"forbidden_code": 1}, {"retired": {"/x": "gone"}}):
+            status, told = await one.sim("settings", **bad)
+            assert status == 400, told
+        assert (await one.sim("keys", key="nobody's"))[0] == 400
+        assert (await one.sim("settings"))[1] == knobs

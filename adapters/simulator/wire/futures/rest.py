@@ -11,6 +11,7 @@ from adapters.simulator.wire.futures.trading import Trading
 from adapters.simulator.wire.futures.venue import Venue
 from adapters.simulator.wire.futures.wallets import Wallets
 from adapters.simulator.wire.gateway import Call, Endpoint, Endpoints, Gateway, Level, Spelling
+from adapters.simulator.wire.keys import Permission
 from adapters.simulator.wire.limits import Limit
 
 SPELLING: Final = Spelling(success="Ok", error_data=False, wrong_method=60030, wrong_media=60031)
@@ -45,9 +46,15 @@ def _keyed(calls: int, handler: Callable[[Call], object]) -> Mapping[str, Endpoi
 
 
 def _signed(
-    calls: int, target: str, handler: Callable[[Call], object], *, windowed: bool = False
+    calls: int,
+    target: str,
+    handler: Callable[[Call], object],
+    *,
+    windowed: bool = False,
+    permission: Permission = Permission.FUTURES_TRADE,
 ) -> Mapping[str, Endpoint]:
-    return {"POST": Endpoint(Level.SIGNED, Limit(calls, 2, target), handler, windowed)}
+    """Take a signed call. That transfers need the permission to trade, and lists of them none, is assumed."""
+    return {"POST": Endpoint(Level.SIGNED, Limit(calls, 2, target), handler, windowed, permission)}
 
 
 def _public(public: Public) -> Endpoints:
@@ -109,7 +116,9 @@ def _orders(venue: Venue) -> Endpoints:
 def _wallets(wallets: Wallets) -> Endpoints:
     return {
         "/account/v1/transfer-contract": _signed(1, "key", wallets.transfer, windowed=True),
-        "/account/v1/transfer-contract-list": _signed(1, "key", wallets.transfers, windowed=True),
+        "/account/v1/transfer-contract-list": _signed(
+            1, "key", wallets.transfers, windowed=True, permission=Permission.READ
+        ),
         f"{SUB_ACCOUNT}/main/v1/sub-to-main": _signed(8, "key", wallets.no_sub_account),
         f"{SUB_ACCOUNT}/main/v1/main-to-sub": _signed(8, "key", wallets.no_sub_account),
         f"{SUB_ACCOUNT}/sub/v1/sub-to-main": _signed(8, "key", wallets.no_sub_account),

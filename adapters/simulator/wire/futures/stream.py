@@ -12,7 +12,7 @@ from adapters.simulator.wire.futures.publisher import ASSET, ORDER, POSITION
 from adapters.simulator.wire.futures.words import COINS
 from adapters.simulator.wire.gateway import TIMESTAMP
 from adapters.simulator.wire.house import House
-from adapters.simulator.wire.keys import STALE_MS, signed_by
+from adapters.simulator.wire.keys import STALE_MS, KeyState, signed_by
 from adapters.simulator.wire.line import OUTBOX_MAX, Frame
 
 LOGIN_PAYLOAD: Final = b"bitmart.WebSocket"
@@ -132,7 +132,8 @@ class FuturesStream:
         credentials = self._house.keys.find(key)
         if credentials is None or not TIMESTAMP.fullmatch(timestamp) or abs(now_ms - int(timestamp)) > STALE_MS:
             return None
-        return credentials.account if signed_by(credentials, timestamp, LOGIN_PAYLOAD, sign) else None
+        right = credentials.state is KeyState.ACTIVE and signed_by(credentials, timestamp, LOGIN_PAYLOAD, sign)
+        return credentials.account if right else None
 
     def _one(self, message: _Message, topic: str, now_ms: int) -> None:
         action = message.action

@@ -125,6 +125,7 @@ class Desk:
     def __init__(self, *, mode: str = "one_way_mode", clock: LoopClock | None = None) -> None:
         self.link = FakeLink()
         self.link.on(codec.GET_POSITION_MODE, ok({"position_mode": mode}))
+        self.link.on(codec.DETAILS, ok({"symbols": []}))
         self.link.on(codec.SUBMIT_ORDER, ok({"order_id": 77, "price": "60000.1"}))
         for path in (codec.OPEN_ORDERS, codec.PLAN_ORDERS, codec.ORDER_HISTORY, codec.TRADES, codec.POSITION_V2):
             self.link.on(path, ok([]))
