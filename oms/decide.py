@@ -20,7 +20,7 @@ from oms.breaks import decisions as disagreements
 from oms.breaks.decisions import DisagreementsReport, ExplainBreak, ResolveBreak
 from oms.breaks.events import BreakKind
 from oms.breaks.state import DEFAULT_POLICY, Policy, blocking
-from oms.errors import InvalidOrderError, UnknownOrderError, UnknownSymbolError
+from oms.errors import CapabilityLostError, InvalidOrderError, UnknownOrderError, UnknownSymbolError
 from oms.instrument import Instrument
 from oms.moves import MOVING, moved
 from oms.order import decisions as orders
@@ -158,12 +158,16 @@ class Decider:
                 state = _order(book, stream, self._amend(command, book.orders.get(stream), book), facts)
             case CancelOrder() as command:
                 stream = order_stream(self.account, command.client_order_id)
-                state = _order(book, stream, orders.cancel(command, book.orders.get(stream)), facts)
+                state = _order(book, stream, self._cancel(command, book.orders.get(stream)), facts)
             case SetLeverage() as command:
                 leg = position_stream(self.account, command.symbol, PositionLeg.NET)
                 instrument = self.instruments.get(command.symbol)
-                state = _leg(book, leg, settings.ask(command, instrument, self.limits.leverage_max), facts)
+                asked = settings.ask(command, instrument, self.limits.leverage_max)
+                self._need("set_leverage", command.symbol)
+                state = _leg(book, leg, asked, facts)
             case SetPositionMode() as command:
+                for symbol in [name for name in self.instruments if purses(name).base is None][:1]:
+                    self._need("set_position_mode", symbol)
                 state = _account(book, modes.ask(command, book.account, _busy(book)), facts)
             case HaltTrading() as command:
                 state = _account(book, accounts.halt(command, book.account), facts)
@@ -174,6 +178,18 @@ class Decider:
             case ResolveBreak() as command:
                 state = _account(book, _resolve(command, book), facts)
         return Decided(facts, state)
+
+    def _need(self, call: str, symbol: Symbol) -> None:
+        """Raises CapabilityLostError: the venue has retired what a command needs (S60)."""
+        can = self.capabilities(symbol)
+        if call in can.lost:
+            raise CapabilityLostError(f"{can.name} has retired {call}")
+
+    def _cancel(self, command: CancelOrder, order: Order | None) -> tuple[OrderEvent, ...]:
+        events = orders.cancel(command, order)
+        if events and order is not None:
+            self._need("cancel_triggers" if order.waits else "cancel", order.request.symbol)
+        return events
 
     def _amend(self, command: AmendOrder, order: Order | None, book: Book) -> tuple[OrderEvent, ...]:
         """Return the events of a change: what the order holds already may be spent on it."""
@@ -187,7 +203,10 @@ class Decider:
             open_orders=facts.open_orders - 1,
             opening=max(EXACT.subtract(facts.opening, own), ZERO),
         )
-        return orders.amend(command, order, facts, self.limits)
+        events = orders.amend(command, order, facts, self.limits)
+        if events:
+            self._need("amend", order.request.symbol)
+        return events
 
     def _facts(self, command: PlaceOrder | OrderRequested, book: Book) -> Facts:
         try:

@@ -85,6 +85,13 @@ class OrderClosedError(CommandRefusedError):
     next_step = "read the order: its final state is in the log"
 
 
+class CapabilityLostError(CommandRefusedError):
+    """The venue has retired the call that the command needs."""
+
+    code = "capability_lost"
+    next_step = "do it at the venue itself; GET /health/ready names what is lost, and it is tried again after a while"
+
+
 class LimitExceededError(CommandRefusedError):
     """A limit of ours forbids the change of an order; the order stays as it was."""
 

@@ -91,6 +91,9 @@ def needs(request: OrderRequested) -> tuple[Purse, Decimal]:
 
 def deny(request: OrderRequested, facts: Facts, limits: Limits) -> Denial | None:
     """Return the first limit that `request` breaks, or None."""
+    call = "submit" if request.trigger is None else "triggers"
+    if call in facts.capabilities.lost:
+        return Denial("capability_lost", f"{facts.capabilities.name} has retired {call}")
     if facts.halted is not None and not request.reduces:
         return Denial("trading_halted", facts.halted)
     may_lose = limits.strategy_loss_max.get(request.strategy)

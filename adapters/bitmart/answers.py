@@ -21,13 +21,16 @@ Bounds = tuple[int, int]
 
 CALLS_MAX: Final = 64  # of one bisection
 GONE: Final = (RETIRED, UNKNOWN_PATH)  # the venue has switched the call off
+GONE_SECONDS: Final = 300.0  # after that long it may be tried again: a page in front of the venue says so too, at times
+NOTHING: Final[frozenset[str]] = frozenset()
 NO_NAMES: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 class Reading:
     """Reads the answers of one host with its codec; `answer` takes path, body and status.
 
-    `lost` says which calls the venue has retired under us (PROTOCOL 9.51), in the words of `names` by path.
+    `lost` says which calls the venue has retired under us (PROTOCOL 9.51), in the words of `names` by path: since their
+    last answer, and for so long as it proves anything.
     """
 
     def __init__(
@@ -36,10 +39,18 @@ class Reading:
         answer: Callable[[str, bytes, int | None], Reports],
         names: Mapping[str, str] = NO_NAMES,
     ) -> None:
-        self.lost: frozenset[str] = frozenset()
+        self._gone: dict[str, float] = {}  # what, since when
         self._rest = rest
         self._answer = answer
         self._names = names
+
+    @property
+    def lost(self) -> frozenset[str]:
+        """What the venue does not offer any more."""
+        if not self._gone:
+            return NOTHING
+        now = self._rest.clock.monotonic()
+        return frozenset(name for name, since in self._gone.items() if now - since < GONE_SECONDS)
 
     def read(self, path: str, evidence: Evidence) -> Reports:
         """Return what an answer says, a refusal too, and learn from it: a stamp that was off, a path that is gone."""
@@ -47,8 +58,11 @@ class Reading:
         found = refusal(reports)
         if found and found.reason == CLOCK:
             self._rest.server_clock.doubt()
-        if found and found.reason in GONE and path in self._names:
-            self.lost |= {self._names[path]}
+        name = self._names.get(path)
+        if name is not None and found and found.reason in GONE:
+            self._gone[name] = self._rest.clock.monotonic()
+        elif name is not None and self._gone:
+            self._gone.pop(name, None)
         return reports
 
     def settled(self, path: str, evidence: Evidence) -> Reports:

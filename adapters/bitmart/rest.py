@@ -51,8 +51,8 @@ class Rest:
     ) -> None:
         self._credentials = credentials
         self._url = url.rstrip("/")
+        self.clock = clock
         self._link = link
-        self._clock = clock
         self.limiter = Limiter(clock, rates)
         self.server_clock = server_clock or ServerClock(self, clock, spawn)
 
@@ -101,13 +101,13 @@ class Rest:
                     raise NoAnswerError(held, Evidence(channel=channel, request=body), sent=False)
                 if headers is None:
                     headers = signed(self._credentials, self.server_clock.now_ms(), body)
-                sent_ns = self._clock.now_ns()
+                sent_ns = self.clock.now_ns()
                 answer = await self._link.call(method, url, headers, b"" if method == "GET" else body, seconds)
         except TurnedAwayError as error:
             unsent = Evidence(channel=channel, request=body)
             raise NoAnswerError(str(error), unsent, sent=False, again_seconds=error.seconds) from error
         except LinkError as error:
-            nothing = Evidence(channel=channel, request=body, sent_ns=sent_ns, received_ns=self._clock.now_ns())
+            nothing = Evidence(channel=channel, request=body, sent_ns=sent_ns, received_ns=self.clock.now_ns())
             raise NoAnswerError(f"{channel}: {error}", nothing, sent=error.sent) from error
         self.limiter.answered(path, answer.status, answer.headers, purpose)
         return self._evidence(channel, body, answer, sent_ns)
@@ -119,7 +119,7 @@ class Rest:
             response=answer.body,
             status=answer.status,
             sent_ns=sent_ns,
-            received_ns=self._clock.now_ns(),
+            received_ns=self.clock.now_ns(),
         )
 
 

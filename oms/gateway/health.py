@@ -21,7 +21,9 @@ async def readiness(
         checks.append(Check(name="log", ok=True))
     except LogUnavailableError as error:
         checks.append(Check(name="log", ok=False, detail=error.cause))
+    engines = list(engines)
     checks.extend(_engine(engine) for engine in engines)
+    checks.extend(_calls(engine) for engine in engines if lost_calls(engine))
     checks.append(await _reads(reads, head, lag_max))
     for name, promise in promises.items():
         broken = promise()
@@ -38,6 +40,20 @@ def _engine(engine: Engine) -> Check:
     if not engine.trading:
         return Check(name=name, ok=False, detail="has not been reconciled with its venue yet")
     return Check(name=name, ok=True)
+
+
+def lost_calls(engine: Engine) -> Mapping[str, frozenset[str]]:
+    """Return what a venue has retired of the calls that we know, by the market's name; nothing lost is left out."""
+    decider = engine.decider
+    kinds = {instrument.wallet: symbol for symbol, instrument in decider.instruments.items()}
+    found = [decider.capabilities(symbol) for symbol in kinds.values()]
+    return {each.name: each.lost for each in found if each.lost}
+
+
+def _calls(engine: Engine) -> Check:
+    """Return what is lost as a remark: what needs it is denied by name, and all the rest keeps its promises."""
+    lost = [f"{name} has retired {', '.join(sorted(calls))}" for name, calls in lost_calls(engine).items()]
+    return Check(name=f"calls of {engine.account}", ok=True, detail="; ".join(lost))
 
 
 async def _reads(reads: Reads, head: int, lag_max: int) -> Check:

@@ -12,6 +12,7 @@ from oms.engine import Engine
 from oms.errors import VenueUnreachableError
 from oms.gateway.auth import Accounts, Caller
 from oms.gateway.bodies import BreakBody, ReconcileBody, checked_text
+from oms.gateway.health import lost_calls
 from oms.gateway.views import AccountBreaks, Comparison, Comparisons, OpenBreak, Would
 from oms.ports import Clock, Ids, NewEvent
 from oms.reconcile import Part
@@ -165,6 +166,9 @@ class VenueMetrics:
         self._oldest = Gauge(
             "oms_break_age_seconds", "How long the oldest break is open", ["account"], registry=registry
         )
+        self._lost = Gauge(
+            "oms_venue_call_lost", "Calls that the venue has retired", ["account", "market", "call"], registry=registry
+        )
         for account, watching in watchers.items():
             watching.survey.on_fill.append(self._heard(account))
 
@@ -173,6 +177,11 @@ class VenueMetrics:
 
     def look(self) -> None:
         """Take the figures of now."""
+        self._lost.clear()
+        for engine in self._engines:
+            for market, calls in lost_calls(engine).items():
+                for call in calls:
+                    self._lost.labels(engine.account, market, call).set(1)
         for account, watching in self._watchers.items():
             failures = {} if watching.standing is None else watching.standing.failures
             for part in Part:

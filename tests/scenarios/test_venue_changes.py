@@ -1,21 +1,13 @@
-"""S46, S60, S61, S62: the venue says something new, takes a call away, winds down, or ends a market."""
+"""S46, S61, S62: the venue says something new, winds down, or ends a market."""
 
 import asyncio
 from decimal import Decimal
 
-from adapters.bitmart.spot import codec as spot
 from adapters.simulator.exchange.futures.contracts import Status
 from adapters.simulator.wire.house import Schedule
 from oms.order.state import Life
-from oms.ports import LinkAnswer
 from oms.values import Origin
 from tests.scenarios.house import PERPETUAL, SPOT, House, tell
-
-RETIRED = LinkAnswer(
-    status=200,
-    headers={"content-type": "application/json"},
-    body=b'{"code":30031,"message":"This service has been retired","trace":"t","data":{}}',
-)
 
 
 def test_s46_words_that_nobody_has_heard_of_stop_neither_the_stream_nor_the_orders() -> None:
@@ -39,27 +31,6 @@ def test_s46_words_that_nobody_has_heard_of_stop_neither_the_stream_nor_the_orde
         assert not house.order("after").flagged
         await house.until(lambda: set(house.breaks()) == {f"order:{name}" for name in names}, seconds=60)
         assert house.position(SPOT).quantity == Decimal("0.06")
-
-    tell(story)
-
-
-def test_s60_a_call_that_the_venue_retired_is_a_certain_refusal_and_the_rest_goes_on() -> None:
-    async def story(house: House) -> None:
-        await house.start()
-        await house.place("c1", "buy", "0.01", "50000")
-        await house.until(lambda: house.life("c1") is Life.WORKING)
-        house.network.answers[spot.SUBMIT_ORDER] = RETIRED
-        await house.place("c2", "buy", "0.01", "50000")
-        await house.until(lambda: house.life("c2") is Life.REJECTED)
-        await house.cancel("c1")  # cancels, queries, fills and the other market go on
-        await house.until(lambda: house.life("c1") is Life.CANCELED)
-        house.stranger("sell", "1", "50000", symbol=PERPETUAL)
-        await house.place("p1", "buy", "1", "50000", symbol=PERPETUAL)
-        await house.until(lambda: house.life("p1") is Life.FILLED)
-        assert house.oms.watcher.broken() is None
-        await house.rests()
-        assert house.told("c2")[-1] == "venue-refused"
-        assert len([each for each in house.network.submits() if each.body["client_order_id"] == "c2"]) == 1
 
     tell(story)
 

@@ -137,9 +137,11 @@ class BitmartSpot:
         return CAPABILITIES.name
 
     def capabilities(self, symbol: Symbol) -> Capabilities:  # noqa: ARG002  # every spot market can do the same
-        window_ms = self._options.submit_window_ms
+        window_ms, lost = self._options.submit_window_ms, self._calls.lost
         validity = CAPABILITIES.submit_validity if window_ms is None else window_ms / 1000
-        return msgspec.structs.replace(CAPABILITIES, submit_validity=validity, lost=self._calls.lost)
+        if window_ms is not None and "submit_many" in lost:
+            lost |= {"submit"}  # each order goes as a batch of one
+        return msgspec.structs.replace(CAPABILITIES, submit_validity=validity, lost=lost)
 
     @property
     def server_clock(self) -> ServerClock:
