@@ -11,7 +11,7 @@ from msgspec import Struct
 from adapters.bitmart import check
 from adapters.bitmart import decode as bitmart
 from adapters.bitmart import history as past
-from adapters.bitmart.market_data.both import BitmartCandles
+from adapters.bitmart.market_data.both import BitmartMarkets, Hosts
 from adapters.bitmart.sign import Credentials
 from adapters.bitmart.spot import venue as spot
 from adapters.bitmart.spot.requests import SelfTrade
@@ -89,8 +89,12 @@ async def _connected(
 ) -> AsyncIterator[Mapping[AccountId, Connected]]:
     """Reach each account at those addresses while the context lasts; one memory of the markets serves them all."""
     link = AiohttpLink()
-    hosts = (endpoints.spot, endpoints.futures) if isinstance(endpoints, Endpoints) else (endpoints.rest, None)
-    markets = BitmartCandles(*hosts, link=link, clock=world.clock, spawn=world.spawn)
+    match endpoints:
+        case Endpoints(spot=rest, spot_ws=ws, futures=futures, futures_ws=futures_ws):
+            hosts = Hosts(spot=rest, spot_ws=ws, futures=futures, futures_ws=futures_ws)
+        case spot.Endpoints(rest=rest, ws=ws):
+            hosts = Hosts(spot=rest, spot_ws=ws)
+    markets = BitmartMarkets(hosts, link=link, clock=world.clock, ids=world.ids, spawn=world.spawn)
     connected = {account: _bitmart(credentials, endpoints, world, chosen) for account, credentials in accounts.items()}
     try:
         yield {account: Connected(venue, markets) for account, venue in connected.items()}

@@ -51,6 +51,7 @@ from oms.gateway.views import (
     PositionView,
     Timeline,
 )
+from oms.market_data import Kind
 from oms.ports import Clock, Ids
 from oms.runtime import SystemClock, TimeOrderedIds
 from oms.venue import Protection, Trigger
@@ -377,6 +378,8 @@ class Client:
     ) -> AsyncGenerator[Frame, None]:
         """Yield every event after position `since` (None: from now on), in order, none skipped, none twice.
 
+        Of `channels` of a market (``book:BTC/USDT``) the frames stand between them: the newest of each state.
+
         A connection that breaks is made again and goes on behind the last event.
 
         Raises:
@@ -388,6 +391,9 @@ class Client:
             async with aclosing(self._connected(position, channels)) as frames:
                 async for frame in frames:
                     failures, down_since = 0, self._clock.monotonic()
+                    if frame.type in _MARKETS:
+                        yield frame  # its position is none to resume from: events go their own way
+                        continue
                     event = frame.type not in _WORDS
                     if event and position is not None and frame.position <= position:
                         raise UnexpectedAnswerError(f"position {frame.position} came again after {position}")
@@ -472,6 +478,7 @@ class Client:
         return self._session
 
 
+_MARKETS: Final = frozenset(Kind)
 _WORDS: Final = frozenset({"subscribed", "heartbeat", "reply"})
 _SUCCESS: Final = frozenset({200, 202})
 _UNAVAILABLE: Final = 503

@@ -10,7 +10,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, get_origin
 
 import msgspec
 from msgspec import Meta, Struct, field
@@ -102,6 +102,14 @@ class DeadMan(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     seconds: Annotated[int, Meta(ge=0, le=3_600)] = 0
 
 
+class MarketDataSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`follow` names the markets whose book, ticker and trades are followed from the start; others are while somebody
+    subscribes to them.
+    """
+
+    follow: tuple[str, ...] = ()
+
+
 class Start(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How long starting waits for the venue, in seconds."""
 
@@ -126,6 +134,7 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     limits: Limits = field(default_factory=Limits)
     breaks: Policy = field(default_factory=Policy)
     dead_man: DeadMan = field(default_factory=DeadMan)
+    market_data: MarketDataSettings = field(default_factory=MarketDataSettings)
     start: Start = field(default_factory=Start)
     stop: Stop = field(default_factory=Stop)
 
@@ -239,12 +248,21 @@ def _convert(values: Mapping[str, object], origins: Mapping[str, str]) -> Config
     for key, value in values.items():
         section, _, name = key.rpartition(".")
         try:
-            fitted[section][name] = msgspec.convert(value, TYPES[key], strict=False, dec_hook=_decode)
+            fitted[section][name] = msgspec.convert(
+                _listed(value, TYPES[key]), TYPES[key], strict=False, dec_hook=_decode
+            )
         except msgspec.ValidationError as error:
             raise ConfigError(f"{key} from {origins[key]} does not fit: {error}") from error
     outer = fitted.pop("")
     sections = {name: struct(**fitted[name]) for name, struct in _sections() if name}
     return Config(**outer, **sections)  # type: ignore[arg-type]  # each was converted to its field's type
+
+
+def _listed(value: object, kind: type) -> object:
+    """Return a list that came as text, as from the environment, taken apart at its commas."""
+    if not isinstance(value, str) or get_origin(kind) is not tuple:
+        return value
+    return [part.strip() for part in value.split(",") if part.strip()]
 
 
 def _decode(wanted: type, value: object) -> object:

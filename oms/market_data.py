@@ -1,14 +1,20 @@
-"""What the markets show, apart from any account: the contract with whoever knows, and a bounded memory of candles."""
+"""What the markets show, apart from any account: the contract with whoever knows, and two bounded memories: what a
+reader has not taken yet, and candles.
+"""
 
-from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+import asyncio
+from collections import OrderedDict, deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from decimal import Decimal
+from enum import StrEnum
 from types import MappingProxyType
 from typing import Final, Protocol
 
 import msgspec
 from msgspec import Struct
 
-from oms.reports import CandleReport
+from oms.errors import OmsError
+from oms.reports import CandleReport, FundingReport, PublicTradeReport, TickerReport
 from oms.values import Symbol
 
 MINUTE_MS: Final = 60_000
@@ -31,6 +37,118 @@ INTERVALS: Final[Mapping[str, int]] = MappingProxyType(
 )
 
 
+DEPTH: Final = 20  # levels of each side that a reader is shown
+UNREAD_MAX: Final = 1_000  # trades of one reader that he has not taken; then the oldest go, and he is told how many
+
+
+class TooManyMarketsError(OmsError):
+    """No further market can be followed now."""
+
+    code = "too_many_markets"
+    retryable = True
+    next_step = "end a subscription, or follow fewer markets"
+
+
+class Kind(StrEnum):
+    """What can be followed of a market."""
+
+    BOOK = "book"
+    TRADES = "trades"
+    TICKER = "ticker"  # with the mark price of a perpetual
+    FUNDING = "funding"
+    CANDLES = "candles"
+
+
+class Topic(Struct, frozen=True, kw_only=True):
+    """One thing of one market; `interval` of candles, as in INTERVALS."""
+
+    kind: Kind
+    symbol: Symbol
+    interval: str | None = None
+
+
+class BookState(Struct, frozen=True, kw_only=True):
+    """A market's best levels, (price, quantity), best first, as last told at `heard_ns` (ours, UTC; None: never).
+
+    While the book is not whole (`valid` is False: no snapshot yet, a gap, a lost stream) there are none.
+    """
+
+    symbol: Symbol
+    valid: bool
+    bids: tuple[tuple[Decimal, Decimal], ...] = ()
+    asks: tuple[tuple[Decimal, Decimal], ...] = ()
+    version: int | None = None
+    at_ms: int | None = None
+    heard_ns: int | None = None
+
+
+class Quote(Struct, frozen=True, kw_only=True):
+    """What a market is worth now, for whoever must not act on a wrong price.
+
+    `bid` and `ask` are the best of a book that is whole, else None with `valid` False; a side without orders is None as
+    well. `mark` and `last` are the newest that were told. Each `*_ns` says when by our clock (UTC); None: never.
+    """
+
+    symbol: Symbol
+    valid: bool = False
+    bid: Decimal | None = None
+    ask: Decimal | None = None
+    book_ns: int | None = None
+    mark: Decimal | None = None
+    mark_ns: int | None = None
+    last: Decimal | None = None
+    last_ns: int | None = None
+
+
+Told = BookState | TickerReport | FundingReport | CandleReport | tuple[PublicTradeReport, ...]
+
+
+class News(Struct, frozen=True, kw_only=True):
+    """What became of a topic, heard at `heard_ns` (ours, UTC). `missed`: trades before these that the reader lost."""
+
+    topic: Topic
+    told: Told
+    heard_ns: int
+    missed: int = 0
+
+
+class Subscription:
+    """What one reader has not taken yet: of a state the newest, of trades the last of them. Never more."""
+
+    def __init__(self, topics: frozenset[Topic]) -> None:
+        self.topics = topics
+        self._news: dict[Topic, News] = {}
+        self._trades: dict[Topic, deque[PublicTradeReport]] = {}
+        self._missed: dict[Topic, int] = {}
+        self._come = asyncio.Event()
+
+    def put(self, news: News) -> None:
+        """Take in what is of one of the topics."""
+        topic = news.topic
+        if topic not in self.topics:
+            return
+        if isinstance(news.told, tuple):
+            kept = self._trades.setdefault(topic, deque(maxlen=UNREAD_MAX))
+            lost = max(len(kept) + len(news.told) - UNREAD_MAX, 0)
+            self._missed[topic] = self._missed.get(topic, 0) + lost + news.missed
+            kept.extend(news.told)
+        self._news[topic] = news
+        self._come.set()
+
+    async def next(self) -> Sequence[News]:
+        """Return what came since the last call; waits until something does."""
+        await self._come.wait()
+        self._come.clear()
+        news, trades, missed = self._news, self._trades, self._missed
+        self._news, self._trades, self._missed = {}, {}, {}
+        return tuple(
+            each
+            if topic not in trades
+            else msgspec.structs.replace(each, told=tuple(trades[topic]), missed=missed[topic])
+            for topic, each in news.items()
+        )
+
+
 class MarketData(Protocol):
     """The markets of one venue."""
 
@@ -47,6 +165,40 @@ class MarketData(Protocol):
             NoAnswerError: the venue could not be asked for what is missing.
             UnknownSymbolError: there is no such market, or it does not offer the interval.
         """
+        ...
+
+    def follow(self, symbols: Iterable[Symbol]) -> None:
+        """Follow markets from now on, for as long as the system runs: their quotes become valid soon.
+
+        Raises:
+            UnknownSymbolError: one is of a market that is not here.
+            TooManyMarketsError: every place is taken.
+        """
+        ...
+
+    def quote(self, symbol: Symbol) -> Quote:
+        """Return what a market is worth now; not valid where nobody follows it. Asks nobody and never waits."""
+        ...
+
+    def book(self, symbol: Symbol, depth: int = DEPTH) -> BookState:
+        """Return a market's book as it is known now; not valid where nobody follows it."""
+        ...
+
+    def subscribe(self, topics: frozenset[Topic]) -> Subscription:
+        """Follow what is asked for until `unsubscribe`; the subscription begins with what is known already.
+
+        Raises:
+            UnknownSymbolError: a market or an interval is not offered here.
+            TooManyMarketsError: every place is taken.
+        """
+        ...
+
+    def unsubscribe(self, subscription: Subscription) -> None:
+        """End it; a market that nobody follows any more makes room for others."""
+        ...
+
+    def on_mark(self, heard: Callable[[Symbol, Decimal], None]) -> None:
+        """Have every mark price of a followed perpetual told to `heard`."""
         ...
 
 

@@ -33,6 +33,7 @@ from oms.heartbeat import Heartbeat
 from oms.instrument import Instrument
 from oms.lease import Lease, Leases
 from oms.market_data import MarketData
+from oms.markets import follow_markets
 from oms.ports import Clock, Ids, Spawn
 from oms.recovery import Recovered, recover
 from oms.rehearsal import LOOKS, Rehearsed, rehearse
@@ -245,6 +246,8 @@ async def _started(
             projections=following,
             markets={name: each.markets for name, each in connected.items() if each.markets is not None},
         )
+        deciders = {name: account.engine.decider for name, account in accounts.items()}
+        follow_markets(config.market_data.follow, system.markets, deciders)
         await _synced(system)
         gateway = await serve(_application(system), config.gateway)
         stack.push_async_callback(gateway.close)

@@ -20,6 +20,7 @@ from oms.gateway.commands import Commands, Reply
 from oms.gateway.guard import Guard, require_safe_bind
 from oms.gateway.health import Promise, readiness
 from oms.gateway.listening import CannotListenError, PortTakenError, free_socket
+from oms.gateway.market_stream import MarketChannels
 from oms.gateway.metrics import Metrics
 from oms.gateway.openapi import document
 from oms.gateway.problems import (
@@ -75,11 +76,13 @@ def build(
     watching = {} if watchers is None else watchers
     venues = VenueMetrics(metrics.registry, list(engines.values()), watching, clock)
     authority, commands = Authority(tokens, clock), Commands(accounts, log=log, ids=ids, metrics=metrics, clock=clock)
-    bars = CandleQuestions(accounts, {} if markets is None else markets, clock)
+    known = {} if markets is None else markets
+    bars = CandleQuestions(accounts, known, clock)
     questions = Questions(accounts, reads=reads, past=past, log=log, sight=sight, wait_seconds=settings.wait_seconds)
     streams = Streams(
         authority=authority,
         commands=commands,
+        markets=MarketChannels(accounts, known),
         log=log,
         sight=sight,
         metrics=metrics,

@@ -23,6 +23,7 @@ from oms.errors import (
 )
 from oms.gateway.allowance import RateLimitedError
 from oms.gateway.views import OrderView
+from oms.market_data import TooManyMarketsError
 
 RETRY_AFTER_SECONDS: Final = 1
 
@@ -191,6 +192,7 @@ STATUSES: Final[Mapping[type[OmsError], int]] = {
     MethodNotAllowedError: 405,
     UpgradeRequiredError: 426,
     UnsupportedError: 422,
+    TooManyMarketsError: 503,
     PositionNotReachedError: 504,
     TooManyStreamsError: 503,
 }

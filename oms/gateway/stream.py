@@ -5,7 +5,9 @@ log itself and one page of frames. Who does not take a page in time is closed an
 """
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from functools import partial
 from typing import Final
 
 import structlog
@@ -25,6 +27,8 @@ from oms.gateway.bodies import (
     decode_body,
 )
 from oms.gateway.commands import Commands, Reply
+from oms.gateway.market_stream import MarketChannels, chosen, framed
+from oms.gateway.market_stream import Subscribed as MarketSubscription
 from oms.gateway.metrics import Metrics
 from oms.gateway.problems import (
     BodyTooLargeError,
@@ -40,7 +44,7 @@ from oms.gateway.sight import Channel, Sight, channels_of, frame, instant
 from oms.gateway.tail import Tail
 from oms.gateway.tokens import Scope
 from oms.gateway.views import View, encode
-from oms.ports import Clock, EventLog, Ids, Spawn
+from oms.ports import Clock, EventLog, Ids, Spawn, Task
 
 INVALID: Final = 4400  # what you sent is not understood
 UNAUTHENTICATED: Final = 4401
@@ -53,11 +57,15 @@ log = structlog.get_logger()
 
 
 class Hello(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The first message of a stream. Without `since` it begins with what happens from now on."""
+    """The first message of a stream. Without `since` it begins with what happens from now on.
+
+    `channels` as in `oms.gateway.market_stream`; `account` whose venue's markets are meant, where there are several.
+    """
 
     token: str
-    channels: tuple[Channel, ...] = (Channel.EVENTS,)
+    channels: tuple[str, ...] = (Channel.EVENTS,)
     since: int | None = None
+    account: str | None = None
 
 
 class PlaceCommand(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="command", tag="place"):
@@ -118,7 +126,7 @@ StreamCommand = (
 class Subscribed(View, frozen=True, kw_only=True):
     """What a stream begins with. `since` is where it starts, `head` where the log ended then."""
 
-    channels: tuple[Channel, ...]
+    channels: tuple[str, ...]
     since: int
     head: int
 
@@ -138,7 +146,7 @@ class StreamReply(View, frozen=True, kw_only=True):
 
 
 class Word(View, frozen=True, kw_only=True):
-    """A frame that is no event: ``subscribed``, ``heartbeat``, ``reply`` or ``problem``."""
+    """A frame that is no event: ``subscribed``, ``heartbeat``, ``reply``, ``problem``, or what a market does now."""
 
     position: int
     type: str
@@ -154,6 +162,7 @@ class Streams:
         *,
         authority: Authority,
         commands: Commands,
+        markets: MarketChannels,
         log: EventLog,
         sight: Sight,
         metrics: Metrics,
@@ -164,6 +173,7 @@ class Streams:
     ) -> None:
         self.authority = authority
         self.commands = commands
+        self.markets = markets
         self.log = log
         self.sight = sight
         self.tail = Tail(log)
@@ -210,10 +220,20 @@ class _Stream:
 
     async def run(self) -> None:
         await self.socket.prepare(self._request)
-        follower = None
+        followers, markets = list[Task](), None
         try:
             caller, hello = await self._greeted()
-            follower = self._streams.spawn(self._follow(caller, frozenset(hello.channels)), name="event stream")
+            asked = chosen(hello.channels)
+            if asked.topics:
+                markets = self._streams.markets.subscribe(caller, hello.account, asked.topics)
+            await self._begin(hello)
+            followers = [
+                self._streams.spawn(self._guarded(partial(self._send_events, caller, asked.channels)), name="events")
+            ]
+            if markets is not None:
+                followers.append(
+                    self._streams.spawn(self._guarded(partial(self._send_markets, markets)), name="markets")
+                )
             async for message in self.socket:
                 await self._slots.acquire()
                 self._streams.spawn(self._answer(caller, message), name="command on a stream")
@@ -222,8 +242,10 @@ class _Stream:
         except OmsError as error:
             await self._refuse(error)
         finally:
-            if follower is not None:
+            for follower in followers:
                 follower.cancel()
+            if markets is not None:
+                markets.end()
 
     async def close(self, code: int, why: str) -> None:
         """Say where to resume and close; a peer that does not take even that in time is cut off."""
@@ -246,20 +268,23 @@ class _Stream:
         hello = decode_body(Hello, _text(message))
         caller = await self._streams.authority.caller(hello.token)
         caller.need(Scope.READ)
+        return caller, hello
+
+    async def _begin(self, hello: Hello) -> None:
+        """Say from where on events come. Raises InvalidBodyError for a position that the log does not have."""
         head = await self._streams.log.head()
         since = head if hello.since is None else hello.since
         if not 0 <= since <= head:
             raise InvalidBodyError(f"since is a position in the log: 0 to {head} now")
         self._position = since
         await self._say(since, "subscribed", Subscribed(channels=hello.channels, since=since, head=head))
-        return caller, hello
 
     # ------------------------------------------------------------------------------------------------ events out
 
-    async def _follow(self, caller: Caller, channels: frozenset[Channel]) -> None:
+    async def _guarded(self, send: Callable[[], Awaitable[None]]) -> None:
         """Send what follows, for as long as the reader takes it and its token holds."""
         try:
-            await self._send_for_ever(caller, channels)
+            await send()
         except TimeoutError:
             self._streams.metrics.slow_readers.inc()
             await self.close(SLOW, "too slow")
@@ -271,7 +296,16 @@ class _Stream:
             log.exception("a stream failed", position=self._position)
             await self.close(WSCloseCode.INTERNAL_ERROR, "internal error")
 
-    async def _send_for_ever(self, caller: Caller, channels: frozenset[Channel]) -> None:
+    async def _send_markets(self, markets: MarketSubscription) -> None:
+        """Send what the markets do: of a state the newest, however slow the reader is."""
+        streams = self._streams
+        while True:
+            for news in await markets.subscription.next():
+                async with asyncio.timeout(streams.settings.slow_seconds):
+                    await self._say(self._position, news.topic.kind, framed(news), at_ns=news.heard_ns)
+                streams.metrics.frames.inc()
+
+    async def _send_events(self, caller: Caller, channels: frozenset[Channel]) -> None:
         streams, every = self._streams, self._streams.settings.heartbeat_seconds
         due = streams.clock.monotonic() + every
         while True:
@@ -359,8 +393,9 @@ class _Stream:
             return
         await self.close(code, problem.title)
 
-    async def _say(self, position: int, kind: str, data: View | Problem) -> None:
-        word = Word(position=position, type=kind, at=instant(self._streams.clock.now_ns()), data=data)
+    async def _say(self, position: int, kind: str, data: View | Problem, *, at_ns: int | None = None) -> None:
+        at = instant(self._streams.clock.now_ns() if at_ns is None else at_ns)
+        word = Word(position=position, type=kind, at=at, data=data)
         await self.socket.send_frame(encode(word), WSMsgType.TEXT)
 
 

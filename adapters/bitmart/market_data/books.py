@@ -35,6 +35,7 @@ class Book:
     def __init__(self, symbol: Symbol) -> None:
         self.symbol = symbol
         self.valid = False
+        self.best: tuple[Decimal | None, Decimal | None] = (None, None)  # bid and ask, of a book that is valid
         self._bids: dict[Decimal, Decimal] = {}
         self._asks: dict[Decimal, Decimal] = {}
         self._version: int | None = None
@@ -111,7 +112,10 @@ class Book:
         return Applied.CHANGED
 
     def _crossed(self) -> bool:
-        return bool(self._bids and self._asks) and max(self._bids) >= min(self._asks)
+        """Look the best prices up, and return whether they are none that can stand side by side."""
+        bid, ask = max(self._bids, default=None), min(self._asks, default=None)
+        self.best = (bid, ask)
+        return bid is not None and ask is not None and bid >= ask
 
 
 def _levels(levels: Iterable[Level]) -> dict[Decimal, Decimal]:

@@ -25,11 +25,14 @@ class Source(Struct, frozen=True, kw_only=True):
 
     dialect: Dialect  # its topics are filled in by who listens
     intervals: tuple[str, ...]
+    pushed: tuple[str, ...]  # those of which the stream tells
     bars_max: int
     history: Callable[[Symbol, str, int, int], Awaitable[tuple[CandleReport, ...]]]
     book: Callable[[Symbol], str]  # the topics of one symbol
     trades: Callable[[Symbol], str]
     ticker: Callable[[Symbol], str]
+    mark: Callable[[Symbol], str] | None  # None: there is no such thing on this market
+    funding: Callable[[Symbol], str] | None
     candles: Callable[[Symbol, str], str]
     request: Callable[[str], str]  # the frame that asks for a fresh snapshot of a topic
 

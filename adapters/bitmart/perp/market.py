@@ -62,11 +62,14 @@ def perp_source(url: str, *, link: Link, clock: Clock, spawn: Spawn, server_cloc
     source = Source(
         dialect=PUBLIC,
         intervals=tuple(WORDS),
+        pushed=tuple(OURS.values()),
         bars_max=BARS_MAX,
         history=history,
         book=lambda symbol: f"futures/depthIncrease50:{venue_symbol(symbol)}@100ms",
         trades=lambda symbol: f"futures/trade:{venue_symbol(symbol)}",
         ticker=lambda symbol: f"futures/bookticker:{venue_symbol(symbol)}",
+        mark=lambda symbol: f"futures/ticker:{venue_symbol(symbol)}",
+        funding=lambda symbol: f"futures/fundingRate:{venue_symbol(symbol)}",
         candles=lambda symbol, interval: f"futures/klineBin{WORDS[interval]}:{venue_symbol(symbol)}",
         request=lambda topic: msgspec.json.encode({"action": "request", "args": [topic]}).decode(),
     )

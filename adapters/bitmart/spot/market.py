@@ -53,11 +53,14 @@ def spot_source(url: str, *, link: Link, clock: Clock, spawn: Spawn) -> tuple[So
     source = Source(
         dialect=PUBLIC,
         intervals=tuple(WORDS),
+        pushed=tuple(OURS.values()),
         bars_max=BARS_MAX,
         history=history,
         book=lambda symbol: f"spot/depth/increase100:{venue_symbol(symbol)}",
         trades=lambda symbol: f"spot/trade:{venue_symbol(symbol)}",
         ticker=lambda symbol: f"spot/ticker:{venue_symbol(symbol)}",
+        mark=None,
+        funding=None,
         candles=lambda symbol, interval: f"spot/kline{WORDS[interval]}:{venue_symbol(symbol)}",
         request=lambda topic: msgspec.json.encode({"op": "request", "args": [topic]}).decode(),
     )

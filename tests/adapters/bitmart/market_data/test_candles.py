@@ -61,6 +61,9 @@ class Venue:
         source = Source(
             dialect=DIALECT,
             intervals=("1m",),
+            pushed=("1m",),
+            mark=None,
+            funding=None,
             bars_max=200,
             history=self.history,
             book=topic,
