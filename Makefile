@@ -6,6 +6,7 @@ READY := .venv/.ready
 
 SEEDS ?= 500
 FROM ?= 1
+WORKERS ?=
 CYCLES ?= 50
 FUZZ ?= 100000
 
@@ -38,7 +39,7 @@ bench: $(READY)
 	$(BIN)/oms bench
 
 simulate: $(READY)
-	$(BIN)/python -m tests.simulation --seeds $(SEEDS) --from $(FROM)
+	$(BIN)/python -m tests.simulation --seeds $(SEEDS) --from $(FROM) $(if $(WORKERS),--workers $(WORKERS))
 
 fuzz: $(READY)
 	FUZZ=$(FUZZ) $(BIN)/python -m pytest tests/fuzz --timeout 3600

@@ -169,11 +169,10 @@ class Limiter:
         """
         self._give_way(path, purpose)
         slots = self._cancel_slots if purpose is Purpose.CANCELING else self._slots
-        try:
-            async with asyncio.timeout(WAIT_MAX):
-                await slots.acquire()
-        except TimeoutError as error:
-            raise TurnedAwayError(f"{path}: as many calls in flight as there may be", WAIT_MAX) from error
+        if slots.locked():
+            await self._place(slots, path)
+        else:
+            await slots.acquire()  # at once: a timer for it would be wasted
         try:
             await self._wait(path)
             self._give_way(path, purpose)  # the venue may have said so while we waited
@@ -196,6 +195,14 @@ class Limiter:
         used, limit = headers.get(USED_HEADER, ""), headers.get(LIMIT_HEADER, "")
         if used.isdecimal() and limit.isdecimal() and int(used) >= int(limit) > 0:
             bucket.frozen_until = max(bucket.frozen_until, now + bucket.window)
+
+    @staticmethod
+    async def _place(slots: asyncio.Semaphore, path: str) -> None:
+        try:
+            async with asyncio.timeout(WAIT_MAX):
+                await slots.acquire()
+        except TimeoutError as error:
+            raise TurnedAwayError(f"{path}: as many calls in flight as there may be", WAIT_MAX) from error
 
     def _give_way(self, path: str, purpose: Purpose) -> None:
         rest = self._shedding_until - self._clock.monotonic()

@@ -1,6 +1,5 @@
 """How BitMart knows a caller: HMAC-SHA256 over the exact bytes that leave (PROTOCOL 2.2, 2.6)."""
 
-import hashlib
 import hmac
 
 from msgspec import Struct
@@ -25,7 +24,7 @@ class Credentials(Struct, frozen=True):
 def sign(credentials: Credentials, timestamp_ms: int, body: bytes) -> str:
     """Return the lower-case hex signature of a request; `body` is the bytes on the wire, empty for a GET."""
     payload = b"%d#%b#%b" % (timestamp_ms, credentials.memo.encode(), body)
-    return hmac.new(credentials.secret.encode(), payload, hashlib.sha256).hexdigest()
+    return hmac.digest(credentials.secret.encode(), payload, "sha256").hex()
 
 
 def keyed(credentials: Credentials) -> dict[str, str]:

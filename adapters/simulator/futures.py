@@ -88,6 +88,8 @@ class FuturesHost:
         return None  # none is documented
 
     def step(self, elapsed_ms: int, venue_ms: int) -> None:
+        if not self.exchange.contracts:
+            return  # a venue of spot alone
         self.traders.step(elapsed_ms, venue_ms)
         self.exchange.step(venue_ms)
         if not 0 <= elapsed_ms - self._marked_ms < MARK_MS:
@@ -96,6 +98,8 @@ class FuturesHost:
                 self._marks.record(Quote(symbol, self.exchange.prices(symbol).mark, venue_ms))
 
     def flush(self, streams: Sequence[Stream], venue_ms: int) -> None:
+        if not self.exchange.contracts:
+            return
         self._publisher.flush(streams, self._feeds, self.exchange, venue_ms)
 
     def open_account(self, name: str, deposits: Mapping[str, Decimal]) -> None:

@@ -77,6 +77,8 @@ class Witness:
         self.halted = False
         self.head = 0
         self.epoch = 0
+        self.seen = 0  # events: what is said of them holds until the next one
+        self._held: tuple[int, Mapping[str, Decimal]] = (0, {})
         self._say = say
 
     def committed(self, epoch: int, events: Sequence[StoredEvent]) -> None:
@@ -103,19 +105,24 @@ class Witness:
         if sum(self.traded.values(), ZERO) != sum(self.booked.values(), ZERO):
             self._say("I5", f"fills sum to {self.traded}, bookings to {self.booked}, at position {self.head}")
 
-    def held(self) -> dict[str, Decimal]:
-        """Return what open orders keep, by currency, summed anew."""
-        held: dict[str, Decimal] = {}
+    def held(self) -> Mapping[str, Decimal]:
+        """Return what open orders keep, by currency, summed anew after every event."""
+        head, held = self._held
+        if head == self.seen:
+            return held
+        held = {}
         for order in self.orders.values():
             currency, amount = hold(order)
             if amount:
                 held[currency] = held.get(currency, ZERO) + amount
+        self._held = (self.seen, held)
         return held
 
     def _whole(self, stored: StoredEvent) -> None:
         if stored.position != self.head + 1:
             self._say("I13", f"position {stored.position} after {self.head}")
         self.head = stored.position
+        self.seen += 1
         due = self.versions.get(stored.stream, 0) + 1
         if stored.version != due:
             self._say("I13", f"{stored.stream} goes on with version {stored.version}, {due} is due")

@@ -1,13 +1,14 @@
-"""Play many worlds and say what happened in them: `make simulate SEEDS=10000 FROM=1`.
+"""Play many worlds and say what happened in them: `make simulate SEEDS=10000 FROM=1 WORKERS=2`.
 
+Every slice of the seeds ends with its row of counts and the seed to go on from, so that a run may be broken off.
 Exit status 1 and the seeds to reproduce if anything was ever wrong.
 """
 
 import argparse
+import gc
 import os
 import sys
 import time
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from typing import Final
@@ -16,14 +17,17 @@ import structlog
 
 from adapters.simulator.faults import DEFAULT_RATES
 from tests.simulation.storage import RATES
+from tests.simulation.tally import Tally
 from tests.simulation.world import Outcome, World
 
 CHUNK: Final = 10  # worlds that one worker plays in a row
+SLICE: Final = 5_000  # worlds after which the counts are told
 SHOWN_MAX: Final = 20  # failing seeds told in full
 SHRUNK_MAX: Final = 3  # of which this many are shrunk: each takes as long as fifty worlds
 TOLD_MAX: Final = 300  # characters of one line of a trace
 ACTORS: Final = ("crash", "overtake", "hand", "halt")  # who else can be left out of a world
 SEEDS_MAX: Final = 10_000_000
+WORKERS_MAX: Final = 256
 CRITICAL: Final = 50
 
 
@@ -33,9 +37,24 @@ def quiet() -> None:
 
 
 def play(seeds: Sequence[int]) -> list[Outcome]:
-    """Play the worlds of `seeds`, quietly."""
+    """Play the worlds of `seeds`, quietly.
+
+    Garbage is collected between worlds and never within one: what it unwinds would be part of a history, and when it
+    runs depends on everything that ran before.
+    """
     quiet()
-    return [World(seed).play() for seed in seeds]
+    gc.collect()
+    gc.disable()
+    try:
+        return [World(seed).play() for seed in seeds]
+    finally:
+        gc.enable()
+
+
+def timed(seeds: Sequence[int]) -> tuple[list[Outcome], float]:
+    """Play the worlds of `seeds`; return the seconds of CPU, too."""
+    started = time.process_time()
+    return play(seeds), time.process_time() - started
 
 
 def reproduce(seed: int) -> str:
@@ -62,7 +81,8 @@ def shrunk(outcome: Outcome) -> Iterator[str]:
     needed = [part for part in (*ACTORS, *RATES, *DEFAULT_RATES) if part not in without]
     yield f"it needs only: {', '.join(needed) or 'nothing'}; the last that happened:"
     if smallest is not None:
-        yield from (f"  {note[:TOLD_MAX]}" for note in smallest.notes)
+        for seconds, what, details in smallest.notes:
+            yield f"  {seconds:9.3f} {what} {' '.join(map(str, details))}"[:TOLD_MAX]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -70,86 +90,56 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="simulate", description=__doc__)
     parser.add_argument("--seeds", type=int, default=500, help="how many worlds")
     parser.add_argument("--from", type=int, default=1, dest="first", help="the first seed")
+    parser.add_argument("--workers", type=int, default=os.cpu_count(), help="processes, one for each core if not said")
     asked = parser.parse_args(arguments)
     quiet()
     if not 0 < asked.seeds <= SEEDS_MAX:
         parser.error(f"--seeds is between 1 and {SEEDS_MAX}")
-    started = time.perf_counter()  # noqa: TID251 - how long it took on this machine
-    tally = Tally()
-    for outcome in _outcomes(range(asked.first, asked.first + asked.seeds)):
-        tally.take(outcome)
-        if tally.worlds % 100 == 0:
-            print(f"{tally.worlds} of {asked.seeds} worlds", file=sys.stderr)
-    tally.tell(time.perf_counter() - started)  # noqa: TID251 - as above
-    return 1 if tally.failed else 0
+    if not 0 < asked.workers <= WORKERS_MAX:
+        parser.error(f"--workers is between 1 and {WORKERS_MAX}")
+    seeds = range(asked.first, asked.first + asked.seeds)
+    total = Tally(asked.first)
+    for each in _slices(seeds, asked.workers, total):
+        if len(seeds) > SLICE:
+            print(f"{each.row} go on with FROM={total.following}", flush=True)
+    print(total.story())
+    return 1 if total.failed else 0
 
 
-def _outcomes(seeds: range) -> Iterator[Outcome]:
+def _slices(seeds: range, workers: int, total: Tally) -> Iterator[Tally]:
+    """Play all seeds; yield the tally of each slice once it is in `total`. Failures are told as they come."""
+    tally = Tally(seeds.start)
+    for outcomes, cpu_seconds in _chunks(seeds, workers):
+        tally.cpu_seconds += cpu_seconds
+        for outcome in outcomes:
+            tally.take(outcome)
+            if outcome.violations:
+                _tell(outcome, len(total.failed) + len(tally.failed))
+        if tally.worlds >= SLICE or total.worlds + tally.worlds == len(seeds):
+            total.add(tally)
+            yield tally
+            tally = Tally(total.following)
+
+
+def _chunks(seeds: range, workers: int) -> Iterator[tuple[list[Outcome], float]]:
     chunks = [seeds[start : start + CHUNK] for start in range(0, len(seeds), CHUNK)]
-    if len(chunks) == 1:
-        yield from play(chunks[0])
+    if workers == 1 or len(chunks) == 1:
+        yield from map(timed, chunks)
         return
-    with ProcessPoolExecutor(max_workers=os.cpu_count()) as workers:
-        for outcomes in workers.map(play, chunks):
-            yield from outcomes
+    with ProcessPoolExecutor(max_workers=workers, initializer=gc.freeze) as pool:
+        yield from pool.map(timed, chunks)
 
 
-class Tally:
-    """What all worlds together went through."""
-
-    def __init__(self) -> None:
-        self.worlds = 0
-        self.failed = 0
-        self._counts: Counter[str] = Counter()
-        self._faults: Counter[str] = Counter()
-        self._answers: Counter[str] = Counter()
-        self._seconds = 0.0
-        self._slowest = 0.0
-
-    def take(self, outcome: Outcome) -> None:
-        """Count one world; tell at once if something was wrong in it."""
-        self.worlds += 1
-        self._counts.update(
-            crashes=outcome.crashes,
-            takeovers=outcome.overtaken,
-            pauses=outcome.paused,
-            standbys=outcome.stood_by,
-            events=outcome.events,
-            steps=outcome.steps,
-        )
-        self._faults.update(outcome.faults)
-        self._answers.update(outcome.answers)
-        self._seconds += outcome.seconds
-        self._slowest = max(self._slowest, outcome.settled_after)
-        if not outcome.violations:
-            return
-        self.failed += 1
-        if self.failed <= SHOWN_MAX:
-            print(f"seed {outcome.seed} ({reproduce(outcome.seed)}):")
-            for violation in outcome.violations:
-                print(f"  {violation}")
-        if self.failed <= SHRUNK_MAX:
-            for line in shrunk(outcome):
-                print(f"  {line}")
-
-    def tell(self, took: float) -> None:
-        """Print the sum of it."""
-        counts = self._counts
-        print(
-            f"{self.worlds} worlds, {self.failed} with violations; {took:.1f} s, {self.worlds / took:.1f} worlds/s, "
-            f"{self._seconds / took:.0f} x real time"
-        )
-        print(
-            f"{counts['events']} events, {counts['steps']} scheduling steps, {counts['crashes']} crashes, "
-            f"{counts['takeovers']} take-overs by force, {counts['pauses']} pauses, {counts['standbys']} standbys, "
-            f"at rest {self._slowest:.0f} s after the last fault at the latest"
-        )
-        print(f"faults: {_listed(self._faults)}")
-        print(f"answers: {_listed(self._answers)}")
-
-
-def _listed(counts: Counter[str]) -> str:
-    return ", ".join(f"{name} {count}" for name, count in counts.most_common() if count)
+def _tell(outcome: Outcome, failed: int) -> None:
+    """Tell what was wrong in a world, the `failed`th of its kind."""
+    if failed <= SHOWN_MAX:
+        print(f"seed {outcome.seed} ({reproduce(outcome.seed)}):")
+        for violation in outcome.violations:
+            print(f"  {violation}")
+    if failed <= SHRUNK_MAX:
+        for line in shrunk(outcome):
+            print(f"  {line}")
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":

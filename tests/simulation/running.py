@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from random import Random  # noqa: TID251 - the simulation's chance comes from its seed
 from typing import Protocol
 
@@ -69,10 +70,12 @@ class WorldClock:
         self._epoch_ns = epoch_ns
 
     def now_ns(self) -> int:
-        return self._epoch_ns + int(asyncio.get_running_loop().time() * 1e9)
+        return self._epoch_ns + int(self.monotonic() * 1e9)
 
-    def monotonic(self) -> float:
-        return asyncio.get_running_loop().time()
+    @cached_property
+    def monotonic(self) -> Callable[[], float]:
+        """The loop's time. The loop is asked for once: finding out which one runs costs more than the time itself."""
+        return asyncio.get_running_loop().time
 
 
 class CountedIds:

@@ -90,7 +90,7 @@ class World:
 
     def __init__(self, seed: int, parts: Parts = PARTS, *, without: Collection[str] = ()) -> None:
         self.seed = seed
-        self.notes: deque[str] = deque(maxlen=NOTES_MAX)
+        self.notes: deque[tuple[float, str, tuple[object, ...]]] = deque(maxlen=NOTES_MAX)
         self._without = frozenset(without)
         self.violations: list[str] = []
         self.crashes = 0
@@ -160,14 +160,18 @@ class World:
         """Note a violation."""
         self.violations.append(f"{invariant} at {self.seconds:.3f} s: {what}")
 
-    def _note(self, *what: object) -> None:
-        self.seconds = asyncio.get_running_loop().time()
-        told = repr((self.seconds, what))
-        self._trace.update(told.encode())
-        self.notes.append(told)
+    def _note(self, what: str, *details: object) -> None:
+        """Keep what happens: all of it in the trace, the last of it to be told. Nobody spells what nobody reads."""
+        self.seconds = self._clock.monotonic()
+        self._trace.update(f"{self.seconds!r} {what} ".encode())
+        for detail in details:
+            self._trace.update(detail if isinstance(detail, bytes) else repr(detail).encode())
+        self.notes.append((self.seconds, what, details))
 
     def _committed(self, epoch: int, events: Sequence[StoredEvent]) -> None:
-        self._note("commit", epoch, events)
+        self._note("commit", epoch, [(stored.position, stored.stream, stored.topic) for stored in events])
+        for stored in events:
+            self._note("event", stored.topic, stored.state)
         if not self.witness.head:
             self._before = self.scene.traded(ACCOUNT)
         self.witness.committed(epoch, events)
@@ -272,7 +276,7 @@ class World:
         epoch = self._processes[number - 1].epoch
         if epoch >= self.storage.epoch_of(ACCOUNT):
             return 0.0
-        return asyncio.get_running_loop().time() - self.storage.taken_at
+        return self._clock.monotonic() - self.storage.taken_at
 
     @property
     def _leader(self) -> Running:
@@ -385,8 +389,8 @@ class World:
 
     async def _watch(self, seconds: float, *, every: float = 1.0) -> None:
         """Let time pass and look around as it does."""
-        until = asyncio.get_running_loop().time() + seconds
-        while asyncio.get_running_loop().time() < until:
+        until = self._clock.monotonic() + seconds
+        while self._clock.monotonic() < until:
             await asyncio.sleep(every)
             self._look()
 

@@ -5,7 +5,9 @@ from decimal import Decimal
 
 def text(value: Decimal, decimals: int = 0) -> str:
     """Spell a decimal with at least `decimals` decimals and without losing a digit."""
-    spelled, present = format(value, "f"), places(value)
+    spelled = format(value, "f")
+    point = spelled.find(".")
+    present = 0 if point < 0 else len(spelled) - point - 1
     if present >= decimals:
         return spelled
     return f"{spelled}{'' if present else '.'}{'0' * (decimals - present)}"

@@ -142,7 +142,7 @@ class Gateway:
     def _route(self, request: Request) -> tuple[str, Mapping[str, str], Endpoint]:
         try:
             parts = urlsplit(request.target)
-            query = dict(parse_qsl(parts.query, keep_blank_values=True))
+            query = dict(parse_qsl(parts.query, keep_blank_values=True)) if parts.query else {}
         except ValueError as error:
             raise WireError(30000) from error
         methods = self._endpoints.get(parts.path)

@@ -94,7 +94,7 @@ class Keys:
 def signature(credentials: Credentials, timestamp: str, payload: bytes) -> str:
     """Return the lower-case hex HMAC-SHA256 over ``timestamp#memo#payload``, the payload's bytes as they are."""
     message = f"{timestamp}#{credentials.memo}#".encode() + payload
-    return hmac.new(credentials.secret.encode(), message, sha256).hexdigest()
+    return hmac.digest(credentials.secret.encode(), message, "sha256").hex()
 
 
 def signed_by(credentials: Credentials, timestamp: str, payload: bytes, sign: str) -> bool:

@@ -34,8 +34,9 @@ class Publisher:
     def flush(self, streams: Sequence[Stream], feeds: Feeds, now_ms: int) -> None:
         """Push everything collected, and the public states that are due."""
         events = self._events.due(now_ms)
-        if not streams:
-            return
+        public = dict.fromkeys(topic for stream in streams if not stream.private for topic in stream.topics)
+        if not (streams and events) and not public:
+            return  # nothing for anybody: most flushes are so
         wanted = {(stream.account or "", topic) for stream in streams for topic in stream.topics}
         pushes: dict[Address, list[object]] = {}
         for event in events:
@@ -45,7 +46,6 @@ class Publisher:
             for start in range(0, len(elements), ELEMENTS_MAX):
                 frame = data_frame(topic.partition(":")[0], elements[start : start + ELEMENTS_MAX])
                 _push(streams, account, topic, frame, now_ms)
-        public = dict.fromkeys(topic for stream in streams if not stream.private for topic in stream.topics)
         for topic, frame in feeds.due(public, now_ms):
             _push(streams, "", topic, frame, now_ms)
 
