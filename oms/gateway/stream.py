@@ -27,7 +27,7 @@ from oms.gateway.bodies import (
     decode_body,
 )
 from oms.gateway.commands import Commands, Reply
-from oms.gateway.market_stream import MarketChannels, chosen, framed
+from oms.gateway.market_stream import Chosen, MarketChannels, chosen, framed
 from oms.gateway.market_stream import Subscribed as MarketSubscription
 from oms.gateway.metrics import Metrics
 from oms.gateway.problems import (
@@ -222,8 +222,7 @@ class _Stream:
         await self.socket.prepare(self._request)
         followers, markets = list[Task](), None
         try:
-            caller, hello = await self._greeted()
-            asked = chosen(hello.channels)
+            caller, hello, asked = await self._greeted()
             if asked.topics:
                 markets = self._streams.markets.subscribe(caller, hello.account, asked.topics)
             await self._begin(hello)
@@ -259,16 +258,17 @@ class _Stream:
 
     # ------------------------------------------------------------------------------------------------ the beginning
 
-    async def _greeted(self) -> tuple[Caller, Hello]:
+    async def _greeted(self) -> tuple[Caller, Hello, Chosen]:
         """Return who follows and what, once that is known to be allowed."""
         try:
             message = await self.socket.receive(timeout=self._streams.settings.hello_seconds)
         except TimeoutError as error:
             raise UnauthenticatedError("a stream begins with its token, and none came") from error
         hello = decode_body(Hello, _text(message))
+        asked = chosen(hello.channels)
         caller = await self._streams.authority.caller(hello.token)
         caller.need(Scope.READ)
-        return caller, hello
+        return caller, hello, asked
 
     async def _begin(self, hello: Hello) -> None:
         """Say from where on events come. Raises InvalidBodyError for a position that the log does not have."""
