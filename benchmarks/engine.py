@@ -17,9 +17,10 @@ from functools import partial
 import uvloop
 from msgspec import Struct
 
+from oms.answers import Receipt
 from oms.book import account_stream, order_stream
 from oms.decide import Addressed, BalancesReport, Decider
-from oms.engine import Engine, Receipt
+from oms.engine import Engine
 from oms.errors import IntakeFullError
 from oms.instrument import Instrument
 from oms.order.messages import PlaceOrder, SubmitAccepted

@@ -14,12 +14,12 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from msgspec import Struct, field
 from msgspec.structs import replace
 
 from oms.account.events import WriterStarted
-from oms.book import CLOSED_KEPT, Book, Journal, account_stream, order_stream
-from oms.decide import Addressed, Command, Decided, Decider, Fact, Said
+from oms.answers import Answers, Pending, Receipt
+from oms.book import CLOSED_KEPT, Book, account_stream, order_stream
+from oms.decide import Addressed, Command, Decider, Fact, Said
 from oms.errors import (
     CommandRefusedError,
     FencedError,
@@ -42,7 +42,6 @@ from oms.ports import (
     EventLog,
     Fenced,
     Ids,
-    NewEvent,
     NotCommitted,
     Spawn,
     Unknown,
@@ -50,41 +49,15 @@ from oms.ports import (
 )
 from oms.recovery import Recovered, read_order, recover
 from oms.store.codec import new_event, opening
-from oms.sums import State
 from oms.values import AccountId, Provenance
 
 INTAKE_MAX: Final = 20_000  # messages decided or waiting, and not yet durable
-BATCH_EVENTS: Final = 1_000  # a batch is closed at so many events: large enough for the disk, small enough to overlap
+BATCH_EVENTS: Final = 2_000  # a batch is closed at so many events: large enough for the disk, small enough to overlap
 CONFLICTS_MAX: Final = 5  # times in a row that one batch may lose to what is in the log already
 RETRY_SECONDS: Final = (0.05, 0.1, 0.2, 0.5, 1.0)  # between looks at a log that does not answer; the last repeats
 
 
 _COMMAND, _INFERRED = Provenance.COMMAND, Provenance.INFERRED  # bound once: an enum's member is a slow look-up
-
-
-class Receipt(Struct, frozen=True, gc=False):
-    """What became of a message: the state it led to, and the log position that state is durable at."""
-
-    position: int
-    state: State | None
-    events: int
-
-
-class _Batch(Struct, eq=False):
-    """What the next commit will write, and who waits for it. Its messages are named after it, one after the other.
-
-    Three lists run side by side: what was said, who waits for the answer, what was decided. What was said is kept
-    whole, so that it can be decided again.
-    """
-
-    name: bytes = b""
-    said: list[Said] = field(default_factory=list)
-    replies: list[asyncio.Future[Receipt]] = field(default_factory=list)
-    outcomes: list[Decided | CommandRefusedError] = field(default_factory=list)
-    facts: list[Fact] = field(default_factory=list)
-    events: list[NewEvent] = field(default_factory=list)
-    messages: list[VenueMessage] = field(default_factory=list)
-    journal: Journal | None = None
 
 
 class Engine:
@@ -122,9 +95,10 @@ class Engine:
         self._intake_max = intake_max
         self._taker = ids.next()
         self._closed_kept = closed_kept
-        self._open = _Batch()
-        self._closed: deque[_Batch] = deque()  # full, waiting for the one in flight
-        self._in_flight: _Batch | None = None
+        self._open = Pending()
+        self._closed: deque[Pending] = deque()  # full, waiting for the one in flight
+        self._in_flight: Pending | None = None
+        self._answers = Answers(self._announce)
         self._lost: set[str] = set()  # what memory is ahead of the log with, until it is built anew
         self._waiting = 0
         self._wake, self._ready, self._idle = asyncio.Event(), asyncio.Event(), asyncio.Event()
@@ -144,6 +118,7 @@ class Engine:
         await self._rebuild(warm)
         self.resumed_ns = self.written_ns
         self._spawn(self._commit_for_ever(), name=f"engine {self.account}")
+        self._spawn(self._answers.give_for_ever(), name=f"answers {self.account}")
         self._ready.set()
         await self.report([(account_stream(self.account), WriterStarted(account=self.account, venue=venue))])
         await self.doubt_unsent("the writer was restarted")
@@ -351,7 +326,7 @@ class Engine:
         """Let the open batch take no more: what comes next is another commit's."""
         self._open.journal = self.book.cut()
         self._closed.append(self._open)
-        self._open = _Batch()
+        self._open = Pending()
 
     # ------------------------------------------------------------------------------------------------ commit
 
@@ -386,26 +361,20 @@ class Engine:
                     await self._lose(reason, "unknown")
         self._fail_all(FencedError(f"account {self.account} belongs to another writer"))
 
-    def _answer(self, batch: _Batch, *, first: int) -> None:
+    def _answer(self, batch: Pending, *, first: int) -> None:
         """The batch is durable: tell everyone who waited, then the world."""
         self._in_flight = None
-        position = first - 1
-        for reply, outcome in zip(batch.replies, batch.outcomes, strict=True):
-            if isinstance(outcome, CommandRefusedError):
-                _fail(reply, outcome)
-                continue
-            events = len(outcome.facts)
-            position += events
-            if not reply.done():  # whoever asked may have gone
-                reply.set_result(Receipt(position, outcome.state, events))
-        self.position = max(position, self.position)
-        self._settle(len(batch.said))
+        self.position = max(first - 1 + len(batch.events), self.position)
         if self.book.overfull:
             self.book.trim(self.uncommitted())
+        self._answers.give(batch, first)
+
+    def _announce(self, batch: Pending) -> None:
+        self._settle(len(batch.said))
         for listen in self.on_commit:
             listen(batch.facts)
 
-    async def _decide_again(self, batch: _Batch, streams: Sequence[str]) -> None:
+    async def _decide_again(self, batch: Pending, streams: Sequence[str]) -> None:
         """Another order of that id is in the log already, from a time before memory: read it, then decide everything
         since the last commit once more, in the order it came.
         """
@@ -441,6 +410,7 @@ class Engine:
         error = LogUnavailableError(f"the log did not take the command: {reason}")
         error.outcome = outcome
         self._fail_all(error)
+        await self._answers.all_given()  # what is durable is told before memory is built anew
         attempt = 0
         while not self.fenced.is_set():
             try:
@@ -477,21 +447,14 @@ class Engine:
     def _fail_all(self, error: OmsError) -> None:
         self._lost = self.uncommitted()
         for batch in self._batches():
-            for reply in batch.replies:
-                _fail(reply, error)
+            batch.fail(error)
             self._settle(len(batch.said))
-        self._in_flight, self._open, self._closed = None, _Batch(), deque()
+        self._in_flight, self._open, self._closed = None, Pending(), deque()
 
-    def _batches(self) -> tuple[_Batch, ...]:
+    def _batches(self) -> tuple[Pending, ...]:
         return (*(() if self._in_flight is None else (self._in_flight,)), *self._closed, self._open)
 
     def _settle(self, entries: int) -> None:
         self._waiting -= entries
         if not self._waiting:
             self._idle.set()
-
-
-def _fail(reply: asyncio.Future[Receipt], error: OmsError) -> None:
-    if not reply.done():  # whoever asked may have gone
-        reply.set_exception(error)
-        reply.exception()  # seen: an answer that nobody waits for is not an error of ours

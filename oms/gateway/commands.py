@@ -9,8 +9,9 @@ from msgspec import Struct
 
 from oms.account.modes import SetPositionMode
 from oms.account.state import Account, HaltTrading, ResumeTrading
+from oms.answers import Receipt
 from oms.book import order_stream
-from oms.engine import Engine, Receipt
+from oms.engine import Engine
 from oms.errors import OmsError
 from oms.gateway.allowance import Pace, check_worth, worth_of
 from oms.gateway.auth import Accounts, Caller, unknown_order

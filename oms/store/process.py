@@ -1,12 +1,14 @@
 """The log's writer as a process of its own.
 
 Packing a batch, hashing it and handing it to the driver take the interpreter from the event loop when they happen in a
-thread beside it. Here batches go over a socket and outcomes come back. The process lives as long as its parent: the end
-of the socket ends it, after the append that is under way. Should it die first, what it left is settled by asking the
-log, as after any lost answer, and the next batch starts another one.
+thread beside it. Here a batch is put into memory that both share, its length goes over a socket, and the outcome comes
+back. (A batch is larger than a socket takes at once; its rest would wait until the loop comes round.) The process lives
+as long as its parent: the end of the socket ends it, after the append that is under way. Should it die first, what it
+left is settled by asking the log, as after any lost answer, and the next batch starts another one.
 """
 
 import asyncio
+import mmap
 import os
 import socket
 import subprocess
@@ -25,6 +27,7 @@ from oms.ports import AlreadyThere, AppendOutcome, Batch, Committed, Conflict, F
 from oms.store.recorder import AnswerLostError, Backend
 from oms.store.writer import Writer, settle
 
+SHARED_BYTES: Final = 1 << 20  # of the memory that a batch goes through, at first
 END_SECONDS: Final = 20.0  # how long an append that is under way may take when the writer is to end
 
 
@@ -57,6 +60,44 @@ def _framed(message: object) -> bytes:
     return _LENGTH.pack(len(encoded)) + encoded
 
 
+class _Shared:
+    """Memory of one batch, seen by both sides through `descriptor`. It grows with the largest batch and belongs to
+    whose turn it is: the parent's until it has sent a length, the process's until it has answered.
+    """
+
+    def __init__(self, descriptor: int) -> None:
+        self.descriptor = descriptor
+        self._map = self._mapped()
+
+    @classmethod
+    def made(cls) -> "_Shared":
+        """Return new memory, which is gone with the last of its users."""
+        descriptor = os.memfd_create("oms-batch")
+        os.ftruncate(descriptor, SHARED_BYTES)
+        return cls(descriptor)
+
+    def put(self, content: bytes) -> int:
+        """Leave `content` for the other side; return its length."""
+        if len(content) > len(self._map):
+            os.ftruncate(self.descriptor, 2 * len(content))
+            self._map = self._mapped()
+        self._map[: len(content)] = content
+        return len(content)
+
+    def seen(self, length: int) -> memoryview:
+        """Return the first `length` bytes of what the other side left."""
+        if length > len(self._map):
+            self._map = self._mapped()
+        return memoryview(self._map)[:length]
+
+    def close(self) -> None:
+        self._map.close()
+        os.close(self.descriptor)
+
+    def _mapped(self) -> mmap.mmap:
+        return mmap.mmap(self.descriptor, os.fstat(self.descriptor).st_size)
+
+
 class ProcessAppender:
     """Appends in a process of its own, which is started with the first batch, and again should it die."""
 
@@ -65,26 +106,27 @@ class ProcessAppender:
         self._helper = ThreadPoolExecutor(1, "oms-log-writer")  # starts it, waits for its end, settles what it left
         self._process: subprocess.Popen[bytes] | None = None
         self._line: _Line | None = None
+        self._shared = _Shared.made()
 
     async def append(self, batch: Batch) -> AppendOutcome:
         """As `Appender`; a caller that is cancelled meanwhile cancels no commit."""
         loop = asyncio.get_running_loop()
-        if self._line is None or self._line.lost.done():
+        if self._line is None or self._line.lost:
             self._line = await self._open(loop)
         line = self._line
-        if line.answer is not None:  # of a caller that was cancelled: its commit was not
-            await line.settled(line.answer)
-        answer = line.ask(batch)
-        await line.settled(answer)
-        if answer.done():
-            return answer.result()
+        if line.busy:  # for a caller that was cancelled: its commit was not
+            await line.answer()
+        line.ask(self._shared.put(_encode(batch)))
+        outcome = await line.answer()
+        if outcome is not None:
+            return outcome
         return await asyncio.shield(loop.run_in_executor(self._helper, self._left_behind, batch, line.backend))
 
     async def _open(self, loop: asyncio.AbstractEventLoop) -> "_Line":
         ours, theirs = socket.socketpair()
         self._process = await loop.run_in_executor(self._helper, self._spawned, theirs)
         _, line = await loop.create_unix_connection(_Line, sock=ours)
-        line.send(self._start)
+        line.start(self._start)
         return line
 
     def _spawned(self, theirs: socket.socket) -> subprocess.Popen[bytes]:
@@ -92,8 +134,8 @@ class ProcessAppender:
         self._ended()
         with theirs:
             return subprocess.Popen(  # noqa: S603 - a program of our own
-                [sys.executable, "-m", __name__, str(theirs.fileno())],
-                pass_fds=(theirs.fileno(),),
+                [sys.executable, "-m", __name__, str(theirs.fileno()), str(self._shared.descriptor)],
+                pass_fds=(theirs.fileno(), self._shared.descriptor),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 start_new_session=True,
@@ -126,33 +168,43 @@ class ProcessAppender:
             self._line.close()
         await asyncio.get_running_loop().run_in_executor(self._helper, self._ended)
         await asyncio.get_running_loop().run_in_executor(None, self._helper.shutdown)
+        self._shared.close()
 
 
 class _Line(asyncio.Protocol):
     """The parent's end of the socket. One batch at a time."""
 
     def __init__(self) -> None:
-        self.lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.lost = False
+        self.busy = False  # a batch was handed over, and is not answered for
         self.backend: Backend | None = None  # the server process that has the batch, or had the last one
         self._buffer = bytearray()
-        self.answer: asyncio.Future[AppendOutcome] | None = None  # what is waited for
+        self._waiter: asyncio.Future[AppendOutcome | None] | None = None
         self._transport: asyncio.WriteTransport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.WriteTransport", transport)  # uvloop's own is none by inheritance
 
-    def send(self, message: object) -> None:
+    def start(self, message: _Start) -> None:
         assert self._transport is not None
         self._transport.write(_framed(message))
 
-    def ask(self, batch: Batch) -> "asyncio.Future[AppendOutcome]":
-        self.answer = asyncio.get_running_loop().create_future()
-        self.send(batch)
-        return self.answer
+    def ask(self, length: int) -> None:
+        """Hand over the batch of that length in the shared memory."""
+        assert self._transport is not None
+        self.busy = True
+        self._transport.write(_LENGTH.pack(length))
 
-    async def settled(self, answer: "asyncio.Future[AppendOutcome]") -> None:
-        """Return once there is an answer, or never will be."""
-        await asyncio.shield(asyncio.wait((answer, self.lost), return_when=asyncio.FIRST_COMPLETED))
+    async def answer(self) -> AppendOutcome | None:
+        """Return the outcome of the batch that was handed over; None if nobody will ever tell it.
+
+        Waited for by itself and not behind a shield, which would cost the commit a turn of the loop: who is cancelled
+        here leaves the line busy.
+        """
+        if self.lost:
+            return None
+        self._waiter = asyncio.get_running_loop().create_future()
+        return await self._waiter
 
     def data_received(self, data: bytes) -> None:
         self._buffer += data
@@ -164,20 +216,26 @@ class _Line(asyncio.Protocol):
             del self._buffer[:end]
             if said.backend is not None:
                 self.backend = said.backend
-            elif self.answer is not None:
-                answer, self.answer = self.answer, None
-                answer.set_result(msgspec.convert(said.fields, _OUTCOMES[said.outcome]))
+            else:
+                self._tell(msgspec.convert(said.fields, _OUTCOMES[said.outcome]))
+
+    def _tell(self, outcome: AppendOutcome | None) -> None:
+        self.busy = False
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(outcome)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  # why does not matter: it is gone
-        self.lost.set_result(None)
+        self.lost = True
+        self._tell(None)
 
     def close(self) -> None:
         assert self._transport is not None
         self._transport.close()
 
 
-def main(descriptor: int) -> None:
-    """Serve the parent at the other end of `descriptor` until it closes it, or dies."""
+def main(descriptor: int, memory: int) -> None:
+    """Serve the parent at the other end of `descriptor` until it closes it, or dies; `memory` holds its batches."""
+    shared = _Shared(memory)
     with socket.socket(fileno=descriptor) as line, suppress(ConnectionError):
         start = _received(line)
         if start is None:
@@ -191,8 +249,8 @@ def main(descriptor: int) -> None:
                 line.sendall(_framed(_Said(backend)))
 
         writer = Writer(asked.url, asked.settle_seconds, told)
-        while (frame := _received(line)) is not None:
-            outcome = writer.append(_decode_batch(frame))
+        while (head := _exactly(line, _LENGTH.size)) is not None:
+            outcome = writer.append(_decode_batch(shared.seen(_LENGTH.unpack(head)[0])))
             line.sendall(_framed(_Said(None, type(outcome).__name__, asdict(outcome))))
         writer.close()
 
@@ -214,4 +272,4 @@ def _exactly(line: socket.socket, size: int) -> bytes | None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    main(int(sys.argv[1]), int(sys.argv[2]))

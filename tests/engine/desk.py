@@ -7,10 +7,11 @@ from decimal import Decimal
 from random import Random  # noqa: TID251 - jitter from a seed
 from typing import Any, TypeVar
 
+from oms.answers import Receipt
 from oms.book import Book, Event, account_stream, order_stream
 from oms.decide import BalancesReport, Decider
 from oms.dispatcher import Dispatcher
-from oms.engine import Engine, Receipt
+from oms.engine import Engine
 from oms.order.messages import AmendOrder, CancelOrder, PlaceOrder
 from oms.order.state import Life, Order, fold
 from oms.ports import Batch

@@ -37,10 +37,11 @@ from adapters.simulator.exchange.futures.accounts import Account as FuturesAccou
 from adapters.simulator.pace import keep_stepping
 from adapters.simulator.simulator import Simulator
 from adapters.simulator.wire.keys import demo_credentials
+from oms.answers import Receipt
 from oms.book import Book, Event, account_stream, order_stream, position_stream
 from oms.decide import Command, Decider
 from oms.dispatcher import Dispatcher
-from oms.engine import Engine, Receipt
+from oms.engine import Engine
 from oms.gate import Gate
 from oms.lease import Lease
 from oms.order.messages import AmendOrder, CancelOrder, PlaceOrder

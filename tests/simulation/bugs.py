@@ -10,10 +10,11 @@ from typing import Final
 from msgspec import Struct
 from msgspec.structs import replace
 
+from oms.answers import Receipt
 from oms.book import Book
 from oms.decide import Addressed, Decided, Decider, Report, Said
 from oms.dispatcher import Dispatcher, new_order, order_ref
-from oms.engine import Engine, Receipt
+from oms.engine import Engine
 from oms.errors import LogUnavailableError, Outcome
 from oms.gate import Gate
 from oms.order.events import SendStarted

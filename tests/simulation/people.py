@@ -14,8 +14,8 @@ from adapters.simulator.exchange.orders import NewOrder, RefusedError
 from adapters.simulator.exchange.orders import OrderType as VenueOrderType
 from adapters.simulator.simulator import Simulator
 from adapters.simulator.traders import TAKERS
+from oms.answers import Receipt
 from oms.decide import Command
-from oms.engine import Receipt
 from oms.errors import CommandRefusedError, DuplicateOrderError, OmsError
 from oms.order.messages import CancelOrder, PlaceOrder
 from oms.order.state import Life, Order

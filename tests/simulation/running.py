@@ -8,9 +8,10 @@ from random import Random  # noqa: TID251 - the simulation's chance comes from i
 from typing import Protocol
 
 from adapters.bitmart.sign import Credentials
+from oms.answers import Receipt
 from oms.decide import Command, Decider
 from oms.dispatcher import Dispatcher
-from oms.engine import Engine, Receipt
+from oms.engine import Engine
 from oms.errors import FencedError, LogUnavailableError, NotReadyError
 from oms.gate import Gate
 from oms.heartbeat import Heartbeat

@@ -22,9 +22,9 @@ from adapters.simulator.chance import chance
 from adapters.simulator.faults import DEFAULT_RATES
 from adapters.simulator.wire.keys import demo_credentials
 from oms.account.state import HaltTrading, ResumeTrading
+from oms.answers import Receipt
 from oms.book import order_stream
 from oms.decide import Command
-from oms.engine import Receipt
 from oms.order.messages import CancelOrder, PlaceOrder
 from oms.ports import StoredEvent
 from oms.store.memory import MemoryLeases

@@ -12,7 +12,7 @@ import pytest
 
 from oms.ports import AlreadyThere, Batch, Committed, NewEvent, NotCommitted
 from oms.store.log import PostgresLog
-from oms.store.process import ProcessAppender
+from oms.store.process import SHARED_BYTES, ProcessAppender
 from oms.values import AccountId
 
 pytestmark = pytest.mark.postgres
@@ -91,6 +91,34 @@ async def test_a_batch_that_was_committed_after_its_process_was_killed_is_found(
     await log.close()
 
 
+async def test_a_batch_larger_than_the_shared_memory_makes_it_grow(database: str) -> None:
+    log = PostgresLog(database, appender=ProcessAppender)
+    epoch = await log.take_over(ACCOUNT)
+    body = b'{"text":"%b"}' % (b"x" * SHARED_BYTES)
+    large = Batch(ACCOUNT, epoch, [NewEvent("order/main/1", version, "order-filled/1", body) for version in (1, 2, 3)])
+    assert await log.append(large) == Committed(1, 3)
+    assert await log.append(batch(epoch, 4)) == Committed(4, 4)
+    assert [stored.state for stored in await log.read("order/main/1")] == [body, body, body, b"{}"]
+    await log.close()
+
+
+async def test_a_caller_that_goes_away_cancels_no_commit_and_the_next_one_waits_for_it(database: str) -> None:
+    log = PostgresLog(database, appender=ProcessAppender)
+    epoch = await log.take_over(ACCOUNT)
+    assert await log.append(batch(epoch, 1)) == Committed(1, 1)
+    with psycopg.connect(database) as holder:
+        holder.execute("SELECT lock_log()")
+        appending = asyncio.get_running_loop().create_task(log.append(batch(epoch, 2)))
+        await asyncio.sleep(0.1)
+        appending.cancel()
+        following = asyncio.get_running_loop().create_task(log.append(batch(epoch, 3)))
+        await asyncio.sleep(0.2)
+        assert not following.done()
+        holder.rollback()
+        assert await following == Committed(3, 3)
+    await log.close()
+
+
 async def test_the_process_ends_with_the_log(database: str) -> None:
     log = PostgresLog(database, appender=ProcessAppender)
     epoch = await log.take_over(ACCOUNT)
@@ -115,7 +143,7 @@ async def test_a_parent_that_is_killed_takes_the_process_with_it_and_neither_com
 import asyncio, os, signal, sys
 from oms.ports import Batch, NewEvent
 from oms.store.log import PostgresLog
-from oms.store.process import ProcessAppender
+from oms.store.process import SHARED_BYTES, ProcessAppender
 
 async def die() -> None:
     log = PostgresLog(sys.argv[1], appender=ProcessAppender)
