@@ -329,7 +329,9 @@ def _trades(answer: Answer | None) -> list[TradeReport]:
 
 
 def _of_orders(book: Book, picture: Picture) -> Iterable[Disagreement]:
-    """Yield orders that the venue contradicted, and those that it works at another price than was sent."""
+    """Yield orders that the venue contradicted, those that it works at another price than was sent, and those that it
+    lists although they are over here.
+    """
     for order in book.orders.values():
         if order.flagged:
             yield Disagreement(
@@ -341,6 +343,14 @@ def _of_orders(book: Book, picture: Picture) -> Iterable[Disagreement]:
             )
     for report in _orders(picture.open_orders):
         known = book.orders.get(address(book.name, report))
+        if known is not None and known.life in CLOSED and not known.flagged and report.status in OPEN:
+            yield Disagreement(
+                kind=BreakKind.ORDER,
+                subject=external_id(report),
+                ours=known.life.value,
+                theirs=f"listed as {report.status}",
+                symbol=report.symbol,
+            )
         sent = None if known is None else known.request.price
         if sent is not None and report.price and report.status in OPEN and report.price != sent:
             yield Disagreement(

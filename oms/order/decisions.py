@@ -234,12 +234,14 @@ def external_id(report: OrderReport | TradeReport) -> ClientOrderId:
 # ------------------------------------------------------------------------------------------------ reports
 
 
-def _heard(order: Order, venue_order_id: VenueOrderId | None) -> tuple[OrderEvent, ...]:
+def _heard(order: Order, venue_order_id: VenueOrderId | None, at_ms: int | None = None) -> tuple[OrderEvent, ...]:
     """Return VenueAccepted where it is news: the order was not known to be there, or not under which id."""
     news = order.life in UNHEARD or (order.venue_order_id is None and venue_order_id is not None)
     if not news:
         return ()
-    return _if_possible(order, VenueAccepted(venue_order_id=venue_order_id or order.venue_order_id))
+    dead = order.life is Life.REJECTED or order.life is Life.VANISHED
+    known = venue_order_id or order.venue_order_id
+    return _if_possible(order, VenueAccepted(venue_order_id=known, at_ms=at_ms if dead else None))
 
 
 def _refused(news: SubmitRefused, order: Order) -> tuple[OrderEvent, ...]:
@@ -300,7 +302,9 @@ def _progressed(report: OrderReport, order: Order) -> tuple[OrderEvent, ...]:
         case None:
             return _contradicted(order, report, f"unknown status {report.raw_status!r}")
         case VenueOrderStatus.PENDING_NEW | VenueOrderStatus.NEW | VenueOrderStatus.PARTIALLY_FILLED:
-            accepted = _heard(order, report.venue_order_id)
+            if order.life is Life.REJECTED and _is_older(report, order):
+                return ()
+            accepted = _heard(order, report.venue_order_id, report.updated_ms)
             behind = cum_quantity > order.venue_cum
             return (*accepted, ProgressReported(cum_quantity=cum_quantity)) if behind else accepted
         case VenueOrderStatus.FILLED:
@@ -312,9 +316,31 @@ def _progressed(report: OrderReport, order: Order) -> tuple[OrderEvent, ...]:
         case VenueOrderStatus.EXPIRED:
             return _over(order, OrderExpired(cum_quantity=cum_quantity), report)
         case VenueOrderStatus.REJECTED:
-            if order.life in {Life.REJECTED, Life.DENIED}:
-                return ()
-            return _if_possible(order, VenueRefused(reason="refused_by_venue", text=report.raw_status))
+            return _rejected(report, order)
+
+
+def _rejected(report: OrderReport, order: Order) -> tuple[OrderEvent, ...]:
+    """Return the end of an order that the venue's record calls rejected.
+
+    Of words that contradict each other a trade outranks every record, and the later record an earlier one. Of an order
+    that was called dead before and shown alive since, only a record that is later for certain is believed: two views
+    that disagree at every look must not end it and bring it back each time, and one that may live is counted as living.
+    """
+    if order.life in {Life.REJECTED, Life.DENIED}:
+        return ()
+    if order.trades:
+        return _contradicted(order, report, "the venue calls an order rejected that has traded")
+    if order.revived and (order.fate_ms is None or report.updated_ms is None):
+        return _contradicted(order, report, "dead, alive and dead again, and nobody can tell which was said last")
+    if order.revived and _is_older(report, order):
+        return ()
+    refused = VenueRefused(reason="refused_by_venue", text=report.raw_status, at_ms=report.updated_ms)
+    return _if_possible(order, refused)
+
+
+def _is_older(report: OrderReport, order: Order) -> bool:
+    """Whether a picture is certainly no later than the record that last ended an order, or brought it back."""
+    return order.fate_ms is not None and report.updated_ms is not None and report.updated_ms <= order.fate_ms
 
 
 def _over(order: Order, end: VenueCanceled | OrderExpired, report: OrderReport) -> tuple[OrderEvent, ...]:

@@ -106,17 +106,23 @@ class SendStarted(_Event, frozen=True, tag="send-started/1"):
 
 
 class VenueAccepted(_Event, frozen=True, tag="venue-accepted/1"):
-    """The venue has the order: its answer, a query, its stream or a trade said so."""
+    """The venue has the order: its answer, a query, its stream or a trade said so. `at_ms` is the venue's time of the
+    picture that brought back an order which was called dead.
+    """
 
     venue_order_id: VenueOrderId | None = None
+    at_ms: int | None = None
 
 
 class VenueRefused(_Event, frozen=True, tag="venue-refused/1"):
-    """The venue said no, and certainly did nothing. `reason` in our words, `code` and `text` in the venue's."""
+    """The venue said no, and certainly did nothing. `reason` in our words, `code` and `text` in the venue's. `at_ms`
+    is the venue's time where its record says so, and not the answer to the request.
+    """
 
     reason: str
     code: str | None = None
     text: str | None = None
+    at_ms: int | None = None
 
 
 class OutcomeUnknown(_Event, frozen=True, tag="outcome-unknown/1"):

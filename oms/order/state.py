@@ -97,6 +97,8 @@ class Order(Struct, frozen=True, kw_only=True, gc=False):
     uncharged: int = 0  # trades whose commission the venue has not told yet
     venue_cum: Decimal = ZERO  # the most the venue ever said was filled
     done: bool = False  # the venue said nothing more will trade
+    revived: bool = False  # it was called dead, and then the venue showed it alive
+    fate_ms: int | None = None  # the venue's time of the record that last ended it, or brought it back
     cancels: tuple[str, ...] = ()  # requests still unanswered
     cancels_known: tuple[str, ...] = ()  # every request ever, for repeats
     amends: tuple[Amend, ...] = ()  # changes not yet shown or refused, in the order they were asked for
@@ -183,7 +185,8 @@ def evolve(order: Order | None, event: OrderEvent) -> Order:
     if isinstance(event, VenueAccepted):
         known = event.venue_order_id or order.venue_order_id
         after = replace(order, life=life, venue_order_id=known, reason=None, version=version)
-        return replace(after, flagged=True) if order.life is REJECTED or order.life is VANISHED else after
+        dead = order.life is REJECTED or order.life is VANISHED
+        return replace(after, flagged=True, revived=True, fate_ms=event.at_ms) if dead else after
     match event:
         case ProgressReported():
             venue_cum = max(order.venue_cum, event.cum_quantity)
@@ -204,7 +207,8 @@ def evolve(order: Order | None, event: OrderEvent) -> Order:
         case CancelAccepted() | CancelUnknown() | VenueSearched():
             return replace(order, version=version)
         case VenueRefused():
-            return replace(order, life=life, reason=event.reason, cancels=(), amends=(), version=version)
+            ended = replace(order, life=life, reason=event.reason, cancels=(), amends=(), version=version)
+            return replace(ended, fate_ms=event.at_ms)
         case OutcomeUnknown():
             return replace(order, life=life, reason=event.reason, valid_until_ns=event.valid_until_ns, version=version)
         case AbsenceProven():

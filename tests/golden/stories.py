@@ -339,8 +339,18 @@ def post_only_that_would_take() -> Iterator[Said]:
     )
 
 
+def called_dead_and_shown_alive() -> Iterator[Said]:
+    """An order that was refused, is shown alive after all, and is ended by a later record."""
+    refused = order.VenueRefused(reason="insufficient_funds", code="50020")
+    alive = order.VenueAccepted(venue_order_id=VenueOrderId("v1"), at_ms=T0 // 1_000_000 + 5)
+    ended = order.VenueRefused(reason="refused_by_venue", text="failed", at_ms=T0 // 1_000_000 + 9)
+    yield from _order("disputed", _asked("disputed"), SENT, refused, alive, ended)
+    yield from _order("alive", _asked("alive"), SENT, refused, alive)
+
+
 STORIES: dict[str, Story] = {
     "0001-whole": whole,
     "0002-before-halts-had-scopes": before_halts_had_scopes,
     "0003-post-only-that-would-take": post_only_that_would_take,
+    "0004-called-dead-and-shown-alive": called_dead_and_shown_alive,
 }

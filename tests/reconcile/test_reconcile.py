@@ -113,8 +113,7 @@ def trade(name: str, exec_id: str, quantity: str) -> TradeReport:
 
 
 names = st.sampled_from(NAMES)
-# Not REJECTED: a venue that shows a trade of an order that it calls refused contradicts itself anew at every look.
-statuses = st.sampled_from([None, *(each for each in VenueOrderStatus if each is not VenueOrderStatus.REJECTED)])
+statuses = st.sampled_from([None, *VenueOrderStatus])
 quantities = st.sampled_from(["0", "0.5", "1", "2"])
 orders = st.lists(  # a venue shows an order once in a list
     st.builds(shown, names, statuses, quantities), max_size=4, unique_by=lambda report: report.client_order_id
@@ -195,6 +194,15 @@ def test_s34_a_price_the_venue_changed_is_a_disagreement_with_both_figures() -> 
     reconciled = reconcile(book, Picture(open_orders=answer(shown("c1", price="99.99"))))
     assert kinds(reconciled) == {"price:c1": ("100", "99.99")}
     assert reconciled.disagreements[0].difference == Decimal("-0.01")
+
+
+def test_an_order_that_is_over_here_and_still_listed_is_a_disagreement_and_not_opened_again() -> None:
+    book = book_with("c1")
+    recorded(book, reconcile(book, Picture(open_orders=answer(shown("c1", VenueOrderStatus.CANCELED)))).findings)
+    found = reconcile(book, Picture(open_orders=answer(shown("c1"))))
+    assert found.findings == ()
+    (left,) = found.disagreements
+    assert (left.kind, left.subject, left.ours, left.theirs) == (BreakKind.ORDER, "c1", "canceled", "listed as new")
 
 
 def test_s46_an_order_whose_state_nobody_can_read_needs_a_person() -> None:
