@@ -83,7 +83,7 @@ class RetriesUnderOldNames(Engine):
 class ResendsUnderAFreshId(Dispatcher):
     """Takes a lost answer for a lost request, and tries again as another order."""
 
-    async def _ask_submit(self, order: Order) -> tuple[OrderNews, Evidence]:
+    async def _ask_submit(self, stream: str, order: Order) -> tuple[OrderNews, Evidence | None]:
         try:
             answer = await self._venue.submit(new_order(order))
         except NoAnswerError:
@@ -91,18 +91,18 @@ class ResendsUnderAFreshId(Dispatcher):
             try:
                 answer = await self._venue.submit(replace(new_order(order), client_order_id=fresh))
             except NoAnswerError:
-                return await super()._ask_submit(order)
+                return await super()._ask_submit(stream, order)
         return self._verdict(order, answer), answer.evidence
 
 
 class ResendsBlindly(Dispatcher):
     """Takes a lost answer for a lost request, and sends the same id once more without a word to the log."""
 
-    async def _ask_submit(self, order: Order) -> tuple[OrderNews, Evidence]:
+    async def _ask_submit(self, stream: str, order: Order) -> tuple[OrderNews, Evidence | None]:
         try:
             answer = await self._venue.submit(new_order(order))
         except NoAnswerError:
-            return await super()._ask_submit(order)
+            return await super()._ask_submit(stream, order)
         return self._verdict(order, answer), answer.evidence
 
 
