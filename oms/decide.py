@@ -14,7 +14,7 @@ from oms.account import modes
 from oms.account import state as accounts
 from oms.account.events import AccountEvent, BalanceAdjusted, TradesCovered, TradingHalted, WriterStarted
 from oms.account.modes import PositionModeRejected, SetPositionMode
-from oms.account.state import HaltTrading, ResumeTrading
+from oms.account.state import HaltTrading, OpeningRevised, ResumeTrading
 from oms.book import Book, Event, account_stream, order_stream, position_stream
 from oms.breaks import decisions as disagreements
 from oms.breaks.decisions import DisagreementsReport, ExplainBreak, ResolveBreak
@@ -77,7 +77,13 @@ AccountCommand = HaltTrading | ResumeTrading | ExplainBreak | ResolveBreak | Set
 Command = OrderCommand | AccountCommand
 Setting = LeverageReport | LeverageRejected | PositionModeReport | PositionModeRejected
 AccountNews = (
-    BalancesReport | WriterStarted | TradesCovered | DisagreementsReport | PositionModeReport | PositionModeRejected
+    BalancesReport
+    | OpeningRevised
+    | WriterStarted
+    | TradesCovered
+    | DisagreementsReport
+    | PositionModeReport
+    | PositionModeRejected
 )
 LegNews = LedgerReport | LeverageReport | LeverageRejected  # said to the leg `net`, of the whole market
 Report = OrderNews | AccountNews | LegNews
@@ -276,6 +282,8 @@ class Decider:
         match report:
             case BalancesReport():
                 return _account(book, accounts.adjust(book.totals, totals(report.balances), report.reason), facts)
+            case OpeningRevised():
+                return _account(book, accounts.revise(report, book.totals), facts)
             case WriterStarted():
                 return _account(book, (report,), facts)
             case TradesCovered():

@@ -20,6 +20,7 @@ from oms.breaks.events import BreakKind
 from oms.decide import Addressed, BalancesReport
 from oms.dispatcher import order_ref
 from oms.evidence import kept
+from oms.opening import Opening
 from oms.order.decisions import external_id
 from oms.order.events import Mark
 from oms.order.messages import AbsenceReport
@@ -45,9 +46,7 @@ from oms.reports import BalanceReport, OrderReport, TradeReport
 from oms.values import Provenance, Symbol
 from oms.venue import Answer, NoAnswerError, OrderRef, Venue
 
-OVERLAP_MS: Final = (
-    30_000  # trades are asked for from this long before the last look: pages overlap, ids tell them apart
-)
+OVERLAP_MS: Final = 30_000  # trades are asked for from so long before the last look: pages overlap, ids tell them apart
 PATIENCE_SECONDS: Final = 60.0  # an order that the venue once showed is missed for so long before that means anything
 UNANSWERED_MAX: Final = 3  # orders in a row that could not be asked for, before the others wait for the next time
 COVERED_EVERY_MS: Final = 60_000  # how often at most the log is told how far trades are known
@@ -124,6 +123,7 @@ class Survey:
         self._ids = ids
         self._traded_until_ms = 0  # trades are known up to here, but for what overlaps
         self._missed: dict[str, float] = {}  # by stream: since when the venue does not know an order it once showed
+        self._opening = Opening(recording, venue, clock=clock, ids=ids)
         self._perpetuals = perpetuals.Perpetuals(recording, venue, clock=clock, ids=ids)
         self._seen: dict[str, str] = {}  # by break id: the figures of the last look
 
@@ -290,6 +290,8 @@ class Survey:
         questions of one comparison is no disagreement.
         """
         waiting = {each.break_id for each in disagreements if self._seen.get(each.break_id) != each.figures}
+        if await self._opening.corrected([each for each in disagreements if each.break_id not in unsure | waiting]):
+            return
         self._seen = {each.break_id: each.figures for each in disagreements if each.break_id not in unsure}
         evidence: list[VenueMessage] = []
         told = DisagreementsReport(

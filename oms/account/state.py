@@ -56,6 +56,7 @@ class Account(Struct, frozen=True, kw_only=True, gc=False):
     position_mode: PositionMode | None = None  # None: nobody has said it
     mode_requested: PositionMode | None = None  # while nobody knows whether the venue has switched
     halts: Mapping[HaltScope, Halt] = MappingProxyType({})
+    opened_ms: int = 0  # the venue's balances were taken over at about this moment (UTC), 0: not yet
     covered_ms: int = 0  # every trade until then (UTC) is in the log, or a person said that it need not be
     breaks: Breaks = NO_BREAKS
 
@@ -68,6 +69,12 @@ class Account(Struct, frozen=True, kw_only=True, gc=False):
 
 
 NOBODY = Account()
+
+
+class OpeningRevised(Struct, frozen=True, gc=False):
+    """The opening balances held what is booked by itself now: `changes` takes that out of them, by purse."""
+
+    changes: Mapping[Purse, Decimal]
 
 
 class HaltTrading(Struct, frozen=True, kw_only=True, gc=False):
@@ -123,6 +130,18 @@ def adjust(
     return adjustments
 
 
+def revise(report: OpeningRevised, totals: Mapping[Purse, Decimal]) -> Sequence[BalanceAdjusted]:
+    """Return what takes the `changes` out of the opening, in the order of the purses' names."""
+    adjustments = []
+    for name, change in sorted(report.changes.items()):
+        wallet, currency = purse_parts(name)
+        total = EXACT.add(totals.get(name, ZERO), change)
+        adjustments.append(
+            BalanceAdjusted(currency=currency, change=change, total=total, reason="opening", wallet=wallet)
+        )
+    return adjustments
+
+
 def cover(report: TradesCovered, account: Account) -> tuple[AccountEvent, ...]:
     """Return how far trades are known; none if that was known already."""
     return (report,) if report.until_ms > account.covered_ms else ()
@@ -151,7 +170,9 @@ def evolve(account: Account, event: AccountEvent) -> Account:
             halts = {scope: each for scope, each in account.halts.items() if scope != (strategy, symbol)}
             return replace(account, version=version, halts=halts)
         case TradesCovered():
-            return replace(account, version=version, covered_ms=max(account.covered_ms, event.until_ms))
+            opened_ms = account.opened_ms or event.until_ms  # the first mark comes with the opening
+            covered_ms = max(account.covered_ms, event.until_ms)
+            return replace(account, version=version, opened_ms=opened_ms, covered_ms=covered_ms)
         case BreakOpened() | BreakChanged() | BreakExplained():
             return replace(account, version=version, breaks=disagreements.evolve(account.breaks, event))
         case BreakResolved():

@@ -8,13 +8,17 @@ from msgspec.structs import replace
 
 from adapters.bitmart.spot import codec as spot
 from adapters.simulator.exchange.orders import Fill, NewOrder, OrderState, OrderType
+from oms.account.events import BalanceAdjusted
+from oms.breaks.events import BreakOpened
 from oms.order.messages import OrderNews
 from oms.order.state import Life, status
+from oms.ports import LinkAnswer
 from oms.reports import TradeReport
 from oms.values import Liquidity, OrderStatus, Provenance, Side
 from tests.scenarios.house import DESK, SPOT, House, stream, tell
 
 DAY_SECONDS = 86_400
+NO_TRADES = LinkAnswer(200, {}, b'{"code":1000,"message":"success","trace":"hidden","data":[]}')
 
 
 def test_s09_one_trade_by_stream_poll_restart_and_again_is_one_fill_in_all_24_orders() -> None:
@@ -221,5 +225,30 @@ def test_s17_four_hundred_and_fifty_fills_in_an_hours_gap_are_all_found_by_halvi
         asked = [each for each in house.network.sent[before:] if each.path == spot.QUERY_TRADES]
         assert len(asked) >= 4
         assert house.book.account.covered_ms > 0
+
+    tell(story)
+
+
+def test_s13_a_trade_that_the_lists_hid_when_the_log_began_counts_once() -> None:
+    """Found by the simulation, seed 1445: it was in the opening balances, and was booked on top of them."""
+
+    async def story(house: House) -> None:
+        house.faults(frame_dropped=1.0)
+        house.network.slow_answers[spot.QUERY_OPEN_ORDERS] = 2.0
+        house.begin()
+        await house.until(lambda: len(house.account_events()) > 0)  # the log has begun, nothing was taken over yet
+        house.stranger("sell", "0.01", "50000")
+        house.by_hand("buy", "0.01", "50000")
+        house.network.executed[spot.QUERY_TRADES] = NO_TRADES
+        await house.oms.watcher.synced.wait()
+        opened = house.book.account
+        house.network.mend()
+        await house.until(lambda: len(house.book.orders) == 1)
+        await house.rests()
+        assert house.position(SPOT).quantity == Decimal("0.01")
+        assert not [each for each in house.account_events() if isinstance(each, BreakOpened)]
+        assert house.book.account.opened_ms == opened.opened_ms
+        taken_out = [each for each in house.account_events() if isinstance(each, BalanceAdjusted)][-2:]
+        assert {each.currency: each.reason for each in taken_out} == {"BTC": "opening", "USDT": "opening"}
 
     tell(story)

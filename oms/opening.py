@@ -1,0 +1,123 @@
+"""What traded before a log's opening is in its opening balances, once: also a trade that the venue's lists hid then.
+
+Such a trade turns up later and is booked like any other, so that its order's story is whole. Then it counts twice, in
+the opening and by itself, and the balances say so: ours differ from the venue's by exactly what it moved, coin for
+coin. Its stamp alone would prove nothing, since no two clocks agree; stamp and figures together do.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+from itertools import combinations
+from typing import Final
+
+from oms import perpetuals
+from oms.account.state import OpeningRevised
+from oms.book import Book, account_stream, order_stream
+from oms.breaks.decisions import Disagreement
+from oms.breaks.events import BreakKind
+from oms.evidence import kept
+from oms.order.decisions import external_id
+from oms.order.state import Order, Trade
+from oms.ports import Clock, Ids
+from oms.reports import TradeReport
+from oms.values import EXACT, ZERO, Currency, Provenance, Purse, Wallet, purse, purses, signed
+from oms.venue import Answer, Venue
+
+SLACK_MS: Final = 5_000  # how far the venue's stamps may be ahead of the mark that our clock set
+LOOKS_MAX: Final = 3  # a list that hid a trade once may do so again
+SUSPECTS_MAX: Final = 10  # trades of which every combination is tried
+
+Moves = Mapping[Purse, Decimal]
+
+
+class Opening:
+    """Looks for trades that count twice, where balances differ."""
+
+    def __init__(self, recording: perpetuals.Recording, venue: Venue, *, clock: Clock, ids: Ids) -> None:
+        self._recording = recording
+        self._venue = venue
+        self._clock = clock
+        self._ids = ids
+        self._asked: Counter[str] = Counter()  # by what differs: how often the venue was asked about it
+
+    async def corrected(self, differences: Sequence[Disagreement]) -> bool:
+        """Take out of the opening what explains `differences`, if anything does; whether it did.
+
+        The venue is asked, a few times, for the trades from the log's beginning to its opening: few, and no restart
+        has to remember them.
+
+        Raises:
+            NoAnswerError: it could not be asked.
+        """
+        book = self._recording.book
+        differs = "; ".join(f"{each.break_id} {each.figures}" for each in differences if each.kind is BreakKind.BALANCE)
+        if not differs or not book.account.opened_ms or self._asked[differs] >= LOOKS_MAX:
+            return False
+        since_ms = self._recording.opened_ns // 1_000_000 - SLACK_MS
+        answer = await self._venue.trades(since_ms=since_ms, until_ms=book.account.opened_ms + SLACK_MS)
+        self._asked = Counter({differs: self._asked[differs] + 1})
+        found = revised(self._recording.book, differences, answer)
+        if found is None:
+            return False
+        evidence = kept(answer.evidence, self._ids, self._clock)
+        await self._recording.report([(account_stream(book.name), found)], source=Provenance.POLL, evidence=evidence)
+        return True
+
+
+def revised(book: Book, differences: Iterable[Disagreement], traded: Answer) -> OpeningRevised | None:
+    """Return what is to be taken out of the opening, if the trades in `traded` that happened before it explain balances
+    that differ; None if they do not.
+    """
+    wrong = {
+        _purse(each.subject): each.difference
+        for each in differences
+        if each.kind is BreakKind.BALANCE and each.difference
+    }
+    moves = list(_suspects(book, traded))[:SUSPECTS_MAX]
+    for count in range(1, len(moves) + 1):
+        for some in combinations(moves, count):
+            counted_twice = _sum(some)
+            if counted_twice and all(wrong.get(name) == -amount for name, amount in counted_twice.items()):
+                return OpeningRevised(changes={name: -amount for name, amount in counted_twice.items()})
+    return None
+
+
+def _suspects(book: Book, traded: Answer) -> Iterable[Moves]:
+    """Yield what each trade moved that somebody else's order made before the opening, and that is booked."""
+    until_ms = book.account.opened_ms + SLACK_MS
+    seen: set[str] = set()
+    for report in traded.reports:
+        if not isinstance(report, TradeReport) or report.at_ms is None or report.at_ms > until_ms:
+            continue
+        order = book.orders.get(order_stream(book.name, external_id(report)))
+        if order is None or order.attempts or purses(report.symbol).base is None:
+            continue  # our own orders traded after the opening, since nothing is sent before; a contract moves no coin
+        trade = next((each for each in order.trades if each.exec_id == report.exec_id), None)
+        if trade is not None and trade.exec_id not in seen:
+            seen.add(trade.exec_id)
+            yield _moved(order, trade)
+
+
+def _moved(order: Order, trade: Trade) -> Moves:
+    base, quote = purses(order.request.symbol)
+    assert base is not None
+    quantity = signed(order.request.side, trade.quantity)
+    moves = {base: quantity, quote: -EXACT.multiply(quantity, trade.price)}
+    if trade.commission is not None and trade.commission_currency is not None:
+        paid = purse(Wallet.SPOT, trade.commission_currency)
+        moves[paid] = EXACT.subtract(moves.get(paid, ZERO), trade.commission)
+    return moves
+
+
+def _sum(moves: Sequence[Moves]) -> Moves:
+    total: dict[Purse, Decimal] = {}
+    for each in moves:
+        for name, amount in each.items():
+            total[name] = EXACT.add(total.get(name, ZERO), amount)
+    return {name: amount for name, amount in total.items() if amount}
+
+
+def _purse(subject: str) -> Purse:
+    wallet, _, currency = subject.partition("/")
+    return purse(Wallet(wallet), Currency(currency))

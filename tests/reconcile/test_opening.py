@@ -1,0 +1,79 @@
+"""A trade that was in the opening balances and is booked by itself: taken out, if figures and time agree."""
+
+from decimal import Decimal
+
+import pytest
+from msgspec.structs import replace
+
+from oms.account.events import TradesCovered
+from oms.account.state import OpeningRevised
+from oms.book import Book, account_stream
+from oms.breaks.decisions import Disagreement
+from oms.breaks.events import BreakKind
+from oms.decide import Said
+from oms.opening import SLACK_MS, revised
+from oms.order.messages import SubmitAccepted
+from oms.reports import VenueOrderStatus
+from oms.values import Provenance
+from tests.reconcile.test_reconcile import MAIN, answer, book_with, say, shown, stream, trade
+
+OPENED_MS = 1_000_000
+HIDDEN = replace(trade("theirs", "t1", "2"), at_ms=OPENED_MS - 100)  # 2 BTC at 100, for 0.1 USDT
+MOVED = {"BTC": "-2", "USDT": "200.1"}  # the venue's figures less ours, where the trade counts twice
+
+
+def opened(*, ours: bool = False) -> Book:
+    """Return a book that was opened, in which an order of somebody else's, or ours, then traded."""
+    book = book_with("theirs") if ours else book_with()
+    news = [(account_stream(MAIN), TradesCovered(until_ms=OPENED_MS))]
+    if ours:
+        news.append((stream("theirs"), SubmitAccepted(venue_order_id="v-theirs")))  # type: ignore[arg-type]
+    else:
+        news.append((stream("theirs"), shown("theirs", VenueOrderStatus.FILLED, cum="2")))  # type: ignore[arg-type]
+    news.append((stream("theirs"), HIDDEN))  # type: ignore[arg-type]
+    say(book, Said(message=tuple(news), actor="venue", cause=None, source=Provenance.POLL))
+    return book
+
+
+def differing(differences: dict[str, str]) -> list[Disagreement]:
+    return [
+        Disagreement(kind=BreakKind.BALANCE, subject=f"spot/{coin}", ours="", theirs="", difference=Decimal(amount))
+        for coin, amount in differences.items()
+    ]
+
+
+def test_what_differs_by_exactly_a_trade_from_before_the_opening_was_in_it() -> None:
+    book = opened()
+    found = revised(book, differing(MOVED | {"ETH": "7"}), answer(HIDDEN))
+    assert found == OpeningRevised(changes={"BTC": Decimal(-2), "USDT": Decimal("200.1")})  # type: ignore[dict-item]
+    before = dict(book.totals)
+    say(book, Said(message=((account_stream(MAIN), found),), actor="oms", cause=None, source=Provenance.POLL))
+    assert book.totals == {name: before[name] + Decimal(MOVED[name]) for name in before}
+    assert book.account.opened_ms == OPENED_MS
+
+
+def test_two_trades_may_explain_it_together() -> None:
+    book = opened()
+    other = replace(trade("theirs", "t2", "0.5"), at_ms=OPENED_MS - 50)
+    say(book, Said(message=((stream("theirs"), other),), actor="venue", cause=None, source=Provenance.POLL))
+    assert revised(book, differing({"BTC": "-2.5", "USDT": "250.2"}), answer(HIDDEN, other)) is not None
+    assert revised(book, differing({"BTC": "-0.5", "USDT": "50.1"}), answer(HIDDEN, other)) is not None
+
+
+@pytest.mark.parametrize(
+    ("differences", "traded"),
+    [
+        ({"BTC": "-2"}, HIDDEN),  # of the money nothing is missing
+        ({"BTC": "-2", "USDT": "200"}, HIDDEN),  # the commission is
+        ({"BTC": "2", "USDT": "-200.1"}, HIDDEN),  # the other way round: a trade that nobody booked
+        (MOVED, replace(HIDDEN, at_ms=OPENED_MS + SLACK_MS + 1)),
+        (MOVED, replace(HIDDEN, at_ms=None)),
+        (MOVED, trade("theirs", "t9", "2")),  # not a trade that is booked
+    ],
+)
+def test_nothing_is_inferred_from_less(differences: dict[str, str], traded: object) -> None:
+    assert revised(opened(), differing(differences), answer(traded)) is None  # type: ignore[arg-type]
+
+
+def test_our_own_orders_traded_after_the_opening() -> None:
+    assert revised(opened(ours=True), differing(MOVED), answer(HIDDEN)) is None
