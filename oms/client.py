@@ -32,14 +32,12 @@ from oms.client_wire import (
 )
 from oms.gateway.candles import Candles
 from oms.gateway.commands import Halts, Items
+from oms.gateway.operations import AccountBreaks, Comparison, Comparisons
 from oms.gateway.problems import Problem
 from oms.gateway.views import (
-    AccountBreaks,
     Balances,
     BalanceView,
     Breaks,
-    Comparison,
-    Comparisons,
     Fills,
     Frame,
     Instruments,

@@ -8,11 +8,10 @@ from typing import Any, Self, TypeVar
 from oms.client import Client
 from oms.gateway.candles import Candles
 from oms.gateway.commands import Halts, Items
+from oms.gateway.operations import AccountBreaks, Comparison
 from oms.gateway.views import (
-    AccountBreaks,
     BalanceView,
     Breaks,
-    Comparison,
     Fills,
     Frame,
     InstrumentView,

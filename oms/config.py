@@ -18,6 +18,7 @@ from msgspec import Meta, Struct, field
 from oms.breaks.state import Policy
 from oms.errors import OmsError
 from oms.gateway.settings import Settings
+from oms.protection import Protected
 from oms.risk import Limits
 
 PREFIX: Final = "OMS__"
@@ -133,6 +134,7 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     vault: VaultSettings = field(default_factory=VaultSettings)
     limits: Limits = field(default_factory=Limits)
     breaks: Policy = field(default_factory=Policy)
+    protection: Protected = field(default_factory=Protected)
     dead_man: DeadMan = field(default_factory=DeadMan)
     market_data: MarketDataSettings = field(default_factory=MarketDataSettings)
     start: Start = field(default_factory=Start)

@@ -17,7 +17,7 @@ from oms.account.state import Account
 from oms.order.holds import hold
 from oms.order.state import Order
 from oms.position.state import Position
-from oms.values import EXACT, NO_AMOUNTS, ZERO, Purse, Purses, Symbol, Wallet, purse, purses
+from oms.values import EXACT, NO_AMOUNTS, ZERO, PositionLeg, Purse, Purses, Symbol, Wallet, purse, purses
 
 State = Order | Position | Account
 
@@ -116,6 +116,11 @@ def symbol_of(stream: str) -> Symbol:
     A symbol holds slashes; the account's name and the leg's do not.
     """
     return Symbol(stream.split("/", 2)[2].rpartition("/")[0])
+
+
+def leg_of(stream: str) -> PositionLeg:
+    """Return the leg in the name of a position leg's stream."""
+    return PositionLeg(stream.rpartition("/")[2])
 
 
 @lru_cache(maxsize=4096)

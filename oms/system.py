@@ -29,6 +29,7 @@ from oms.gateway.http import build, serve
 from oms.gateway.listening import free_socket, require_free
 from oms.gateway.reads import Past, Reads
 from oms.gateway.tokens import PostgresTokens
+from oms.guard import Guard
 from oms.heartbeat import Heartbeat
 from oms.instrument import Instrument
 from oms.lease import Lease, Leases
@@ -153,6 +154,7 @@ class Account(Struct, frozen=True):
     engine: Engine
     dispatcher: Dispatcher
     watcher: Watcher
+    guard: Guard
     lease: Lease
 
 
@@ -266,6 +268,7 @@ def _application(system: System) -> web.Application:
         spawn=system.world.spawn,
         settings=system.config.gateway,
         promises={f"venue of {name}": account.watcher.broken for name, account in system.accounts.items()},
+        alerts={f"protection of {name}": account.guard.alert for name, account in system.accounts.items()},
         watchers={name: account.watcher for name, account in system.accounts.items()},
         markets=system.markets,
     )
@@ -346,7 +349,9 @@ async def _writer(led: Leading, venue: Venue, *, config: Config, log_: PostgresL
     await engine.start(venue.name, warm=led.warm)
     watcher.start()
     Heartbeat(engine, gate, seconds=config.dead_man.seconds, spawn=spawn).start()
-    return Account(engine, dispatcher, watcher, led.lease)
+    guard = Guard(engine, config.protection, clock=clock, spawn=spawn)
+    guard.start()
+    return Account(engine, dispatcher, watcher, guard, led.lease)
 
 
 def _decider(name: AccountId, venue: Venue, markets: Sequence[Instrument], config: Config) -> Decider:

@@ -1,6 +1,7 @@
 """What a disagreement and a person's word about it cause: events, or a refusal. No clock, no network, no randomness."""
 
 from decimal import Decimal
+from typing import Final
 
 from msgspec import Struct
 
@@ -16,6 +17,8 @@ from oms.breaks.events import (
 from oms.breaks.state import Breaks, figures
 from oms.errors import UnknownBreakError
 from oms.values import AccountId, Symbol
+
+AGREED: Final = {BreakKind.PROTECTION: "it is behind a live stop again, or flat"}  # how a break ended by itself
 
 
 class Disagreement(Struct, frozen=True, kw_only=True, gc=False):
@@ -82,7 +85,7 @@ def report(news: DisagreementsReport, breaks: Breaks) -> tuple[BreakEvent, ...]:
             events.append(_changed(found, news.evidence))
     for known in breaks.open.values():
         if known.kind in news.kinds and known.break_id not in seen:
-            agreed = "the venue's figures and ours are the same again"
+            agreed = AGREED.get(known.kind, "the venue's figures and ours are the same again")
             events.append(BreakResolved(break_id=known.break_id, resolution=Resolution.AGREED, reason=agreed))
     return tuple(events)
 

@@ -21,6 +21,7 @@ class BreakKind(StrEnum):
     PRICE = "price"  # the venue works an order at another price than was sent
     HISTORY = "history"  # trades may exist that no question can reach
     COVERAGE = "coverage"  # a list of open orders was cut: orders that are not ours may be missing
+    PROTECTION = "protection"  # a position that must have a live stop has none at the venue, or too small a one
 
 
 class Resolution(StrEnum):

@@ -8,7 +8,8 @@ from oms.cli.config import ConfigFile, configured
 from oms.cli.orders import ask_gateway
 from oms.cli.output import AsJson, Output
 from oms.cli.reads import LIMIT, AccountName, AsOf, CursorText, Limit, listed
-from oms.gateway.views import AccountBreaks, BreakView, encode
+from oms.gateway.operations import AccountBreaks
+from oms.gateway.views import BreakView, encode
 
 BreakId = Annotated[str, typer.Argument(help="Its id, such as balance:spot/USDT.")]
 Reason = Annotated[str, typer.Option(help="Why; it stands in the log.")]

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Annotated, Final
 
 import aiohttp
+import msgspec
 import typer
 from msgspec import Struct
 from yarl import URL
@@ -23,6 +24,7 @@ from oms.cli.tokens import FILE
 from oms.client import connector
 from oms.config import Config
 from oms.errors import OmsError
+from oms.gateway.operations import Health
 from oms.store.audit import head
 from oms.store.database import revision
 
@@ -116,22 +118,27 @@ def _database(config: Config) -> Finding:
 def _gateway(config: Config) -> Finding:
     url = gateway_url(config)
     try:
-        ready, said = asyncio.run(_ask_ready(url, config.gateway.certificate))
+        health, said = asyncio.run(_ask_ready(url, config.gateway.certificate))
     except (aiohttp.ClientError, TimeoutError):
         return Finding("gateway", "warning", f"nothing answers at {url}", "start it with: oms up --venue simulator")
-    if not ready:
+    if health is None:
         return Finding("gateway", "failed", f"{url} is not ready: {said}", "see the log under OMS_HOME/logs")
+    remarks = "; ".join(f"{check.name}: {check.detail}" for check in health.checks if check.detail)
+    if remarks:
+        return Finding("gateway", "warning", f"{url} is ready, and a person should look: {remarks}", "oms breaks")
     return Finding("gateway", "ok", f"{url} is ready")
 
 
-async def _ask_ready(url: str, ca: str | None) -> tuple[bool, str]:
+async def _ask_ready(url: str, ca: str | None) -> tuple[Health | None, str]:
+    """Return what the gateway says of itself, None where it is not ready; and its words."""
     named, timeout = URL(url), aiohttp.ClientTimeout(total=ASK_SECONDS)
     asked = URL("http://localhost") if named.scheme == "unix" else named
     async with (
         aiohttp.ClientSession(timeout=timeout, connector=connector(named, ca)) as session,
         session.get(asked.with_path("/health/ready")) as answer,
     ):
-        return answer.ok, (await answer.text())[:500]
+        said = await answer.text()
+        return msgspec.json.decode(said, type=Health) if answer.ok else None, said[:500]
 
 
 def bench(

@@ -4,17 +4,26 @@ from collections.abc import Callable, Iterable, Mapping
 
 from oms.engine import Engine
 from oms.errors import LogUnavailableError
+from oms.gateway.operations import Check, Health
 from oms.gateway.reads import Reads
-from oms.gateway.views import Check, Health
 from oms.ports import EventLog
 
 Promise = Callable[[], str | None]  # what is broken, None while it is kept
+Alert = Callable[[], str | None]  # what a person should look at, None while there is nothing
 
 
 async def readiness(
-    engines: Iterable[Engine], log: EventLog, reads: Reads, promises: Mapping[str, Promise], *, lag_max: int
+    engines: Iterable[Engine],
+    log: EventLog,
+    reads: Reads,
+    promises: Mapping[str, Promise],
+    *,
+    alerts: Mapping[str, Alert],
+    lag_max: int,
 ) -> Health:
-    """Return every promise with what is broken of it: the log, the engines, the read models, and `promises`."""
+    """Return every promise with what is broken of it: the log, the engines, the read models, and `promises`; and, as
+    remarks, what the `alerts` say.
+    """
     checks, head = [], 0
     try:
         head = await log.head()
@@ -28,6 +37,7 @@ async def readiness(
     for name, promise in promises.items():
         broken = promise()
         checks.append(Check(name=name, ok=broken is None, detail=broken or ""))
+    checks.extend(Check(name=name, ok=True, detail=text) for name, alert in alerts.items() if (text := alert()))
     return Health(ok=all(check.ok for check in checks), position=head, checks=checks)
 
 

@@ -18,11 +18,12 @@ from oms.gateway.bodies import checked_key, decode_body, read_query
 from oms.gateway.candles import CandleQuestions
 from oms.gateway.commands import Commands, Reply
 from oms.gateway.guard import Guard, require_safe_bind
-from oms.gateway.health import Promise, readiness
+from oms.gateway.health import Alert, Promise, readiness
 from oms.gateway.listening import CannotListenError, PortTakenError, free_socket
 from oms.gateway.market_stream import MarketChannels
 from oms.gateway.metrics import Metrics
 from oms.gateway.openapi import document
+from oms.gateway.operations import Health
 from oms.gateway.problems import (
     RETRY_AFTER_SECONDS,
     BodyTooLargeError,
@@ -42,7 +43,7 @@ from oms.gateway.sight import Sight
 from oms.gateway.stream import Streams
 from oms.gateway.timeline import MessageLog
 from oms.gateway.tokens import TokenStore
-from oms.gateway.views import Health, View, encode
+from oms.gateway.views import View, encode
 from oms.market_data import MarketData
 from oms.ports import Clock, Ids, Spawn
 from oms.values import AccountId
@@ -66,10 +67,11 @@ def build(
     spawn: Spawn,
     settings: Settings,
     promises: Mapping[str, Promise] | None = None,
+    alerts: Mapping[str, Alert] | None = None,
     watchers: Mapping[AccountId, Watching] | None = None,
     markets: Mapping[AccountId, MarketData] | None = None,
 ) -> web.Application:
-    """Return the application that serves `engines`. `promises` are checked by GET /health/ready beside our own,
+    """Return the application that serves `engines`. GET /health/ready checks `promises` beside our own, shows `alerts`;
     `watchers` are what keeps the accounts in step with their venues, `markets` who knows what their markets did.
     """
     accounts, metrics, sight = Accounts(engines), Metrics(list(engines.values())), Sight(log)
@@ -107,6 +109,7 @@ def build(
         metrics=metrics,
         venues=venues,
         promises={} if promises is None else promises,
+        alerts={} if alerts is None else alerts,
         lag_max=settings.lag_max,
     )
     application = web.Application(middlewares=[gateway.answered], client_max_size=BODY_MAX)
@@ -213,6 +216,7 @@ class _Operations:
         metrics: Metrics,
         venues: VenueMetrics,
         promises: Mapping[str, Promise],
+        alerts: Mapping[str, Alert],
         lag_max: int,
     ) -> None:
         self._accounts = accounts
@@ -221,6 +225,7 @@ class _Operations:
         self._metrics = metrics
         self._venues = venues
         self._promises = promises
+        self._alerts = alerts
         self._lag_max = lag_max
         self._document = document()
 
@@ -230,7 +235,9 @@ class _Operations:
 
     async def ready(self, _: web.Request) -> web.Response:
         engines = self._accounts.engines.values()
-        health = await readiness(engines, self._log, self._reads, self._promises, lag_max=self._lag_max)
+        health = await readiness(
+            engines, self._log, self._reads, self._promises, alerts=self._alerts, lag_max=self._lag_max
+        )
         return _json(200 if health.ok else 503, health.position, health)
 
     async def figures(self, _: web.Request) -> web.Response:

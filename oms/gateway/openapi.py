@@ -8,9 +8,9 @@ from typing import Any, Final
 import msgspec
 
 from oms.gateway.bodies import DECIMAL_PATTERN, Amount
+from oms.gateway.operations import Health
 from oms.gateway.problems import Problem
 from oms.gateway.routes import ROUTES, Route
-from oms.gateway.views import Health
 
 _REF: Final = "#/components/schemas/{name}"
 _Json = dict[str, Any]

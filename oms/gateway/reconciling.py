@@ -13,7 +13,7 @@ from oms.errors import VenueUnreachableError
 from oms.gateway.auth import Accounts, Caller
 from oms.gateway.bodies import BreakBody, ReconcileBody, checked_text
 from oms.gateway.health import lost_calls
-from oms.gateway.views import AccountBreaks, Comparison, Comparisons, OpenBreak, Would
+from oms.gateway.operations import AccountBreaks, Comparison, Comparisons, OpenBreak, Would
 from oms.ports import Clock, Ids, NewEvent
 from oms.reconcile import Part
 from oms.rehearsal import Rehearsed

@@ -28,14 +28,13 @@ from oms.gateway.bodies import (
 )
 from oms.gateway.candles import CandleQuestions, Candles, CandlesQuery
 from oms.gateway.commands import Commands, Halts, Items, Reply
+from oms.gateway.operations import AccountBreaks, Comparisons
 from oms.gateway.questions import Questions
 from oms.gateway.reconciling import Reconciling
 from oms.gateway.tokens import Scope
 from oms.gateway.views import (
-    AccountBreaks,
     Balances,
     Breaks,
-    Comparisons,
     Events,
     Fills,
     Instruments,

@@ -265,52 +265,6 @@ class Breaks(View, frozen=True, kw_only=True):
     next_cursor: str | None = None
 
 
-class OpenBreak(View, frozen=True, kw_only=True):
-    """One break that is open now."""
-
-    break_id: str
-    kind: str
-    ours: str
-    theirs: str
-    explanation: str | None = None
-
-
-class AccountBreaks(View, frozen=True, kw_only=True):
-    """What is open on an account after somebody explained or resolved a break."""
-
-    position: int
-    account: str
-    items: Sequence[OpenBreak]
-
-
-class Would(View, frozen=True, kw_only=True):
-    """One event that a comparison would append."""
-
-    stream: str
-    version: int
-    type: str
-    data: Mapping[str, Any]
-
-
-class Comparison(View, frozen=True, kw_only=True):
-    """How one account's comparison went: `result` is complete, partial or failed, `failures` says of which part and
-    why; `disagreements` has, by break id, our figure and the venue's. `events` are those that a dry run would append.
-    """
-
-    account: str
-    result: str
-    failures: Mapping[str, str]
-    disagreements: Mapping[str, tuple[str, str]]
-    events: Sequence[Would] = ()
-
-
-class Comparisons(View, frozen=True, kw_only=True):
-    """How the comparisons went."""
-
-    position: int
-    items: Sequence[Comparison]
-
-
 class Frame(View, frozen=True, kw_only=True):
     """One event of the log, or a word of the stream itself (``subscribed``, ``heartbeat``, ``reply``, ``problem``).
 
@@ -374,22 +328,6 @@ class Timeline(View, frozen=True, kw_only=True):
     position: int
     order: OrderView
     items: Sequence[TimelineEntry]
-
-
-class Check(View, frozen=True, kw_only=True):
-    """One promise: kept, or how it is broken."""
-
-    name: str
-    ok: bool
-    detail: str = ""
-
-
-class Health(View, frozen=True, kw_only=True):
-    """Whether every promise is kept."""
-
-    ok: bool
-    position: int
-    checks: Sequence[Check] = ()
 
 
 class _Plain(Decimal):

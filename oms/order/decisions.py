@@ -82,6 +82,7 @@ UNHEARD: Final = frozenset(
     {Life.SENDING, Life.IN_DOUBT, Life.REJECTED, Life.VANISHED}
 )  # lives in which "the venue has it" is news
 EXTERNAL_PREFIX: Final = "external"
+STOP_LOSS: Final = "stop_loss"  # the type of an order that waits to close a position at a loss
 WOULD_TAKE_MS: Final = 100  # a post-only order that the venue ends sooner than that was crossing when it arrived
 BY_VENUE: Final = frozenset({None, "system"})  # who ended an order, where that can be the venue: streams do not say
 
@@ -222,6 +223,7 @@ def external(report: OrderReport, account: AccountId, contract_size: Decimal = O
         leverage=report.leverage or None,
         origin=report.origin or Origin.EXTERNAL,
         conditional=report.trigger_price is not None and report.triggered_by is None,
+        stops=report.order_type == STOP_LOSS,
     )
     return (seen, *_shown(report, evolve(None, seen)))
 

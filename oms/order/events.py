@@ -88,6 +88,7 @@ class ExternalOrderSeen(_Event, frozen=True, tag="external-order-seen/1"):
     leverage: Decimal | None = None
     origin: Origin = Origin.EXTERNAL
     conditional: bool = False  # it waits for a price
+    stops: bool = False  # the venue calls it a stop-loss
     strategy: StrategyId | None = None
     parent: ClientOrderId | None = None
 

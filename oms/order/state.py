@@ -110,6 +110,7 @@ class Order(Struct, frozen=True, kw_only=True, gc=False):
     flagged: bool = False  # the venue contradicted itself or us: a person should look
     origin: Origin | None = None  # who made it, where nobody asked for it here
     parent: ClientOrderId | None = None  # the conditional order that it came from
+    stops: bool = False  # the venue calls it a stop-loss: what it waits for, only the venue knows
     would_take: bool = False  # post-only, and ended for that
 
     @property
@@ -272,6 +273,7 @@ def _opened(event: OrderEvent) -> Order:
                 venue_order_id=event.venue_order_id,
                 origin=event.origin,
                 conditional=event.conditional,
+                stops=event.stops,
                 parent=event.parent,
             )
         case _:

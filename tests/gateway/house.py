@@ -209,6 +209,7 @@ class House:
         self.tokens = KnownTokens()
         self.engines: dict[AccountId, Engine] = {}
         self.promises: dict[str, Any] = {}
+        self.alerts: dict[str, Any] = {}
         self.markets: dict[AccountId, Any] = {}
         self.token = self.tokens.create()
         self.url = ""
@@ -263,6 +264,7 @@ class House:
             spawn=self.tasks,
             settings=settings,
             promises=self.promises,
+            alerts=self.alerts,
             markets=self.markets,
         )
         self._server = await serve(application, settings)

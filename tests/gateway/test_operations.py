@@ -41,6 +41,15 @@ async def test_ready_says_which_promise_is_broken(house: House) -> None:
     }
 
 
+async def test_ready_shows_what_a_person_should_look_at_and_is_ready_all_the_same(house: House) -> None:
+    house.alerts["protection of main"] = lambda: "BTC/USDT:USDT/net: 3 must have a live stop, 0 have one"
+    house.alerts["protection of other"] = lambda: None
+    answer = await house.call("GET", "/health/ready", token=None)
+    assert (answer.status, answer.json["ok"]) == (200, True)
+    remarks = {check["name"]: check["detail"] for check in answer.json["checks"] if check.get("detail")}
+    assert remarks == {"protection of main": "BTC/USDT:USDT/net: 3 must have a live stop, 0 have one"}
+
+
 async def test_read_models_that_are_far_behind_are_a_broken_promise() -> None:
     async with House.opened(settings=msgspec.structs.replace(SETTINGS, lag_max=1)) as house:
         house.reads.held_at = 1

@@ -348,9 +348,40 @@ def called_dead_and_shown_alive() -> Iterator[Said]:
     yield from _order("alive", _asked("alive"), SENT, refused, alive)
 
 
+def stop_loss_of_a_human() -> Iterator[Said]:
+    """A stop-loss that somebody placed at the venue's website; a position that must have one."""
+    yield from _account(
+        breaks.BreakOpened(
+            break_id=f"protection:{PERPETUAL}/net",
+            kind=breaks.BreakKind.PROTECTION,
+            subject=f"{PERPETUAL}/net",
+            ours="3 must have a live stop",
+            theirs="0 have one",
+            difference=Decimal(-3),
+            symbol=PERPETUAL,
+            opened_ns=T0,
+        )
+    )
+    seen = order.ExternalOrderSeen(
+        account=MAIN,
+        client_order_id=ClientOrderId("external8"),
+        venue_order_id=VenueOrderId("8"),
+        symbol=PERPETUAL,
+        side=Side.SELL,
+        order_type=OrderType.MARKET,
+        quantity=Decimal(3),
+        contract_size=Decimal("0.001"),
+        reduce_only=True,
+        conditional=True,
+        stops=True,
+    )
+    yield from _order("external8", seen)
+
+
 STORIES: dict[str, Story] = {
     "0001-whole": whole,
     "0002-before-halts-had-scopes": before_halts_had_scopes,
     "0003-post-only-that-would-take": post_only_that_would_take,
     "0004-called-dead-and-shown-alive": called_dead_and_shown_alive,
+    "0005-stop-loss-of-a-human": stop_loss_of_a_human,
 }

@@ -43,10 +43,12 @@ from oms.decide import Command, Decider
 from oms.dispatcher import Dispatcher
 from oms.engine import Engine
 from oms.gate import Gate
+from oms.guard import Guard
 from oms.lease import Lease
 from oms.order.messages import AmendOrder, CancelOrder, PlaceOrder
 from oms.order.state import CLOSED, Life, Order, fold
 from oms.position.state import FLAT, Position
+from oms.protection import UNPROTECTED, Protected
 from oms.risk import Limits
 from oms.standby import Standby
 from oms.store.codec import decode
@@ -119,6 +121,7 @@ class Oms:
     engine: Engine
     dispatcher: Dispatcher
     watcher: Watcher
+    guard: Guard
 
     async def _boot(self) -> None:
         house, ids, spawn = self._house, self.ids, self.process.spawn
@@ -144,8 +147,10 @@ class Oms:
             self.engine, self.dispatcher, gate, event_log=self.log, clock=house.clock, ids=ids, spawn=spawn
         )
         self.watcher.survey.on_fill.append(lambda source, seconds: house.heard.append((source, seconds)))
+        self.guard = Guard(self.engine, house.protection, clock=house.clock, spawn=spawn)
         await self.engine.start(self.venue.name, warm=standby.warm)
         self.watcher.start()
+        self.guard.start()
         self.leads.set()
         await self.engine.fenced.wait()
         self.kill()
@@ -164,7 +169,8 @@ class Oms:
 class House:
     """The exchange, the log and the network stay; processes come and go, `oms` is the latest.
 
-    `funds` and `margin` are what the account owns on spot and on futures; `hedge` keeps long and short legs apart.
+    `funds` and `margin` are what the account owns on spot and on futures; `hedge` keeps long and short legs apart;
+    `protection` says which positions must have a stop.
     """
 
     def __init__(
@@ -174,9 +180,11 @@ class House:
         margin: dict[str, str] | None = None,
         hedge: bool = False,
         limits: Limits | None = None,
+        protection: Protected = UNPROTECTED,
     ) -> None:
         self.clock = HouseClock(EPOCH_NS)
         self.limits = limits or Limits()
+        self.protection = protection
         self.simulator = Simulator(seed=SEED, traders=False)
         self.network = Network(self.simulator, self.clock, SEED)
         self.log_faults = ScriptedFaults()

@@ -50,22 +50,67 @@ def test_s28_when_one_side_of_a_bracket_fills_the_other_is_cancelled_once_restar
 ) -> None:
     async def story(house: House) -> None:
         await protected(house)
+        leave_it_to_us(house)
         if restarted:
             house.kill()
-        price = 61_000 if profit else 59_000
-        house.stranger("buy", "9", str(price - 10), symbol=PERPETUAL)  # somebody buys what fires
-        arrive(house, str(price))
+        fire(house, profit=profit)
         if restarted:
             await house.start()
-        winner, loser = ("tp", "sl") if profit else ("sl", "tp")
-        await house.until(lambda: house.life(winner) is Life.FILLED, seconds=30)
-        await house.until(lambda: house.life(loser) is Life.CANCELED, seconds=30)
-        await house.rests()
-        assert house.position().quantity == 0
-        assert house.told(loser).count("cancel-requested") == 1
-        assert not house.futures.plans
+        await one_side_is_left_of_none(house, profit=profit)
+        assert len(house.network.cancels()) == 1
 
     tell(story)
+
+
+def test_s28_killed_at_any_step_between_the_fill_and_the_end_of_its_sibling_that_ends_once() -> None:
+    ended: list[int] = []
+
+    async def story(house: House, step: int) -> None:
+        await protected(house)
+        leave_it_to_us(house)
+        process = house.oms.process
+        fire(house, profit=True)
+        process.doom(process.steps + step)
+        await asyncio.sleep(3)
+        if process.alive:  # all was done before that step came
+            ended.append(step)
+            process.spare()
+        else:
+            house.kill()
+            await house.start()
+        await one_side_is_left_of_none(house, profit=True)
+        assert {each.body["order_id"] for each in house.network.cancels()} <= {house.order("sl").venue_order_id}
+
+    step = 0
+    while not ended:
+        step += 3
+        assert step < 1_000, "it never ends"
+        tell(lambda house, at=step: story(house, at))  # type: ignore[misc]  # one world a step
+    assert step > 30, "it takes more steps than that"
+
+
+def leave_it_to_us(house: House) -> None:
+    """Let a protection wait on at the venue when its position is gone: nobody knows whether BitMart ends it."""
+    house.simulator.futures.exchange.rules.flat_ends_protection = False
+
+
+def fire(house: House, *, profit: bool) -> None:
+    """Have the price come that the profit, or the loss, waits for; somebody buys what fires."""
+    price = 61_000 if profit else 59_000
+    house.stranger("buy", "9", str(price - 10), symbol=PERPETUAL)
+    arrive(house, str(price))
+
+
+async def one_side_is_left_of_none(house: House, *, profit: bool) -> None:
+    """See that one side of the bracket filled, and that the other was ended once by our asking once."""
+    winner, loser = ("tp", "sl") if profit else ("sl", "tp")
+    await house.until(lambda: house.life(winner) is Life.FILLED, seconds=30)
+    await house.until(lambda: house.life(loser) is Life.CANCELED, seconds=30)
+    await house.rests()
+    assert house.position().quantity == 0
+    assert house.told(loser).count("cancel-requested") == 1
+    assert house.told(loser).count("venue-canceled") == 1
+    assert not house.futures.plans
 
 
 def test_s27_the_protection_of_a_position_that_a_human_closed_is_cancelled() -> None:

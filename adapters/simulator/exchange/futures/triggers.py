@@ -108,7 +108,8 @@ class Triggers:
             if not plan.live:
                 continue  # ended by one before it
             if plan.kind in _PROTECTING and not self._protects(plan):
-                end_plan(self._state, plan, PlanState.CANCELED, now_ms)
+                if self._state.rules.flat_ends_protection:
+                    end_plan(self._state, plan, PlanState.CANCELED, now_ms)
             elif self._come(plan):
                 self._trigger(plan, now_ms)
 
