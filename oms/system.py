@@ -229,6 +229,7 @@ async def _started(
         world = World(clock, TimeOrderedIds(clock), tasks)
         connected = await stack.enter_async_context(venues(venue, config, world, _known(log_), tell))
         stack.push_async_callback(tasks.close)
+        tasks(log_.prepare(), name="prepare to append")
         markets = {name: await _markets(name, each.venue, config, world, tell) for name, each in connected.items()}
         leading: dict[AccountId, Leading] = {}
         stack.push_async_callback(_release, leading)

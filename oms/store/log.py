@@ -72,6 +72,11 @@ class PostgresLog:
 
     # ------------------------------------------------------------------------------------------------------ writing
 
+    async def prepare(self) -> None:
+        """Get ready to append; the first batch waits until it is done."""
+        async with self._turn:
+            await self._appender.prepare()
+
     async def append(self, batch: Batch) -> AppendOutcome:
         """Write `batch` in one transaction and seal it. A caller that is cancelled meanwhile cancels no commit."""
         async with self._turn:

@@ -99,7 +99,9 @@ class _Shared:
 
 
 class ProcessAppender:
-    """Appends in a process of its own, which is started with the first batch, and again should it die."""
+    """Appends in a process of its own, which is started when `prepare` or the first batch asks for it, and again should
+    it die.
+    """
 
     def __init__(self, url: str, settle_seconds: float) -> None:
         self._start = _Start(url, settle_seconds)
@@ -108,12 +110,14 @@ class ProcessAppender:
         self._line: _Line | None = None
         self._shared = _Shared.made()
 
+    async def prepare(self) -> None:
+        """Start the process. It takes a fifth of a second, and a start has other things to do meanwhile."""
+        await self._opened()
+
     async def append(self, batch: Batch) -> AppendOutcome:
         """As `Appender`; a caller that is cancelled meanwhile cancels no commit."""
         loop = asyncio.get_running_loop()
-        if self._line is None or self._line.lost:
-            self._line = await self._open(loop)
-        line = self._line
+        line = await self._opened()
         if line.busy:  # for a caller that was cancelled: its commit was not
             await line.answer()
         line.ask(self._shared.put(_encode(batch)))
@@ -121,6 +125,11 @@ class ProcessAppender:
         if outcome is not None:
             return outcome
         return await asyncio.shield(loop.run_in_executor(self._helper, self._left_behind, batch, line.backend))
+
+    async def _opened(self) -> "_Line":
+        if self._line is None or self._line.lost:
+            self._line = await self._open(asyncio.get_running_loop())
+        return self._line
 
     async def _open(self, loop: asyncio.AbstractEventLoop) -> "_Line":
         ours, theirs = socket.socketpair()
@@ -249,6 +258,7 @@ def main(descriptor: int, memory: int) -> None:
                 line.sendall(_framed(_Said(backend)))
 
         writer = Writer(asked.url, asked.settle_seconds, told)
+        writer.prepare()
         while (head := _exactly(line, _LENGTH.size)) is not None:
             outcome = writer.append(_decode_batch(shared.seen(_LENGTH.unpack(head)[0])))
             line.sendall(_framed(_Said(None, type(outcome).__name__, asdict(outcome))))

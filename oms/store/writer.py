@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Final, Protocol
 
 import psycopg
@@ -27,6 +28,10 @@ class Appender(Protocol):
     """Appends one batch after the other, off the event loop."""
 
     def __init__(self, url: str, settle_seconds: float) -> None: ...
+
+    async def prepare(self) -> None:
+        """Get ready to append, so that the first batch need not wait for it."""
+        ...
 
     async def append(self, batch: Batch) -> AppendOutcome:
         """As `oms.ports.EventLog.append`; the next one may be asked for once this one has answered."""
@@ -52,6 +57,11 @@ class Writer:
         self._settle_seconds = settle_seconds
         self._told = told
         self.recorder = LogRecorder(LogDatastore(url, connections=1))
+
+    def prepare(self) -> None:
+        """Open a connection; where none is to be had now, the first append will say so."""
+        with suppress(PersistenceError), self.recorder.datastore.get_connection():
+            pass
 
     def append(self, batch: Batch) -> AppendOutcome:
         """Write `batch` in one transaction and seal it."""
@@ -112,6 +122,9 @@ class ThreadAppender:
     def __init__(self, url: str, settle_seconds: float) -> None:
         self.writer = Writer(url, settle_seconds)
         self._thread = ThreadPoolExecutor(1, "oms-log-writer")
+
+    async def prepare(self) -> None:
+        await asyncio.get_running_loop().run_in_executor(self._thread, self.writer.prepare)
 
     async def append(self, batch: Batch) -> AppendOutcome:
         """As `Appender`; a caller that is cancelled meanwhile cancels no commit."""
