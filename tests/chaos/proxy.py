@@ -2,15 +2,22 @@
 
 import asyncio
 from contextlib import suppress
+from typing import Final
+
+BIND: Final = b"B"  # what opens a message that runs a prepared statement; of the OMS's, only an append begins with it
 
 
 class Proxy:
-    """Forwards TCP on loopback to a server's socket. `stalled` lets nothing pass; `cut` breaks what is open."""
+    """Forwards TCP on loopback to a server's socket. `cut` breaks what is open, `stall` lets nothing pass, `down` lets
+    nobody in. With `cut_after_commit` the next append arrives, and its answer is dropped with the connection.
+    """
 
     def __init__(self, socket: str) -> None:
-        self.flowing = asyncio.Event()
-        self.flowing.set()
         self.port = 0
+        self.down = False
+        self._flowing = asyncio.Event()
+        self._flowing.set()
+        self._armed: asyncio.Event | None = None
         self._socket = socket
         self._writers: set[asyncio.StreamWriter] = set()
         self._server: asyncio.Server | None = None
@@ -29,30 +36,61 @@ class Proxy:
         for writer in list(self._writers):
             writer.transport.abort()
 
-    async def stall(self, seconds: float) -> None:
-        """Let nothing pass for so long."""
-        self.flowing.clear()
-        await asyncio.sleep(seconds)
-        self.flowing.set()
+    def stall(self) -> None:
+        """Let nothing pass, until `flow`."""
+        self._flowing.clear()
+
+    @property
+    def flowing(self) -> bool:
+        return self._flowing.is_set()
+
+    def flow(self) -> None:
+        """Let what was held back pass."""
+        self._flowing.set()
+
+    async def cut_after_commit(self, seconds: float) -> bool:
+        """Drop the answer to the next append, and its connection; whether there was one within `seconds`."""
+        self._armed = asyncio.Event()
+        try:
+            await asyncio.wait_for(self._armed.wait(), seconds)
+        except TimeoutError:
+            return False
+        finally:
+            self._armed = None
+        return True
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._writers.add(writer)
         try:
+            if self.down:
+                raise ConnectionRefusedError
             upstream, downstream = await asyncio.open_unix_connection(self._socket)
         except OSError:
             writer.transport.abort()
-            self._writers.discard(writer)
             return
-        self._writers.add(downstream)
+        both = (writer, downstream)
+        self._writers.update(both)
+        lost = asyncio.Event()
         with suppress(OSError):
-            await asyncio.gather(self._pump(reader, downstream), self._pump(upstream, writer))
-        for each in (writer, downstream):
+            await asyncio.gather(self._requests(reader, downstream, lost), self._answers(upstream, writer, lost))
+        for each in both:
             self._writers.discard(each)
             each.transport.abort()
 
-    async def _pump(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+    async def _requests(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, lost: asyncio.Event) -> None:
         while data := await source.read(65536):
-            await self.flowing.wait()
+            await self._flowing.wait()
+            if self._armed is not None and not self._armed.is_set() and data.startswith(BIND):
+                self._armed.set()
+                lost.set()
             sink.write(data)
             await sink.drain()
-        raise ConnectionResetError("the other end has gone")
+        raise ConnectionResetError("the client has gone")
+
+    async def _answers(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, lost: asyncio.Event) -> None:
+        while data := await source.read(65536):
+            await self._flowing.wait()
+            if lost.is_set():
+                raise ConnectionResetError("the answer is lost")
+            sink.write(data)
+            await sink.drain()
+        raise ConnectionResetError("the server has gone")

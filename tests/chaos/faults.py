@@ -1,0 +1,157 @@
+"""What is done to the system, one thing a cycle, each until it works again."""
+
+import asyncio
+import os
+import signal
+from collections.abc import Awaitable, Callable, Mapping
+from random import Random  # noqa: TID251 - what happens comes from a seed
+from typing import Final
+
+from tests.chaos.disk import Disk
+from tests.chaos.figures import waited
+from tests.chaos.load import Strategy
+from tests.chaos.stage import READY_SECONDS, Stage, now
+from tests.chaos.stepped import set_offset
+
+FOLLOWING_SECONDS: Final = 2.5  # a second OMS finds out that somebody leads, and follows
+STEP_SECONDS: Final = 90.0  # a wall clock is out by at most so much
+PAUSE_SECONDS: Final = (0.2, 1.0)  # of undisturbed work between two faults
+
+Fault = Callable[[], Awaitable[None]]
+
+
+class Faults:
+    """Everything that can befall `stage`. Without a `disk` it cannot be full."""
+
+    def __init__(self, stage: Stage, strategy: Strategy, dice: Random, disk: Disk | None) -> None:
+        self._stage = stage
+        self._strategy = strategy
+        self._dice = dice
+        self._disk = disk
+        self.kinds: Mapping[str, Fault] = {
+            "kill -9 of the oms": self.kill_oms,
+            "kill -9 of postgres": self.kill_postgres,
+            "restart of postgres": self.restart_postgres,
+            "cut of every connection": self.cut,
+            "cut after commit": self.cut_after_commit,
+            "stall of the database": self.stall,
+            "backends terminated": self.terminate_backends,
+            "stop past the lease": self.stop_past_the_lease,
+            "death of a leader": self.kill_leader,
+            "step of the clock": self.step_clock,
+        } | ({} if disk is None else {"full disk": self.fill_disk})
+
+    async def befall(self, kind: str) -> None:
+        """Let one thing happen, and see the system work again."""
+        await asyncio.sleep(self._dice.uniform(*PAUSE_SECONDS))
+        await self.kinds[kind]()
+        await self._stage.until_ready()
+        await self._strategy.until_acknowledged(READY_SECONDS)
+        self._stage.figures.faults[kind] += 1
+
+    def _since(self, kind: str, begun: float) -> None:
+        self._stage.figures.ready[kind].append(now() - begun)
+
+    async def _ready_since(self, kind: str, begun: float) -> None:
+        await self._stage.until_ready()
+        self._since(kind, begun)
+
+    # ------------------------------------------------------------------------------------------------ the oms
+
+    async def kill_oms(self) -> None:
+        leader = self._stage.oms
+        assert leader is not None
+        leader.kill()
+        await leader.wait()
+        await self._stage.up()
+
+    async def stop_past_the_lease(self) -> None:
+        """The leader sleeps, a standby takes over; who wakes neither writes nor sends, and ends."""
+        leader, standby = await self._two()
+        leader.send_signal(signal.SIGSTOP)
+        begun = now()
+        await self._lead(standby)
+        self._since("stop past the lease, taken over", begun)
+        leader.send_signal(signal.SIGCONT)
+        status = await asyncio.wait_for(leader.wait(), READY_SECONDS)
+        assert status == 1, f"a leader that lost its account ended with {status}"
+
+    async def kill_leader(self) -> None:
+        leader, standby = await self._two()
+        before = waited(standby.pid)
+        leader.kill()
+        begun = now()
+        await self._lead(standby)
+        seconds = now() - begun
+        self._stage.figures.takeovers.append((seconds, seconds - (waited(standby.pid) - before)))
+        await leader.wait()
+
+    async def _two(self) -> tuple[asyncio.subprocess.Process, asyncio.subprocess.Process]:
+        leader = self._stage.oms
+        assert leader is not None
+        standby = await self._stage.spawn_oms()
+        await asyncio.sleep(FOLLOWING_SECONDS)
+        return leader, standby
+
+    async def _lead(self, standby: asyncio.subprocess.Process) -> None:
+        ready = await self._stage.said(standby)
+        self._stage.oms, self._stage.gateway = standby, ready["gateway_url"]
+
+    async def step_clock(self) -> None:
+        set_offset(self._stage.clock, self._dice.uniform(-STEP_SECONDS, STEP_SECONDS))
+
+    # ------------------------------------------------------------------------------------------------ the database
+
+    async def kill_postgres(self) -> None:
+        os.kill(self._stage.postmaster, signal.SIGKILL)
+        await self._stage.revive_postgres()
+        await self._ready_since("kill -9 of postgres, from its return", now())
+
+    async def restart_postgres(self) -> None:
+        """Stop it as an operator does who does not wait for anybody; sessions are ended."""
+        postmaster = self._stage.postmaster
+        os.kill(postmaster, signal.SIGINT)
+        while _lives(postmaster):  # noqa: ASYNC110 - another process raises no event of ours
+            await asyncio.sleep(0.05)
+        await self._stage.revive_postgres()
+        await self._ready_since("restart of postgres, from its return", now())
+
+    async def cut(self) -> None:
+        self._stage.proxy.cut()
+        await self._ready_since("cut of every connection", now())
+
+    async def cut_after_commit(self) -> None:
+        assert await self._stage.proxy.cut_after_commit(READY_SECONDS), "nothing was appended"
+        await self._ready_since("cut after commit", now())
+
+    async def stall(self) -> None:
+        self._stage.proxy.stall()
+        await asyncio.sleep(self._dice.uniform(0.5, 6.0))
+        self._stage.proxy.flow()
+        await self._ready_since("stall of the database, from its end", now())
+
+    async def terminate_backends(self) -> None:
+        def terminate() -> None:
+            with self._stage.operator() as operator:
+                operator.execute(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                    " WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'"
+                )
+
+        await asyncio.to_thread(terminate)
+        await self._ready_since("backends terminated", now())
+
+    async def fill_disk(self) -> None:
+        assert self._disk is not None
+        await asyncio.to_thread(self._disk.fill)
+        await asyncio.sleep(self._dice.uniform(1.0, 3.0))
+        self._disk.free()
+        await self._ready_since("full disk, from room on it", now())
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True

@@ -1,0 +1,162 @@
+"""The stage: one exchange, one Postgres behind a wire that breaks, and one OMS after the other, all real processes."""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+import time
+from contextlib import AsyncExitStack, suppress
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import unquote, urlsplit
+from urllib.request import urlopen
+
+import aiohttp
+import msgspec
+import psycopg
+
+from oms.store.database import upgrade
+from oms.store.embedded import EmbeddedPostgres
+from tests.chaos.figures import Figures, start_of
+from tests.chaos.judge import Truth
+from tests.chaos.proxy import Proxy
+
+SEED: Final = "7"  # of the exchange
+READY_SECONDS: Final = 60.0
+LOOK_SECONDS: Final = 0.02
+
+
+class Stage:
+    """Everything that runs, in `folder`."""
+
+    def __init__(self, folder: Path, figures: Figures) -> None:
+        self.folder = folder
+        self.figures = figures
+        self.home = folder / "home"
+        self.clock = folder / "clock"
+        self.oms: asyncio.subprocess.Process | None = None
+        self.gateway = ""
+        self.server = EmbeddedPostgres(folder / "server")
+        self.database = ""
+        self.environment = {name: value for name, value in os.environ.items() if not name.startswith("OMS_")}
+
+    async def open(self, stack: AsyncExitStack) -> None:
+        """Start the exchange and the database; nobody trades yet."""
+        self.database = await asyncio.to_thread(self.server.start)
+        stack.callback(self.server.stop)
+        await asyncio.to_thread(upgrade, self.database)
+        folder = unquote(urlsplit(self.database).query.removeprefix("host="))
+        self.proxy = Proxy(f"{folder}/.s.PGSQL.5432")
+        await self.proxy.open()
+        stack.push_async_callback(self.proxy.close)
+        self.clock.write_bytes(bytes(8))
+        self.environment |= {
+            "OMS_HOME": str(self.home),
+            "OMS__GATEWAY__PORT": "0",
+            "PYTHONPATH": str(Path(__file__).parents[2]),
+        }
+        self._stack = stack
+        exchange = await self._spawn("-m", "oms", "simulator", "--seed", SEED)
+        self._sim_url = (await self.said(exchange))["sim_url"]
+        self.environment |= {
+            "OMS__SIMULATOR__URL": self._sim_url,
+            "OMS__SIMULATOR__SEED": SEED,
+            "OMS_DATABASE_URL": f"postgresql://postgres@127.0.0.1:{self.proxy.port}/oms?sslmode=disable",
+        }
+
+    # ------------------------------------------------------------------------------------------------ processes
+
+    async def up(self) -> float:
+        """Start an OMS and wait until it leads; return the seconds from its spawn to its ready line."""
+        begun = now()
+        self.oms = await self.spawn_oms()
+        ready = await self.said(self.oms)
+        seconds = now() - begun
+        self.figures.starts.append(start_of(self.oms.pid, seconds))
+        self.gateway = ready["gateway_url"]
+        return seconds
+
+    async def spawn_oms(self) -> asyncio.subprocess.Process:
+        """Start an OMS; whether it leads or stands by is seen later."""
+        return await self._spawn("-m", "tests.chaos.stepped", str(self.clock), "up", "--venue", "simulator", "--json")
+
+    async def _spawn(self, *arguments: str) -> asyncio.subprocess.Process:
+        with (self.folder / "said.log").open("ab") as said:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable, *arguments, env=self.environment, stdout=asyncio.subprocess.PIPE, stderr=said
+            )
+        self._stack.push_async_callback(_end, process)
+        return process
+
+    async def said(self, process: asyncio.subprocess.Process) -> Any:
+        """Return the line that a process prints once it is ready."""
+        assert process.stdout is not None
+        line = await asyncio.wait_for(process.stdout.readline(), READY_SECONDS)
+        assert line, f"it did not start:\n{(self.folder / 'said.log').read_text()[-2000:]}"
+        said = json.loads(line)
+        assert "error" not in said, said
+        return said
+
+    async def stop(self) -> None:
+        """Stop the OMS in good order."""
+        assert self.oms is not None
+        self.oms.send_signal(signal.SIGTERM)
+        assert await asyncio.wait_for(self.oms.wait(), READY_SECONDS) == 0
+
+    @property
+    def postmaster(self) -> int:
+        """The database server's process."""
+        return int((self.folder / "server" / "postgres" / "postmaster.pid").read_text().split("\n", 1)[0])
+
+    async def revive_postgres(self) -> None:
+        """Start the database server that was killed or stopped; return once it takes connections."""
+        await asyncio.to_thread(EmbeddedPostgres(self.folder / "server").start)
+
+    async def replay(self) -> Any:
+        """Fold the whole log from nothing and compare, as a person would."""
+        process = await self._spawn("-m", "oms", "replay", "--json")
+        return await self.said(process)
+
+    # ------------------------------------------------------------------------------------------------ what is seen
+
+    @property
+    def token(self) -> str:
+        return (self.home / "operator.token").read_text().strip()
+
+    async def until_ready(self) -> None:
+        """Return once the OMS keeps every promise again."""
+        async with asyncio.timeout(READY_SECONDS), aiohttp.ClientSession() as session:
+            while not await self._is_ready(session):  # noqa: ASYNC110 - it is asked, and tells nobody
+                await asyncio.sleep(LOOK_SECONDS)
+
+    async def _is_ready(self, session: aiohttp.ClientSession) -> bool:
+        assert self.oms is not None
+        assert self.oms.returncode is None, f"the OMS ended by itself, with status {self.oms.returncode}"
+        with suppress(aiohttp.ClientError, TimeoutError):
+            async with session.get(f"{self.gateway}/health/ready", timeout=aiohttp.ClientTimeout(total=2.0)) as answer:
+                return answer.status == 200
+        return False
+
+    async def truth(self) -> Truth:
+        """What the exchange knows of our account."""
+        body = await asyncio.to_thread(lambda: urlopen(f"{self._sim_url}/sim/truth", timeout=30).read())
+        main = msgspec.json.decode(body)["accounts"]["main"]
+        return msgspec.convert(main | {"orders": main["spot"]["orders"] + main["futures"]["orders"]}, Truth)
+
+    def operator(self) -> psycopg.Connection[tuple[object, ...]]:
+        """A connection past the wire, as the server's owner."""
+        return psycopg.connect(self.database, autocommit=True)
+
+
+def now() -> float:
+    """Seconds that never go back: a real system takes real time."""
+    return time.monotonic()  # noqa: TID251 - as above
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    if process.returncode is None:
+        with suppress(ProcessLookupError):
+            process.send_signal(signal.SIGCONT)
+            process.kill()
+        await process.wait()
