@@ -27,7 +27,7 @@ from oms.risk import Facts
 from oms.standby import Standby
 from oms.survey import Survey
 from oms.values import ClientOrderId, ExecId, Provenance
-from oms.venue import Answer, Evidence, NoAnswerError, Venue
+from oms.venue import Answer, Evidence, NoAnswerError
 from tests.simulation.running import Parts
 from tests.simulation.storage import Storage
 
@@ -173,8 +173,8 @@ class KeepsItsEpoch(Engine):
 class SendsOnAStaleLease(Gate):
     """Sends what was committed long ago, when the account was still its own."""
 
-    def _pass(self) -> Venue:
-        return self._venue
+    def _stopped(self) -> str | None:
+        return None
 
 
 class ReadsOnInAHalfReadBook(Standby):
