@@ -73,7 +73,7 @@ def run(*, quick: bool) -> dict[str, object]:
             flood = 60_000 if quick else 300_000
             measured = engine.measure(url, rates=[1_000, 10_000, 20_000], seconds=seconds, flood=flood)
             say("cold replay ...")
-            replayed = max((replay.replay(url) for _ in range(3)), key=lambda run: run.rate)
+            replayed = max((replay.cold(url) for _ in range(3)), key=lambda run: run.rate)
             peak = replay.peak_megabytes(url) if quick else None
     *offered, full = measured
     return {

@@ -11,6 +11,7 @@ import psycopg
 from oms.book import Book
 from oms.errors import CorruptStreamError
 from oms.order.state import Order, fold
+from oms.runtime import uncollected
 from oms.store.codec import CODEC
 from oms.store.database import connect
 from oms.store.scan import Row, scan
@@ -74,7 +75,7 @@ def fold_log(url: str, *, upto: int | None = None, seen: Callable[[int], None] =
         LogUnavailableError: the log cannot be read.
         CorruptStreamError: it contradicts itself.
     """
-    with closing(connect(url, role="oms_reader")) as connection:
+    with closing(connect(url, role="oms_reader")) as connection, uncollected():
         folding = Replay(partial(earlier, connection))
         for page in scan(url, upto=upto):
             folding.fold(page)
