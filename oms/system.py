@@ -42,6 +42,7 @@ from oms.runtime import SystemClock, Tasks, TimeOrderedIds, tune_process
 from oms.standby import WAIT_MAX_SECONDS, AccountHeldError, Standby
 from oms.store.database import check_schema, revision, upgrade
 from oms.store.embedded import EmbeddedPostgres
+from oms.store.holdups import Holdups
 from oms.store.leases import PostgresLeases
 from oms.store.log import PostgresLog
 from oms.store.process import ProcessAppender
@@ -168,6 +169,7 @@ class System(Struct, frozen=True, kw_only=True):
     accounts: Mapping[AccountId, Account]
     projections: Projections
     markets: Mapping[AccountId, MarketData]
+    holdups: Holdups
 
 
 async def run(
@@ -248,9 +250,11 @@ async def _started(
             accounts=accounts,
             projections=following,
             markets={name: each.markets for name, each in connected.items() if each.markets is not None},
+            holdups=Holdups(url, spawn=tasks),
         )
         deciders = {name: account.engine.decider for name, account in accounts.items()}
         follow_markets(config.market_data.follow, system.markets, deciders)
+        system.holdups.start()
         await _synced(system)
         gateway = await serve(_application(system), config.gateway)
         stack.push_async_callback(gateway.close)
@@ -268,8 +272,12 @@ def _application(system: System) -> web.Application:
         ids=system.world.ids,
         spawn=system.world.spawn,
         settings=system.config.gateway,
-        promises={f"venue of {name}": account.watcher.broken for name, account in system.accounts.items()},
         alerts={f"protection of {name}": account.guard.alert for name, account in system.accounts.items()},
+        promises={
+            "database": system.holdups.broken,
+            **{f"venue of {name}": account.watcher.broken for name, account in system.accounts.items()},
+        },
+        holdups=lambda: system.holdups.now,
         watchers={name: account.watcher for name, account in system.accounts.items()},
         markets=system.markets,
     )

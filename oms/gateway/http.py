@@ -3,7 +3,7 @@
 import errno
 import os
 import ssl
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -46,6 +46,7 @@ from oms.gateway.tokens import TokenStore
 from oms.gateway.views import View, encode
 from oms.market_data import MarketData
 from oms.ports import Clock, Ids, Spawn
+from oms.store.holdups import Holdup
 from oms.values import AccountId
 
 UNIX: Final = "unix://"
@@ -70,11 +71,13 @@ def build(
     alerts: Mapping[str, Alert] | None = None,
     watchers: Mapping[AccountId, Watching] | None = None,
     markets: Mapping[AccountId, MarketData] | None = None,
+    holdups: Callable[[], Sequence[Holdup]] = tuple,
 ) -> web.Application:
     """Return the application that serves `engines`. GET /health/ready checks `promises` beside our own, shows `alerts`;
-    `watchers` are what keeps the accounts in step with their venues, `markets` who knows what their markets did.
+    `watchers` are what keeps the accounts in step with their venues, `markets` who knows what their markets did,
+    `holdups` who keeps others waiting in the database.
     """
-    accounts, metrics, sight = Accounts(engines), Metrics(list(engines.values())), Sight(log)
+    accounts, metrics, sight = Accounts(engines), Metrics(list(engines.values()), holdups), Sight(log)
     watching = {} if watchers is None else watchers
     venues = VenueMetrics(metrics.registry, list(engines.values()), watching, clock)
     authority, commands = Authority(tokens, clock), Commands(accounts, log=log, ids=ids, metrics=metrics, clock=clock)
