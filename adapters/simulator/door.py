@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Struct
 
 from adapters.simulator.exchange.futures.contracts import Status
+from adapters.simulator.host import Product
 from adapters.simulator.simulator import Simulator
 from adapters.simulator.truth import futures_truth, spot_truth
 from adapters.simulator.wire.gateway import Reply
@@ -54,6 +55,11 @@ class _NewStatus(Struct, forbid_unknown_fields=True):
     status: Status
 
 
+class _Bust(Struct, forbid_unknown_fields=True):
+    market: Product
+    trade_id: str
+
+
 class _Offset(Struct, forbid_unknown_fields=True):
     offset_ms: int
 
@@ -74,6 +80,7 @@ class Door:
             ("GET", "/sim/faults"): self._faults,
             ("POST", "/sim/faults"): self._set_faults,
             ("POST", "/sim/market"): self._move,
+            ("POST", "/sim/bust"): self._bust,
             ("POST", "/sim/clock"): self._set_clock,
             ("POST", "/sim/contract"): self._set_status,
             ("GET", "/sim/settings"): self._settings,
@@ -160,6 +167,12 @@ class Door:
         """Pause a contract, let it trade again, or delist it: then what is held is settled at the mark."""
         asked = _read(body, _NewStatus)
         self._simulator.set_status(asked.symbol, asked.status, now_ms)
+        return asked
+
+    def _bust(self, body: bytes, now_ms: int) -> object:
+        """Have the venue take a trade back, on both sides."""
+        asked = _read(body, _Bust)
+        self._simulator.bust(asked.market, asked.trade_id, now_ms)
         return asked
 
     def _schedule(self, _body: bytes, _now_ms: int) -> object:

@@ -62,6 +62,8 @@ DEFAULT_RATES: Final[Mapping[str, float]] = {
     # per REST request
     "plain_answer": 0.02,  # executed; the JSON comes as text/plain
     "lying_page": 0.0025,  # not executed: a page of the gateway in front, with status 200 and called JSON
+    # per second of the venue
+    "bust": 0.0005,  # one of the last trades of somebody is taken back, on both sides
 }
 
 

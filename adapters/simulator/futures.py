@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from decimal import Decimal
+from itertools import islice
 from typing import Final
 
 from adapters.simulator.chance import chance
@@ -13,6 +14,7 @@ from adapters.simulator.exchange.futures.exchange import FuturesExchange
 from adapters.simulator.exchange.futures.orders import CancelSource, RefusedError
 from adapters.simulator.exchange.futures.state import Rules
 from adapters.simulator.futures_traders import FuturesTraders
+from adapters.simulator.host import BUSTABLE_MAX
 from adapters.simulator.spot import SpotHost
 from adapters.simulator.wire.codes import WireError
 from adapters.simulator.wire.futures.feeds import Feeds, Quote
@@ -142,6 +144,13 @@ class FuturesHost:
 
     def live(self, accounts: Iterable[str]) -> list[tuple[str, str]]:
         return [(name, order_id) for name in accounts for order_id in self.exchange.accounts[name].open]
+
+    def traded(self, accounts: Iterable[str]) -> list[str]:
+        last = (islice(reversed(self.exchange.accounts[name].fills), BUSTABLE_MAX) for name in accounts)
+        return [fill.trade_id for fills in last for fill in fills]
+
+    def bust(self, trade_id: str, venue_ms: int) -> None:
+        self.exchange.busts.undo(trade_id, venue_ms)
 
     def cancel(self, account: str, order_id: str, venue_ms: int) -> None:
         self.exchange.cancel(account, order_id, venue_ms, CancelSource.SYSTEM)

@@ -12,6 +12,7 @@ from adapters.simulator.wire.gateway import Reply, Request
 from adapters.simulator.wire.line import Stream
 
 FUTURES_PREFIX: Final = "/futures"  # of paths, where both hosts share one address
+BUSTABLE_MAX: Final = 100  # trades of an account that the fault may strike: its last
 FUTURES_HOSTS: Final = frozenset({"api-cloud-v2.bitmart.com", "openapi-ws-v2.bitmart.com"})
 
 
@@ -75,6 +76,14 @@ class Host(Protocol):
 
     def end_trading(self, accounts: Iterable[str], venue_ms: int) -> None:
         """End all that `accounts` still have in the market, and what waits to come there."""
+        ...
+
+    def traded(self, accounts: Iterable[str]) -> list[str]:
+        """Return the ids of the last trades of `accounts`."""
+        ...
+
+    def bust(self, trade_id: str, venue_ms: int) -> None:
+        """Take a trade back. Raises ValueError where it is nobody's, or can no longer be taken back."""
         ...
 
     def cancel(self, account: str, order_id: str, venue_ms: int) -> None:

@@ -4,6 +4,7 @@ whoever runs it brings the time with each call and steps it (`server` on loopbac
 
 from collections import deque
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from decimal import Decimal
 from typing import Final
 
@@ -194,6 +195,12 @@ class Simulator:
         self.futures.set_status(symbol, status, venue_ms)
         self._flush(venue_ms)
 
+    def bust(self, product: Product, trade_id: str, now_ms: int) -> None:
+        """Have the venue take a trade back. Raises ValueError where it is nobody's, or can no longer be taken back."""
+        venue_ms = self._enter(now_ms)
+        self._hosts[product].bust(trade_id, venue_ms)
+        self._flush(venue_ms)
+
     def set_clock(self, offset_ms: int) -> None:
         """Show every client a clock that is off by so much."""
         self._offset_ms = offset_ms
@@ -336,6 +343,12 @@ class Simulator:
                 host, account, order_id = live[faults.between(0, len(live) - 1)]
                 host.cancel(account, order_id, venue_ms)
         self.futures.strike(self._customers(), venue_ms)
+        if faults.fires("bust"):
+            trades = [(host, one) for host in self._hosts.values() for one in host.traded(self._customers())]
+            if trades:
+                host, trade_id = trades[faults.between(0, len(trades) - 1)]
+                with suppress(ValueError):  # what it brought is spent, or closed, by now
+                    host.bust(trade_id, venue_ms)
         if faults.fires("restart"):
             self._down_until_ms = now_ms + faults.between(*RESTART_MS)
             for connection in self.connections:

@@ -2,12 +2,14 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
+from itertools import islice
 from typing import Final
 
 from adapters.simulator.chance import chance
 from adapters.simulator.exchange.algo import Algo
 from adapters.simulator.exchange.matching import Exchange, Rules
 from adapters.simulator.exchange.orders import CancelSource, Event, Market, Printed
+from adapters.simulator.host import BUSTABLE_MAX
 from adapters.simulator.traders import Traders
 from adapters.simulator.wire.codes import WireError
 from adapters.simulator.wire.feeds import Feeds
@@ -110,6 +112,13 @@ class SpotHost:
 
     def live(self, accounts: Iterable[str]) -> list[tuple[str, str]]:
         return [(name, order_id) for name in accounts for order_id in self.exchange.accounts[name].open]
+
+    def traded(self, accounts: Iterable[str]) -> list[str]:
+        last = (islice(reversed(self.exchange.accounts[name].fills), BUSTABLE_MAX) for name in accounts)
+        return [fill.trade_id for fills in last for fill in fills]
+
+    def bust(self, trade_id: str, venue_ms: int) -> None:
+        self.exchange.bust(trade_id, venue_ms)
 
     def cancel(self, account: str, order_id: str, venue_ms: int) -> None:
         self.exchange.cancel(account, order_id, venue_ms, CancelSource.SYSTEM)

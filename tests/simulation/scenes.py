@@ -29,6 +29,9 @@ Errand = Coroutine[Any, Any, None]
 Wrong = Iterable[tuple[str, str]]  # an invariant, and how it is violated
 
 
+UNTOLD: Final = frozenset({"bust"})  # the wire has no known word for it: our side sees a break, which a person ends
+
+
 class Scene(running.Scene, Protocol):
     """One world's markets. All `now_ms` are UTC milliseconds."""
 
@@ -106,7 +109,7 @@ class Spot:
         return BitmartSpot(credentials, Endpoints(), link=link, clock=clock, ids=ids, spawn=spawn)
 
     def rates(self, table: Mapping[str, float]) -> Mapping[str, float]:
-        return table
+        return {fault: rate for fault, rate in table.items() if fault not in UNTOLD}
 
     def errands(self, chance: Random, account: AccountId, seconds: float, strategies: Strategies) -> Sequence[Errand]:
         return [strategies.carry_out(plan) for plan in plans(chance, account, seconds)]

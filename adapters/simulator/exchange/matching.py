@@ -177,6 +177,31 @@ class Exchange:
             self._end(order, source, now_ms)
         return order
 
+    def bust(self, trade_id: str, now_ms: int) -> None:
+        """Take a trade back, on both sides; name it by either side's id.
+
+        No source shows what BitMart does then, so these are choices: coins and fees go back; an order whose trade is
+        undone has traded so much less, and ends if it still worked; the trade is gone from every list. For a background
+        trader, who has no past, the exchange's own coins (`fees`) stand in.
+
+        Raises:
+            ValueError: nobody here has such a trade, or a side no longer has what it brought; nothing changed.
+        """
+        with localcontext(EXACT):
+            account, fill = self._find(trade_id)
+            # the two sides of a match are numbered one after the other, the maker's first
+            twin_id = int(trade_id) + (1 if fill.role is Liquidity.MAKER else -1)
+            try:
+                sides = [(account, fill), self._find(f"{twin_id:018d}")]
+            except ValueError:
+                sides = [(account, fill)]
+            for owner, one in sides:
+                coin, amount = self._brought(one)
+                if owner.balance(coin).available < amount:
+                    raise ValueError(f"trade {trade_id}: {owner.name} no longer has the {coin} it brought")
+            for owner, one in sides:
+                self._undo(owner, one, house=len(sides) == 1, now_ms=now_ms)
+
     # -------------------------------------------------------------------------------------------- matching
 
     def _accept(self, order: Order, account: Account, market: Market, now_ms: int) -> None:
@@ -294,6 +319,41 @@ class Exchange:
         account.ended(order)
         self._tell(order, None)
         self._tell_balance(account, (coin,), now_ms)
+
+    # -------------------------------------------------------------------------------------------- taking back
+
+    def _find(self, trade_id: str) -> tuple[Account, Fill]:
+        for account in self.accounts.values():
+            for fill in reversed(account.fills):
+                if fill.trade_id == trade_id:
+                    return account, fill
+        raise ValueError(f"nobody has a trade {trade_id}")
+
+    def _brought(self, fill: Fill) -> tuple[str, Decimal]:
+        market = self.markets[fill.symbol]
+        return (market.base, fill.size) if fill.side is Side.BUY else (market.quote, fill.notional - fill.fee)
+
+    def _undo(self, account: Account, fill: Fill, *, house: bool, now_ms: int) -> None:
+        market, order = self.markets[fill.symbol], account.order(fill.order_id)
+        if order is not None and order.live:
+            self.book(order.symbol).remove(order)
+            self._end(order, CancelSource.SYSTEM, now_ms)
+        sign = Decimal(1 if fill.side is Side.BUY else -1)
+        account.balance(market.base).available -= sign * fill.size
+        account.balance(market.quote).available += sign * fill.notional + fill.fee
+        self.fees[market.quote] = self.fees.get(market.quote, ZERO) - fill.fee
+        if house:
+            self.fees[market.base] = self.fees.get(market.base, ZERO) + sign * fill.size
+            self.fees[market.quote] -= sign * fill.notional
+        account.fills.remove(fill)
+        account.fills_of[fill.order_id].remove(fill)
+        if order is not None:
+            order.filled_size -= fill.size
+            order.filled_notional -= fill.notional
+            order.state = OrderState.PARTIALLY_CANCELED if order.filled_size else OrderState.CANCELED
+            order.cancel_source, order.updated_ms = CancelSource.SYSTEM, now_ms
+            self._tell(order, None)
+        self._tell_balance(account, (market.base, market.quote), now_ms)
 
     # -------------------------------------------------------------------------------------------- telling
 

@@ -1,5 +1,6 @@
 """Whatever is traded, no coin appears and none is lost."""
 
+from contextlib import suppress
 from decimal import Decimal
 from typing import Any
 
@@ -23,6 +24,7 @@ orders = st.fixed_dictionaries(
     }
 )
 cancels = st.integers(0, 50)
+busts = st.tuples(st.just("bust"), st.integers(0, 100))
 
 
 def total(floor: Floor, coin: str) -> Decimal:
@@ -32,6 +34,12 @@ def total(floor: Floor, coin: str) -> Decimal:
 
 def act(floor: Floor, action: Any, placed: list[tuple[str, str]]) -> None:
     try:
+        if isinstance(action, tuple):
+            trades = [fill.trade_id for name in WHO for fill in floor.exchange.accounts[name].fills]
+            if trades:
+                with suppress(ValueError):  # what it brought is spent
+                    floor.exchange.bust(trades[action[1] % len(trades)], NOW)
+            return
         if isinstance(action, int):
             if placed:
                 floor.exchange.cancel(*placed[action % len(placed)], NOW)
@@ -42,7 +50,7 @@ def act(floor: Floor, action: Any, placed: list[tuple[str, str]]) -> None:
         pass
 
 
-@forall(actions=st.lists(st.one_of(orders, orders, cancels), max_size=40))
+@forall(actions=st.lists(st.one_of(orders, orders, cancels, busts), max_size=40))
 def test_coins_are_conserved_holds_match_open_orders_and_the_book_never_crosses(actions: list[Any]) -> None:
     floor = Floor()
     placed: list[tuple[str, str]] = []
@@ -62,7 +70,7 @@ def test_coins_are_conserved_holds_match_open_orders_and_the_book_never_crosses(
         assert bid is None or ask is None or bid.price < ask.price
 
 
-@forall(actions=st.lists(st.one_of(orders, cancels), max_size=40))
+@forall(actions=st.lists(st.one_of(orders, cancels, busts), max_size=40))
 def test_what_an_order_shows_as_filled_is_the_sum_of_its_fills(actions: list[Any]) -> None:
     floor = Floor()
     placed: list[tuple[str, str]] = []

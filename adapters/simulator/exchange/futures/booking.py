@@ -19,7 +19,15 @@ from oms.values import ZERO, Liquidity, Side
 
 
 def book(
-    state: State, order: Order, size: Decimal, price: Decimal, *, role: Liquidity, action: Action, now_ms: int
+    state: State,
+    order: Order,
+    size: Decimal,
+    price: Decimal,
+    *,
+    role: Liquidity,
+    action: Action,
+    now_ms: int,
+    against: Order | None = None,
 ) -> Fill:
     """Fill `size` contracts of `order` at `price`, and tell. What the venue trades by itself pays no fee.
 
@@ -76,6 +84,7 @@ def book(
         realised=profit,
         role=role,
         at_ms=now_ms,
+        against=against,
     )
     if account.watched:
         account.filled(fill)

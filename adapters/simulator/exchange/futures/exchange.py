@@ -12,6 +12,7 @@ from adapters.simulator.exchange.book import Book
 from adapters.simulator.exchange.futures.accounts import HISTORY_MAX, Account, FlowKind, Setting, Wallet
 from adapters.simulator.exchange.futures.admission import check_setting
 from adapters.simulator.exchange.futures.booking import end
+from adapters.simulator.exchange.futures.busts import Busts
 from adapters.simulator.exchange.futures.contracts import Contract, Status
 from adapters.simulator.exchange.futures.ending import delist
 from adapters.simulator.exchange.futures.events import Event
@@ -77,6 +78,7 @@ class FuturesExchange:
         self._triggers = Triggers(self._state, self._matching)
         self._liquidation = Liquidation(self._state, self._matching)
         self._switches = Switches()
+        self.busts = Busts(self._state, self._matching)
         self._drifted = 0
 
     @property

@@ -217,13 +217,16 @@ class Matching:
     def match(self, taker: Order, maker: Order, size: Decimal, now_ms: int, *, action: Action = Action.MATCHED) -> Fill:
         """Trade `size` contracts at the maker's price; `action` is how the taker's side is told."""
         orders = self._state.books[taker.symbol]
-        made = book(self._state, maker, size, maker.price, role=Liquidity.MAKER, action=Action.MATCHED, now_ms=now_ms)
+        price, state = maker.price, self._state
+        made = book(
+            state, maker, size, price, role=Liquidity.MAKER, action=Action.MATCHED, now_ms=now_ms, against=taker
+        )
         if maker.live:
             orders.touched()
         else:
             orders.remove(maker)
         self._follow(maker, made, now_ms)
-        taken = book(self._state, taker, size, maker.price, role=Liquidity.TAKER, action=action, now_ms=now_ms)
+        taken = book(state, taker, size, price, role=Liquidity.TAKER, action=action, now_ms=now_ms, against=maker)
         self._follow(taker, taken, now_ms)
         printed = Printed(
             trade_id=taken.trade_id,

@@ -242,3 +242,4 @@ class Fill(Struct, frozen=True, kw_only=True):
     realised: Decimal
     role: Liquidity
     at_ms: int
+    against: "Order | None" = None  # the other side's order; none of what the venue books by itself

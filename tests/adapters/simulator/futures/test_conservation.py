@@ -79,9 +79,10 @@ fundings = st.tuples(st.just("fund"), symbols, st.integers(-375, 375).map(lambda
 transfers = st.tuples(st.just("move"), who, st.integers(-5_000, 2_000).map(Decimal))
 closes = st.tuples(st.just("close"), who)
 seizures = st.tuples(st.sampled_from(["liquidate", "deleverage"]), who, symbols, st.sampled_from(PositionLeg))
+busts = st.tuples(st.just("bust"), st.integers(0, 100))
 delistings = st.tuples(st.just("delist"))
 actions = st.one_of(
-    entries, entries, entries, orders, orders, plans, amends, cancels, marks, fundings, transfers, closes
+    entries, entries, entries, orders, orders, plans, amends, cancels, marks, fundings, transfers, closes, busts
 )
 
 
@@ -124,6 +125,12 @@ class World:
                 exchange.liquidate(name, symbol, leg, now)
             case ("deleverage", name, symbol, leg):
                 exchange.deleverage(name, symbol, leg, now)
+            case ("bust", number):
+                trades = [fill.trade_id for name in WHO for fill in self.pit.account(name).fills]
+                if trades:
+                    with suppress(ValueError):
+                        exchange.busts.undo(trades[number % len(trades)], now)
+                        exchange.step(now)
             case ("delist",):
                 for symbol in exchange.contracts:
                     exchange.set_status(symbol, Status.DELISTED, now)
@@ -189,7 +196,7 @@ def test_money_is_conserved_and_every_account_adds_up_whatever_happens(
 @settings(deadline=None)
 @forall(
     modes=st.lists(st.sampled_from(PositionMode), min_size=4, max_size=4),
-    history=st.lists(st.one_of(entries, entries, orders, amends, marks, fundings, seizures), max_size=40),
+    history=st.lists(st.one_of(entries, entries, orders, amends, marks, fundings, seizures, busts), max_size=40),
     keeps=st.booleans(),
 )
 def test_the_past_adds_up_to_the_present(*, modes: list[PositionMode], history: list[Any], keeps: bool) -> None:
