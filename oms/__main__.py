@@ -24,6 +24,7 @@ from adapters.simulator.server import Urls, serve
 from adapters.simulator.simulator import MAIN, MAIN_FUNDS, MAIN_MARGIN, Simulator
 from adapters.simulator.wire import keys
 from adapters.simulator.wire.house import Schedule
+from oms.catalogue import Tell
 from oms.cli import app
 from oms.cli.parts import Parts, Trouble
 from oms.config import Bitmart as Chosen
@@ -31,7 +32,7 @@ from oms.config import Config, Secret
 from oms.errors import OmsError
 from oms.order.state import Life, Order
 from oms.store.log import PostgresLog
-from oms.system import Connected, Known, Tell, VenueName, World
+from oms.system import Connected, Known, VenueName, World
 from oms.values import AccountId
 from oms.vault import Keys
 from oms.venue import NoAnswerError, Venue

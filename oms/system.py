@@ -17,7 +17,9 @@ import structlog
 from aiohttp import web
 from msgspec import Struct
 
+from oms import catalogue
 from oms.book import CLOSED_KEPT, Book, account_stream
+from oms.catalogue import Tell
 from oms.config import Config
 from oms.decide import Decider
 from oms.dispatcher import Dispatcher
@@ -48,21 +50,13 @@ from oms.store.log import PostgresLog
 from oms.store.process import ProcessAppender
 from oms.survey import Survey
 from oms.values import AccountId
-from oms.venue import NoAnswerError, Venue
+from oms.venue import Venue
 from oms.watcher import Watcher
 
 NAMES_MAX: Final = 1_000  # of accounts at exchanges that began anew
-ASK_AGAIN_SECONDS: Final = (0.5, 1.0, 2.0, 5.0)  # between tries to reach a venue at the start; the last one repeats
 CATCH_UP_SECONDS: Final = 10.0  # for the projections, at the end
 
 log = structlog.get_logger()
-
-
-class VenueDownError(OmsError):
-    """The venue could not be asked for what trading starts with."""
-
-    code = "venue_down"
-    next_step = "see that the venue is up and its address is right (oms config show), then start again"
 
 
 class TaskFailedError(OmsError):
@@ -98,9 +92,6 @@ class Known(Struct, frozen=True):
 
     fresh: Callable[[str], Awaitable[AccountId]]
     book: Callable[[AccountId], Awaitable[Book]]
-
-
-Tell = Callable[[str], None]
 
 
 class Connected(Struct, frozen=True):
@@ -232,11 +223,13 @@ async def _started(
         connected = await stack.enter_async_context(venues(venue, config, world, _known(log_), tell))
         stack.push_async_callback(tasks.close)
         tasks(log_.prepare(), name="prepare to append")
-        markets = {name: await _markets(name, each.venue, config, world, tell) for name, each in connected.items()}
+        named = {name: await _named(name, each.venue, config, world, tell) for name, each in connected.items()}
         leading: dict[AccountId, Leading] = {}
         stack.push_async_callback(_release, leading)
         for name, each in sorted(connected.items()):
-            leading[name] = await _lead(_decider(name, each.venue, markets[name], config), leases, log_, world, tell)
+            leading[name] = await _lead(
+                _decider(name, each.venue, named[name].markets, config), leases, log_, world, tell
+            )
         following = await stack.enter_async_context(projections(url, log_, world))
         accounts: dict[AccountId, Account] = {}
         stack.push_async_callback(_drain, config, accounts, following)
@@ -253,9 +246,9 @@ async def _started(
             holdups=Holdups(url, spawn=tasks),
         )
         deciders = {name: account.engine.decider for name, account in accounts.items()}
-        follow_markets(config.market_data.follow, system.markets, deciders)
+        _follow(system, deciders, {name: each.missing for name, each in named.items()}, connected)
         system.holdups.start()
-        await _synced(system)
+        await _synced(system, tell)
         gateway = await serve(_application(system), config.gateway)
         stack.push_async_callback(gateway.close)
         yield system, gateway.url
@@ -318,19 +311,28 @@ def _known(log_: PostgresLog) -> Known:
     return Known(fresh, book)
 
 
-async def _markets(name: AccountId, venue: Venue, config: Config, world: World, tell: Tell) -> Sequence[Instrument]:
-    """Ask the venue for its markets, again and again for a while."""
-    deadline = world.clock.monotonic() + config.start.venue_seconds
-    for attempt in range(10_000):
-        try:
-            return await venue.instruments()
-        except NoAnswerError as error:
-            if world.clock.monotonic() > deadline:
-                raise VenueDownError(f"account {name}: {venue.name} cannot be asked: {error.cause}") from error
-            pause = ASK_AGAIN_SECONDS[min(attempt, len(ASK_AGAIN_SECONDS) - 1)]
-            tell(f"{venue.name} cannot be asked ({error.cause}); trying again in {pause} s")
-            await asyncio.sleep(pause)
-    raise AssertionError("the deadline comes before the last attempt")
+async def _named(name: AccountId, venue: Venue, config: Config, world: World, tell: Tell) -> catalogue.Catalogue:
+    return await catalogue.ask(name, venue, seconds=config.start.venue_seconds, clock=world.clock, tell=tell)
+
+
+def _follow(
+    system: System,
+    deciders: Mapping[AccountId, Decider],
+    missing: Mapping[AccountId, str],
+    connected: Mapping[AccountId, Connected],
+) -> None:
+    """Follow the configured markets; those of a venue that has not named all of its own, once it has."""
+    wanted = system.config.market_data.follow
+
+    def whole() -> None:
+        follow_markets(wanted, system.markets, deciders)
+
+    lacking = [name for name, cause in missing.items() if cause]
+    known = {symbol for decider in deciders.values() for symbol in decider.instruments}
+    follow_markets([name for name in wanted if not lacking or name in known], system.markets, deciders)
+    for name in lacking:
+        completing = catalogue.complete(deciders[name], connected[name].venue, whole)
+        system.world.spawn(completing, name=f"markets of {name}")
 
 
 async def _lead(decider: Decider, leases: Leases, log_: PostgresLog, world: World, tell: Tell) -> Leading:
@@ -395,9 +397,9 @@ async def reconcile_once(
             raise UnknownAccountError(f"no account {account} is connected")
         for name, each in connected.items():
             if account in {None, name}:
-                markets = await _markets(name, each.venue, config, world, tell)
+                named = await _named(name, each.venue, config, world, tell)
                 compared[name] = await _compared(
-                    name, each.venue, markets, config=config, log_=log_, world=world, dry_run=dry_run
+                    name, each.venue, named.markets, config=config, log_=log_, world=world, dry_run=dry_run
                 )
     return compared
 
@@ -434,16 +436,11 @@ async def _compared(
     return Rehearsed(standing, ())
 
 
-async def _synced(system: System) -> None:
-    """Wait until every account has been compared with its venue."""
+async def _synced(system: System, tell: Tell) -> None:
+    """Wait until every account has been compared with its venue, or as much of it as there is."""
     for name, account in system.accounts.items():
-        try:
-            async with asyncio.timeout(system.config.start.venue_seconds):
-                await account.watcher.synced.wait()
-        except TimeoutError:
-            raise VenueDownError(
-                f"account {name} could not be compared with its venue in time: {account.watcher.broken()}"
-            ) from None
+        seconds, clock = system.config.start.venue_seconds, system.world.clock
+        await catalogue.compared(name, account.watcher, seconds=seconds, clock=clock, tell=tell)
 
 
 async def _until_over(system: System, over: asyncio.Event) -> None:

@@ -3,7 +3,7 @@
 An adapter translates; nothing venue-shaped gets past it, and no aggregate gets into it.
 """
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from decimal import Decimal
 from typing import Protocol
 
@@ -147,6 +147,14 @@ class NoAnswerError(VenueUnreachableError):
         self.again_seconds = again_seconds
 
 
+class CatalogueCutError(NoAnswerError):
+    """A venue could name a part of its markets; `found` are those. Until it has named them all it has no balances."""
+
+    def __init__(self, cause: str, evidence: Evidence, found: Sequence[Instrument]) -> None:
+        super().__init__(cause, evidence)
+        self.found = tuple(found)
+
+
 LastLook = Callable[[], str | None]  # why a command must not leave, None where it may
 
 
@@ -201,7 +209,7 @@ class Venue(Protocol):
         ...
 
     async def instruments(self) -> tuple[Instrument, ...]:
-        """The markets this account may see, with the account's fees."""
+        """The markets this account may see, with the account's fees. Raises CatalogueCutError with a part of them."""
         ...
 
     async def submit(self, order: NewOrder, *, last_look: LastLook = nothing_holds) -> Answer:

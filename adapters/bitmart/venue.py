@@ -10,7 +10,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Seque
 from contextlib import aclosing
 from decimal import Decimal
 from functools import partial
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -27,6 +27,7 @@ from oms.venue import (
     Amendment,
     Answer,
     Capabilities,
+    CatalogueCutError,
     LastLook,
     NewOrder,
     NoAnswerError,
@@ -37,6 +38,7 @@ from oms.venue import (
 
 SPOT: Final = "spot"
 FUTURES: Final = "futures"
+T = TypeVar("T")
 WAITING_MAX: Final = 256  # answers of both streams that nobody has taken yet; then the streams wait, unread
 
 
@@ -65,6 +67,7 @@ class Bitmart:
     ) -> None:
         self._link = link
         self._spawn = spawn
+        self._unnamed: NoAnswerError | None = None  # why one of the two catalogues could not be read, if so
         self._spot = spot.BitmartSpot(
             credentials,
             spot.Endpoints(endpoints.spot, endpoints.spot_ws),
@@ -128,11 +131,11 @@ class Bitmart:
     # -------------------------------------------------------------------------------------------- of perpetuals alone
 
     async def positions(self) -> Answer:
-        return await self._perp.positions()
+        return await _asked(FUTURES, self._perp.positions)
 
     async def ledger(self, *, since_ms: int, until_ms: int) -> Answer:
         """What moved money and is no trade; on spot nothing does that the venue tells of."""
-        return await self._perp.ledger(since_ms=since_ms, until_ms=until_ms)
+        return await _asked(FUTURES, partial(self._perp.ledger, since_ms=since_ms, until_ms=until_ms))
 
     async def set_position_mode(self, mode: PositionMode) -> Answer:
         return await self._perp.set_position_mode(mode)
@@ -140,7 +143,26 @@ class Bitmart:
     # -------------------------------------------------------------------------------------------- of both
 
     async def instruments(self) -> tuple[Instrument, ...]:
-        return (*await self._spot.instruments(), *await self._perp.instruments())
+        """Both catalogues. If one cannot be read there are no balances either until it was: whoever asked then knows
+        all markets, and only then can a comparison be complete.
+
+        Raises:
+            CatalogueCutError: one could not be read; it has the other's markets.
+            NoAnswerError: neither could.
+        """
+        found: list[Instrument] = []
+        failures: list[NoAnswerError] = []
+        for market, ask in ((SPOT, self._spot.instruments), (FUTURES, self._perp.instruments)):
+            try:
+                found += await _asked(market, ask)
+            except NoAnswerError as error:
+                failures.append(error)
+        if failures and not found:
+            raise failures[0]
+        self._unnamed = failures[0] if failures else None
+        if failures:
+            raise CatalogueCutError(failures[0].cause, failures[0].evidence, found)
+        return tuple(found)
 
     async def open_orders(self) -> Answer:
         return await _either(self._spot.open_orders, self._perp.open_orders)
@@ -153,7 +175,9 @@ class Bitmart:
 
     async def balances(self) -> Answer:
         """Both wallets. What is not listed is zero: so if one cannot be read there is no answer."""
-        return _together([await self._spot.balances(), await self._perp.balances()])
+        if self._unnamed is not None:
+            raise NoAnswerError(f"the markets are not known: {self._unnamed.cause}", self._unnamed.evidence)
+        return _together([await _asked(SPOT, self._spot.balances), await _asked(FUTURES, self._perp.balances)])
 
     # -------------------------------------------------------------------------------------------- stream and end
 
@@ -218,7 +242,16 @@ class _Both:
                 yield report
 
 
-async def _either(*parts: Callable[[], Awaitable[Answer]]) -> Answer:
+async def _asked(market: str, ask: Callable[[], Awaitable[T]]) -> T:
+    """Ask one host; a NoAnswerError says which."""
+    try:
+        return await ask()
+    except NoAnswerError as error:
+        named = f"{market}: {error.cause}"
+        raise NoAnswerError(named, error.evidence, sent=error.sent, again_seconds=error.again_seconds) from error
+
+
+async def _either(of_spot: Callable[[], Awaitable[Answer]], of_futures: Callable[[], Awaitable[Answer]]) -> Answer:
     """Return what the two know between them, complete only if both could be asked; `unasked` says which could not.
 
     Raises:
@@ -226,9 +259,9 @@ async def _either(*parts: Callable[[], Awaitable[Answer]]) -> Answer:
     """
     answers: list[Answer] = []
     failures: list[NoAnswerError] = []
-    for ask in parts:
+    for market, ask in ((SPOT, of_spot), (FUTURES, of_futures)):
         try:
-            answers.append(await ask())
+            answers.append(await _asked(market, ask))
         except NoAnswerError as error:
             failures.append(error)
     if not answers:

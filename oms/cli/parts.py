@@ -7,11 +7,12 @@ from typing import Literal, Protocol
 from msgspec import Struct
 
 from oms.archive import Page
+from oms.catalogue import Tell
 from oms.config import Config, Secret
 from oms.gateway.reads import Past, Reads
 from oms.ports import Clock, EventLog, Spawn
 from oms.reports import Report
-from oms.system import Connected, Known, OpenProjections, Tell, VenueName, World
+from oms.system import Connected, Known, OpenProjections, VenueName, World
 from oms.values import AccountId
 from oms.vault import Keys
 

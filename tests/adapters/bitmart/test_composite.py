@@ -12,7 +12,7 @@ from adapters.bitmart.venue import Bitmart, Endpoints
 from oms.ports import LinkAnswer
 from oms.reports import Control
 from oms.values import MarginMode, PositionMode, Wallet
-from oms.venue import Amendment, NoAnswerError, NotOfferedError, Venue, Window
+from oms.venue import Amendment, CatalogueCutError, NoAnswerError, NotOfferedError, Venue, Window
 from tests.adapters.bitmart import fakes
 from tests.adapters.bitmart.fakes import CREDENTIALS, LOST, FakeLink, LoopClock, PlainIds, ok, page, refused, virtual
 from tests.adapters.bitmart.perp import desk
@@ -175,13 +175,46 @@ async def test_where_what_is_missing_counts_as_nothing_there_is_no_answer(path: 
         await account.venue.balances()
 
 
-@pytest.mark.parametrize("path", [spot.SYMBOLS_DETAILS, perp.DETAILS])
+@pytest.mark.parametrize(
+    ("path", "host", "left"), [(spot.SYMBOLS_DETAILS, "spot", desk.BTC), (perp.DETAILS, "futures", fakes.BTC)]
+)
 @virtual
-async def test_a_catalogue_without_a_half_is_none(path: str) -> None:
+async def test_half_a_catalogue_is_a_part_and_there_are_no_balances_before_the_other(
+    path: str, host: str, left: str
+) -> None:
+    account = Account()
+    there = {spot.SYMBOLS_DETAILS: {"symbols": [SPOT_MARKET]}, perp.DETAILS: {"symbols": [contract("BTCUSDT")]}}
+    account.link.on(path, LOST)
+    with pytest.raises(CatalogueCutError, match=f"^{host}: ") as cut:
+        await account.venue.instruments()
+    assert [market.symbol for market in cut.value.found] == [left]
+    with pytest.raises(NoAnswerError, match=f"the markets are not known: {host}: "):
+        await account.venue.balances()
+    account.link.on(path, ok(there[path]))
+    assert [each.symbol for each in await account.venue.instruments()] == [fakes.BTC, desk.BTC]
+    assert (await account.venue.balances()).reports
+
+
+@virtual
+async def test_no_catalogue_at_all_is_no_answer() -> None:
+    account = Account()
+    account.link.on(spot.SYMBOLS_DETAILS, LOST)
+    account.link.on(perp.DETAILS, LOST)
+    with pytest.raises(NoAnswerError) as silent:
+        await account.venue.instruments()
+    assert not isinstance(silent.value, CatalogueCutError)
+
+
+@pytest.mark.parametrize(("path", "host"), [(spot.WALLET, "spot"), (perp.ASSETS, "futures")])
+@virtual
+async def test_what_could_not_be_asked_names_its_host(path: str, host: str) -> None:
     account = Account()
     account.link.on(path, LOST)
-    with pytest.raises(NoAnswerError):
-        await account.venue.instruments()
+    with pytest.raises(NoAnswerError, match=f"^{host}: GET {path}"):
+        await account.venue.balances()
+    account.link.on(perp.POSITION_V2, LOST)
+    with pytest.raises(NoAnswerError, match=r"^futures: "):
+        await account.venue.positions()
 
 
 @virtual
