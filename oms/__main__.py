@@ -33,7 +33,7 @@ from oms.errors import OmsError
 from oms.order.state import Life, Order
 from oms.store.log import PostgresLog
 from oms.system import Connected, Known, VenueName, World
-from oms.values import AccountId
+from oms.values import AccountId, Symbol
 from oms.vault import Keys
 from oms.venue import NoAnswerError, Venue
 from projections.compare import compare
@@ -108,7 +108,11 @@ async def _connected(
 def _bitmart(credentials: Credentials, endpoints: Endpoints | spot.Endpoints, world: World, chosen: Chosen) -> Venue:
     """Return an account whole, or its spot market alone where only that has an address."""
     link, clock, ids, spawn = AiohttpLink(), world.clock, world.ids, world.spawn
-    options = spot.Options(self_trade=SelfTrade(chosen.self_trade), submit_window_ms=chosen.submit_window_ms or None)
+    options = spot.Options(
+        self_trade=SelfTrade(chosen.self_trade),
+        submit_window_ms=chosen.submit_window_ms or None,
+        fees_of=tuple(Symbol(name) for name in chosen.fees_of),
+    )
     match endpoints:
         case Endpoints():
             return Bitmart(credentials, endpoints, link=link, clock=clock, ids=ids, spawn=spawn, options=options)

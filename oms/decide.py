@@ -131,6 +131,8 @@ class Decider:
         self.policy = policy
         # The last known mark prices of perpetuals: market data, kept by who follows it.
         self.marks = {} if marks is None else marks
+        # Where the venue said last that it would take a leg over: likewise, and no decision reads it.
+        self.liquidations: dict[tuple[Symbol, PositionLeg], Decimal] = {}
 
     def decide(self, said: Said, book: Book) -> Decided:
         """Decide `said` against `book`, fold the outcome into it and return it.

@@ -11,6 +11,17 @@ from oms.values import EXACT, ZERO, Currency, Price, Quantity, Symbol, Wallet, p
 MAGNITUDE: Final = 40  # digits; keeps 1e999999 from costing memory or a trap further in
 
 
+class Bracket(Struct, frozen=True, kw_only=True):
+    """One tier of a perpetual: a position worth more than `floor` (quote units), up to `cap` included, is to be backed
+    by its worth x `maintenance_rate` - `deduction` at least.
+    """
+
+    floor: Decimal
+    cap: Decimal
+    maintenance_rate: Decimal
+    deduction: Decimal
+
+
 class Instrument(Struct, frozen=True, kw_only=True):
     """One market. Steps and minimums are exact; `price_step` and `notional_min` in quote units, quantities in the
     market's unit: base on spot, contracts on perpetuals, each worth `contract_size` of base.
@@ -32,6 +43,14 @@ class Instrument(Struct, frozen=True, kw_only=True):
     contract_size: Decimal = Decimal(1)  # FIX 231
     quantity_max: Decimal | None = None
     leverage_max: Decimal | None = None
+    brackets: tuple[Bracket, ...] = ()  # perpetuals, the lowest first; none: nobody has told them
+
+    def maintenance(self, notional: Decimal) -> Decimal | None:
+        """Return the margin below which a position worth `notional` is taken over; None where no tier says it."""
+        for tier in self.brackets:
+            if notional <= tier.cap:
+                return EXACT.subtract(EXACT.multiply(notional, tier.maintenance_rate), tier.deduction)
+        return None
 
     def price(self, value: Decimal) -> Price:
         """Return `value` as a price.

@@ -1,11 +1,38 @@
-"""What the running system does with its market data by itself: follows what is configured, and keeps the marks."""
+"""What the running system does about markets by itself: follows those that are configured, keeps the marks, and asks
+again what the markets are like.
+"""
 
+import asyncio
 from collections.abc import Iterable, Mapping
+from typing import Final
+
+import structlog
+from msgspec.structs import replace
 
 from oms.decide import Decider
 from oms.errors import UnknownSymbolError
 from oms.market_data import MarketData
 from oms.values import AccountId, Symbol
+from oms.venue import NoAnswerError, Venue
+
+REFRESH_SECONDS: Final = 900.0  # grids, fees, tiers, and which markets there are
+
+log = structlog.get_logger()
+
+
+async def keep_instruments(decider: Decider, venue: Venue) -> None:
+    """Ask for the markets again and again, for ever: one that is delisted, or costs more, is not what it was at the
+    start. A catalogue that cannot be had leaves the last one; a market that is not in it any more takes no orders.
+    """
+    while True:
+        await asyncio.sleep(REFRESH_SECONDS)
+        try:
+            markets = await venue.instruments()
+        except NoAnswerError as error:
+            log.warning("could not ask for the markets", account=decider.account, cause=error.cause)
+            continue
+        gone = {symbol: replace(market, tradable=False) for symbol, market in decider.instruments.items()}
+        decider.instruments = gone | {market.symbol: market for market in markets}
 
 
 def follow_markets(

@@ -60,12 +60,14 @@ class Perpetuals:
 
     async def learn(self, shown: Answer) -> None:
         """Record the mode, leverage and margin mode that the venue's positions show, where they are news, and keep the
-        marks, which are market data and no event.
+        marks and the prices of liquidation, which are market data and no event.
         """
         book, news = self._recording.book, list[Addressed]()
         for report in shown.reports:
             if isinstance(report, PositionReport) and report.mark_price is not None:
                 self._recording.decider.marks[report.symbol] = report.mark_price
+            if isinstance(report, PositionReport):
+                self._see_danger(report)
             match report:
                 case PositionModeReport() if modes.see(report, book.account):
                     news.append((account_stream(self._recording.account), report))
@@ -77,6 +79,15 @@ class Perpetuals:
                 case _:
                     continue
         await self._tell(news, shown)
+
+    def _see_danger(self, report: PositionReport) -> None:
+        """Keep where the venue would take the leg over; zero is its word for nowhere."""
+        told = self._recording.decider.liquidations
+        key = (report.symbol, report.leg or PositionLeg.NET)
+        if report.quantity and report.liquidation_price:
+            told[key] = report.liquidation_price
+        else:
+            told.pop(key, None)
 
     async def read_ledger(self) -> None:
         """Book the payments since the last look that no trade explains; tries again later where it could not ask."""

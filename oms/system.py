@@ -36,7 +36,7 @@ from oms.heartbeat import Heartbeat
 from oms.instrument import Instrument
 from oms.lease import Lease, Leases
 from oms.market_data import MarketData
-from oms.markets import follow_markets
+from oms.markets import follow_markets, keep_instruments
 from oms.ports import Clock, Ids, Spawn
 from oms.recovery import Recovered, recover
 from oms.rehearsal import LOOKS, Rehearsed, rehearse
@@ -359,6 +359,7 @@ async def _writer(led: Leading, venue: Venue, *, config: Config, log_: PostgresL
     watcher = Watcher(engine, dispatcher, gate, event_log=log_, clock=clock, ids=ids, spawn=spawn)
     await engine.start(venue.name, warm=led.warm)
     watcher.start()
+    spawn(keep_instruments(engine.decider, gate), name=f"markets of {engine.account}")
     Heartbeat(engine, gate, seconds=config.dead_man.seconds, spawn=spawn).start()
     guard = Guard(engine, config.protection, clock=clock, spawn=spawn)
     guard.start()

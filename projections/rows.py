@@ -159,6 +159,16 @@ class PositionRow(Struct, frozen=True, kw_only=True, gc=False):
         """None, as `mark_price`."""
         return None
 
+    @property
+    def liquidation_price(self) -> Decimal | None:
+        """None, as `mark_price`."""
+        return None
+
+    @property
+    def venue_liquidation_price(self) -> Decimal | None:
+        """None, as `mark_price`."""
+        return None
+
 
 class BalanceRow(Struct, frozen=True, kw_only=True, gc=False):
     """One currency in a wallet of an account: total = available + held."""

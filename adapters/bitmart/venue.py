@@ -68,6 +68,9 @@ class Bitmart:
         self._link = link
         self._spawn = spawn
         self._unnamed: NoAnswerError | None = None  # why one of the two catalogues could not be read, if so
+        chosen = options or spot.Options()
+        of_spot = tuple(symbol for symbol in chosen.fees_of if ":" not in symbol)
+        of_perpetuals = tuple(symbol for symbol in chosen.fees_of if ":" in symbol)
         self._spot = spot.BitmartSpot(
             credentials,
             spot.Endpoints(endpoints.spot, endpoints.spot_ws),
@@ -75,7 +78,7 @@ class Bitmart:
             clock=clock,
             ids=ids,
             spawn=spawn,
-            options=options,
+            options=msgspec.structs.replace(chosen, fees_of=of_spot),
         )
         self._perp = perp.BitmartPerp(
             credentials,
@@ -85,6 +88,7 @@ class Bitmart:
             ids=ids,
             spawn=spawn,
             server_clock=self._spot.server_clock,
+            fees_of=of_perpetuals,
         )
 
     @property

@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 
+from oms.cli.asking import ask_gateway
 from oms.cli.config import ConfigFile, configured
-from oms.cli.orders import ask_gateway
 from oms.cli.output import AsJson, Output
 from oms.cli.reads import LIMIT, AccountName, AsOf, CursorText, Limit, listed
 from oms.gateway.operations import AccountBreaks

@@ -1,20 +1,14 @@
 """`oms place`, `amend`, `cancel`, `cancel-all`, `halt`, `resume`: what an operator commands, through the gateway."""
 
-import asyncio
-import os
-from collections.abc import Awaitable, Callable
 from decimal import Decimal
-from typing import Annotated, Final, TypeVar
+from typing import Annotated, Final
 
 import typer
 
+from oms.cli.asking import ask_gateway
 from oms.cli.config import ConfigFile, configured
 from oms.cli.output import REFUSED, AsJson, Output
 from oms.cli.reads import AccountName, StrategyName, SymbolName
-from oms.cli.running import gateway_url
-from oms.cli.tokens import operator_token
-from oms.client import Client, connect
-from oms.config import Config
 from oms.gateway.commands import Halts
 from oms.gateway.views import OrderAnswer, encode
 from oms.values import MarginMode, OrderType, PositionLeg, Side, TimeInForce, plain
@@ -22,8 +16,6 @@ from oms.values import MarginMode, OrderType, PositionLeg, Side, TimeInForce, pl
 ACCEPTED: Final = "durable; whether the venue takes it shows in: oms explain"
 
 Reason = Annotated[str | None, typer.Option(help="Why; it stands in the log.")]
-
-_T = TypeVar("_T")
 
 
 def register(app: typer.Typer) -> None:
@@ -180,17 +172,6 @@ def _halted(output: Output, answer: Halts) -> None:
             output.say(f"{item.account} is halted, {scope}: {each.reason} (halt {each.halt_id})")
     if any(item.problem is not None for item in answer.items):
         raise typer.Exit(REFUSED)
-
-
-def ask_gateway(config: Config, ask: Callable[[Client], Awaitable[_T]]) -> _T:
-    """Ask the gateway as the operator. Raises NoTokenError, and what the SDK raises."""
-    url, token = gateway_url(config), operator_token(config, os.environ)
-
-    async def asking() -> _T:
-        async with connect(url, token=token, ca=config.gateway.certificate) as client:
-            return await ask(client)
-
-    return asyncio.run(asking())
 
 
 def _show(output: Output, order: OrderAnswer) -> None:

@@ -7,16 +7,19 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Annotated, Any, Final, TypeVar
 
+import msgspec
 import typer
 from msgspec import Struct
 
 from oms.asof import position_of
+from oms.cli.asking import ask_gateway, runs
 from oms.cli.bar import bar
 from oms.cli.config import ConfigFile, configured
 from oms.cli.database import accounts_of, recorded
 from oms.cli.output import AsJson, Output
 from oms.cli.parts import Parts
 from oms.config import Config
+from oms.errors import OmsError
 from oms.gateway.reads import Listing, Reads
 from oms.gateway.views import BalanceView, FillView, OrderView, PositionView, View, encode, shown
 from oms.store.audit import head
@@ -122,14 +125,42 @@ def positions(
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """List position legs."""
+    """List position legs; while the OMS runs, with what they are worth at the mark and where they are liquidated."""
     listed(
         context,
         PositionView,
         lambda reads, accounts: reads.positions(accounts=accounts),
-        ("account", "symbol", "leg", "quantity", "average_price", "open_cost", "realized"),
+        ("account", "symbol", "leg", "quantity", "average_price", "open_cost", "realized", "mark_price", "unrealized",
+         "liquidation_price", "venue_liquidation_price"),
         config=config, account=account, as_of=as_of, as_json=as_json, empty="no positions",
+        completed=None if as_of is not None else _priced,
     )  # fmt: skip
+
+
+def _priced(config: Config, legs: Sequence[PositionView]) -> Sequence[PositionView]:
+    """Return the legs with what a running OMS knows of their prices; as they are where none answers."""
+    if not legs or not runs(config):
+        return legs
+    try:
+        told = {
+            (each.account, each.symbol, each.leg): each
+            for each in ask_gateway(config, lambda client: client.positions())
+        }
+    except OmsError:
+        return legs
+    return [_with_prices(leg, told.get((leg.account, leg.symbol, leg.leg))) for leg in legs]
+
+
+def _with_prices(leg: PositionView, told: PositionView | None) -> PositionView:
+    if told is None or told.quantity != leg.quantity:
+        return leg
+    return msgspec.structs.replace(
+        leg,
+        mark_price=told.mark_price,
+        unrealized=told.unrealized,
+        liquidation_price=told.liquidation_price,
+        venue_liquidation_price=told.venue_liquidation_price,
+    )
 
 
 def balances(
@@ -161,12 +192,18 @@ def listed(
     as_of: str | None,
     as_json: bool,
     empty: str,
+    completed: Callable[[Config, Sequence[_V]], Sequence[_V]] | None = None,
 ) -> None:
-    """Ask the read models once they have caught up, or the past, and print the rows."""
+    """Ask the read models once they have caught up, or the past, and print the rows, `completed` with what no table
+    holds.
+    """
     parts: Parts = context.obj
     output = Output(as_json=as_json)
-    listing, behind = answered(parts, configured(config), output, ask, account=account, as_of=as_of)
-    rows = [shown(view, row) for row in listing.rows]
+    settings = configured(config)
+    listing, behind = answered(parts, settings, output, ask, account=account, as_of=as_of)
+    rows: Sequence[_V] = [shown(view, row) for row in listing.rows]
+    if completed is not None:
+        rows = completed(settings, rows)
     if as_json:
         output.write(encode(Answer(listing.position, rows, listing.next_cursor, behind)))
         return

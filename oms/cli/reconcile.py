@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
+from oms.cli.asking import ask_gateway
 from oms.cli.config import ConfigFile, configured
 from oms.cli.connect import connected_keys
-from oms.cli.orders import ask_gateway
 from oms.cli.output import REFUSED, AsJson, Output
 from oms.cli.parts import Parts
 from oms.cli.reads import AccountName

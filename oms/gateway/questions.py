@@ -2,7 +2,6 @@
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
 from typing import Final, TypeVar
 
 import msgspec
@@ -12,6 +11,7 @@ from oms.book import order_stream
 from oms.errors import CursorError
 from oms.gateway.auth import Accounts, Caller, unknown_order
 from oms.gateway.bodies import BreaksQuery, EventsQuery, FillsQuery, LegsQuery, MarketsQuery, OrdersQuery, ReadQuery
+from oms.gateway.prices import Now, now_of, priced
 from oms.gateway.problems import InvalidQueryError, PositionNotReachedError
 from oms.gateway.reads import Past, Reads
 from oms.gateway.sight import Sight, frame
@@ -40,7 +40,7 @@ from oms.gateway.views import (
 from oms.order.state import Order, fold
 from oms.ports import StoredEvent
 from oms.store.codec import decode, decode_meta
-from oms.values import EXACT, ZERO, AccountId, ClientOrderId, worth
+from oms.values import EXACT, ZERO, AccountId, ClientOrderId
 
 PAGES_MAX: Final = 10  # of the log, looked through for one answer that shows few of its events
 PAGE: Final = 1_000
@@ -106,16 +106,12 @@ class Questions:
         accounts = self._scope(caller, query.account)
         reads = await self._asked(query)
         listing = await reads.positions(accounts=accounts)
-        marks = {} if query.as_of is not None else self._marks(caller)
-        items = [_leg(caller, row, marks) for row in listing.rows]
+        # Prices are of now, so that no answer about the past has one.
+        now = {} if query.as_of is not None else now_of(self._accounts.visible(caller))
+        items = [_leg(caller, row, now) for row in listing.rows]
         seen = {(item.account, item.symbol, item.leg): item for item in items if caller.trades(item.symbol)}
         page, following = _page(seen, query.limit, query.cursor)
         return Positions(position=listing.position, items=page, next_cursor=following)
-
-    def _marks(self, caller: Caller) -> Mapping[tuple[str, str], Decimal]:
-        """Return the last known mark by account and symbol: of now, so that no answer about the past has one."""
-        engines = self._accounts.visible(caller)
-        return {(each.account, symbol): mark for each in engines for symbol, mark in each.decider.marks.items()}
 
     async def balances(self, caller: Caller, query: LegsQuery) -> Balances:
         """Return the balances of the accounts."""
@@ -258,16 +254,12 @@ def _position(cursor: str) -> int:
     return int(cursor)
 
 
-def _leg(caller: Caller, row: object, marks: Mapping[tuple[str, str], Decimal]) -> PositionView:
+def _leg(caller: Caller, row: object, now: Mapping[AccountId, Now]) -> PositionView:
     """Return a leg as `caller` may see it: another strategy's share is nobody's business."""
     leg = shown(PositionView, row)
-    mark = marks.get((leg.account, leg.symbol))
-    unrealized = None
-    if mark is not None:
-        unrealized = EXACT.subtract(worth(leg.quantity, mark, leg.contract_size), leg.open_cost)
     shares = leg.shares
     if not caller.admin:
         own = shares.get(caller.strategy, ZERO)
         seen = {str(caller.strategy): own, "others": EXACT.subtract(leg.quantity, own)}
         shares = {owner: share for owner, share in seen.items() if share}
-    return shown(PositionView, row, shares=shares, mark_price=mark, unrealized=unrealized)
+    return shown(PositionView, row, shares=shares, **priced(leg, now))

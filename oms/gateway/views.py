@@ -109,7 +109,8 @@ class PositionView(View, frozen=True, kw_only=True):
     """One leg: signed quantity in base units or contracts; `commissions` by currency, other amounts in quote units.
 
     `shares`, by strategy, add up to `quantity`; a strategy sees its own and the sum of the `others`. `margin` backs the
-    leg, `funding` is received less paid, `unrealized` what closing at the last known mark would earn.
+    leg, `funding` is received less paid, `unrealized` what closing at the last known mark would earn. Where the mark is
+    to take the leg over, `liquidation_price` is worked out here, `venue_liquidation_price` what the venue said last.
     """
 
     account: str
@@ -128,6 +129,8 @@ class PositionView(View, frozen=True, kw_only=True):
     shares: Mapping[str, Decimal]
     mark_price: Decimal | None = None
     unrealized: Decimal | None = None
+    liquidation_price: Decimal | None = None
+    venue_liquidation_price: Decimal | None = None
     updated_at: datetime | None = None
 
 

@@ -4,10 +4,14 @@ import asyncio
 from decimal import Decimal
 
 import pytest
+from msgspec.structs import replace
 
 from oms.account.modes import PositionModeError, SetPositionMode
 from oms.account.state import ResumeTrading
 from oms.book import position_stream
+from oms.gateway.prices import now_of, priced
+from oms.gateway.views import PositionView
+from oms.instrument import Bracket
 from oms.order.state import Life
 from oms.position.settings import SetLeverage
 from oms.position.state import FLAT, Position
@@ -183,5 +187,49 @@ def test_the_mark_that_the_venue_shows_values_a_market_order_and_no_event_holds_
         assert await desk.log.head() == before
         order = await desk.place("c2", symbol=PERPETUAL, quantity=TEN, type=OrderType.MARKET, price=None, leverage=TEN)
         assert order.state.request.reference_price == Decimal("27123.4")  # type: ignore[union-attr]
+
+    play(story)
+
+
+def test_a_leg_says_what_it_earns_and_where_it_is_taken_over() -> None:
+    async def story(desk: Desk) -> None:
+        tier = Bracket(floor=Decimal(0), cap=Decimal(10_000), maintenance_rate=Decimal("0.005"), deduction=Decimal(0))
+        await opened(desk)
+        desk.engine.decider.instruments = {PERPETUAL: replace(BTC_PERPETUAL, brackets=(tier,))}
+        shown = PositionReport(
+            symbol=PERPETUAL,
+            leg=PositionLeg.NET,
+            quantity=TEN,
+            leverage=TEN,
+            margin_mode="isolated",
+            mark_price=Decimal(26_000),
+            liquidation_price=Decimal("24460.5"),
+        )
+        desk.venue.legs = [shown]
+        await asyncio.sleep(15)
+        view = PositionView(
+            account=MAIN,
+            symbol=PERPETUAL,
+            leg=PositionLeg.NET,
+            quantity=TEN,
+            open_cost=Decimal(270),
+            realized=Decimal(0),
+            commissions={},
+            contract_size=BTC_PERPETUAL.contract_size,
+            funding=Decimal(0),
+            shares={},
+        )
+        # 10 contracts of 0.001 at 27000: cost 270, margin 27, maintenance 1.35; the taker pays a tenth of a percent:
+        # (270 + 1.35 - 27) / (0.01 x 0.999) = 24459.4594..., one step up
+        assert priced(view, now_of([desk.engine])) == {
+            "mark_price": Decimal(26_000),
+            "unrealized": Decimal(-10),
+            "liquidation_price": Decimal("24459.5"),
+            "venue_liquidation_price": Decimal("24460.5"),
+        }
+        desk.venue.legs = [replace(shown, liquidation_price=None)]
+        await asyncio.sleep(15)
+        assert priced(view, now_of([desk.engine]))["venue_liquidation_price"] is None
+        assert priced(view, {}) == {}
 
     play(story)

@@ -12,6 +12,7 @@ from typing import Final
 from adapters.bitmart.perp import messages as wire
 from adapters.bitmart.perp.spelling import DOLLAR, SECOND_MS, instant, symbol
 from adapters.bitmart.scalars import Wire, above_zero, amount, identity, positive, required, text, whole
+from oms.instrument import Bracket
 from oms.reports import (
     BookReport,
     CandleReport,
@@ -50,6 +51,16 @@ def instrument(message: wire.Contract) -> InstrumentReport:
         notional_min=ZERO,
         leverage_max=positive(message.max_leverage),
         tradable=perpetual and text(message.status) == "Trading",
+    )
+
+
+def bracket(message: wire.Bracket) -> Bracket:
+    """Return one tier of what must back a position."""
+    return Bracket(
+        floor=amount(message.notional_floor) or ZERO,
+        cap=above_zero(message.notional_cap, "notional_cap"),
+        maintenance_rate=required(message.maint_margin_ratio, "maint_margin_ratio"),
+        deduction=amount(message.cum) or ZERO,
     )
 
 

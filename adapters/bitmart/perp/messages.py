@@ -215,6 +215,28 @@ class FeeRate(Struct):
     taker_fee_rate: Wire
 
 
+class Bracket(Struct):
+    """One tier of `leverage-bracket`: amounts in quote units."""
+
+    notional_floor: Wire
+    notional_cap: Wire
+    maint_margin_ratio: Wire
+    cum: Wire = None
+
+
+class BracketRule(Struct):
+    """The tiers of one contract."""
+
+    symbol: str
+    brackets: list[Bracket]
+
+
+class BracketRules(Struct):
+    """The tiers of contracts, each to be read for itself."""
+
+    rules: list[Raw]
+
+
 # ------------------------------------------------------------------------------------------------ market, REST
 
 

@@ -10,22 +10,20 @@ import msgspec
 from msgspec import Struct
 
 from adapters.bitmart.answers import Reading, Reports, bisected, joined, named, readable, refused
-from adapters.bitmart.envelope import payload
 from adapters.bitmart.limits import FUTURES_RATES, SPOT_RATES, Purpose
 from adapters.bitmart.perp import codec, queries, requests
-from adapters.bitmart.perp import messages as wire
 from adapters.bitmart.perp.dialect import PERP
 from adapters.bitmart.perp.endings import Endings, ended
 from adapters.bitmart.perp.mode import AccountMode
 from adapters.bitmart.perp.names import Kind, Name, Names
 from adapters.bitmart.perp.orders import Orders
+from adapters.bitmart.perp.terms import Fees, Terms
 from adapters.bitmart.refusals import ORDER_CLOSED, ORDER_NOT_FOUND
 from adapters.bitmart.rest import Rest, ServerClock
-from adapters.bitmart.scalars import required
 from adapters.bitmart.sign import Credentials
 from adapters.bitmart.stream import VenueStream
 from oms.errors import CommandRefusedError
-from oms.instrument import Instrument
+from oms.instrument import Bracket, Instrument
 from oms.ports import Clock, Ids, Link, Spawn
 from oms.reports import (
     Ack,
@@ -103,9 +101,6 @@ CAPABILITY_OF: Final[Mapping[str, str]] = MappingProxyType(
     },
 )
 QUOTE: Final = Currency("USDT")
-# The rates of the public fee page of 2026-08 (PROTOCOL 6.7, 10.29), for an account whose own cannot be read.
-MAKER_FEE: Final = Decimal("0.0004")
-TAKER_FEE: Final = Decimal("0.0006")
 LEDGER_SPAN_MS: Final = queries.SPAN_MAX_S * 1000
 UNSUPPORTED: Final = "unsupported"
 
@@ -135,7 +130,9 @@ class BitmartPerp:
         ids: Ids,
         spawn: Spawn,
         server_clock: ServerClock | None = None,
+        fees_of: Sequence[Symbol] = (),
     ) -> None:
+        """`fees_of` names the contracts whose own fees are asked for; the rest carries those of one of them."""
         self._link = link
         time = (
             server_clock
@@ -156,6 +153,7 @@ class BitmartPerp:
         self._reading = Reading(self._rest, self._read, CAPABILITY_OF)
         self._names = Names()
         self._orders = Orders(self._rest, self._reading, self._names, Endings(self._rest))
+        self._terms = Terms(self._rest, fees_of)
         self._catalogue: tuple[Symbol, ...] = ()
         self._stream = VenueStream(
             PERP,
@@ -370,8 +368,8 @@ class BitmartPerp:
         """The linear perpetuals quoted in USDT; the catalogue holds coin-margined, dated and USDC ones too, and
         contracts that are listed as trading past the moment they were taken off (PROTOCOL 6.0, 9.42, 9.48).
 
-        All carry the account's rates of one contract: each contract's own would take a call each at 1/s. Trades say
-        what a fill really cost.
+        Those that are named by `fees_of` carry their own fees, all others the account's of one contract: each
+        contract's own would take a call each at 1/s. Trades say what a fill really cost.
         """
         evidence = await self._rest.public(codec.DETAILS)
         markets = [
@@ -386,18 +384,12 @@ class BitmartPerp:
         ]
         self._catalogue = tuple(market.symbol for market in found if market.tradable)
         first = next((market for market in found if market.tradable), None)
-        maker, taker = (MAKER_FEE, TAKER_FEE) if first is None else await self._fees(first.venue_symbol)
-        return tuple(_instrument(market, maker, taker) for market in found)
-
-    async def _fees(self, venue_symbol: str) -> tuple[Decimal, Decimal]:
-        asked = await self._rest.keyed(codec.TRADE_FEE_RATE, {"symbol": venue_symbol})
-        rate = payload(wire.FeeRate, asked.response, asked.status)
-        if isinstance(rate, Refusal):
-            return MAKER_FEE, TAKER_FEE
-        try:
-            return required(rate.maker_fee_rate, "maker fee"), required(rate.taker_fee_rate, "taker fee")
-        except ValueError:
-            return MAKER_FEE, TAKER_FEE
+        usual, own = await self._terms.fees(None if first is None else first.venue_symbol)
+        tiers = await self._terms.brackets()
+        return tuple(
+            _instrument(market, own.get(market.venue_symbol, usual), tiers.get(market.venue_symbol, ()))
+            for market in found
+        )
 
     async def _symbols(self) -> Sequence[Symbol]:
         if not self._catalogue:
@@ -429,7 +421,7 @@ def _refused_here(path: str, client_order_id: ClientOrderId | None, reason: str,
     return Answer(reports=(refusal,), evidence=Evidence(channel=f"POST {path}, not sent"))
 
 
-def _instrument(market: InstrumentReport, maker: Decimal, taker: Decimal) -> Instrument:
+def _instrument(market: InstrumentReport, fees: Fees, brackets: tuple[Bracket, ...]) -> Instrument:
     return Instrument(
         symbol=market.symbol,
         venue_symbol=market.venue_symbol,
@@ -444,7 +436,8 @@ def _instrument(market: InstrumentReport, maker: Decimal, taker: Decimal) -> Ins
         quantity_max=market.quantity_max,
         notional_min=market.notional_min,
         leverage_max=market.leverage_max,
-        maker_fee=maker,
-        taker_fee=taker,
+        maker_fee=fees[0],
+        taker_fee=fees[1],
+        brackets=brackets,
         tradable=market.tradable,
     )

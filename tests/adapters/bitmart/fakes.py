@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 
+from adapters.bitmart.perp import codec as perp
 from adapters.bitmart.sign import Credentials
 from adapters.bitmart.spot import codec
 from adapters.bitmart.spot.venue import BitmartSpot, Endpoints, Options
@@ -168,6 +169,7 @@ class FakeLink:
         self.calls: list[Call] = []
         self.answers: dict[str, Answerer] = {"/system/time": self._time}
         self.on(codec.QUERY_ALGO_OPEN_ORDERS, ok([]))
+        self.on(perp.LEVERAGE_BRACKET, ok({"rules": []}))
         self.latency = 0.05
         self.sockets: list[FakeSocket] = []
         self.connected_at: list[float] = []

@@ -1,6 +1,6 @@
 """BitMart's perpetuals over a venue that a test scripts: its rows, its orders, and a desk to trade from."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Any, TypeVar
 
@@ -122,7 +122,9 @@ def held(**changes: object) -> dict[str, Any]:
 class Desk:
     """A venue where nothing is, until a story says what is."""
 
-    def __init__(self, *, mode: str = "one_way_mode", clock: LoopClock | None = None) -> None:
+    def __init__(
+        self, *, mode: str = "one_way_mode", clock: LoopClock | None = None, fees_of: Sequence[Symbol] = ()
+    ) -> None:
         self.link = FakeLink()
         self.link.on(codec.GET_POSITION_MODE, ok({"position_mode": mode}))
         self.link.on(codec.DETAILS, ok({"symbols": []}))
@@ -130,7 +132,13 @@ class Desk:
         for path in (codec.OPEN_ORDERS, codec.PLAN_ORDERS, codec.ORDER_HISTORY, codec.TRADES, codec.POSITION_V2):
             self.link.on(path, ok([]))
         self.venue = BitmartPerp(
-            CREDENTIALS, ENDPOINTS, link=self.link, clock=clock or LoopClock(), ids=PlainIds(), spawn=spawn
+            CREDENTIALS,
+            ENDPOINTS,
+            link=self.link,
+            clock=clock or LoopClock(),
+            ids=PlainIds(),
+            spawn=spawn,
+            fees_of=fees_of,
         )
 
     def fields(self, path: str, number: int = -1) -> Any:

@@ -10,7 +10,7 @@ import pytest
 
 from adapters.bitmart.perp import codec
 from adapters.bitmart.sign import sign
-from oms.ports import LinkAnswer
+from oms.ports import LinkAnswer, LinkError
 from oms.reports import (
     Ack,
     BalanceReport,
@@ -40,6 +40,7 @@ from tests.adapters.bitmart.fakes import (
     EPOCH_NS,
     LOST,
     UNREACHABLE,
+    Call,
     LoopClock,
     ok,
     page,
@@ -659,6 +660,59 @@ async def test_an_account_whose_rates_cannot_be_read_pays_the_published_ones(ans
     desk.link.on(codec.TRADE_FEE_RATE, answer)
     (bitcoin,) = await desk.venue.instruments()
     assert (bitcoin.maker_fee, bitcoin.taker_fee) == (Decimal("0.0004"), Decimal("0.0006"))
+
+
+@virtual
+async def test_contracts_that_are_named_carry_their_own_fees() -> None:
+    desk = Desk(fees_of=(Symbol("ETH/USDT:USDT"), Symbol("NO/USDT:USDT")))
+    desk.link.on(codec.DETAILS, ok({"symbols": [contract(), contract("ETHUSDT"), contract("XRPUSDT")]}))
+
+    def rates(call: Call) -> LinkAnswer:
+        own = {"BTCUSDT": ("0.0006", "0.0002"), "ETHUSDT": ("0.0005", "-0.0001")}
+        taker, maker = own.get(call.fields()["symbol"], ("", ""))
+        return ok({"symbol": call.fields()["symbol"], "taker_fee_rate": taker, "maker_fee_rate": maker})
+
+    desk.link.on(codec.TRADE_FEE_RATE, rates)
+    found = {each.base: (each.maker_fee, each.taker_fee) for each in await desk.venue.instruments()}
+    usual = (Decimal("0.0002"), Decimal("0.0006"))
+    assert found == {"BTC": usual, "ETH": (Decimal("-0.0001"), Decimal("0.0005")), "XRP": usual}
+    assert len(desk.link.of(codec.TRADE_FEE_RATE)) == 3, "one call for each that is named, and one for the rest"
+
+
+@virtual
+async def test_contracts_carry_their_brackets_and_a_malformed_one_spoils_no_other() -> None:
+    desk = Desk()
+    desk.link.on(codec.DETAILS, ok({"symbols": [contract(), contract("ETHUSDT"), contract("XRPUSDT")]}))
+    desk.link.on(codec.TRADE_FEE_RATE, refused(200, 30019))
+    tier = {"bracket": 2, "initial_leverage": 50, "maint_margin_ratio": "0.01", "cum": "50"}
+    first = {"bracket": 1, "notional_floor": "0", "notional_cap": "10000", "maint_margin_ratio": "0.005", "cum": "0"}
+    second = tier | {"notional_floor": "10000", "notional_cap": "50000"}
+    rules = [
+        {"symbol": "BTCUSDT", "brackets": [second, first]},
+        {"symbol": "ETHUSDT", "brackets": [first | {"notional_cap": "much"}]},
+        {"symbol": "XRPUSDT"},
+    ]
+    desk.link.on(codec.LEVERAGE_BRACKET, ok({"rules": rules}))
+    bitcoin, ether, ripple = await desk.venue.instruments()
+    assert [(one.cap, one.maintenance_rate, one.deduction) for one in bitcoin.brackets] == [
+        (10_000, Decimal("0.005"), 0),
+        (50_000, Decimal("0.01"), 50),
+    ]
+    assert bitcoin.maintenance(Decimal(10_000)) == 50 == bitcoin.maintenance(Decimal("10000.00"))
+    assert bitcoin.maintenance(Decimal(20_000)) == 150
+    assert bitcoin.maintenance(Decimal(50_001)) is None
+    assert ether.brackets == ripple.brackets == ()
+
+
+@pytest.mark.parametrize("answer", [refused(400, 40034), LOST, ok({"rules": "none"})])
+@virtual
+async def test_brackets_that_cannot_be_had_stop_nothing(answer: LinkAnswer | LinkError) -> None:
+    desk = Desk()
+    desk.link.on(codec.DETAILS, ok({"symbols": [contract()]}))
+    desk.link.on(codec.TRADE_FEE_RATE, refused(200, 30019))
+    desk.link.on(codec.LEVERAGE_BRACKET, answer)
+    (bitcoin,) = await desk.venue.instruments()
+    assert bitcoin.brackets == ()
 
 
 @virtual
