@@ -16,6 +16,7 @@ from oms.values import AccountId, Symbol
 from oms.venue import NoAnswerError, Venue
 
 REFRESH_SECONDS: Final = 900.0  # grids, fees, tiers, and which markets there are
+AGAIN_SECONDS: Final = 5.0  # after a catalogue that could not be had whole: until it can, there are no balances either
 
 log = structlog.get_logger()
 
@@ -24,12 +25,15 @@ async def keep_instruments(decider: Decider, venue: Venue) -> None:
     """Ask for the markets again and again, for ever: one that is delisted, or costs more, is not what it was at the
     start. A catalogue that cannot be had leaves the last one; a market that is not in it any more takes no orders.
     """
+    pause = REFRESH_SECONDS
     while True:
-        await asyncio.sleep(REFRESH_SECONDS)
+        await asyncio.sleep(pause)
+        pause = REFRESH_SECONDS
         try:
             markets = await venue.instruments()
         except NoAnswerError as error:
             log.warning("could not ask for the markets", account=decider.account, cause=error.cause)
+            pause = AGAIN_SECONDS
             continue
         gone = {symbol: replace(market, tradable=False) for symbol, market in decider.instruments.items()}
         decider.instruments = gone | {market.symbol: market for market in markets}

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from oms.decide import Decider
 from oms.instrument import Instrument
-from oms.markets import REFRESH_SECONDS, keep_instruments
+from oms.markets import AGAIN_SECONDS, REFRESH_SECONDS, keep_instruments
 from oms.risk import Limits
 from oms.venue import Evidence, NoAnswerError
 from tests.adapters.bitmart.fakes import spawn, virtual
@@ -39,7 +39,7 @@ async def test_markets_are_asked_for_again_and_one_that_went_takes_no_orders() -
     await asyncio.sleep(REFRESH_SECONDS + 1)
     assert decider.instruments == known, "a catalogue that cannot be had changes nothing"
     venue.down = False
-    await asyncio.sleep(REFRESH_SECONDS)
+    await asyncio.sleep(AGAIN_SECONDS)
     assert decider.instruments[BTC_USDT.symbol].taker_fee == Decimal("0.002")
     assert decider.instruments == {
         BTC_USDT.symbol: venue.markets[0],
