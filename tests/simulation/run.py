@@ -62,6 +62,15 @@ def reproduce(seed: int) -> str:
     return f"make simulate SEEDS=1 FROM={seed}"
 
 
+def wrongs(seeds: Sequence[int]) -> str:
+    """Play the worlds of `seeds`; return what was wrong in them, each with its command; nothing if nothing was."""
+    return "\n".join(
+        f"{reproduce(outcome.seed)}\n  " + "\n  ".join(outcome.violations)
+        for outcome in play(seeds)
+        if outcome.violations
+    )
+
+
 def shrunk(outcome: Outcome) -> Iterator[str]:
     """Yield what is left of a failing world once everything is gone that it does not need, and what happened last."""
     invariants = {violation.partition(" ")[0] for violation in outcome.violations}

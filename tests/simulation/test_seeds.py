@@ -1,4 +1,6 @@
-"""Five hundred worlds in which everything goes wrong that can, and nothing is ever wrong afterwards."""
+"""Two thousand worlds in which everything goes wrong that can, and nothing is ever wrong afterwards: a thousand here,
+and every seed that ever failed; as many in `test_other_seeds`, which another worker plays.
+"""
 
 import os
 import subprocess
@@ -8,11 +10,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.simulation.run import play, reproduce
+from tests.simulation.run import play, wrongs
 from tests.simulation.world import World
 
-CHUNKS = 25
-WORLDS = 20  # per chunk
+# What failed once, and why. A history changes with the product, so each has a story of its own besides.
+FAILED = {
+    10: "cancels were resumed from a memory that ran ahead of the log",
+    486: "a report that may have been in the log was repeated under other names",
+    1445: "a trade that the lists hid was in the opening balances and booked on top",
+}
+CHUNK = 50
 ROOT = Path(__file__).parents[2]
 HASHED = """
 from tests.simulation.run import play
@@ -20,15 +27,14 @@ print(*[outcome.trace for outcome in play(range(1, 9))])
 """
 
 
-@pytest.mark.parametrize("chunk", range(CHUNKS))
-def test_no_invariant_is_ever_violated(chunk: int) -> None:
-    first = chunk * WORLDS + 1
-    wrong = [
-        f"{reproduce(outcome.seed)}\n  " + "\n  ".join(outcome.violations)
-        for outcome in play(range(first, first + WORLDS))
-        if outcome.violations
-    ]
-    assert not wrong, "\n".join(wrong)
+@pytest.mark.parametrize("seed", FAILED)
+def test_what_failed_once_does_not_fail_again(seed: int) -> None:
+    assert wrongs([seed]) == "", FAILED[seed]
+
+
+@pytest.mark.parametrize("first", range(1, 1001, CHUNK))
+def test_no_invariant_is_ever_violated(first: int) -> None:
+    assert wrongs(range(first, first + CHUNK)) == ""
 
 
 def test_the_worlds_are_as_bad_as_they_should_be() -> None:
