@@ -118,7 +118,7 @@ class Running:
     ) -> None:
         self.process = process
         self.lease = Lease(account, leases, clock=clock, ids=ids, spawn=process.spawn)
-        self.engine: Engine | None = None
+        self.engine: Engine | None = None  # once it answers
         self.dispatcher: Dispatcher | None = None
         self.watcher: Watcher | None = None
         self._account = account
@@ -128,6 +128,7 @@ class Running:
         self._ids = ids
         self._closed_kept = closed_kept
         self._started = started
+        self._leading: Engine | None = None
         self._dead_man = scene.dead_man
         self._venue: Venue = scene.venue(credentials, link=wire, clock=clock, ids=ids, spawn=process.spawn)
         process.spawn(self._boot(), name="boot")
@@ -135,7 +136,7 @@ class Running:
     @property
     def epoch(self) -> int:
         """The epoch it believes to be the account's; 0 before it leads."""
-        return 0 if self.engine is None else self.engine.epoch
+        return 0 if self._leading is None else self._leading.epoch
 
     async def give(self, command: Command) -> Receipt:
         """Execute a strategy's command in this process.
@@ -182,6 +183,7 @@ class Running:
             spawn=spawn,
             closed_kept=self._closed_kept,
         )
+        self._leading = engine  # which sends what is left to send before it has started altogether
         standby = self._parts.standby(self.lease, self._log)
         await standby.wait(lambda _: None)
         self.lease.keep(engine.fence)
