@@ -16,7 +16,7 @@ from typing import Final
 from oms.account import state as accounts
 from oms.account.events import AccountEvent
 from oms.account.state import NOBODY, Account
-from oms.moves import MOVING, ShareName, loss, share_name, shared
+from oms.moves import SHARING, ShareName, loss, share_name, shared
 from oms.order import state as orders
 from oms.order.events import OrderEvent
 from oms.order.state import CLOSED, Order
@@ -98,7 +98,7 @@ class Book:
         self._stale[stream] = None
         if self._journal is not None:
             self._journal.append((stream, before))
-        if self._tallied and type(event) in MOVING and after.request.strategy in self._tallied:
+        if self._tallied and type(event) in SHARING and after.request.strategy in self._tallied:
             self._share(after, event)
         # Most events leave an order among the open ones, with nothing to be asked about.
         if (stream in self.open) is (after.life in CLOSED) or (stream in self.unsettled) is not after.unsettled:

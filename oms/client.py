@@ -196,6 +196,11 @@ class Client:
             key=self._ids.next(),
         )
 
+    async def claim(self, order: str, *, strategy: str, reason: str, account: str | None = None) -> OrderAnswer:
+        """Give an order that nobody here had asked for to a strategy."""
+        path, query, body = f"/v1/orders/{order}/claim", {"account": account}, {"strategy": strategy, "reason": reason}
+        return await self._call(OrderAnswer, "POST", path, query=query, body=body)
+
     async def cancel_all(
         self,
         *,

@@ -60,6 +60,10 @@ class SyncClient:
         """Ask for an order's end, as `Client.cancel`."""
         return self._run(self._client.cancel(order, **more))
 
+    def claim(self, order: str, **claim: Any) -> OrderAnswer:  # noqa: ANN401  # as Client.claim
+        """Give an order of nobody's to a strategy, as `Client.claim`."""
+        return self._run(self._client.claim(order, **claim))
+
     def cancel_all(self, **scope: Any) -> Items:  # noqa: ANN401  # as Client.cancel_all
         """As `Client.cancel_all`."""
         return self._run(self._client.cancel_all(**scope))

@@ -26,7 +26,7 @@ from oms.moves import MOVING, moved
 from oms.order import decisions as orders
 from oms.order.events import CancelRequested, OrderEvent, OrderRequested
 from oms.order.holds import contracts, hold
-from oms.order.messages import AmendOrder, CancelOrder, OrderNews, PlaceOrder
+from oms.order.messages import AmendOrder, CancelOrder, ClaimOrder, OrderNews, PlaceOrder
 from oms.order.state import Order
 from oms.ports import VenueMessage
 from oms.position import settings
@@ -72,7 +72,7 @@ class BalancesReport(Struct, frozen=True, kw_only=True, gc=False):
     reason: str
 
 
-OrderCommand = PlaceOrder | AmendOrder | CancelOrder
+OrderCommand = PlaceOrder | AmendOrder | CancelOrder | ClaimOrder
 AccountCommand = HaltTrading | ResumeTrading | ExplainBreak | ResolveBreak | SetPositionMode | SetLeverage
 Command = OrderCommand | AccountCommand
 Setting = LeverageReport | LeverageRejected | PositionModeReport | PositionModeRejected
@@ -167,6 +167,9 @@ class Decider:
             case CancelOrder() as command:
                 stream = order_stream(self.account, command.client_order_id)
                 state = _order(book, stream, self._cancel(command, book.orders.get(stream)), facts)
+            case ClaimOrder() as command:
+                stream = order_stream(self.account, command.client_order_id)
+                state = _order(book, stream, orders.claim(command, book.orders.get(stream)), facts)
             case SetLeverage() as command:
                 leg = position_stream(self.account, command.symbol, PositionLeg.NET)
                 instrument = self.instruments.get(command.symbol)

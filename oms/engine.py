@@ -31,7 +31,7 @@ from oms.errors import (
     StoppingError,
     UnknownAccountError,
 )
-from oms.order.messages import AmendOrder, AmendUnanswered, CancelOrder, PlaceOrder, SubmitUnknown
+from oms.order.messages import AmendOrder, AmendUnanswered, CancelOrder, ClaimOrder, PlaceOrder, SubmitUnknown
 from oms.order.state import CLOSED, Life
 from oms.ports import (
     AlreadyThere,
@@ -172,7 +172,7 @@ class Engine:
             FencedError: another writer has the account.
         """
         self._check_open()
-        if isinstance(command, CancelOrder | AmendOrder):
+        if isinstance(command, CancelOrder | AmendOrder | ClaimOrder):
             await self._load(order_stream(command.account, command.client_order_id))
         return await self.offer(command, actor=actor, cause=cause)
 

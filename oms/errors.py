@@ -99,6 +99,13 @@ class LimitExceededError(CommandRefusedError):
     next_step = "ask for less, or free what other orders hold"
 
 
+class NotClaimableError(CommandRefusedError):
+    """Only an order that nobody here had asked for can be given to a strategy."""
+
+    code = "not_claimable"
+    next_step = "GET /v1/orders shows whose it is; what is nobody's is listed under the strategy external"
+
+
 class DuplicateOrderError(CommandRefusedError):
     """The client order id was used before, with another body."""
 

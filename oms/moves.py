@@ -4,13 +4,14 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Final
 
-from oms.order.events import CommissionReported, OrderEvent, OrderFilled, TradeBusted
-from oms.order.state import Order
+from oms.order.events import CommissionReported, OrderClaimed, OrderEvent, OrderFilled, TradeBusted
+from oms.order.state import Order, Trade
 from oms.position.events import CommissionBooked, PositionEvent
 from oms.position.state import FLAT, Fill, Position, book, evolve, reverse
 from oms.values import EXACT, ZERO, PositionLeg, StrategyId, Symbol, purse_parts, purses, signed
 
 MOVING: Final = frozenset({OrderFilled, TradeBusted, CommissionReported})  # what of an order moves its position leg
+SHARING: Final = MOVING | {OrderClaimed}  # what of an order moves the virtual leg of whoever it belongs to
 
 ShareName = tuple[StrategyId, Symbol, PositionLeg]
 
@@ -34,6 +35,16 @@ def moved(leg: Position, order: Order, event: OrderEvent) -> Sequence[PositionEv
             raise AssertionError(f"{type(event).__name__} is not MOVING")
 
 
+def _again(trade: Trade) -> OrderFilled:
+    return OrderFilled(
+        exec_id=trade.exec_id,
+        quantity=trade.quantity,
+        price=trade.price,
+        commission=trade.commission,
+        commission_currency=trade.commission_currency,
+    )
+
+
 def _fill(order: Order, trade: OrderFilled | TradeBusted) -> Fill:
     request = order.request
     return Fill(
@@ -55,8 +66,14 @@ def share_name(order: Order) -> ShareName:
 
 
 def shared(share: Position | None, order: Order, event: OrderEvent) -> Position:
-    """Return a strategy's virtual leg after an event, one of MOVING, of an order that it asked for."""
+    """Return a strategy's virtual leg after an event, one of SHARING, of an order that is its own. With an order that
+    is given to it comes everything that traded so far.
+    """
     leg = share or FLAT
+    if isinstance(event, OrderClaimed):
+        for trade in order.trades:
+            leg = shared(leg, order, _again(trade))
+        return leg
     for change in moved(leg, order, event):
         leg = evolve(leg, change)
     return leg

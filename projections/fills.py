@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from oms.order.events import CommissionReported, OrderFilled, TradeBusted
+from oms.order.events import CommissionReported, OrderClaimed, OrderFilled, TradeBusted
 from oms.values import ExecId
 from projections.accounts import Accounts, Fact
 from projections.rows import FillRow
@@ -47,6 +47,9 @@ class Fills:
                 row = None if fact.story is None else fact.story.fills.get(event.exec_id)
                 if row is not None:
                     self._touched[fact.recorded.stream, event.exec_id] = row
+            case OrderClaimed() if fact.story is not None:  # whoever has the order now sees what it traded
+                touched = {(fact.recorded.stream, name): row for name, row in fact.story.fills.items()}
+                self._touched.update(touched)
             case _:
                 pass
 

@@ -7,8 +7,8 @@ from typing import Final
 from msgspec import Struct
 
 from oms.book import position_stream
-from oms.order.events import OrderFilled, OrderRequested, TradeBusted
-from oms.order.state import EXTERNAL
+from oms.order.events import OrderClaimed, OrderFilled, OrderRequested, TradeBusted
+from oms.order.state import EXTERNAL, Order
 from oms.position.state import FLAT, Position
 from oms.sums import traded
 from oms.values import EXACT, ZERO, AccountId, PositionLeg, Symbol, signed
@@ -81,6 +81,8 @@ class Positions:
         match told.event:
             case OrderFilled() | TradeBusted() as event if fact.story is not None:
                 self._touch(self._share(fact.story.order.request, event), fact)
+            case OrderClaimed() if fact.story is not None:
+                self._touch(self._claim(fact.story.order), fact)
             case _ if told.stream[0] == "p":
                 self._touch(told.stream, fact)
             case _:
@@ -93,11 +95,23 @@ class Positions:
         change = signed(request.side, event.quantity)
         if isinstance(event, TradeBusted):
             change = change.copy_negate()
+        self._add(stream, owner, change)
+        return stream
+
+    def _claim(self, order: Order) -> str:
+        """Give what an order traded so far to whoever it belongs to now, and return the stream of the leg."""
+        request = order.request
+        stream = position_stream(request.account, request.symbol, request.position_leg)
+        traded_so_far = signed(request.side, order.cum_quantity)
+        self._add(stream, UNATTRIBUTED, traded_so_far.copy_negate())
+        self._add(stream, readable(request.strategy), traded_so_far)
+        return stream
+
+    def _add(self, stream: str, owner: str, change: Decimal) -> None:
         shares = self._shares.setdefault(stream, {})
         share = EXACT.add(shares.pop(owner, ZERO), change)
         if share:
             shares[owner] = share
-        return stream
 
     def _touch(self, stream: str, fact: Fact) -> None:
         state, told = fact.book.positions.get(stream, FLAT), fact.recorded

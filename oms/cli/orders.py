@@ -20,7 +20,7 @@ Reason = Annotated[str | None, typer.Option(help="Why; it stands in the log.")]
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    for command in (place, amend, cancel, halt, resume):
+    for command in (place, amend, cancel, claim, halt, resume):
         app.command()(command)
     app.command("cancel-all")(cancel_all)
 
@@ -96,6 +96,27 @@ def cancel(
     """Ask for an order's end; return once the request is durable."""
     output = Output(as_json=as_json)
     _show(output, ask_gateway(configured(config), lambda client: client.cancel(order, account=account, reason=reason)))
+
+
+def claim(
+    order: Annotated[str, typer.Argument(help="Its client order id: of one that nobody here asked for, external…")],
+    *,
+    strategy: Annotated[str, typer.Option(help="Who is to have it.")],
+    reason: Annotated[str, typer.Option(help="Why; it stands in the log.")],
+    account: AccountName = None,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Give an order that nobody here had asked for to a strategy, with what it traded so far."""
+    output = Output(as_json=as_json)
+    given = ask_gateway(
+        configured(config),
+        lambda client: client.claim(order, strategy=strategy, reason=reason, account=account),
+    )
+    if as_json:
+        output.write(encode(given))
+        return
+    output.say(f"{given.client_order_id} is {given.strategy}'s: {given.side} {given.symbol}: {given.status}")
 
 
 def cancel_all(

@@ -110,6 +110,13 @@ class CancelBody(_Body, frozen=True, kw_only=True):
     reason: str | None = None
 
 
+class ClaimBody(_Body, frozen=True, kw_only=True):
+    """Which strategy an order of nobody's is given to, and why."""
+
+    strategy: str
+    reason: str
+
+
 class CancelAllBody(_Body, frozen=True, kw_only=True):
     """Which open orders to cancel: those that match all that is given."""
 

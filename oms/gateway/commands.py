@@ -21,6 +21,7 @@ from oms.gateway.bodies import (
     BatchBody,
     CancelAllBody,
     CancelBody,
+    ClaimBody,
     HaltBody,
     LeverageBody,
     PlaceBody,
@@ -32,7 +33,7 @@ from oms.gateway.bodies import (
 from oms.gateway.metrics import Metrics
 from oms.gateway.problems import ForbiddenError, InvalidBodyError, Problem, UnsupportedError, denial, problem_of
 from oms.gateway.views import HaltView, LeverageView, OrderAnswer, PositionModeView, View, order_answer, order_view
-from oms.order.messages import CancelOrder
+from oms.order.messages import CancelOrder, ClaimOrder
 from oms.order.state import Life, Order, fold
 from oms.ports import Clock, EventLog, Ids
 from oms.position.settings import SetLeverage
@@ -166,6 +167,27 @@ class Commands:
         check_worth(worth_of(command, asked), caller.limits, engine.decider.instruments.get(asked.symbol))
         self._pace.take(caller.token_id, caller.limits)
         return await self._reply("amend", await engine.execute(command, actor=caller.strategy, cause=key), key)
+
+    async def claim(self, caller: Caller, account: str | None, client_order_id: str, *, body: ClaimBody) -> Reply:
+        """Give an order of nobody's to a strategy.
+
+        Raises:
+            UnknownOrderError: there is no such order, or its market is not the token's.
+            OmsError: as `Engine.execute`.
+        """
+        engine = self._accounts.one(caller, account)
+        command = ClaimOrder(
+            account=engine.account,
+            client_order_id=ClientOrderId(client_order_id),
+            strategy=StrategyId(checked_text(body.strategy, "strategy")),
+            reason=checked_text(body.reason, "reason"),
+        )
+        stream = order_stream(engine.account, command.client_order_id)
+        if not await engine.known(stream) or not caller.trades(engine.book.orders[stream].request.symbol):
+            raise unknown_order(client_order_id)
+        receipt = await engine.execute(command, actor=caller.strategy, cause=self._ids.next())
+        assert isinstance(receipt.state, Order)
+        return Reply(OK, receipt.position, order_answer(receipt.state, receipt.position))
 
     async def cancel_all(self, caller: Caller, body: CancelAllBody, *, key: str | None) -> Reply:
         """Ask for the end of every open order in scope: a strategy's own, for an administrator everybody's.

@@ -15,7 +15,7 @@ import msgspec
 
 from oms.errors import CorruptStreamError
 from oms.gateway.auth import Caller
-from oms.order.events import ExternalOrderSeen, OrderRequested
+from oms.order.events import ExternalOrderSeen, OrderClaimed, OrderRequested
 from oms.order.state import EXTERNAL
 from oms.ports import EventLog, StoredEvent
 from oms.store.codec import CODEC, decode, decode_meta
@@ -31,6 +31,7 @@ _OF_MARKET: Final = frozenset(
     {"funding-booked", "clearance-booked", "leverage-requested", "leverage-refused", "leverage-set"}
 )
 
+_CLAIMED: Final = "order-claimed/"
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MONEY: Final = frozenset({"order-filled", "commission-reported", "trade-busted"})
 
@@ -104,10 +105,10 @@ class Sight:
 
     async def _owner(self, event: StoredEvent) -> Owner:
         known = self._owners.get(event.stream)
-        if known is not None:
+        if known is not None and not event.topic.startswith(_CLAIMED):
             return known
-        first = event if event.version == 1 else (await self._log.read(event.stream))[0]
-        owner = _owner_of(first)
+        owner = _owner_of([event] if event.version == 1 else await self._log.read(event.stream))
+        self._owners.pop(event.stream, None)
         if len(self._owners) >= self._owners_max:
             del self._owners[next(iter(self._owners))]
         self._owners[event.stream] = owner
@@ -119,7 +120,14 @@ def _owns(caller: Caller, owner: Owner) -> bool:
     return strategy in {EVERYBODY, caller.strategy} and caller.trades(symbol)
 
 
-def _owner_of(first: StoredEvent) -> Owner:
+def _owner_of(history: Sequence[StoredEvent]) -> Owner:
+    """Return whose an order is: whoever asked for it, or was given it."""
+    first, *later = history
+    for event in later:
+        if event.topic.startswith(_CLAIMED):
+            claimed = decode(event.topic, event.state)
+            assert isinstance(claimed, OrderClaimed)
+            return claimed.strategy, _owner_of([first])[1]
     match decode(first.topic, first.state):
         case OrderRequested(strategy=strategy, symbol=symbol):
             return strategy, symbol

@@ -9,7 +9,14 @@ from typing import Final
 
 from msgspec import Struct
 
-from oms.errors import DuplicateOrderError, InvalidOrderError, LimitExceededError, OrderClosedError, UnknownOrderError
+from oms.errors import (
+    DuplicateOrderError,
+    InvalidOrderError,
+    LimitExceededError,
+    NotClaimableError,
+    OrderClosedError,
+    UnknownOrderError,
+)
 from oms.order.admission import changed, checked, same
 from oms.order.events import (
     AbsenceProven,
@@ -24,6 +31,7 @@ from oms.order.events import (
     CommissionReported,
     ExternalOrderSeen,
     OrderAmended,
+    OrderClaimed,
     OrderDenied,
     OrderEvent,
     OrderExpired,
@@ -52,6 +60,7 @@ from oms.order.messages import (
     CancelRejected,
     CancelTaken,
     CancelUnanswered,
+    ClaimOrder,
     OrderNews,
     PlaceOrder,
     SubmitAccepted,
@@ -61,7 +70,7 @@ from oms.order.messages import (
     SubmitUnknown,
     SubmitWithdrawn,
 )
-from oms.order.state import CLOSED, TRANSITIONS, Life, Order, Trade, evolve
+from oms.order.state import CLOSED, EXTERNAL, TRANSITIONS, Life, Order, Trade, evolve
 from oms.reports import OrderReport, TradeReport, VenueOrderStatus
 from oms.risk import Facts, Limits, deny
 from oms.values import (
@@ -82,6 +91,7 @@ UNHEARD: Final = frozenset(
     {Life.SENDING, Life.IN_DOUBT, Life.REJECTED, Life.VANISHED}
 )  # lives in which "the venue has it" is news
 EXTERNAL_PREFIX: Final = "external"
+VENUES_OWN: Final = frozenset({Origin.LIQUIDATION, Origin.ADL, Origin.SETTLEMENT})
 STOP_LOSS: Final = "stop_loss"  # the type of an order that waits to close a position at a loss
 WOULD_TAKE_MS: Final = 100  # a post-only order that the venue ends sooner than that was crossing when it arrived
 BY_VENUE: Final = frozenset({None, "system"})  # who ended an order, where that can be the venue: streams do not say
@@ -146,6 +156,29 @@ def amend(command: AmendOrder, order: Order | None, facts: Facts, limits: Limits
     if denial is not None:
         raise LimitExceededError(f"{denial.limit}: {denial.detail}")
     return (AmendRequested(request_id=command.request_id, price=command.price, quantity=command.quantity),)
+
+
+def claim(command: ClaimOrder, order: Order | None) -> tuple[OrderEvent, ...]:
+    """Return the claim; none if the order is that strategy's already.
+
+    Raises:
+        UnknownOrderError: the log holds no such order.
+        NotClaimableError: it is not an order that somebody may be given.
+    """
+    if order is None:
+        raise UnknownOrderError(f"no order {command.client_order_id} on account {command.account}")
+    name, owner = command.client_order_id, order.request.strategy
+    if not command.strategy or command.strategy == EXTERNAL:
+        raise NotClaimableError(f"{command.strategy!r} is no strategy", next_step="name the one that is to have it")
+    if owner == command.strategy:
+        return ()
+    if owner != EXTERNAL:
+        raise NotClaimableError(f"{name} is an order of the strategy {owner}")
+    if order.origin in VENUES_OWN:
+        raise NotClaimableError(f"{name} is the venue's own: a {order.origin}")
+    if order.life in CLOSED and not order.trades:
+        raise NotClaimableError(f"{name} is {order.life.value} and traded nothing: there is nothing to give")
+    return (OrderClaimed(strategy=command.strategy, reason=command.reason),)
 
 
 def record(news: OrderNews, order: Order) -> tuple[OrderEvent, ...]:

@@ -314,6 +314,16 @@ class OrderTriggered(_Event, frozen=True, tag="order-triggered/1"):
     venue_order_id: VenueOrderId
 
 
+class OrderClaimed(_Event, frozen=True, tag="order-claimed/1"):
+    """An order that nobody here had asked for was given to a strategy: what it traded, and what it still will, is its.
+
+    `reason` is a person's word.
+    """
+
+    strategy: StrategyId
+    reason: str
+
+
 class ReportContradicted(_Event, frozen=True, tag="report-contradicted/1"):
     """The venue said what our history does not allow, or what we cannot read: kept, flagged, never lost."""
 
@@ -349,5 +359,6 @@ OrderEvent = (
     | AmendUnknown
     | OrderAmended
     | OrderTriggered
+    | OrderClaimed
     | ReportContradicted
 )

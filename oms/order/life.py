@@ -20,6 +20,7 @@ from oms.order.events import (
     CancelUnknown,
     CommissionReported,
     OrderAmended,
+    OrderClaimed,
     OrderDenied,
     OrderEvent,
     OrderExpired,
@@ -70,6 +71,7 @@ _STAYS: Final = (
     AmendUnknown,
     ReportContradicted,
     VenueSearched,
+    OrderClaimed,
 )
 
 

@@ -73,6 +73,15 @@ class AmendOrder(Struct, frozen=True, kw_only=True, gc=False):
     quantity: Decimal | None = None
 
 
+class ClaimOrder(Struct, frozen=True, kw_only=True, gc=False):
+    """Give an order that nobody here had asked for to a strategy, which may then cancel and change it."""
+
+    account: AccountId
+    client_order_id: ClientOrderId
+    strategy: StrategyId
+    reason: str
+
+
 class SubmitAccepted(Struct, frozen=True, kw_only=True, gc=False):
     """The venue took the new order."""
 
@@ -175,7 +184,7 @@ class BustReport(Struct, frozen=True, kw_only=True, gc=False):
     exec_id: str
 
 
-OrderCommand = PlaceOrder | AmendOrder | CancelOrder
+OrderCommand = PlaceOrder | AmendOrder | CancelOrder | ClaimOrder
 OrderNews = (
     OrderReport
     | TradeReport

@@ -25,6 +25,7 @@ from oms.order.events import (
     CommissionReported,
     ExternalOrderSeen,
     OrderAmended,
+    OrderClaimed,
     OrderDenied,
     OrderEvent,
     OrderExpired,
@@ -233,6 +234,8 @@ def evolve(order: Order | None, event: OrderEvent) -> Order:
             )
         case ReportContradicted():
             return replace(order, flagged=True, version=version)
+        case OrderClaimed():
+            return replace(order, request=replace(order.request, strategy=event.strategy), version=version)
         case OrderRequested() | ExternalOrderSeen():
             raise AssertionError("no row of the table lets an order be opened twice")
 

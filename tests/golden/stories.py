@@ -378,10 +378,27 @@ def stop_loss_of_a_human() -> Iterator[Said]:
     yield from _order("external8", seen)
 
 
+def claimed() -> Iterator[Said]:
+    """An order of nobody's that was given to a strategy."""
+    seen = order.ExternalOrderSeen(
+        account=MAIN,
+        client_order_id=ClientOrderId("external5"),
+        venue_order_id=VenueOrderId("5"),
+        symbol=SPOT,
+        side=Side.BUY,
+        order_type=OrderType.LIMIT,
+        quantity=Decimal("0.3"),
+        price=Decimal(50000),
+    )
+    given = order.OrderClaimed(strategy=StrategyId("maker"), reason="placed by hand")
+    yield from _order("external5", seen, _fill("t1", "0.1", "50000", "5"), given, _fill("t2", "0.1", "50000", "5"))
+
+
 STORIES: dict[str, Story] = {
     "0001-whole": whole,
     "0002-before-halts-had-scopes": before_halts_had_scopes,
     "0003-post-only-that-would-take": post_only_that_would_take,
     "0004-called-dead-and-shown-alive": called_dead_and_shown_alive,
+    "0006-claimed": claimed,
     "0005-stop-loss-of-a-human": stop_loss_of_a_human,
 }

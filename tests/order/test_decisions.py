@@ -23,6 +23,7 @@ from oms.order.messages import (
     CancelOrder,
     CancelRejected,
     CancelTaken,
+    ClaimOrder,
     SubmitAccepted,
     SubmitRefused,
     SubmitRepeated,
@@ -39,6 +40,7 @@ from oms.values import (
     OrderType,
     PriceSource,
     Side,
+    StrategyId,
     TimeInForce,
     VenueOrderId,
 )
@@ -423,3 +425,16 @@ def test_s12_a_late_fill_of_a_vanished_order_is_booked_and_the_order_is_asked_fo
 
 def test_a_search_says_nothing_of_an_order_that_moved_meanwhile() -> None:
     given(*sent(), ACCEPTED).when(AbsenceReport(evidence=("m1",), remembered=False, version=2)).then()
+
+
+def test_an_order_that_is_claimed_is_its_strategys_whatever_became_of_it() -> None:
+    seen = shown(VenueOrderStatus.NEW, client_order_id=None, side=Side.BUY, quantity=Decimal(1), price=Decimal(9))
+    story = given(*external(seen, AccountId("main"))).when(trade("t1", "1", "9"))
+    claim = ClaimOrder(
+        account=AccountId("main"), client_order_id=ClientOrderId("externalv1"), strategy=StrategyId("a"), reason="his"
+    )
+    (claimed,) = decisions.claim(claim, story.order)
+    assert claimed == events.OrderClaimed(strategy=StrategyId("a"), reason="his")
+    order = decisions.evolve(story.order, claimed)
+    assert (order.request.strategy, order.life) == ("a", Life.FILLED)
+    assert decisions.claim(claim, order) == ()

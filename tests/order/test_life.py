@@ -39,6 +39,7 @@ AmendUnknown         N     D        S        I         W       F        C       
 OrderAmended         .     .        .        .         W       .        .         .        .         .
 OrderTriggered       .     .        W        W         W       F        C         E        W         W
 CancelUnknown        N     D        S        I         W       F        C         E        R         V
+OrderClaimed         N     D        S        I         W       F        C         E        R         V
 ReportContradicted   N     D        S        I         W       F        C         E        R         V
 """
 LETTERS = {"N": Life.NEW, "D": Life.DENIED, "S": Life.SENDING, "I": Life.IN_DOUBT, "W": Life.WORKING}
@@ -71,6 +72,7 @@ EXAMPLES: dict[str, OrderEvent] = {
     "AmendUnknown": events.AmendUnknown(request_id="r1", reason="timeout", valid_until_ns=1),
     "OrderAmended": events.OrderAmended(request_id="r1", quantity=Decimal(101)),
     "OrderTriggered": events.OrderTriggered(venue_order_id=VenueOrderId("v2")),
+    "OrderClaimed": events.OrderClaimed(strategy=StrategyId("s"), reason="his"),
     "ReportContradicted": events.ReportContradicted(report="?", why="?"),
 }
 

@@ -1,0 +1,89 @@
+"""An order of nobody's is seen, is given to a strategy with a reason, and is from then on that strategy's."""
+
+from decimal import Decimal
+
+from oms.gateway.tokens import Scope
+from oms.reports import OrderReport, VenueOrderStatus
+from oms.values import Origin, Side, Symbol, VenueOrderId
+from tests.gateway.house import House
+from tests.order.story import trade
+
+SEEN = OrderReport(
+    symbol=Symbol("BTC/USDT"),
+    status=VenueOrderStatus.NEW,
+    venue_order_id=VenueOrderId("7"),
+    side=Side.BUY,
+    quantity=Decimal(2),
+    price=Decimal(100),
+)
+CLAIM = {"strategy": "maker", "reason": "placed by hand for the maker"}
+PATH = "/v1/orders/external7"
+
+
+async def risk_token(house: House) -> str:
+    return house.tokens.create("desk", scopes=[Scope.READ, Scope.RISK_WRITE])
+
+
+async def test_a_claimed_order_is_the_strategys_with_what_it_traded_and_may_be_canceled_by_it(house: House) -> None:
+    await house.report("external7", SEEN, trade("t1", "0.5", client_order_id=None, venue_order_id=VenueOrderId("7")))
+    assert (await house.call("GET", PATH)).status == 404
+    assert (await house.cancel("external7")).status == 404
+    claimed = await house.call("POST", f"{PATH}/claim", CLAIM, token=await risk_token(house))
+    assert (claimed.status, claimed.json["strategy"], claimed.json["status"]) == (200, "maker", "partially_filled")
+    position = claimed.json["position"]
+    assert (await house.call("GET", f"{PATH}?min_position={position}")).json["strategy"] == "maker"
+    (fill,) = (await house.call("GET", "/v1/fills")).json["items"]
+    assert (fill["exec_id"], fill["strategy"]) == ("t1", "maker")
+    (leg,) = (await house.call("GET", "/v1/positions")).json["items"]
+    assert leg["shares"] == {"maker": "0.5"}
+    assert (await house.cancel("external7")).status == 202
+    story = (await house.call("GET", f"{PATH}/timeline?min_position={position}")).json["items"]
+    (told,) = [each for each in story if each["type"] == "order-claimed/1"]
+    assert (told["event"]["reason"], told["actor"]) == (CLAIM["reason"], "desk")
+
+
+async def test_the_same_claim_again_writes_nothing_and_another_ones_order_cannot_be_taken(house: House) -> None:
+    await house.report("external7", SEEN)
+    token = await risk_token(house)
+    await house.call("POST", f"{PATH}/claim", CLAIM, token=token)
+    head = await house.log.head()
+    again = await house.call("POST", f"{PATH}/claim", CLAIM, token=token)
+    assert (again.status, await house.log.head()) == (200, head)
+    other = await house.call("POST", f"{PATH}/claim", CLAIM | {"strategy": "taker"}, token=token)
+    assert (other.status, other.json["code"], other.json["outcome"]) == (422, "not_claimable", "none")
+    assert "an order of the strategy maker" in other.json["detail"]
+    await house.place(client_order_id="c1")
+    mine = await house.call("POST", "/v1/orders/c1/claim", CLAIM | {"strategy": "taker"}, token=token)
+    assert mine.json["code"] == "not_claimable"
+
+
+async def test_what_is_not_there_or_is_the_venues_own_or_gave_nothing_cannot_be_claimed(house: House) -> None:
+    token = await risk_token(house)
+    assert (await house.call("POST", f"{PATH}/claim", CLAIM, token=token)).status == 404
+    await house.report("external8", OrderReport(**_fields(venue_order_id="8", origin=Origin.ADL)))
+    await house.report("external9", OrderReport(**_fields(venue_order_id="9", status=VenueOrderStatus.CANCELED)))
+    for name, why in (("external8", "the venue's own: a adl"), ("external9", "there is nothing to give")):
+        said = await house.call("POST", f"/v1/orders/{name}/claim", CLAIM, token=token)
+        assert (said.status, said.json["code"], why in said.json["detail"]) == (422, "not_claimable", True), said.json
+    await house.report("external7", SEEN)
+    nobody = await house.call("POST", f"{PATH}/claim", CLAIM | {"strategy": "external"}, token=token)
+    assert nobody.json["code"] == "not_claimable"
+    assert (await house.call("POST", f"{PATH}/claim", CLAIM)).status == 403  # a strategy does not help itself
+
+
+async def test_a_reader_sees_an_order_from_its_claim_on(house: House) -> None:
+    begun = await house.log.head()
+    await house.report("external7", SEEN)
+    async with house.client() as client:
+        await house.call("POST", f"{PATH}/claim", CLAIM, token=await risk_token(house))
+        await house.report("external7", trade("t1", "0.5", client_order_id=None, venue_order_id=VenueOrderId("7")))
+        seen = []
+        async for event in client.events(since=begun):
+            seen.append(event.type)
+            if len(seen) == 3:
+                break
+    assert seen == ["order-claimed/1", "order-filled/1", "fill-booked/1"]
+
+
+def _fields(**more: object) -> dict[str, object]:
+    return {name: getattr(SEEN, name) for name in SEEN.__struct_fields__} | more
