@@ -8,6 +8,7 @@ import difflib
 import os
 import tomllib
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Final, Literal, get_origin
@@ -20,6 +21,7 @@ from oms.errors import OmsError
 from oms.gateway.settings import Settings
 from oms.protection import Protected
 from oms.risk import Limits
+from oms.winddown import WindDown
 
 PREFIX: Final = "OMS__"
 FILE: Final = "config.toml"  # under the home
@@ -139,6 +141,7 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     breaks: Policy = field(default_factory=Policy)
     protection: Protected = field(default_factory=Protected)
     dead_man: DeadMan = field(default_factory=DeadMan)
+    wind_down: WindDown = field(default_factory=WindDown)
     market_data: MarketDataSettings = field(default_factory=MarketDataSettings)
     start: Start = field(default_factory=Start)
     stop: Stop = field(default_factory=Stop)
@@ -260,6 +263,9 @@ def _convert(values: Mapping[str, object], origins: Mapping[str, str]) -> Config
             raise ConfigError(f"{key} from {origins[key]} does not fit: {error}") from error
     outer = fitted.pop("")
     sections = {name: struct(**fitted[name]) for name, struct in _sections() if name}
+    wrong = sections["wind_down"].wrong()  # type: ignore[attr-defined]  # the section's own type
+    if wrong is not None:
+        raise ConfigError(f"wind_down: {wrong}")
     return Config(**outer, **sections)  # type: ignore[arg-type]  # each was converted to its field's type
 
 
@@ -282,7 +288,7 @@ def _shown(value: object) -> object:
     match value:
         case Secret():
             return "***" if value else ""
-        case Path() | Decimal():
+        case Path() | Decimal() | datetime():
             return str(value)
         case _:
             return value

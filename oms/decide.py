@@ -59,6 +59,7 @@ from oms.values import (
     signed,
 )
 from oms.venue import Capabilities
+from oms.winddown import NO_END, WindDown
 
 Fact = tuple[str, Event, State]  # stream, event, the state it led to
 _SELL, _NET = Side.SELL, PositionLeg.NET  # bound once, as in `oms.order.state`
@@ -123,19 +124,21 @@ class Decider:
         limits: Limits,
         policy: Policy = DEFAULT_POLICY,
         marks: dict[Symbol, Decimal] | None = None,
+        wind_down: WindDown = NO_END,
     ) -> None:
         self.account = account
         self.instruments = instruments
         self.capabilities = capabilities
         self.limits = limits
         self.policy = policy
+        self.wind_down = wind_down
         # The last known mark prices of perpetuals: market data, kept by who follows it.
         self.marks = {} if marks is None else marks
         # Where the venue said last that it would take a leg over: likewise, and no decision reads it.
         self.liquidations: dict[tuple[Symbol, PositionLeg], Decimal] = {}
 
-    def decide(self, said: Said, book: Book) -> Decided:
-        """Decide `said` against `book`, fold the outcome into it and return it.
+    def decide(self, said: Said, book: Book, at_ns: int = 0) -> Decided:
+        """Decide `said` against `book`, fold the outcome into it and return it. `at_ns` is when it is recorded (UTC).
 
         Raises:
             CommandRefusedError: the domain says no; the book is as it was.
@@ -159,11 +162,11 @@ class Decider:
         match message:
             case PlaceOrder() as command:
                 stream = order_stream(self.account, command.client_order_id)
-                events = orders.place(command, book.orders.get(stream), self._facts(command, book), self.limits)
+                events = orders.place(command, book.orders.get(stream), self._facts(command, book, at_ns), self.limits)
                 state = _order(book, stream, events, facts)
             case AmendOrder() as command:
                 stream = order_stream(self.account, command.client_order_id)
-                state = _order(book, stream, self._amend(command, book.orders.get(stream), book), facts)
+                state = _order(book, stream, self._amend(command, book.orders.get(stream), book, at_ns), facts)
             case CancelOrder() as command:
                 stream = order_stream(self.account, command.client_order_id)
                 state = _order(book, stream, self._cancel(command, book.orders.get(stream)), facts)
@@ -202,11 +205,11 @@ class Decider:
             self._need("cancel_triggers" if order.waits else "cancel", order.request.symbol)
         return events
 
-    def _amend(self, command: AmendOrder, order: Order | None, book: Book) -> tuple[OrderEvent, ...]:
+    def _amend(self, command: AmendOrder, order: Order | None, book: Book, at_ns: int) -> tuple[OrderEvent, ...]:
         """Return the events of a change: what the order holds already may be spent on it."""
         if order is None:
             raise UnknownOrderError(f"no order {command.client_order_id} on account {command.account}")
-        facts = self._facts(order.request, book)
+        facts = self._facts(order.request, book, at_ns)
         own = ZERO if order.request.reduces else order.leaves_quantity
         facts = replace(
             facts,
@@ -219,13 +222,13 @@ class Decider:
             self._need("amend", order.request.symbol)
         return events
 
-    def _facts(self, command: PlaceOrder | OrderRequested, book: Book) -> Facts:
+    def _facts(self, command: PlaceOrder | OrderRequested, book: Book, at_ns: int) -> Facts:
         try:
             base, quote = purses(command.symbol)
         except ValueError as error:
             raise UnknownSymbolError(f"{command.symbol!r} is not a symbol: BASE/QUOTE is expected") from error
         if base is None:
-            return self._contract_facts(command, book, quote)
+            return self._contract_facts(command, book, quote, at_ns)
         return Facts(
             instrument=self.instruments.get(command.symbol),
             capabilities=self.capabilities(command.symbol),
@@ -234,15 +237,17 @@ class Decider:
             open_orders=len(book.open),
             leg=book.positions.get(position_stream(self.account, command.symbol, _NET), FLAT),
             opening=self._opening(command, book),
+            wind_down=self.wind_down.denies(at_ns, reduces=False),
             loss=book.loss(command.strategy),
         )
 
-    def _contract_facts(self, command: PlaceOrder | OrderRequested, book: Book, settle: Purse) -> Facts:
+    def _contract_facts(self, command: PlaceOrder | OrderRequested, book: Book, settle: Purse, at_ns: int) -> Facts:
         """Return what is known of a perpetual: what closing it may close, what opening it may draw on."""
         symbol, side, leg = command.symbol, command.side, command.position_leg
         held = book.positions.get(position_stream(self.account, symbol, leg), FLAT)
         market = book.positions.get(position_stream(self.account, symbol, _NET), FLAT)
-        if reduces(side, leg, reduce_only=command.reduce_only):
+        closes = reduces(side, leg, reduce_only=command.reduce_only)
+        if closes:
             closable = max(signed(side, held.quantity).copy_negate(), ZERO)
             closing = ZERO if command.trigger is not None else book.held.get(contracts(symbol, leg, side), ZERO)
             available = EXACT.subtract(closable, closing)
@@ -259,6 +264,7 @@ class Decider:
             position_mode=book.account.position_mode,
             mark=self.marks.get(symbol),
             opening=self._opening(command, book),
+            wind_down=self.wind_down.denies(at_ns, reduces=closes),
             loss=book.loss(command.strategy),
         )
 

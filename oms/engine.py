@@ -291,8 +291,9 @@ class Engine:
         batch = self._open
         batch.said.append(said)
         batch.replies.append(reply)
+        now_ns = self._clock.now_ns()
         try:
-            decided = self.decider.decide(said, self.book)
+            decided = self.decider.decide(said, self.book, now_ns)
         except CommandRefusedError as refusal:
             batch.outcomes.append(refusal)
             return
@@ -300,7 +301,7 @@ class Engine:
         if not decided.facts:
             return
         batch.facts += decided.facts
-        self.written_ns = self._clock.now_ns()
+        self.written_ns = now_ns
         self.opened_ns = self.opened_ns or self.written_ns
         if not batch.name:
             batch.name = self._ids.next().encode()

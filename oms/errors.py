@@ -181,6 +181,13 @@ class VenueUnreachableError(VenueError):
     retryable = True
 
 
+class VenueDownError(OmsError):
+    """The venue could not be asked for what trading starts with."""
+
+    code = "venue_down"
+    next_step = "see that the venue is up and its address is right (oms config show), then start again"
+
+
 class CorruptStreamError(OmsError):
     """The log contradicts itself: we are wrong, stop."""
 

@@ -49,6 +49,7 @@ class Facts(Struct, frozen=True, kw_only=True, gc=False):
     position_mode: PositionMode | None = None
     mark: Decimal | None = None
     opening: Decimal = ZERO
+    wind_down: str | None = None  # why the venue's own end keeps it from leaving, if it does
     loss: Decimal = ZERO  # of the strategy that asks, where a limit asks for it
 
 
@@ -94,6 +95,8 @@ def deny(request: OrderRequested, facts: Facts, limits: Limits) -> Denial | None
     call = "submit" if request.trigger is None else "triggers"
     if call in facts.capabilities.lost:
         return Denial("capability_lost", f"{facts.capabilities.name} has retired {call}")
+    if facts.wind_down is not None:
+        return Denial("wind_down", facts.wind_down)
     if facts.halted is not None and not request.reduces:
         return Denial("trading_halted", facts.halted)
     may_lose = limits.strategy_loss_max.get(request.strategy)

@@ -17,7 +17,7 @@ import structlog
 from aiohttp import web
 from msgspec import Struct
 
-from oms import catalogue
+from oms import catalogue, winddown
 from oms.book import CLOSED_KEPT, Book, account_stream
 from oms.catalogue import Tell
 from oms.config import Config
@@ -255,8 +255,9 @@ async def _started(
 
 
 def _application(system: System) -> web.Application:
+    engines = {name: account.engine for name, account in system.accounts.items()}
     return build(
-        engines={name: account.engine for name, account in system.accounts.items()},
+        engines=engines,
         reads=system.projections.reads,
         past=system.projections.past,
         log=system.log,
@@ -265,7 +266,10 @@ def _application(system: System) -> web.Application:
         ids=system.world.ids,
         spawn=system.world.spawn,
         settings=system.config.gateway,
-        alerts={f"protection of {name}": account.guard.alert for name, account in system.accounts.items()},
+        alerts={
+            **{f"protection of {name}": account.guard.alert for name, account in system.accounts.items()},
+            **winddown.alerts(system.config.wind_down, engines, system.world.clock),
+        },
         promises={
             "database": system.holdups.broken,
             **{f"venue of {name}": account.watcher.broken for name, account in system.accounts.items()},
@@ -373,6 +377,7 @@ def _decider(name: AccountId, venue: Venue, markets: Sequence[Instrument], confi
         capabilities=venue.capabilities,
         limits=config.limits,
         policy=config.breaks,
+        wind_down=config.wind_down,
     )
 
 

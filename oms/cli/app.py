@@ -26,6 +26,7 @@ from oms.cli import (
     replay,
     running,
     tokens,
+    winddown,
     wire,
 )
 from oms.cli.output import REFUSED, complain
@@ -58,6 +59,7 @@ for group in (
     config,
     wire,
     archive,
+    winddown,
     diagnose,
     demo,
 ):

@@ -136,6 +136,7 @@ class Oms:
             instruments={market.symbol: market for market in markets},
             capabilities=self.venue.capabilities,
             limits=house.limits,
+            **house.rules,
         )
         self.engine = Engine(DESK, decider=decider, log=self.log, clock=house.clock, ids=ids, spawn=spawn)
         standby = Standby(self.lease, self.log, tallied=house.limits.strategy_loss_max)
@@ -181,9 +182,10 @@ class House:
         hedge: bool = False,
         limits: Limits | None = None,
         protection: Protected = UNPROTECTED,
+        **rules: Any,
     ) -> None:
         self.clock = HouseClock(EPOCH_NS)
-        self.limits = limits or Limits()
+        self.limits, self.rules = limits or Limits(), rules  # what else the decider goes by
         self.protection = protection
         self.simulator = Simulator(seed=SEED, traders=False)
         self.network = Network(self.simulator, self.clock, SEED)
