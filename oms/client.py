@@ -10,7 +10,6 @@ it, the same request goes out under the same id, and one order comes of it.
 """
 
 import asyncio
-import ssl
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from types import TracebackType
@@ -26,6 +25,7 @@ from oms.client_wire import (
     RefusedError,
     UnexpectedAnswerError,
     UnreachableError,
+    connector,
     decoded,
     given,
     spelled,
@@ -172,13 +172,16 @@ class Client:
         *,
         price: Amount | None = None,
         quantity: Amount | None = None,
+        trigger_price: Amount | None = None,
         account: str | None = None,
     ) -> OrderAnswer:
-        """Ask for another price or total quantity of a working order; return it once the request is durable."""
+        """Ask for a change of a working order, or of what one waits for; return it once the request is durable."""
         if isinstance(order, OrderView):
             account, order = order.account, order.client_order_id
         path, query, key = f"/v1/orders/{order}", {"account": account}, self._ids.next()
-        change = given({"price": spelled(price), "quantity": spelled(quantity)})
+        change = given(
+            {"price": spelled(price), "quantity": spelled(quantity), "trigger_price": spelled(trigger_price)}
+        )
         return await self._call(OrderAnswer, "PATCH", path, query=query, body=change, key=key)
 
     async def cancel(
@@ -486,13 +489,6 @@ _WORDS: Final = frozenset({"subscribed", "heartbeat", "reply"})
 _SUCCESS: Final = frozenset({200, 202})
 _UNAVAILABLE: Final = 503
 _SERVER_ERROR: Final = 500
-
-
-def connector(url: URL, ca: str | None = None) -> aiohttp.BaseConnector:
-    """Return what opens connections to `url`; make it where a loop runs."""
-    if url.scheme == "unix":
-        return aiohttp.UnixConnector(path=url.path)
-    return aiohttp.TCPConnector() if ca is None else aiohttp.TCPConnector(ssl=ssl.create_default_context(cafile=ca))
 
 
 def connect(url: str, *, token: str, timeout: float = 10.0, ca: str | None = None) -> Client:

@@ -1,10 +1,13 @@
 """What the client and its twin share: how amounts travel, how answers are read, and what can go wrong."""
 
+import ssl
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, TypeVar
 
+import aiohttp
 import msgspec
+from yarl import URL
 
 from oms.errors import OmsError, Outcome
 from oms.gateway.problems import Problem
@@ -68,3 +71,10 @@ def decoded(kind: type[_V], answer: bytes | str) -> _V:
         return msgspec.json.decode(answer, type=kind)
     except msgspec.MsgspecError as error:
         raise UnexpectedAnswerError(f"the answer is no {kind.__name__}: {error}") from error
+
+
+def connector(url: URL, ca: str | None = None) -> aiohttp.BaseConnector:
+    """Return what opens connections to `url`; make it where a loop runs."""
+    if url.scheme == "unix":
+        return aiohttp.UnixConnector(path=url.path)
+    return aiohttp.TCPConnector() if ca is None else aiohttp.TCPConnector(ssl=ssl.create_default_context(cafile=ca))

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final
 
+from msgspec.structs import replace
+
 from oms.account.events import PositionModeRequested
 from oms.account.modes import PositionModeRejected
 from oms.account.state import Halt
@@ -318,7 +320,12 @@ class Dispatcher:
         request_id = change.request_id
         try:
             answer = await self._venue.amend(
-                Amendment(order=order_ref(order), price=change.price, quantity=change.quantity),
+                Amendment(
+                    order=order_ref(order),
+                    price=change.price,
+                    quantity=change.quantity,
+                    waiting=as_changed(order, change) if order.waits else None,
+                ),
                 last_look=lambda: self._holds(order),
             )
         except NoAnswerError as error:
@@ -369,7 +376,9 @@ class Dispatcher:
             shown = [report for report in answer.reports if isinstance(report, OrderReport)]
             if shown:
                 news: list[Addressed] = [(stream, each) for each in shown]
-                news += [(stream, AmendRejected(request_id=request_id, reason="not_applied")) for request_id in due]
+                # Once the price has come, nobody can tell which one the order had waited for.
+                reason = "not_applied" if order.waits or not order.conditional else "triggered_meanwhile"
+                news += [(stream, AmendRejected(request_id=request_id, reason=reason)) for request_id in due]
                 evidence = kept(answer.evidence, self._ids, self._clock)
                 await self._engine.report(news, source=Provenance.POLL, evidence=evidence)
             else:
@@ -444,6 +453,15 @@ def new_order(order: Order) -> NewOrder:
         take_profit=request.take_profit,
         stop_loss=request.stop_loss,
     )
+
+
+def as_changed(order: Order, change: Amend) -> NewOrder:
+    """Return an order that waits, as a change would have it."""
+    asked = new_order(order)
+    trigger = asked.trigger
+    if trigger is not None and change.trigger_price is not None:
+        trigger = replace(trigger, price=change.trigger_price)
+    return replace(asked, price=change.price or asked.price, trigger=trigger)
 
 
 def order_ref(order: Order) -> OrderRef:

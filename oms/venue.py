@@ -82,11 +82,15 @@ class OrderRef(Struct, frozen=True, kw_only=True):
 
 
 class Amendment(Struct, frozen=True, kw_only=True):
-    """A change of a working order. What is None stays; `quantity` is the order's new total, filled part included."""
+    """A change of a working order. What is None stays; `quantity` is the order's new total, filled part included.
+
+    `waiting`, of an order that waits for a price: the whole of it as it is to be, since venues take no part alone.
+    """
 
     order: OrderRef
     price: Decimal | None = None
     quantity: Decimal | None = None
+    waiting: NewOrder | None = None
 
 
 # ------------------------------------------------------------------------------------------------ how it reaches us
@@ -179,6 +183,7 @@ class Capabilities(Struct, frozen=True, kw_only=True):
     hedge_mode: bool = False  # long and short legs apart
     amend: bool = False
     triggers: bool = False  # orders that wait for a price
+    amend_triggers: bool = False  # what such an order waits for, and the limit of what it sends, can be changed
     trailing: bool = False
     protections: bool = False  # take-profit and stop-loss that come with an order
     leverage: bool = False

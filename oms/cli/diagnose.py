@@ -21,7 +21,7 @@ from oms.cli.database import recorded, shown
 from oms.cli.output import REFUSED, AsJson, Output
 from oms.cli.running import gateway_url
 from oms.cli.tokens import FILE
-from oms.client import connector
+from oms.client_wire import connector
 from oms.config import Config
 from oms.errors import OmsError
 from oms.gateway.operations import Health

@@ -98,10 +98,13 @@ class BatchBody(_Body, frozen=True, kw_only=True):
 
 
 class AmendBody(_Body, frozen=True, kw_only=True):
-    """What is to change: what is not named stays. `quantity` is the order's new total, filled part included."""
+    """What is to change: what is not named stays. `quantity` is the order's new total, filled part included,
+    `trigger_price` what an order that waits is to wait for.
+    """
 
     price: Amount | None = None
     quantity: Amount | None = None
+    trigger_price: Amount | None = None
 
 
 class CancelBody(_Body, frozen=True, kw_only=True):
@@ -345,14 +348,15 @@ def amend_order(body: AmendBody, account: AccountId, client_order_id: str, key: 
     Raises:
         InvalidOrderError: it asks for nothing.
     """
-    if body.price is None and body.quantity is None:
-        raise InvalidOrderError("a change names a price, a quantity, or both")
+    if body.price is None and body.quantity is None and body.trigger_price is None:
+        raise InvalidOrderError("a change names a price, a quantity, a trigger_price, or several of them")
     return AmendOrder(
         account=account,
         client_order_id=ClientOrderId(client_order_id),
         request_id=key,
         price=_plain(body.price),
         quantity=_plain(body.quantity),
+        trigger_price=_plain(body.trigger_price),
     )
 
 

@@ -9,7 +9,7 @@ from oms.errors import InvalidOrderError, UnknownSymbolError
 from oms.instrument import Instrument
 from oms.order.events import OrderRequested
 from oms.order.messages import AmendOrder, PlaceOrder
-from oms.order.state import Order
+from oms.order.state import Order, waiting_for
 from oms.risk import Facts
 from oms.values import (
     EXACT,
@@ -89,6 +89,12 @@ def changed(command: AmendOrder, order: Order, facts: Facts) -> OrderRequested:
         raise InvalidOrderError(f"{facts.capabilities.name} cannot change an order", next_step="cancel it, place anew")
     if instrument is None:
         raise UnknownSymbolError(f"no market {request.symbol} on account {request.account}")
+    if order.waits:
+        return _rewaited(command, order, instrument, facts.capabilities)
+    if command.trigger_price is not None:
+        raise InvalidOrderError(
+            f"{command.client_order_id} waits for no price", next_step="change its price or quantity"
+        )
     if request.order_type is not OrderType.LIMIT or request.price is None or request.quantity is None:
         raise InvalidOrderError("only a limit order can be changed")
     price = request.price if command.price is None else instrument.price(command.price)
@@ -98,6 +104,28 @@ def changed(command: AmendOrder, order: Order, facts: Facts) -> OrderRequested:
     if quantity <= order.cum_quantity:
         raise InvalidOrderError(f"{plain(order.cum_quantity)} is filled: a smaller quantity is a cancel")
     return replace(request, price=price, quantity=EXACT.subtract(quantity, order.cum_quantity))
+
+
+def _rewaited(command: AmendOrder, order: Order, instrument: Instrument, can: Capabilities) -> OrderRequested:
+    """Return the request of an order that waits, as the change would have it: another trigger price or limit."""
+    request = order.request
+    if not can.amend_triggers:
+        raise InvalidOrderError(f"{can.name} cannot change an order that waits", next_step="cancel it, place anew")
+    if request.trigger is None:
+        raise InvalidOrderError("nobody here knows what it waits for: it is somebody else's order")
+    if request.trigger.callback_rate is not None:
+        raise InvalidOrderError("a trailing order cannot be changed", next_step="cancel it, place anew")
+    if command.quantity is not None:
+        raise InvalidOrderError(
+            "the quantity of an order that waits cannot be changed", next_step="cancel it, place anew"
+        )
+    if command.price is not None and request.price is None:
+        raise InvalidOrderError("a market order takes no price; trigger_price is what it waits for")
+    price = request.price if command.price is None else instrument.price(command.price)
+    waited = request.trigger.price if command.trigger_price is None else instrument.price(command.trigger_price)
+    if (price, waited) == (request.price, request.trigger.price):
+        raise InvalidOrderError("the change changes nothing")
+    return waiting_for(replace(request, price=price), waited)
 
 
 def same(command: PlaceOrder, request: OrderRequested) -> bool:

@@ -148,14 +148,21 @@ def amend(command: AmendOrder, order: Order | None, facts: Facts, limits: Limits
     if order.life in CLOSED or order.cancels:
         state = order.life.value if order.life in CLOSED else "being canceled"
         raise OrderClosedError(f"{command.client_order_id} is {state}")
-    if order.life not in {Life.SENDING, Life.WORKING} or order.waits:
+    if order.life not in {Life.SENDING, Life.WORKING}:
         raise InvalidOrderError(
             f"{command.client_order_id} does not work at the venue yet", next_step="amend it once it is open"
         )
     denial = deny(changed(command, order, facts), facts, limits)
     if denial is not None:
         raise LimitExceededError(f"{denial.limit}: {denial.detail}")
-    return (AmendRequested(request_id=command.request_id, price=command.price, quantity=command.quantity),)
+    return (
+        AmendRequested(
+            request_id=command.request_id,
+            price=command.price,
+            quantity=command.quantity,
+            trigger_price=command.trigger_price,
+        ),
+    )
 
 
 def claim(command: ClaimOrder, order: Order | None) -> tuple[OrderEvent, ...]:
@@ -323,8 +330,15 @@ def _shown(report: OrderReport, order: Order) -> tuple[OrderEvent, ...]:
 def _applied(report: OrderReport, order: Order) -> tuple[OrderEvent, ...]:
     """Return the last change on its way that the picture shows applied."""
     for each in reversed(order.amends):
-        if each.price in {None, report.price} and each.quantity in {None, report.quantity}:
-            return (OrderAmended(request_id=each.request_id, price=each.price, quantity=each.quantity),)
+        shown = each.price in {None, report.price} and each.quantity in {None, report.quantity}
+        if shown and each.trigger_price in {None, report.trigger_price}:
+            applied = OrderAmended(
+                request_id=each.request_id,
+                price=each.price,
+                quantity=each.quantity,
+                trigger_price=each.trigger_price,
+            )
+            return (applied,)
     return ()
 
 

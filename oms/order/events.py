@@ -264,12 +264,14 @@ class CancelUnknown(_Event, frozen=True, tag="cancel-unknown/1"):
 class AmendRequested(_Event, frozen=True, tag="amend-requested/1"):
     """Somebody asked for another price or quantity. From this commit on the change may reach the venue.
 
-    What is None stays; `quantity` is the order's new total, filled part included.
+    What is None stays; `quantity` is the order's new total, filled part included, `trigger_price` that of an order that
+    still waits.
     """
 
     request_id: str
     price: Decimal | None = None
     quantity: Decimal | None = None
+    trigger_price: Decimal | None = None
 
 
 class AmendAccepted(_Event, frozen=True, tag="amend-accepted/1"):
@@ -306,6 +308,7 @@ class OrderAmended(_Event, frozen=True, tag="order-amended/1"):
     request_id: str
     price: Decimal | None = None
     quantity: Decimal | None = None
+    trigger_price: Decimal | None = None
 
 
 class OrderTriggered(_Event, frozen=True, tag="order-triggered/1"):

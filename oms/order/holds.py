@@ -35,10 +35,13 @@ def widest(order: Order) -> Order:
     request = order.request
     prices = [each.price for each in order.amends if each.price is not None]
     quantities = [each.quantity for each in order.amends if each.quantity is not None]
+    triggers = [each.trigger_price for each in order.amends if each.trigger_price is not None]
+    valued_at = request.reference_price
     return replace(
         order,
         request=replace(
             request,
+            reference_price=valued_at if valued_at is None else max((valued_at, *triggers)),
             price=None if request.price is None else max((request.price, *prices)),
             quantity=None if request.quantity is None else max((request.quantity, *quantities)),
         ),

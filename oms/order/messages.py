@@ -62,8 +62,8 @@ class CancelOrder(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class AmendOrder(Struct, frozen=True, kw_only=True, gc=False):
-    """Change a working order. What is None stays; `quantity` is its new total. The same `request_id` is the same
-    request.
+    """Change a working order. What is None stays; `quantity` is its new total, `trigger_price` what an order that waits
+    is to wait for. The same `request_id` is the same request.
     """
 
     account: AccountId
@@ -71,6 +71,7 @@ class AmendOrder(Struct, frozen=True, kw_only=True, gc=False):
     request_id: str
     price: Decimal | None = None
     quantity: Decimal | None = None
+    trigger_price: Decimal | None = None
 
 
 class ClaimOrder(Struct, frozen=True, kw_only=True, gc=False):

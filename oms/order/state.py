@@ -70,6 +70,7 @@ class Amend(Struct, frozen=True, gc=False):
     request_id: str
     price: Decimal | None
     quantity: Decimal | None
+    trigger_price: Decimal | None = None
     valid_until_ns: int = 0
 
 
@@ -334,7 +335,7 @@ def _amended(
     """Return the order after a step of a change. Where one is refused, what it kept open may be over."""
     match event:
         case AmendRequested():
-            amend = Amend(event.request_id, event.price, event.quantity)
+            amend = Amend(event.request_id, event.price, event.quantity, event.trigger_price)
             known = (*order.amends_known, event.request_id)
             return replace(order, amends=(*order.amends, amend), amends_known=known, version=version)
         case AmendAccepted():
@@ -357,7 +358,17 @@ def _changed(order: Order, event: OrderAmended, version: int) -> Order:
     later = order.amends[ids.index(event.request_id) + 1 :] if event.request_id in ids else order.amends
     request = order.request
     changed = replace(request, price=event.price or request.price, quantity=event.quantity or request.quantity)
+    if event.trigger_price is not None:
+        changed = waiting_for(changed, event.trigger_price)
     return replace(order, request=changed, original=order.original or request, amends=later, version=version)
+
+
+def waiting_for(request: OrderRequested, trigger_price: Decimal) -> OrderRequested:
+    """Return the request of an order that waits, waiting for another price; a market order is valued at it."""
+    assert request.trigger is not None
+    valued_at = request.reference_price if request.price is not None else trigger_price
+    trigger = replace(request.trigger, price=trigger_price)
+    return replace(request, trigger=trigger, reference_price=valued_at)
 
 
 def _until(amend: Amend, request_id: str, valid_until_ns: int) -> Amend:

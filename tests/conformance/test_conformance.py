@@ -238,8 +238,20 @@ async def test_an_order_that_waits_is_found_and_is_still_ours_when_it_has_fired(
     second = msgspec.structs.replace(order, client_order_id=guest.buy().client_order_id)
     second = msgspec.structs.replace(second, trigger=msgspec.structs.replace(trigger, price=Decimal(1000)))
     ref = msgspec.structs.replace(guest.ref(second, await guest.venue.submit(second)), conditional=True)
+    if guest.venue.capabilities(guest.house.symbol).amend_triggers:
+        ref = await rewaited(guest, ref, second)
     await guest.venue.cancel(ref)
     await guest.seen(ref, VenueOrderStatus.CANCELED)
+
+
+async def rewaited(guest: Guest, ref: OrderRef, order: NewOrder) -> OrderRef:
+    """Change what an order waits for; return how the venue knows it from then on."""
+    assert order.trigger is not None
+    wanted = msgspec.structs.replace(order, trigger=msgspec.structs.replace(order.trigger, price=Decimal(900)))
+    (ack,) = of(Ack, await guest.venue.amend(Amendment(order=ref, waiting=wanted)))
+    ref = msgspec.structs.replace(ref, venue_order_id=ack.venue_order_id or ref.venue_order_id)
+    assert (await guest.seen(ref, VenueOrderStatus.NEW)).trigger_price == 900
+    return ref
 
 
 # ------------------------------------------------------------------------------------------------ no, and no answer

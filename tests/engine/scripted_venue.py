@@ -156,7 +156,9 @@ class ScriptedVenue:
         if fate in {Fate.ACCEPTED, Fate.ANSWER_LOST}:
             shown = self.orders[name]
             price, quantity = change.price or shown.price, change.quantity or shown.quantity
-            self.orders[name] = _with(shown, price=price, quantity=quantity)
+            trigger = None if change.waiting is None else change.waiting.trigger
+            waited = shown.trigger_price if trigger is None else trigger.price
+            self.orders[name] = _with(shown, price=price, quantity=quantity, trigger_price=waited)
         return self._settled(fate, Ack(venue_order_id=self.orders[name].venue_order_id))
 
     def _settled(self, fate: Fate, ack: Ack) -> Answer:
@@ -185,6 +187,7 @@ class ScriptedVenue:
             quantity=order.quantity,
             cum_quantity=ZERO,
             price=order.price,
+            trigger_price=None if order.trigger is None else order.trigger.price,
         )
 
     def by_hand(self, client_order_id: str, quantity: str) -> None:

@@ -3,11 +3,13 @@
 import asyncio
 from decimal import Decimal
 
+import pytest
 from msgspec.structs import replace
 
 from oms.order.state import Life, status
 from oms.store.memory import Fault
-from oms.values import OrderStatus
+from oms.values import Crossing, OrderStatus
+from oms.venue import Trigger
 from tests.engine.desk import Desk, begin, play
 from tests.engine.scripted_venue import Fate
 from tests.order.story import SPOT
@@ -102,6 +104,29 @@ def test_a_change_whose_answer_was_lost_is_found_by_asking() -> None:
         await desk.amend(price="90")
         await asyncio.sleep(5)
         assert desk.told()[-2:] == ["amend-unknown", "order-amended"]
+
+    play(story)
+
+
+@pytest.mark.parametrize("fate", [Fate.ACCEPTED, Fate.ANSWER_LOST])
+def test_a_change_of_what_an_order_waits_for_is_sent_whole_and_believed_when_shown(fate: Fate) -> None:
+    async def story(desk: Desk) -> None:
+        desk.venue.can = replace(SPOT, amend=True, triggers=True, amend_triggers=True)
+        await desk.start()
+        trigger = Trigger(price=Decimal(110), when=Crossing.RISES_TO)
+        await desk.place(trigger=trigger)
+        await asyncio.sleep(1)
+        desk.venue.fates.append(fate)
+        await desk.amend(trigger_price="120")
+        await asyncio.sleep(10)
+        (sent,) = desk.venue.amended
+        assert sent.order.conditional
+        assert sent.waiting is not None
+        assert sent.waiting.trigger == replace(trigger, price=Decimal(120))
+        assert (sent.waiting.price, sent.waiting.quantity) == (100, 2), "all of it goes along"
+        assert desk.told()[-1] == "order-amended"
+        assert desk.order().request.trigger == replace(trigger, price=Decimal(120))
+        assert desk.agrees()
 
     play(story)
 

@@ -75,6 +75,7 @@ FUTURES = Capabilities(
     hedge_mode=True,
     amend=True,
     triggers=True,
+    amend_triggers=True,
     trailing=True,
     protections=True,
     leverage=True,

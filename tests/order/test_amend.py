@@ -30,13 +30,16 @@ def working(**changes: object) -> tuple[OrderEvent, ...]:
     return (request, SendStarted(attempt=1), VenueAccepted(venue_order_id=V1))
 
 
-def asked(request_id: str = "a1", price: str | None = None, quantity: str | None = None) -> AmendOrder:
+def asked(
+    request_id: str = "a1", price: str | None = None, quantity: str | None = None, trigger_price: str | None = None
+) -> AmendOrder:
     return AmendOrder(
         account=AccountId("main"),
         client_order_id=ClientOrderId("c1"),
         request_id=request_id,
         price=None if price is None else Decimal(price),
         quantity=None if quantity is None else Decimal(quantity),
+        trigger_price=None if trigger_price is None else Decimal(trigger_price),
     )
 
 
@@ -194,3 +197,70 @@ def test_s29_the_order_that_a_trigger_sent_is_the_same_order_under_another_id() 
     story.when(trade("t1", "10", "27500", symbol=PERPETUAL, venue_order_id=VenueOrderId("v9")))
     assert order_of(story).life is Life.FILLED
     assert order_of(story).cum_cost == 275
+
+
+# ------------------------------------------------------------------------------------------------ orders that wait
+
+RISES = Trigger(price=Decimal(27500), when=Crossing.RISES_TO)
+
+
+def waiting(**changes: object) -> tuple[OrderEvent, ...]:
+    """A bid for ten contracts at 27000, once the price has risen to 27500."""
+    return working(**({"trigger": RISES} | changes))
+
+
+def test_what_an_order_waits_for_is_changed_once_the_venue_shows_it() -> None:
+    story = amend(given(*waiting()), asked(trigger_price="28000"))
+    assert order_of(story).amends[0].trigger_price == 28000
+    story.when(AmendTaken(request_id="a1", valid_until_ns=5))
+    assert status(order_of(story)) is OrderStatus.PENDING_AMEND
+    story.when(pictured("27000", "10", trigger_price=Decimal(27500))).then()
+    story.when(pictured("27000", "10", trigger_price=Decimal(28000))).then(
+        events.OrderAmended(request_id="a1", trigger_price=Decimal(28000))
+    )
+    request = order_of(story).request
+    assert request.trigger == replace(RISES, price=Decimal(28000))
+    assert (request.price, request.reference_price) == (27000, None)
+    assert order_of(story).original is not None
+    amend(story, asked("a2", price="27100", trigger_price="28100"))
+    story.when(pictured("27100", "10", trigger_price=Decimal(28000))).then()  # half of it is not it
+    story.when(pictured("27100", "10", trigger_price=Decimal(28100)))
+    assert order_of(story).request.price == 27100
+
+
+def test_a_market_order_that_waits_holds_what_it_costs_at_the_dearer_trigger() -> None:
+    story = given(*waiting(type=OrderType.MARKET, price=None))
+    per_price = Decimal("0.01") * (Decimal("0.1") + Decimal("0.001"))  # ten contracts, a tenth of margin, the fee
+    assert hold(order_of(story))[1] == per_price * 27500
+    amend(story, asked(trigger_price="28000"))
+    assert hold(order_of(story))[1] == per_price * 28000
+    story.when(AmendRejected(request_id="a1", reason="no"))
+    assert hold(order_of(story))[1] == per_price * 27500
+    amend(story, asked("a2", trigger_price="27000"))
+    assert hold(order_of(story))[1] == per_price * 27500
+    story.when(shown(VenueOrderStatus.NEW, symbol=PERPETUAL, price=None, trigger_price=Decimal(27000)))
+    assert hold(order_of(story))[1] == per_price * 27000
+
+
+@pytest.mark.parametrize(
+    ("changes", "command", "why"),
+    [
+        ({}, asked(trigger_price="27500"), "changes nothing"),
+        ({}, asked(trigger_price="27500.05"), "off the grid"),
+        ({}, asked(quantity="4"), "quantity of an order that waits cannot be changed"),
+        ({"type": OrderType.MARKET, "price": None}, asked(price="27000"), "a market order takes no price"),
+        ({"trigger": replace(RISES, callback_rate=Decimal("0.01"))}, asked(trigger_price="28000"), "trailing"),
+        ({"trigger": None}, asked(trigger_price="28000"), "waits for no price"),
+    ],
+)
+def test_a_change_of_what_an_order_waits_for_that_makes_no_sense_is_refused(
+    changes: dict[str, object], command: AmendOrder, why: str
+) -> None:
+    with pytest.raises(InvalidOrderError, match=why):
+        amend(given(*waiting(**changes)), command)
+
+
+def test_a_venue_that_cannot_change_what_waits_says_so() -> None:
+    without = replace(RICH, capabilities=replace(FUTURES, amend_triggers=False))
+    with pytest.raises(InvalidOrderError, match="cannot change an order that waits"):
+        amend(given(*waiting()), asked(trigger_price="28000"), without)

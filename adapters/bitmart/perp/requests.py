@@ -235,7 +235,7 @@ def submit(order: NewOrder, mode: PositionMode) -> bytes:
         leverage=_leverage(order, side),
         open_type=_open_type(order, side),
         size=contracts(order.client_order_id, order.quantity),
-        price=_price(order),
+        price=price_text(order),
         preset_take_profit_price_type=profit_type,
         preset_take_profit_price=profit,
         preset_stop_loss_price_type=stop_type,
@@ -260,7 +260,7 @@ def submit_plan(order: NewOrder, trigger: Trigger, mode: PositionMode) -> bytes:
         open_type=open_type,
         size=contracts(order.client_order_id, order.quantity),
         trigger_price=plain(trigger.price),
-        executive_price=_price(order),
+        executive_price=price_text(order),
         price_way=WAYS[trigger.when],
         price_type=PRICES[trigger.by],
         preset_take_profit_price_type=profit_type,
@@ -311,7 +311,7 @@ def submit_tp_sl(order: NewOrder, trigger: Trigger, mode: PositionMode) -> bytes
         side=side_code(order, mode),
         size=contracts(order.client_order_id, order.quantity),
         trigger_price=plain(trigger.price),
-        executive_price=_price(order) or AT_MARKET,
+        executive_price=price_text(order) or AT_MARKET,
         price_type=PRICES[trigger.by],
         plan_category=FOR_A_QUANTITY,
         category=order.type.value,
@@ -347,7 +347,8 @@ def _mode(order: NewOrder) -> int:
     return MAKER_ONLY if order.post_only else mode
 
 
-def _price(order: NewOrder) -> str | None:
+def price_text(order: NewOrder) -> str | None:
+    """Return a limit as the venue spells it, None for a market order. Raises InvalidOrderError."""
     if order.notional is not None:
         raise InvalidOrderError(f"{order.client_order_id}: a perpetual is sized by quantity alone")
     if (order.price is None) is (order.type is OrderType.LIMIT):

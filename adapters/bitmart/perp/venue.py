@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from adapters.bitmart.answers import Reading, Reports, bisected, joined, named, readable, refused
 from adapters.bitmart.limits import FUTURES_RATES, SPOT_RATES, Purpose
-from adapters.bitmart.perp import codec, queries, requests
+from adapters.bitmart.perp import codec, queries, requests, rewaits
 from adapters.bitmart.perp.dialect import PERP
 from adapters.bitmart.perp.endings import Endings, ended
 from adapters.bitmart.perp.mode import AccountMode
@@ -22,7 +22,7 @@ from adapters.bitmart.refusals import ORDER_CLOSED, ORDER_NOT_FOUND
 from adapters.bitmart.rest import Rest, ServerClock
 from adapters.bitmart.sign import Credentials
 from adapters.bitmart.stream import VenueStream
-from oms.errors import CommandRefusedError
+from oms.errors import CommandRefusedError, InvalidOrderError
 from oms.instrument import Bracket, Instrument
 from oms.ports import Clock, Ids, Link, Spawn
 from oms.reports import (
@@ -67,6 +67,7 @@ CAPABILITIES: Final = Capabilities(
     hedge_mode=True,
     amend=True,
     triggers=True,
+    amend_triggers=True,
     trailing=True,
     protections=True,
     leverage=True,
@@ -87,6 +88,7 @@ CAPABILITY_OF: Final[Mapping[str, str]] = MappingProxyType(
         codec.CANCEL_PLAN_ORDER: "cancel_triggers",
         codec.PLAN_ORDERS: "open_triggers",
         codec.MODIFY_LIMIT_ORDER: "amend",
+        codec.MODIFY_PLAN_ORDER: "amend_triggers",
         codec.ORDER: "order",
         codec.OPEN_ORDERS: "open_orders",
         codec.TRADES: "trades",
@@ -102,7 +104,6 @@ CAPABILITY_OF: Final[Mapping[str, str]] = MappingProxyType(
 )
 QUOTE: Final = Currency("USDT")
 LEDGER_SPAN_MS: Final = queries.SPAN_MAX_S * 1000
-UNSUPPORTED: Final = "unsupported"
 
 
 class Endpoints(Struct, frozen=True):
@@ -248,22 +249,34 @@ class BitmartPerp:
         """Change a working order. Whether the venue takes `size` for the order's total or for what is left, and whether
         the order keeps its id and its place, is UNVERIFIED (PROTOCOL 13.7): the total is sent, the returned id counts.
         """
-        order = change.order
-        if self._orders.kind(order) is not Kind.ORDER:
-            return _refused_here(
-                codec.MODIFY_LIMIT_ORDER, order.client_order_id, UNSUPPORTED, "an order that waits cannot be changed"
-            )
+        order, path, kind = change.order, codec.MODIFY_LIMIT_ORDER, self._orders.kind(change.order)
         try:
-            body = requests.modify(change)
+            if kind is Kind.ORDER:
+                body = requests.modify(change)
+            else:
+                path, body = await self._rewaited(change, kind)
         except CommandRefusedError as error:
-            return _refused_here(codec.MODIFY_LIMIT_ORDER, order.client_order_id, "invalid_order", str(error))
-        evidence = await self._rest.signed(codec.MODIFY_LIMIT_ORDER, body, last_look=last_look)
-        reports = self._reading.settled(codec.MODIFY_LIMIT_ORDER, evidence)
+            return _refused_here(path, order.client_order_id, "invalid_order", str(error))
+        except NoAnswerError as error:  # of a question that had to come first: the change itself has not left
+            raise NoAnswerError(error.cause, error.evidence, sent=False) from error
+        evidence = await self._rest.signed(path, body, last_look=last_look)
+        reports = self._reading.settled(path, evidence)
         reports = named(reports, order.client_order_id, order.venue_order_id)
         for report in reports:
             if isinstance(report, Ack) and report.venue_order_id is not None:
-                self._names.put(order.symbol, report.venue_order_id, Name(order.client_order_id))
+                self._names.put(order.symbol, report.venue_order_id, Name(order.client_order_id, kind))
         return Answer(reports=reports, evidence=evidence)
+
+    async def _rewaited(self, change: Amendment, kind: Kind) -> tuple[str, bytes]:
+        """Return the call that changes an order that waits; the venue takes all of what it waits for (PROTOCOL 6.5)."""
+        wanted = change.waiting
+        if wanted is None or wanted.trigger is None:
+            raise InvalidOrderError(f"{change.order.client_order_id}: what it is to wait for is not said")
+        if kind is Kind.TRAILING or wanted.trigger.callback_rate is not None:
+            raise InvalidOrderError(f"{change.order.client_order_id}: the venue cannot change a trailing order")
+        if requests.closes_on_trigger(wanted, await self._mode.known()):
+            return codec.MODIFY_TP_SL_ORDER, rewaits.modify_tp_sl(change.order, wanted, wanted.trigger)
+        return codec.MODIFY_PLAN_ORDER, rewaits.modify_plan(change.order, wanted, wanted.trigger)
 
     async def dead_man(self, symbol: Symbol, seconds: int) -> Answer:
         """Arm the switch of one symbol. Whether it covers orders that wait for a price is UNVERIFIED (PROTOCOL 6.4)."""

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 
 from adapters.bitmart.perp import requests
@@ -336,6 +337,32 @@ async def test_s29_a_plan_order_fires_and_its_fills_are_ours() -> None:
     statuses = [r.status for r in ann.pushed(OrderReport, ref.client_order_id)]
     assert "canceled" not in statuses
     assert statuses[-1] == "filled"
+
+
+@virtual
+async def test_what_an_order_waits_for_is_changed_and_it_fires_at_the_new_price() -> None:
+    market = await Market.opened()
+    ann, bob = market.ann, market.bob
+    await ann.venue.set_leverage(BTC, Decimal(10), MarginMode.CROSS)
+    market.move("60000")
+    order = ann.order(BUY, 2, "63000.0", trigger=Trigger(price=Decimal(60500), when=Crossing.RISES_TO))
+    ref = await ann.send(order)
+    later = msgspec.structs.replace(order, trigger=Trigger(price=Decimal(61000), when=Crossing.RISES_TO))
+    (ack,) = (await ann.venue.amend(Amendment(order=ref, waiting=later))).reports
+    assert isinstance(ack, Ack)
+    assert (await ann.ended(ref, "new")).trigger_price == 61000
+    market.move("60800")
+    await asyncio.sleep(15)
+    assert (await ann.shown(ref)).status == "new", "the old price fires nothing"
+    await bob.ended(await bob.send(bob.order(SELL, 2, "61500.0")), "new")
+    market.move("61200")
+    await ann.ended(ref, "filled")
+    stop = ann.order(SELL, 2, reduce_only=True, trigger=Trigger(price=Decimal(59000), when=Crossing.FALLS_TO))
+    placed = await ann.send(stop)
+    tighter = msgspec.structs.replace(stop, trigger=Trigger(price=Decimal(60000), when=Crossing.FALLS_TO))
+    (ack,) = (await ann.venue.amend(Amendment(order=placed, waiting=tighter))).reports
+    assert isinstance(ack, Ack)
+    assert (await ann.ended(placed, "new")).trigger_price == 60000
 
 
 @virtual

@@ -27,6 +27,7 @@ from oms.values import (
     OrderType,
     PositionLeg,
     PositionMode,
+    PriceSource,
     Provenance,
     Side,
     Symbol,
@@ -67,6 +68,7 @@ from tests.adapters.bitmart.perp.desk import (
 CLOSING = with_(ORDER, side=Side.SELL, reduce_only=True)
 BACKED = with_(ORDER, leverage=Decimal(10), margin_mode=MarginMode.CROSS)
 TRIGGER = Trigger(price=Decimal(50000), when=Crossing.FALLS_TO)
+REWAITED = Amendment(order=WAITING, waiting=with_(CLOSING, trigger=TRIGGER))
 DAY_MS = 86_400_000
 
 
@@ -77,6 +79,7 @@ def questions(desk: Desk) -> dict[str, tuple[str, Callable[[], Any]]]:
         "submit": (codec.SUBMIT_ORDER, lambda: venue.submit(ORDER)),
         "cancel": (codec.CANCEL_ORDER, lambda: venue.cancel(KNOWN)),
         "cancel_plan": (codec.CANCEL_PLAN_ORDER, lambda: venue.cancel(WAITING)),
+        "amend_plan": (codec.MODIFY_TP_SL_ORDER, lambda: venue.amend(REWAITED)),
         "amend": (codec.MODIFY_LIMIT_ORDER, lambda: venue.amend(Amendment(order=KNOWN, price=Decimal(5)))),
         "dead_man": (codec.CANCEL_ALL_AFTER, lambda: venue.dead_man(BTC, 10)),
         "set_leverage": (codec.SUBMIT_LEVERAGE, lambda: venue.set_leverage(BTC, Decimal(5), MarginMode.CROSS)),
@@ -95,7 +98,7 @@ def questions(desk: Desk) -> dict[str, tuple[str, Callable[[], Any]]]:
 
 
 ASKED = list(questions(Desk()))
-COMMANDS = ("submit", "cancel", "cancel_plan", "amend", "dead_man", "set_leverage")
+COMMANDS = ("submit", "cancel", "cancel_plan", "amend", "amend_plan", "dead_man", "set_leverage")
 
 
 @pytest.mark.parametrize("name", ASKED)
@@ -440,9 +443,55 @@ async def test_the_id_that_a_change_returns_is_the_orders_from_then_on() -> None
 
 
 @virtual
+async def test_what_a_plan_order_waits_for_is_changed_whole_and_the_returned_id_counts() -> None:
+    desk = Desk()
+    desk.link.on(codec.MODIFY_PLAN_ORDER, ok({"order_id": "78"}))
+    by_mark = Trigger(price=Decimal("50000.0"), when=Crossing.FALLS_TO, by=PriceSource.MARK)
+    wanted = with_(ORDER, trigger=by_mark)
+    answer = await desk.venue.amend(Amendment(order=WAITING, waiting=wanted))
+    assert answer.reports == (Ack(venue_order_id=VenueOrderId("78"), client_order_id=ID),)
+    limited = {"symbol": "BTCUSDT", "order_id": "77", "trigger_price": "50000.0", "price_type": 2, "type": "limit"}
+    assert desk.fields(codec.MODIFY_PLAN_ORDER) == limited | {"executive_price": "60000.1"}
+    at_market = with_(wanted, type=OrderType.MARKET, price=None)
+    await desk.venue.amend(Amendment(order=WAITING, waiting=at_market))
+    assert desk.fields(codec.MODIFY_PLAN_ORDER) == limited | {"type": "market"}
+    desk.link.on(codec.CANCEL_PLAN_ORDER, ok({}))
+    known = with_(WAITING, venue_order_id=VenueOrderId("78"))
+    await desk.venue.cancel(known)
+    assert desk.link.of(codec.CANCEL_PLAN_ORDER), "the new id is a plan order's"
+
+
+@virtual
+async def test_what_a_stop_waits_for_is_changed_by_the_call_of_its_kind() -> None:
+    desk = Desk()
+    desk.link.on(codec.MODIFY_TP_SL_ORDER, ok({"order_id": "77"}))
+    await desk.venue.amend(REWAITED)
+    fields = {
+        "symbol": "BTCUSDT",
+        "trigger_price": "50000",
+        "executive_price": "60000.1",
+        "price_type": 1,
+        "plan_category": 1,
+        "category": "limit",
+    }
+    assert desk.fields(codec.MODIFY_TP_SL_ORDER) == fields | {"order_id": "77"}
+    unnamed = with_(WAITING, venue_order_id=None)
+    at_market = with_(CLOSING, trigger=TRIGGER, type=OrderType.MARKET, price=None)
+    await desk.venue.amend(Amendment(order=unnamed, waiting=at_market))
+    changed = {"executive_price": "0", "category": "market", "client_order_id": "oms1"}
+    assert desk.fields(codec.MODIFY_TP_SL_ORDER) == fields | changed
+
+
+@virtual
 async def test_a_change_that_cannot_be_is_refused_and_never_sent() -> None:
     desk = Desk()
-    for change in (Amendment(order=KNOWN, quantity=Decimal("0.5")), Amendment(order=WAITING, price=Decimal(5))):
+    trailing = with_(TRIGGER, callback_rate=Decimal("0.01"))
+    for change in (
+        Amendment(order=KNOWN, quantity=Decimal("0.5")),
+        Amendment(order=WAITING, price=Decimal(5)),
+        Amendment(order=with_(WAITING, venue_order_id=None), waiting=with_(ORDER, trigger=TRIGGER)),
+        Amendment(order=WAITING, waiting=with_(ORDER, trigger=trailing)),
+    ):
         (refusal,) = (await desk.venue.amend(change)).reports
         assert isinstance(refusal, Refusal)
         assert (refusal.klass, refusal.client_order_id) == (RefusalClass.CERTAIN, ID)
