@@ -22,6 +22,7 @@ from oms.breaks.events import BreakKind
 from oms.breaks.state import DEFAULT_POLICY, Policy, blocking
 from oms.errors import CapabilityLostError, InvalidOrderError, UnknownOrderError, UnknownSymbolError
 from oms.instrument import Instrument
+from oms.market_data import Quote, unquoted
 from oms.moves import MOVING, moved
 from oms.order import decisions as orders
 from oms.order.events import CancelRequested, OrderEvent, OrderRequested
@@ -134,6 +135,7 @@ class Decider:
         self.wind_down = wind_down
         # The last known mark prices of perpetuals: market data, kept by who follows it.
         self.marks = {} if marks is None else marks
+        self.quotes: Callable[[Symbol], Quote] = unquoted  # market data too: of markets that a collar names
         # Where the venue said last that it would take a leg over: likewise, and no decision reads it.
         self.liquidations: dict[tuple[Symbol, PositionLeg], Decimal] = {}
 
@@ -237,6 +239,8 @@ class Decider:
             open_orders=len(book.open),
             leg=book.positions.get(position_stream(self.account, command.symbol, _NET), FLAT),
             opening=self._opening(command, book),
+            quote=self._quote(command.symbol),
+            at_ns=at_ns,
             wind_down=self.wind_down.denies(at_ns, reduces=False),
             loss=book.loss(command.strategy),
         )
@@ -264,9 +268,14 @@ class Decider:
             position_mode=book.account.position_mode,
             mark=self.marks.get(symbol),
             opening=self._opening(command, book),
+            quote=self._quote(symbol),
+            at_ns=at_ns,
             wind_down=self.wind_down.denies(at_ns, reduces=closes),
             loss=book.loss(command.strategy),
         )
+
+    def _quote(self, symbol: Symbol) -> Quote | None:
+        return self.quotes(symbol) if symbol in self.limits.collar else None
 
     def _opening(self, command: PlaceOrder | OrderRequested, book: Book) -> Decimal:
         """Return what live orders may still add to the leg on the command's side, where a limit asks for it."""

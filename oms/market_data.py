@@ -100,6 +100,11 @@ class Quote(Struct, frozen=True, kw_only=True):
     last_ns: int | None = None
 
 
+def unquoted(symbol: Symbol) -> Quote:
+    """Return the quote of a market that nobody follows."""
+    return Quote(symbol=symbol)
+
+
 Told = BookState | TickerReport | FundingReport | CandleReport | tuple[PublicTradeReport, ...]
 
 

@@ -42,22 +42,24 @@ async def keep_instruments(decider: Decider, venue: Venue) -> None:
 def follow_markets(
     names: Iterable[str], markets: Mapping[AccountId, MarketData], deciders: Mapping[AccountId, Decider]
 ) -> None:
-    """Follow the markets of those names, each at the venue of the accounts that have it, and keep the marks that come
-    where decisions look for them.
+    """Follow the markets of those names and those that a collar needs, each at the venue of the accounts that have it,
+    and keep what comes where decisions look for it.
 
     Raises:
         UnknownSymbolError: no account has one of them.
     """
     wanted = {Symbol(name) for name in names}
+    wanted |= {symbol for decider in deciders.values() for symbol in decider.limits.collar}
     unknown = set(wanted)
     for account, venue in markets.items():
         decider = deciders[account]
         here = wanted & decider.instruments.keys()
         unknown -= here
         venue.on_mark(decider.marks.__setitem__)
+        decider.quotes = venue.quote
         venue.follow(here)
     if unknown:
         raise UnknownSymbolError(
-            f"market_data.follow names {', '.join(sorted(unknown))}, which no account has",
+            f"market_data.follow or limits.collar names {', '.join(sorted(unknown))}, which no account has",
             next_step="correct it; `oms config show --origin` shows where it comes from",
         )

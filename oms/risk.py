@@ -5,10 +5,14 @@ Funds and limits count every order that may be alive, an order in doubt included
 
 from collections.abc import Mapping
 from decimal import Decimal
+from typing import Annotated
 
-from msgspec import Struct, field
+from msgspec import Meta, Struct, field
+from msgspec.structs import replace
 
+from oms.collar import opposite, outside, untrusted
 from oms.instrument import Instrument
+from oms.market_data import Quote
 from oms.order.events import OrderRequested
 from oms.order.holds import contracts, margin, reservation
 from oms.position.state import FLAT, Position
@@ -49,6 +53,8 @@ class Facts(Struct, frozen=True, kw_only=True, gc=False):
     position_mode: PositionMode | None = None
     mark: Decimal | None = None
     opening: Decimal = ZERO
+    quote: Quote | None = None  # of the market, where a limit asks for it
+    at_ns: int = 0  # when the order is recorded (UTC)
     wind_down: str | None = None  # why the venue's own end keeps it from leaving, if it does
     loss: Decimal = ZERO  # of the strategy that asks, where a limit asks for it
 
@@ -59,6 +65,8 @@ class Limits(Struct, frozen=True, kw_only=True):
     `halt_on_seizure` halts a market in which the venue liquidated or deleveraged a position, until it is resumed.
     `position_max` is the most that one leg of a market may come to if every live order fills, in the market's unit.
     `strategy_loss_max` is what a strategy's own trades may lose, realized, before it opens nothing more (S51).
+    `collar` is, by market, how far beyond the best opposite price a limit price may be, as a fraction (0.02); what
+    opens there needs a book that is whole and was heard within `collar_seconds`.
     """
 
     order_notional_max: Decimal | None = None
@@ -67,6 +75,8 @@ class Limits(Struct, frozen=True, kw_only=True):
     halt_on_seizure: bool = True
     position_max: Mapping[Symbol, Decimal] = field(default_factory=dict)
     strategy_loss_max: Mapping[StrategyId, Decimal] = field(default_factory=dict)
+    collar: Mapping[Symbol, Decimal] = field(default_factory=dict)
+    collar_seconds: Annotated[float, Meta(gt=0, le=3_600)] = 5.0
 
 
 class Denial(Struct, frozen=True, gc=False):
@@ -104,6 +114,10 @@ def deny(request: OrderRequested, facts: Facts, limits: Limits) -> Denial | None
         return Denial(
             "strategy_loss_max", f"{request.strategy} has lost {plain(facts.loss)}, {plain(may_lose)} is allowed"
         )
+    if facts.quote is not None and request.trigger is None:
+        denial = _deny_price(request, facts, facts.quote, limits)
+        if denial is not None:
+            return denial
     if facts.open_orders >= limits.open_orders_max:
         return Denial("open_orders_max", f"{facts.open_orders} orders are open, {limits.open_orders_max} are allowed")
     value = _worth(request)
@@ -130,6 +144,24 @@ def deny(request: OrderRequested, facts: Facts, limits: Limits) -> Denial | None
         "insufficient_funds",
         f"needs {plain(needed)} {currency}, {plain(facts.available)} is available after {kept}",
     )
+
+
+def collared(request: OrderRequested, facts: Facts, limits: Limits) -> OrderRequested:
+    """Return the request with the price that the collar holds it against, if one does."""
+    quote = facts.quote
+    if quote is None or request.trigger is not None or untrusted(quote, facts.at_ns, limits.collar_seconds):
+        return request
+    return replace(request, collar_price=opposite(quote, request.side))
+
+
+def _deny_price(request: OrderRequested, facts: Facts, quote: Quote, limits: Limits) -> Denial | None:
+    """Return how an order breaks the collar of its market. What can only close passes where nobody knows a price."""
+    reason = untrusted(quote, facts.at_ns, limits.collar_seconds)
+    if reason is not None:
+        return None if request.reduces else Denial("collar", reason)
+    best = opposite(quote, request.side)
+    reason = None if best is None else outside(request, best, limits.collar[request.symbol])
+    return None if reason is None else Denial("collar", reason)
 
 
 def _deny_opening(request: OrderRequested, facts: Facts, limits: Limits) -> Denial | None:

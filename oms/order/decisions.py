@@ -72,7 +72,7 @@ from oms.order.messages import (
 )
 from oms.order.state import CLOSED, EXTERNAL, TRANSITIONS, Life, Order, Trade, evolve
 from oms.reports import OrderReport, TradeReport, VenueOrderStatus
-from oms.risk import Facts, Limits, deny
+from oms.risk import Facts, Limits, collared, deny
 from oms.values import (
     ONE,
     ZERO,
@@ -109,6 +109,8 @@ def place(command: PlaceOrder, order: Order | None, facts: Facts, limits: Limits
             return ()
         raise DuplicateOrderError(f"{command.client_order_id} was used before for another order")
     request = checked(command, facts)
+    if facts.quote is not None:
+        request = collared(request, facts, limits)
     denial = deny(request, facts, limits)
     if denial is not None:
         return (request, OrderDenied(limit=denial.limit, detail=denial.detail))

@@ -60,6 +60,7 @@ class OrderRequested(_Event, frozen=True, tag="order-requested/1"):
     trigger: Trigger | None = None
     take_profit: Protection | None = None
     stop_loss: Protection | None = None
+    collar_price: Decimal | None = None  # the best opposite price that a limit held it against, where one did
 
     @property
     def reduces(self) -> bool:

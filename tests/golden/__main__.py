@@ -2,8 +2,7 @@
 
 import sys
 
-from oms.store.codec import CODEC, UPCASTS
-from tests.golden.corpus import chapters, digests, log_of, recorded_digests, write_chapter
+from tests.golden.corpus import chapters, digests, missing, recorded_digests, write_chapter
 from tests.golden.stories import STORIES, told
 
 
@@ -17,11 +16,10 @@ def main() -> int:
         if name not in chapters():
             write_chapter(name, told(name, story))
             print(f"written: {name}")
-    seen = {each.topic for name in chapters() for each in log_of(name)}
-    missing = sorted({*CODEC.topics, *UPCASTS} - seen)
-    if missing:
-        print(f"no history has {', '.join(missing)}: add a story to tests/golden/stories.py, then run this again")
-    return 1 if missing else 0
+    lacking = missing()
+    if lacking:
+        print(f"no history has {', '.join(lacking)}: add a story to tests/golden/stories.py, then run this again")
+    return 1 if lacking else 0
 
 
 if __name__ == "__main__":

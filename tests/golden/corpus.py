@@ -15,11 +15,13 @@ import msgspec
 
 from oms.book import Book
 from oms.ports import StoredEvent
+from oms.store.codec import CODEC, UPCASTS
 from oms.values import plain
 from projections.fold import Rows, Twin
 
 HERE = Path(__file__).parent
 SUMS = HERE / "SUMS"
+SHAPES = HERE.parent / "store" / "shapes"
 
 Shown = Mapping[str, Sequence[Mapping[str, Any]]]  # by table: its rows in the order of their keys
 
@@ -34,6 +36,17 @@ class _Line(msgspec.Struct):
 def chapters() -> list[str]:
     """Return the names of all chapters, the oldest first."""
     return sorted(file.stem for file in HERE.glob("*.jsonl"))
+
+
+def missing() -> list[str]:
+    """Return what was ever written and has no place in a golden log yet: topics, and fields that a topic gained."""
+    seen: dict[str, set[str]] = {}
+    for chapter in chapters():
+        for each in log_of(chapter):
+            seen.setdefault(each.topic, set()).update(json.loads(each.state))
+    gained = [file.stem.split(".", 2) for file in SHAPES.glob("*.json") if file.stem.count(".") > 1]
+    fields = [f"{name}/{version}: {field}" for name, version, field in gained if field not in seen[f"{name}/{version}"]]
+    return sorted([*({*CODEC.topics, *UPCASTS} - set(seen)), *fields])
 
 
 def log_of(chapter: str) -> list[StoredEvent]:

@@ -394,6 +394,30 @@ def claimed() -> Iterator[Said]:
     yield from _order("external5", seen, _fill("t1", "0.1", "50000", "5"), given, _fill("t2", "0.1", "50000", "5"))
 
 
+def collared() -> Iterator[Said]:
+    """Orders that a price collar let pass, and one that it stopped."""
+    opening = account.BalanceAdjusted(currency=USDT, change=Decimal(90000), total=Decimal(90000), reason="opening")
+    yield from _account(account.WriterStarted(account=MAIN, venue="BitMart"), opening)
+    yield from _order("near", _asked("near", collar_price=Decimal("50010.5")), SENT, ACCEPTED)
+    far = order.OrderDenied(limit="collar", detail="50000.1 is beyond 45000")
+    yield from _order("far", _asked("far", collar_price=Decimal(40000)), far)
+
+
+def trigger_changed() -> Iterator[Said]:
+    """A plan order whose trigger was changed while it waited."""
+    moved_to = Decimal("50600.50")
+    waits = Trigger(price=Decimal(50500), when=Crossing.RISES_TO, by=PriceSource.MARK)
+    yield from _account(account.WriterStarted(account=MAIN, venue="BitMart"))
+    yield from _order(
+        "waits",
+        _asked("waits", symbol=PERPETUAL, quantity=Decimal(5), contract_size=Decimal("0.001"), trigger=waits),
+        SENT,
+        ACCEPTED,
+        order.AmendRequested(request_id="a1", trigger_price=moved_to),
+        order.OrderAmended(request_id="a1", trigger_price=moved_to),
+    )
+
+
 STORIES: dict[str, Story] = {
     "0001-whole": whole,
     "0002-before-halts-had-scopes": before_halts_had_scopes,
@@ -401,4 +425,6 @@ STORIES: dict[str, Story] = {
     "0004-called-dead-and-shown-alive": called_dead_and_shown_alive,
     "0006-claimed": claimed,
     "0005-stop-loss-of-a-human": stop_loss_of_a_human,
+    "0007-collared": collared,
+    "0008-trigger-changed": trigger_changed,
 }
