@@ -4,6 +4,7 @@ A message's field is typed `Wire` where that can happen; these functions say wha
 absent value and raises ValueError for one that is there and makes no sense.
 """
 
+import re
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 from typing import Any, Final, TypeVar
@@ -16,6 +17,7 @@ SPELLED_MAX: Final = 80  # characters; pushes carry 30 fractional digits
 TIME_MAX: Final = 20  # characters
 NAME_MAX: Final = 64  # characters of a market's name: names are kept, and must not take much
 SPELLINGS_MAX: Final = 8192  # decimals that are kept by their spelling
+VENUE_ORDER_ID: Final = re.compile(r"[1-9][0-9]{0,31}", re.ASCII)  # a zero would be no id to the venue
 MAGNITUDE_MAX: Final = 60  # digits either side of the point: 1e999999 would be an attack on memory
 
 

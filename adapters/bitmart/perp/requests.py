@@ -5,7 +5,6 @@ order may do stands in its side code. A cancel that names no order cancels every
 without exactly one sound id cannot be made, not even by mistake.
 """
 
-import re
 from collections.abc import Mapping
 from decimal import Decimal
 from types import MappingProxyType
@@ -15,6 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from adapters.bitmart.perp.spelling import venue_symbol
+from adapters.bitmart.scalars import VENUE_ORDER_ID
 from oms.errors import InvalidOrderError, UnknownSymbolError
 from oms.values import (
     CLIENT_ORDER_ID,
@@ -33,7 +33,6 @@ from oms.venue import Amendment, NewOrder, OrderRef, Protection, Trigger
 
 DEAD_MAN_MIN_S: Final = 5
 CALLBACK_PERCENT: Final = (Decimal("0.1"), Decimal(5))
-VENUE_ORDER_ID: Final = re.compile(r"[1-9][0-9]{0,31}", re.ASCII)  # a zero would be no id to the venue
 
 # PROTOCOL 6.0: mode, leg, side, reduce-only. What is not here cannot be said in that mode.
 SIDES: Final[Mapping[tuple[PositionMode, PositionLeg, Side, bool], int]] = MappingProxyType(

@@ -13,9 +13,10 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
+from adapters.bitmart.scalars import VENUE_ORDER_ID
 from adapters.bitmart.spot.translate import venue_symbol
 from oms.errors import InvalidOrderError
-from oms.values import OrderType, PriceSource, Side, Symbol, TimeInForce, plain
+from oms.values import CLIENT_ORDER_ID, OrderType, PriceSource, Side, Symbol, TimeInForce, plain
 from oms.venue import NewOrder, OrderRef
 
 RECV_WINDOW_MS: Final = 5000
@@ -289,10 +290,8 @@ def cancel(order: OrderRef) -> bytes:
     """
     symbol = venue_symbol(order.symbol)
     if order.venue_order_id:
-        return msgspec.json.encode(CancelOrder(symbol=symbol, order_id=order.venue_order_id))
-    if order.client_order_id:
-        return msgspec.json.encode(CancelOrder(symbol=symbol, client_order_id=order.client_order_id))
-    raise ValueError("a cancel without an id")
+        return msgspec.json.encode(CancelOrder(symbol=symbol, order_id=_theirs(order)))
+    return msgspec.json.encode(CancelOrder(symbol=symbol, client_order_id=_ours(order)))
 
 
 def cancel_many(orders: Sequence[OrderRef]) -> bytes:
@@ -304,13 +303,25 @@ def cancel_many(orders: Sequence[OrderRef]) -> bytes:
     if not 1 <= len(orders) <= BATCH_MAX or any(order.symbol != orders[0].symbol for order in orders):
         raise ValueError(f"a cancel of {len(orders)} orders, or of more than one symbol")
     symbol = venue_symbol(orders[0].symbol)
-    theirs = [order.venue_order_id for order in orders if order.venue_order_id]
-    if len(theirs) == len(orders):
-        return msgspec.json.encode(CancelOrders(symbol=symbol, orderIds=[*theirs], recvWindow=RECV_WINDOW_MS))
-    ours = [order.client_order_id for order in orders if order.client_order_id]
-    if len(ours) == len(orders):
-        return msgspec.json.encode(CancelOrders(symbol=symbol, clientOrderIds=[*ours], recvWindow=RECV_WINDOW_MS))
-    raise ValueError("a cancel without an id")
+    if all(order.venue_order_id for order in orders):
+        theirs = [_theirs(order) for order in orders]
+        return msgspec.json.encode(CancelOrders(symbol=symbol, orderIds=theirs, recvWindow=RECV_WINDOW_MS))
+    ours = [_ours(order) for order in orders]
+    return msgspec.json.encode(CancelOrders(symbol=symbol, clientOrderIds=ours, recvWindow=RECV_WINDOW_MS))
+
+
+def _theirs(order: OrderRef) -> str:
+    """Return the venue's id. Raises ValueError: it is not known, or is none of one order."""
+    if order.venue_order_id is None or not VENUE_ORDER_ID.fullmatch(order.venue_order_id):
+        raise ValueError("a cancel without an id")
+    return order.venue_order_id
+
+
+def _ours(order: OrderRef) -> str:
+    """Return our id. Raises ValueError: it is none."""
+    if not CLIENT_ORDER_ID.fullmatch(order.client_order_id):
+        raise ValueError("a cancel without an id")
+    return order.client_order_id
 
 
 def cancel_all(symbol: Symbol | None, side: Side | None) -> bytes:
@@ -328,9 +339,7 @@ def cancel_algo(order: OrderRef, kind: AlgoKind) -> bytes:
     Raises:
         ValueError: its venue id is not known; this call takes no other (PROTOCOL 9.4).
     """
-    if not order.venue_order_id:
-        raise ValueError("a cancel without an id")
-    body = CancelAlgo(symbol=venue_symbol(order.symbol), order_id=order.venue_order_id, type=kind.value)
+    body = CancelAlgo(symbol=venue_symbol(order.symbol), order_id=_theirs(order), type=kind.value)
     return msgspec.json.encode(body)
 
 
