@@ -5,11 +5,17 @@ from decimal import Decimal
 
 import pytest
 
+from adapters.bitmart.perp import codec as perp
 from adapters.bitmart.spot import codec as spot
 from oms.order.events import VenueSearched
+from oms.order.messages import CancelOrder
 from oms.order.state import Life, status
-from oms.values import OrderStatus, Provenance, Symbol
-from tests.scenarios.house import PERPETUAL, SPOT, House, tell
+from oms.values import ClientOrderId, OrderStatus, Provenance, Symbol
+from tests.scenarios.house import DESK, PERPETUAL, SPOT, House, tell
+from tests.scenarios.network import CANCELS
+
+SINGLE_ORDER = {spot.QUERY_CLIENT_ORDER, spot.QUERY_ORDER, perp.ORDER}
+TRADES_ASKED = {spot.QUERY_TRADES, spot.QUERY_ORDER_TRADES, perp.TRADES}
 
 
 def test_s06_a_warm_restart_with_half_a_history_moves_no_position_without_a_trade_of_the_venue() -> None:
@@ -147,21 +153,58 @@ def test_s14_a_cancel_in_flight_through_an_hour_of_outage_stays_pending_and_noth
     tell(story)
 
 
-def test_s15_a_cancel_whose_answer_and_push_are_lost_is_proven_by_the_single_order_and_its_trades() -> None:
+@pytest.mark.parametrize(("symbol", "size", "part"), [(SPOT, "0.01", "0.004"), (PERPETUAL, "5", "2")])
+def test_s15_a_cancel_whose_answer_and_push_are_lost_is_proven_by_the_single_order_and_its_trades(
+    symbol: Symbol, size: str, part: str
+) -> None:
     async def story(house: House) -> None:
         await house.start()
-        await house.place("c1", "buy", "0.01", "50000")
+        await house.place("c1", "buy", size, "50000", symbol=symbol)
         await house.until(lambda: house.life("c1") is Life.WORKING)
         house.faults(frame_dropped=1)
-        house.network.lost_answers.add(spot.CANCEL_ORDER)
-        house.stranger("sell", "0.004", "50000")
+        house.network.lost_answers |= CANCELS
+        house.stranger("sell", part, "50000", symbol=symbol)
+        before = len(house.network.sent)
         await house.cancel("c1")
         await house.until(lambda: house.life("c1") is Life.CANCELED)
+        singly = [each for each in house.network.sent[before:] if each.path in SINGLE_ORDER]
+        assert singly, "the list does not prove it"
         house.faults()
         house.network.mend()
         await house.rests()
-        assert house.order("c1").cum_quantity == Decimal("0.004")
-        assert any(each.path == spot.QUERY_CLIENT_ORDER for each in house.network.sent)
+        assert house.order("c1").cum_quantity == Decimal(part)
+        assert [each for each in house.network.sent[before:] if each.path in TRADES_ASKED]
+        assert house.held() == house.held("BTC") == 0
+
+    tell(story)
+
+
+def test_s15_of_a_crowd_canceled_at_once_each_order_is_asked_for_and_proven_by_itself() -> None:
+    async def story(house: House) -> None:
+        await house.start()
+        names = [f"c{number}" for number in range(6)]
+        for number, name in enumerate(names):
+            await house.place(name, "buy", "0.01", str(50_000 + number))
+        await house.until(lambda: all(house.life(name) is Life.WORKING for name in names))
+        await house.rests()
+        house.faults(frame_dropped=1)
+        house.network.lost_answers |= CANCELS
+        house.stranger("sell", "0.014", "50004")  # the whole of c5, and a part of c4
+        engine = house.engine
+        stop = [CancelOrder(account=DESK, client_order_id=ClientOrderId(name), request_id="all") for name in names]
+        before = len(house.network.sent)
+        await asyncio.gather(*(engine.offer(each, actor="maker") for each in stop))  # one commit, as cancel-all has it
+        await house.until(lambda: all(house.life(name) in {Life.CANCELED, Life.FILLED} for name in names))
+        asked = [each.body for each in house.network.sent[before:] if each.path in SINGLE_ORDER]
+        for name in names:
+            ids = {name, house.order(name).venue_order_id}
+            assert any(ids & set(body.values()) for body in asked), f"{name} was not asked for"
+        house.faults()
+        house.network.mend()
+        await house.rests()
+        assert [house.life(name) for name in names] == [Life.CANCELED] * 5 + [Life.FILLED]
+        assert house.order("c4").cum_quantity == Decimal("0.004")
+        assert [each for each in house.network.sent[before:] if each.path in TRADES_ASKED]
         assert house.held() == 0
 
     tell(story)

@@ -2,20 +2,24 @@
 
 from decimal import Decimal
 from itertools import permutations
+from typing import Any
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 
+from adapters.bitmart.perp import codec as perp
 from adapters.bitmart.spot import codec as spot
 from adapters.simulator.exchange.orders import Fill, NewOrder, OrderState, OrderType
-from oms.account.events import BalanceAdjusted
-from oms.breaks.events import BreakOpened
+from adapters.simulator.simulator import NoAnswer
+from adapters.simulator.wire.gateway import Reply, Request
+from oms.breaks.events import BreakKind, BreakOpened
 from oms.order.messages import OrderNews
 from oms.order.state import Life, status
 from oms.ports import LinkAnswer
 from oms.reports import TradeReport
-from oms.values import Liquidity, OrderStatus, Provenance, Side
-from tests.scenarios.house import DESK, SPOT, House, stream, tell
+from oms.values import Liquidity, OrderStatus, Provenance, Side, Symbol
+from tests.scenarios.house import DESK, PERPETUAL, SPOT, House, stream, tell
 
 DAY_SECONDS = 86_400
 NO_TRADES = LinkAnswer(200, {}, b'{"code":1000,"message":"success","trace":"hidden","data":[]}')
@@ -206,49 +210,74 @@ def test_s13_an_order_that_was_proven_absent_and_shows_after_all_lives_again_and
     tell(story)
 
 
-def test_s17_four_hundred_and_fifty_fills_in_an_hours_gap_are_all_found_by_halving_the_window() -> None:
+@pytest.mark.parametrize(("symbol", "one", "path"), [(SPOT, "0.001", spot.QUERY_TRADES), (PERPETUAL, "1", perp.TRADES)])
+def test_s17_four_hundred_and_fifty_fills_in_an_hours_gap_are_all_found_by_halving_the_window(
+    symbol: Symbol, one: str, path: str
+) -> None:
     async def story(house: House) -> None:
         await house.start()
-        await house.place("c1", "buy", "0.45", "50000")
+        await house.place("c1", "buy", str(450 * Decimal(one)), "50000", symbol=symbol)
         await house.until(lambda: house.life("c1") is Life.WORKING)
         await house.rests()
+        covered_ms = house.book.account.covered_ms
         house.kill()
         for _ in range(450):
-            house.stranger("sell", "0.001", "50000")
+            house.stranger("sell", one, "50000", symbol=symbol)
             house.leap(8)
-        before = len(house.network.sent)
+        rows = answered_rows(house, path)
+        begun_ms = house.now_ms
         await house.start()
         await house.rests()
         assert len(house.order("c1").trades) == 450
         assert house.life("c1") is Life.FILLED
         assert not house.breaks()
-        asked = [each for each in house.network.sent[before:] if each.path == spot.QUERY_TRADES]
-        assert len(asked) >= 4
-        assert house.book.account.covered_ms > 0
+        assert max(rows) == 200, "the first answer was cut"
+        assert sum(count for count in rows if count < 200) >= 450, "each part was asked for until it was whole"
+        await house.until(lambda: house.book.account.covered_ms >= begun_ms, seconds=90)
+        assert covered_ms < begun_ms - 3_000_000
 
     tell(story)
 
 
-def test_s13_a_trade_that_the_lists_hid_when_the_log_began_counts_once() -> None:
-    """Found by the simulation, seed 1445: it was in the opening balances, and was booked on top of them."""
-
+@pytest.mark.parametrize(("symbol", "one", "path"), [(SPOT, "0.001", spot.QUERY_TRADES), (PERPETUAL, "1", perp.TRADES)])
+def test_s17_where_no_question_reaches_every_fill_a_break_says_so_and_nothing_opens(
+    symbol: Symbol, one: str, path: str
+) -> None:
     async def story(house: House) -> None:
-        house.faults(frame_dropped=1.0)
-        house.network.slow_answers[spot.QUERY_OPEN_ORDERS] = 2.0
-        house.begin()
-        await house.until(lambda: len(house.account_events()) > 0)  # the log has begun, nothing was taken over yet
-        house.stranger("sell", "0.01", "50000")
-        house.by_hand("buy", "0.01", "50000")
-        house.network.executed[spot.QUERY_TRADES] = NO_TRADES
-        await house.oms.watcher.synced.wait()
-        opened = house.book.account
-        house.network.mend()
-        await house.until(lambda: len(house.book.orders) == 1)
+        await house.start()
+        await house.place("c1", "buy", str(450 * Decimal(one)), "50000", symbol=symbol)
+        await house.until(lambda: house.life("c1") is Life.WORKING)
         await house.rests()
-        assert house.position(SPOT).quantity == Decimal("0.01")
-        assert not [each for each in house.account_events() if isinstance(each, BreakOpened)]
-        assert house.book.account.opened_ms == opened.opened_ms
-        taken_out = [each for each in house.account_events() if isinstance(each, BalanceAdjusted)][-2:]
-        assert {each.currency: each.reason for each in taken_out} == {"BTC": "opening", "USDT": "opening"}
+        house.kill()
+        house.leap(3600)
+        for _ in range(450):
+            house.stranger("sell", one, "50000", symbol=symbol)  # all in one millisecond: no window divides them
+        covered_ms = house.book.account.covered_ms
+        rows = answered_rows(house, path)
+        house.begin()
+        await house.oms.leads.wait()
+        await house.until(lambda: "history:trades" in house.breaks(), seconds=120)
+        assert max(rows) == 200
+        assert "cut" in house.breaks()["history:trades"][1]
+        [opened] = [each for each in house.account_events() if isinstance(each, BreakOpened)]
+        assert opened.kind is BreakKind.HISTORY
+        assert house.book.account.covered_ms == covered_ms, "what is not proven is not called covered"
+        await house.place("c2", "buy", one, "40000", symbol=symbol)
+        assert house.life("c2") is Life.DENIED
+        assert "history:trades" in (house.order("c2").reason or "")
 
     tell(story)
+
+
+def answered_rows(house: House, path: str) -> list[int]:
+    """Return how many rows the venue answers with, from now on, when that is asked."""
+    rows, serve = list[int](), house.simulator.serve
+
+    def counted(request: Request, now_ms: int, **more: Any) -> Reply | NoAnswer:
+        reply = serve(request, now_ms, **more)
+        if isinstance(reply, Reply) and request.target.partition("?")[0] == path:
+            rows.append(len(msgspec.json.decode(reply.body)["data"]))
+        return reply
+
+    house.simulator.serve = counted  # type: ignore[method-assign]  # an ear at the venue's door
+    return rows
