@@ -31,7 +31,9 @@ class Protected(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """
 
     must: Annotated[str, Meta(pattern=_LIST)] = ""
-    seconds: Annotated[float, Meta(ge=1, le=3_600)] = 10.0
+    seconds: Annotated[float, Meta(ge=1, le=3_600)] = (
+        15.0  # a stop that comes with its order may show by the poll alone
+    )
 
     def wants(self, account: AccountId, symbol: Symbol) -> bool:
         """Whether a position of `account` in that perpetual must have a stop."""
