@@ -31,8 +31,9 @@ from oms.config import Bitmart as Chosen
 from oms.config import Config, Secret
 from oms.errors import OmsError
 from oms.order.state import Life, Order
+from oms.recovery import Known
 from oms.store.log import PostgresLog
-from oms.system import Connected, Known, VenueName, World
+from oms.system import Connected, VenueName, World
 from oms.values import AccountId, Symbol
 from oms.vault import Keys
 from oms.venue import NoAnswerError, Venue

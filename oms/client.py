@@ -12,6 +12,7 @@ it, the same request goes out under the same id, and one order comes of it.
 import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
+from datetime import datetime
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
@@ -133,6 +134,7 @@ class Client:
         trigger: Trigger | None = None,
         take_profit: Protection | None = None,
         stop_loss: Protection | None = None,
+        expires_at: datetime | None = None,
     ) -> OrderAnswer:
         """Place an order and return it once it is durable; without a `client_order_id` one is made.
 
@@ -160,6 +162,7 @@ class Client:
             "trigger": msgspec.to_builtins(trigger),
             "take_profit": msgspec.to_builtins(take_profit),
             "stop_loss": msgspec.to_builtins(stop_loss),
+            "expires_at": expires_at,
         }
         try:
             return await self._call(OrderAnswer, "POST", "/v1/orders", body=given(body))

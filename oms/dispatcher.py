@@ -20,6 +20,7 @@ from oms.decide import Addressed, Fact, Setting
 from oms.engine import Engine
 from oms.errors import FencedError
 from oms.evidence import kept
+from oms.order.admission import sent_as
 from oms.order.decisions import ATTEMPTS_MAX
 from oms.order.events import AmendRequested, CancelRequested, SendStarted, VenueAccepted
 from oms.order.messages import (
@@ -31,6 +32,7 @@ from oms.order.messages import (
     CancelUnanswered,
     OrderNews,
     SubmitAccepted,
+    SubmitExpired,
     SubmitHalted,
     SubmitRefused,
     SubmitRepeated,
@@ -213,8 +215,14 @@ class Dispatcher:
         request = order.request
         return None if request.reduces else self._engine.book.account.halt_of(request.strategy, request.symbol)
 
+    def _is_over_time(self, order: Order) -> bool:
+        expires_ns = order.request.expires_ns
+        return expires_ns is not None and expires_ns <= self._clock.now_ns()
+
     def _holds(self, order: Order) -> str | None:
         halt = self._halt_of(order)
+        if self._is_over_time(order):
+            return "its time has run out"
         return None if halt is None else f"trading is halted: {halt.reason}"
 
     async def _ask_submit(self, stream: str, order: Order) -> tuple[OrderNews, Evidence | None]:
@@ -225,18 +233,20 @@ class Dispatcher:
             halt = self._halt_of(order)
             if halt is not None:
                 return SubmitHalted(halt_id=halt.halt_id, reason=halt.reason), None
+            if self._is_over_time(order):
+                return SubmitExpired(), None
             try:
                 answer = await self._venue.submit(new_order(order), last_look=lambda: self._holds(order))
             except NoAnswerError as error:
                 if error.sent:
                     return self._unknown(order, error.cause, error.evidence), error.evidence
-                if self._halt_of(order) is not None:
+                if self._halt_of(order) is not None or self._is_over_time(order):
                     continue
                 if error.again_seconds is None:
                     return _not_sent(order, "not_sent", error.cause), error.evidence
                 if not await self._pause(stream, error.again_seconds):
                     return SubmitRefused(reason="rate_limit", text=error.cause[:200]), error.evidence
-                if self._is_canceled(stream):
+                if self._is_canceled(stream) and not self._is_over_time(order):
                     return SubmitWithdrawn(), None
                 continue
             return self._verdict(order, answer), answer.evidence
@@ -443,7 +453,7 @@ def new_order(order: Order) -> NewOrder:
         quantity=request.quantity,
         notional=request.notional,
         price=request.price,
-        time_in_force=request.time_in_force,
+        time_in_force=sent_as(request.time_in_force),
         post_only=request.post_only,
         reduce_only=request.reduce_only,
         position_leg=request.position_leg,

@@ -1,16 +1,17 @@
 """From the log to memory: one account's book, folded from nothing but its events."""
 
-from collections.abc import Collection
+from collections.abc import Awaitable, Callable, Collection
 from typing import Final
 
 from msgspec import Struct
 
-from oms.book import Book, account_stream
+from oms.book import CLOSED_KEPT, Book, account_stream
 from oms.order.state import Order, fold
 from oms.ports import EventLog, StoredEvent
 from oms.store.codec import decode, decode_meta
 from oms.values import AccountId, StrategyId
 
+NAMES_MAX: Final = 1_000  # of accounts at exchanges that began anew
 PAGE: Final = 5_000  # events read at once
 
 
@@ -80,3 +81,28 @@ async def first_written_ns(log: EventLog, stream: str) -> int:
     """Return when the log first wrote of `stream` (UTC), 0 if it never did. Raises LogUnavailableError."""
     history = await log.read(stream)
     return decode_meta(history[0].state).recorded_ns if history else 0
+
+
+class Known(Struct, frozen=True):
+    """What the log knows, as whoever connects a venue asks it.
+
+    `fresh` returns a name like the one given that the log has never seen, for an exchange that begins anew; `book`
+    what the log of an account adds up to, for one that goes on.
+    """
+
+    fresh: Callable[[str], Awaitable[AccountId]]
+    book: Callable[[AccountId], Awaitable[Book]]
+
+
+def known(log_: EventLog) -> Known:
+    """Return who answers for what is in `log_`."""
+
+    async def fresh(name: str) -> AccountId:
+        names = [AccountId(name if number == 1 else f"{name}{number}") for number in range(1, NAMES_MAX)]
+        taken = await log_.existing([account_stream(each) for each in names])
+        return next(each for each in names if account_stream(each) not in taken)
+
+    async def book(account: AccountId) -> Book:
+        return (await recover(account, log_, closed_kept=CLOSED_KEPT)).book
+
+    return Known(fresh, book)

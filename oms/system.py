@@ -8,7 +8,7 @@ catch up, the leases are given up, everything closes.
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from enum import StrEnum
 from typing import Final, Protocol
@@ -18,13 +18,13 @@ from aiohttp import web
 from msgspec import Struct
 
 from oms import catalogue, winddown
-from oms.book import CLOSED_KEPT, Book, account_stream
 from oms.catalogue import Tell
 from oms.config import Config
 from oms.decide import Decider
 from oms.dispatcher import Dispatcher
 from oms.engine import Engine
 from oms.errors import FencedError, LogUnavailableError, OmsError, UnknownAccountError
+from oms.expiry import Expiry
 from oms.gate import Gate
 from oms.gateway.guard import require_safe_bind
 from oms.gateway.http import build, serve
@@ -38,7 +38,7 @@ from oms.lease import Lease, Leases
 from oms.market_data import MarketData
 from oms.markets import follow_markets, keep_instruments
 from oms.ports import Clock, Ids, Spawn
-from oms.recovery import Recovered, recover
+from oms.recovery import Known, Recovered, known
 from oms.rehearsal import LOOKS, Rehearsed, rehearse
 from oms.runtime import SystemClock, Tasks, TimeOrderedIds, tune_process
 from oms.standby import WAIT_MAX_SECONDS, AccountHeldError, Standby
@@ -53,7 +53,6 @@ from oms.values import AccountId
 from oms.venue import Venue
 from oms.watcher import Watcher
 
-NAMES_MAX: Final = 1_000  # of accounts at exchanges that began anew
 CATCH_UP_SECONDS: Final = 10.0  # for the projections, at the end
 
 log = structlog.get_logger()
@@ -81,17 +80,6 @@ class World(Struct, frozen=True):
     clock: Clock
     ids: Ids
     spawn: Spawn
-
-
-class Known(Struct, frozen=True):
-    """What the log knows, as whoever connects a venue asks it.
-
-    `fresh` returns a name like the one given that the log has never seen, for an exchange that begins anew; `book`
-    what the log of an account adds up to, for one that goes on.
-    """
-
-    fresh: Callable[[str], Awaitable[AccountId]]
-    book: Callable[[AccountId], Awaitable[Book]]
 
 
 class Connected(Struct, frozen=True):
@@ -220,7 +208,7 @@ async def _started(
         stack.push_async_callback(leases.close)
         tasks = Tasks()
         world = World(clock, TimeOrderedIds(clock), tasks)
-        connected = await stack.enter_async_context(venues(venue, config, world, _known(log_), tell))
+        connected = await stack.enter_async_context(venues(venue, config, world, known(log_), tell))
         stack.push_async_callback(tasks.close)
         tasks(log_.prepare(), name="prepare to append")
         named = {name: await _named(name, each.venue, config, world, tell) for name, each in connected.items()}
@@ -303,18 +291,6 @@ def prepare(url: str, *, embedded: bool) -> str:
     return check_schema(url)
 
 
-def _known(log_: PostgresLog) -> Known:
-    async def fresh(name: str) -> AccountId:
-        names = [AccountId(name if number == 1 else f"{name}{number}") for number in range(1, NAMES_MAX)]
-        known = await log_.existing([account_stream(each) for each in names])
-        return next(each for each in names if account_stream(each) not in known)
-
-    async def book(account: AccountId) -> Book:
-        return (await recover(account, log_, closed_kept=CLOSED_KEPT)).book
-
-    return Known(fresh, book)
-
-
 async def _named(name: AccountId, venue: Venue, config: Config, world: World, tell: Tell) -> catalogue.Catalogue:
     return await catalogue.ask(name, venue, seconds=config.start.venue_seconds, clock=world.clock, tell=tell)
 
@@ -364,6 +340,7 @@ async def _writer(led: Leading, venue: Venue, *, config: Config, log_: PostgresL
     await engine.start(venue.name, warm=led.warm)
     watcher.start()
     spawn(keep_instruments(engine.decider, gate), name=f"markets of {engine.account}")
+    Expiry(engine, clock=clock, spawn=spawn).start()
     Heartbeat(engine, gate, seconds=config.dead_man.seconds, spawn=spawn).start()
     guard = Guard(engine, config.protection, clock=clock, spawn=spawn)
     guard.start()
@@ -397,7 +374,7 @@ async def reconcile_once(
         stack.push_async_callback(log_.close)
         tasks = Tasks()
         world = World(clock, TimeOrderedIds(clock), tasks)
-        connected = await stack.enter_async_context(venues(venue, config, world, _known(log_), tell))
+        connected = await stack.enter_async_context(venues(venue, config, world, known(log_), tell))
         stack.push_async_callback(tasks.close)
         if account is not None and account not in connected:
             raise UnknownAccountError(f"no account {account} is connected")

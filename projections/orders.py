@@ -45,6 +45,7 @@ _TYPES: Final[Mapping[str, str]] = {
     "stop_loss": "jsonb",
     "origin": "text",
     "parent": "text",
+    "expires_ns": "int8",
 }
 
 
@@ -108,4 +109,5 @@ def _row(story: Story) -> OrderRow:
         stop_loss=request.stop_loss,
         origin=order.origin,
         parent=None if order.parent is None else ClientOrderId(readable(order.parent)),
+        expires_ns=request.expires_ns,
     )

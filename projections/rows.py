@@ -77,6 +77,7 @@ class OrderRow(Struct, frozen=True, kw_only=True, gc=False):
     stop_loss: Protection | None
     origin: Origin | None
     parent: ClientOrderId | None
+    expires_ns: int | None
 
     @property
     def created_at(self) -> datetime:

@@ -11,8 +11,9 @@ from oms.catalogue import Tell
 from oms.config import Config, Secret
 from oms.gateway.reads import Past, Reads
 from oms.ports import Clock, EventLog, Spawn
+from oms.recovery import Known
 from oms.reports import Report
-from oms.system import Connected, Known, OpenProjections, VenueName, World
+from oms.system import Connected, OpenProjections, VenueName, World
 from oms.values import AccountId
 from oms.vault import Keys
 

@@ -2,11 +2,12 @@
 
 import re
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Any, Final, TypeVar
+from typing import Annotated, Any, Final, TypeVar
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from oms.errors import InvalidOrderError
 from oms.gateway.problems import IdempotencyKeyError, InvalidBodyError, InvalidQueryError, MalformedJsonError
@@ -36,6 +37,8 @@ TEXT_MAX: Final = 200  # characters of a reason, a tag's name or its value
 # Forty digits on either side are more than any market has; an exponent may only move the point as far.
 DECIMAL_PATTERN: Final = r"^[+-]?[0-9]{1,40}(\.[0-9]{1,40})?([eE][+-]?[0-9]{1,2})?$"
 _DECIMAL: Final = re.compile(DECIMAL_PATTERN)
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
 _KEY: Final = re.compile(r"[!-~]{1,64}")
 
 
@@ -67,6 +70,7 @@ class PlaceBody(_Body, frozen=True, kw_only=True):
     """An order to place: `quantity` in base units or contracts, or `notional` in quote units for a market buy on spot.
 
     `leverage`, `margin_mode`, `take_profit` and `stop_loss` are for orders that open on a perpetual.
+    `expires_at` is when an order ends that is `gtd`, which it is without saying so.
     `account` may be left out where the token sees only one; `strategy` is the token's and may be left out.
     """
 
@@ -89,6 +93,7 @@ class PlaceBody(_Body, frozen=True, kw_only=True):
     trigger: TriggerBody | None = None
     take_profit: ProtectionBody | None = None
     stop_loss: ProtectionBody | None = None
+    expires_at: Annotated[datetime, Meta(tz=True)] | None = None
 
 
 class BatchBody(_Body, frozen=True, kw_only=True):
@@ -329,7 +334,7 @@ def place_order(body: PlaceBody, account: AccountId, strategy: StrategyId) -> Pl
         quantity=_plain(body.quantity),
         notional=_plain(body.notional),
         price=_plain(body.price),
-        time_in_force=body.time_in_force,
+        time_in_force=_timed(body),
         post_only=body.post_only,
         reduce_only=body.reduce_only,
         position_leg=body.position_leg,
@@ -339,6 +344,7 @@ def place_order(body: PlaceBody, account: AccountId, strategy: StrategyId) -> Pl
         trigger=_trigger(body.trigger),
         take_profit=_protection(body.take_profit),
         stop_loss=_protection(body.stop_loss),
+        expires_ns=None if body.expires_at is None else (body.expires_at - _EPOCH) // _MICROSECOND * 1000,
     )
 
 
@@ -358,6 +364,12 @@ def amend_order(body: AmendBody, account: AccountId, client_order_id: str, key: 
         quantity=_plain(body.quantity),
         trigger_price=_plain(body.trigger_price),
     )
+
+
+def _timed(body: PlaceBody) -> TimeInForce:
+    """Return the order's time in force: one that ends at a time is good till then."""
+    until = body.expires_at is not None and body.time_in_force is TimeInForce.GTC
+    return TimeInForce.GTD if until else body.time_in_force
 
 
 def _trigger(body: TriggerBody | None) -> Trigger | None:

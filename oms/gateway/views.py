@@ -72,6 +72,7 @@ class OrderView(View, frozen=True, kw_only=True):
     stop_loss: Protection | None = None
     origin: Origin | None = None
     parent: str | None = None
+    expires_at: datetime | None = None
     created_at: datetime | None = None
     updated_at: datetime | None = None
 
@@ -427,6 +428,7 @@ def _order_fields(order: Order, created_ns: int | None, updated_ns: int | None) 
         "stop_loss": _spelled(request.stop_loss),
         "origin": order.origin,
         "parent": order.parent,
+        "expires_at": moment(request.expires_ns),
         "created_at": moment(created_ns),
         "updated_at": moment(updated_ns),
     }

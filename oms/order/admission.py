@@ -30,6 +30,7 @@ from oms.venue import Capabilities
 
 # Bound once, as in `oms.order.state`: every order asks.
 _LIMIT, _GTC, _BUY, _NET = OrderType.LIMIT, TimeInForce.GTC, Side.BUY, PositionLeg.NET
+_GTD = TimeInForce.GTD
 _SPOT, _FUTURES = Wallet.SPOT, Wallet.FUTURES
 
 
@@ -74,6 +75,7 @@ def checked(command: PlaceOrder, facts: Facts) -> OrderRequested:
         trigger=command.trigger,
         take_profit=command.take_profit,
         stop_loss=command.stop_loss,
+        expires_ns=command.expires_ns,
     )
     return request if instrument.wallet is _SPOT else _backed(request, command, instrument, facts)
 
@@ -148,14 +150,20 @@ def same(command: PlaceOrder, request: OrderRequested) -> bool:
         and command.trigger == request.trigger
         and command.take_profit == request.take_profit
         and command.stop_loss == request.stop_loss
+        and command.expires_ns == request.expires_ns
     )
+
+
+def sent_as(time_in_force: TimeInForce) -> TimeInForce:
+    """Return what a venue is told: it keeps an order until canceled whose time is ours to watch (`oms.expiry`)."""
+    return _GTC if time_in_force is _GTD else time_in_force
 
 
 def _offered(command: PlaceOrder, can: Capabilities) -> None:
     """Refuse what the venue does not have, before it can guess at it."""
     if command.type not in can.order_types:
         raise InvalidOrderError(f"{can.name} has no {command.type} orders")
-    if command.time_in_force not in can.times_in_force:
+    if sent_as(command.time_in_force) not in can.times_in_force:
         raise InvalidOrderError(f"{can.name} has no time_in_force {command.time_in_force}")
     if command.post_only and not can.post_only:
         raise InvalidOrderError(f"{can.name} has no post-only orders")
@@ -180,8 +188,10 @@ def _sized(command: PlaceOrder, can: Capabilities) -> None:
         raise InvalidOrderError("a market order takes no price")
     if not limit and (command.post_only or command.time_in_force is not _GTC):
         raise InvalidOrderError("a market order is neither post-only nor timed")
-    if command.post_only and command.time_in_force is not _GTC:
-        raise InvalidOrderError("a post-only order must be able to rest: time_in_force gtc")
+    if command.post_only and sent_as(command.time_in_force) is not _GTC:
+        raise InvalidOrderError("a post-only order must be able to rest: time_in_force gtc or gtd")
+    if (command.time_in_force is _GTD) is (command.expires_ns is None):
+        raise InvalidOrderError("time_in_force gtd and expires_at go together")
     by_notional = not limit and command.side is _BUY and can.market_buy_by_notional
     if by_notional is (command.notional is None) or by_notional is (command.quantity is not None):
         wanted = "notional, in quote units" if by_notional else "quantity, in base units or contracts"
@@ -194,7 +204,7 @@ def _spot(command: PlaceOrder) -> None:
         raise InvalidOrderError(f"{command.symbol} is spot: it takes neither leverage nor margin_mode")
     if command.trigger is not None and command.trigger.by is not PriceSource.LAST:
         raise InvalidOrderError(f"{command.symbol} is spot: a trigger goes by the last price, not {command.trigger.by}")
-    if command.trigger is not None and (command.post_only or command.time_in_force is not _GTC):
+    if command.trigger is not None and (command.post_only or sent_as(command.time_in_force) is not _GTC):
         raise InvalidOrderError("what waits for a trigger on spot is neither post-only nor timed")
 
 

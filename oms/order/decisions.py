@@ -64,6 +64,7 @@ from oms.order.messages import (
     OrderNews,
     PlaceOrder,
     SubmitAccepted,
+    SubmitExpired,
     SubmitHalted,
     SubmitRefused,
     SubmitRepeated,
@@ -90,6 +91,7 @@ ATTEMPTS_MAX: Final = 3  # sends of one order, all under its one id, before a tr
 UNHEARD: Final = frozenset(
     {Life.SENDING, Life.IN_DOUBT, Life.REJECTED, Life.VANISHED}
 )  # lives in which "the venue has it" is news
+EXPIRY: Final = "expiry"  # the request that cancels an order whose time has run out
 EXTERNAL_PREFIX: Final = "external"
 VENUES_OWN: Final = frozenset({Origin.LIQUIDATION, Origin.ADL, Origin.SETTLEMENT})
 STOP_LOSS: Final = "stop_loss"  # the type of an order that waits to close a position at a loss
@@ -210,6 +212,8 @@ def record(news: OrderNews, order: Order) -> tuple[OrderEvent, ...]:
         case SubmitHalted():
             denied = OrderDenied(limit="trading_halted", detail=f"{news.reason} (halt {news.halt_id})")
             return (denied,) if order.life is Life.SENDING else ()
+        case SubmitExpired():
+            return (OrderExpired(),) if order.life is Life.SENDING else ()
         case SubmitWithdrawn():
             denied = OrderDenied(limit="canceled", detail="while it waited for the venue's rates")
             return (denied,) if order.life is Life.SENDING else ()
@@ -363,6 +367,8 @@ def _progressed(report: OrderReport, order: Order) -> tuple[OrderEvent, ...]:
             said = order.life is Life.FILLED or (order.done and cum_quantity <= order.venue_cum)
             return accepted if said else (*accepted, ProgressReported(cum_quantity=cum_quantity, done=True))
         case VenueOrderStatus.CANCELED:
+            if EXPIRY in order.cancels_known:  # we asked for it because its time had run out
+                return _over(order, OrderExpired(cum_quantity=cum_quantity), report)
             return _over(order, VenueCanceled(reason=report.cancel_reason, cum_quantity=cum_quantity), report)
         case VenueOrderStatus.EXPIRED:
             return _over(order, OrderExpired(cum_quantity=cum_quantity), report)

@@ -61,6 +61,7 @@ class OrderRequested(_Event, frozen=True, tag="order-requested/1"):
     take_profit: Protection | None = None
     stop_loss: Protection | None = None
     collar_price: Decimal | None = None  # the best opposite price that a limit held it against, where one did
+    expires_ns: int | None = None  # UTC: when a `gtd` order's time runs out
 
     @property
     def reduces(self) -> bool:
@@ -228,7 +229,7 @@ class PostOnlyRefused(_Event, frozen=True, tag="post-only-refused/1"):
 
 
 class OrderExpired(_Event, frozen=True, tag="order-expired/1"):
-    """The order's time ran out at the venue."""
+    """The order's time ran out: at the venue, before it was sent, or so that we had it canceled."""
 
     cum_quantity: Decimal | None = None
 

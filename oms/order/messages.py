@@ -50,6 +50,7 @@ class PlaceOrder(Struct, frozen=True, kw_only=True, gc=False):
     trigger: Trigger | None = None
     take_profit: Protection | None = None
     stop_loss: Protection | None = None
+    expires_ns: int | None = None  # UTC: when a `gtd` order's time runs out
 
 
 class CancelOrder(Struct, frozen=True, kw_only=True, gc=False):
@@ -117,6 +118,10 @@ class SubmitHalted(Struct, frozen=True, kw_only=True, gc=False):
 
 class SubmitWithdrawn(Struct, frozen=True, kw_only=True, gc=False):
     """The order's end was asked for while it waited for the venue's rates: nothing of it will be sent."""
+
+
+class SubmitExpired(Struct, frozen=True, kw_only=True, gc=False):
+    """The order's time ran out before it left: nothing was sent."""
 
 
 class AbsenceReport(Struct, frozen=True, kw_only=True, gc=False):
@@ -194,6 +199,7 @@ OrderNews = (
     | SubmitUnknown
     | SubmitRepeated
     | SubmitHalted
+    | SubmitExpired
     | SubmitWithdrawn
     | AbsenceReport
     | CancelTaken

@@ -3,6 +3,7 @@
 import asyncio
 from decimal import Decimal
 
+import pytest
 from msgspec.structs import replace
 
 from oms.book import account_stream
@@ -369,3 +370,35 @@ async def test_settings_of_perpetuals_are_asked_for_and_shown_once_read_back(hou
     again = await house.call("PUT", "/v1/position-mode", {"mode": "hedge"}, headers=key, token=risk)
     assert again.json["mode"] == "hedge"
     assert "requested" not in again.json
+
+
+async def test_an_order_may_be_good_till_a_time(house: House) -> None:
+    until = "2030-01-02T03:04:05.600000Z"
+    answer = await house.place(expires_at=until)
+    assert answer.status == 202
+    assert (answer.json["time_in_force"], answer.json["expires_at"]) == ("gtd", until)
+    again = await house.place(expires_at="2030-01-02T04:04:05.6+01:00", time_in_force="gtd")
+    assert again.json["position"] == answer.json["position"], "the same moment is the same order"
+    other = await house.place(expires_at="2030-01-02T03:04:06Z")
+    assert other.json["code"] == "duplicate_client_order_id"
+    (listed,) = (await house.call("GET", "/v1/orders")).json["items"]
+    assert listed["expires_at"] == until
+    (event,) = (each for each in await house.events() if each.topic == "order-requested/1")
+    assert b'"expires_ns":1893553445600000000' in event.state
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"time_in_force": "gtd"},
+        {"time_in_force": "ioc", "expires_at": "2030-01-01T00:00:00Z"},
+        {"expires_at": "2030-01-01T00:00:00"},
+        {"expires_at": "tomorrow"},
+        {"expires_at": 1893456000},
+    ],
+)
+async def test_a_time_that_is_none_is_refused(house: House, changes: dict[str, object]) -> None:
+    answer = await house.place(**changes)
+    assert answer.status == 422
+    assert answer.json["outcome"] == "none"
+    assert not any(event.topic == "order-requested/1" for event in await house.events())
