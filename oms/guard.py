@@ -51,7 +51,7 @@ class Guard:
 
     async def look(self) -> None:
         """Tell the log of what is exposed for too long, and of what no longer is."""
-        now, found = self._clock.monotonic(), exposed(self._engine.book, self._policy)
+        now, found = self._clock.monotonic(), exposed(self._engine.book, self._policy, self._engine.decider.instruments)
         self._since = {stream: self._since.get(stream, now) for stream in found}
         late = self._policy.seconds - LOOK_SECONDS  # the next look would be after the time is up
         told = DisagreementsReport(

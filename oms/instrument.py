@@ -6,7 +6,7 @@ from typing import Final
 from msgspec import Struct
 
 from oms.errors import BelowMinimumError, InvalidOrderError, OffGridError
-from oms.values import EXACT, ZERO, Currency, Price, Quantity, Symbol, Wallet, plain
+from oms.values import EXACT, ZERO, Currency, Price, Quantity, Symbol, Wallet, plain, worth
 
 MAGNITUDE: Final = 40  # digits; keeps 1e999999 from costing memory or a trap further in
 
@@ -51,6 +51,16 @@ class Instrument(Struct, frozen=True, kw_only=True):
             if notional <= tier.cap:
                 return EXACT.subtract(EXACT.multiply(notional, tier.maintenance_rate), tier.deduction)
         return None
+
+    def dust(self, quantity: Decimal, price: Decimal | None) -> bool:
+        """Whether a position (signed) is too small for any order to close: below the least quantity or, at `price`,
+        below the least worth (S50). None: no price is known, and the quantity alone decides.
+        """
+        size = abs(quantity)
+        sellable = EXACT.subtract(size, EXACT.remainder(size, self.quantity_step))
+        if not size or not sellable or sellable < self.quantity_min:
+            return bool(size)
+        return price is not None and worth(sellable, price, self.contract_size) < self.notional_min
 
     def price(self, value: Decimal) -> Price:
         """Return `value` as a price.

@@ -8,6 +8,7 @@ canceled or already fired (it may rest unfilled), or that trails and may not fol
 import re
 from collections.abc import Mapping
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Annotated, Final
 
 from msgspec import Meta, Struct
@@ -15,11 +16,13 @@ from msgspec import Meta, Struct
 from oms.book import Book
 from oms.breaks.decisions import Disagreement
 from oms.breaks.events import BreakKind
+from oms.instrument import Instrument
 from oms.order.state import Life, Order
 from oms.sums import leg_of, symbol_of
 from oms.values import EXACT, ZERO, AccountId, Crossing, PositionLeg, Side, Symbol, plain
 
 EVERY: Final = "*"
+NO_MARKETS: Final[Mapping[Symbol, Instrument]] = MappingProxyType({})
 _MARKET: Final = r"(?:[A-Za-z0-9_-]+:)?[A-Z0-9]+/[A-Z0-9]+:[A-Z0-9]+"  # account, if of one alone, and perpetual
 _LIST: Final = rf"^(?:|\*|{_MARKET}(?:\s*,\s*{_MARKET})*)$"
 
@@ -66,13 +69,18 @@ class Exposed(Struct, frozen=True):
         )
 
 
-def exposed(book: Book, policy: Protected) -> Mapping[str, Exposed]:
-    """Return the legs, by stream, that must have a live stop and are not wholly behind one."""
+def exposed(book: Book, policy: Protected, markets: Mapping[Symbol, Instrument] = NO_MARKETS) -> Mapping[str, Exposed]:
+    """Return the legs, by stream, that must have a live stop and are not wholly behind one. What is too small for any
+    order of its market to close is too small for a stop (S50).
+    """
     if not policy.must:
         return {}
     found: dict[str, Exposed] = {}
     for stream, leg in book.positions.items():
         symbol, side = symbol_of(stream), leg_of(stream)
+        market = markets.get(symbol)
+        if market is not None and market.dust(leg.quantity, None):
+            continue
         if leg.quantity and ":" in symbol and policy.wants(book.name, symbol):
             held, covered = abs(leg.quantity), _covered(book, symbol, side, leg.quantity)
             if covered < held:

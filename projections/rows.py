@@ -170,6 +170,16 @@ class PositionRow(Struct, frozen=True, kw_only=True, gc=False):
         """None, as `mark_price`."""
         return None
 
+    @property
+    def value(self) -> Decimal | None:
+        """None, as `mark_price`."""
+        return None
+
+    @property
+    def dust(self) -> bool | None:
+        """None: it follows from the market's grid of now, which is in no log."""
+        return None
+
 
 class BalanceRow(Struct, frozen=True, kw_only=True, gc=False):
     """One currency in a wallet of an account: total = available + held."""

@@ -131,7 +131,7 @@ def positions(
         PositionView,
         lambda reads, accounts: reads.positions(accounts=accounts),
         ("account", "symbol", "leg", "quantity", "average_price", "open_cost", "realized", "mark_price", "unrealized",
-         "liquidation_price", "venue_liquidation_price"),
+         "liquidation_price", "venue_liquidation_price", "value", "dust"),
         config=config, account=account, as_of=as_of, as_json=as_json, empty="no positions",
         completed=None if as_of is not None else _priced,
     )  # fmt: skip
@@ -160,6 +160,8 @@ def _with_prices(leg: PositionView, told: PositionView | None) -> PositionView:
         unrealized=told.unrealized,
         liquidation_price=told.liquidation_price,
         venue_liquidation_price=told.venue_liquidation_price,
+        value=told.value,
+        dust=told.dust,
     )
 
 

@@ -112,6 +112,7 @@ class PositionView(View, frozen=True, kw_only=True):
     `shares`, by strategy, add up to `quantity`; a strategy sees its own and the sum of the `others`. `margin` backs the
     leg, `funding` is received less paid, `unrealized` what closing at the last known mark would earn. Where the mark is
     to take the leg over, `liquidation_price` is worked out here, `venue_liquidation_price` what the venue said last.
+    `value` is what it is worth now, unsigned; `dust` says that it is too small for any order to close.
     """
 
     account: str
@@ -132,6 +133,8 @@ class PositionView(View, frozen=True, kw_only=True):
     unrealized: Decimal | None = None
     liquidation_price: Decimal | None = None
     venue_liquidation_price: Decimal | None = None
+    value: Decimal | None = None
+    dust: bool | None = None
     updated_at: datetime | None = None
 
 

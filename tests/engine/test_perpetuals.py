@@ -222,6 +222,8 @@ def test_a_leg_says_what_it_earns_and_where_it_is_taken_over() -> None:
         # 10 contracts of 0.001 at 27000: cost 270, margin 27, maintenance 1.35; the taker pays a tenth of a percent:
         # (270 + 1.35 - 27) / (0.01 x 0.999) = 24459.4594..., one step up
         assert priced(view, now_of([desk.engine])) == {
+            "value": Decimal(260),
+            "dust": False,
             "mark_price": Decimal(26_000),
             "unrealized": Decimal(-10),
             "liquidation_price": Decimal("24459.5"),
