@@ -418,6 +418,12 @@ def trigger_changed() -> Iterator[Said]:
     )
 
 
+def good_till_a_date() -> Iterator[Said]:
+    """An order that was to end by itself."""
+    yield from _account(account.WriterStarted(account=MAIN, venue="BitMart"))
+    yield from _order("until", _asked("until", expires_ns=T0 + 3_600_000_000_000), SENT, ACCEPTED)
+
+
 STORIES: dict[str, Story] = {
     "0001-whole": whole,
     "0002-before-halts-had-scopes": before_halts_had_scopes,
@@ -427,4 +433,5 @@ STORIES: dict[str, Story] = {
     "0005-stop-loss-of-a-human": stop_loss_of_a_human,
     "0007-collared": collared,
     "0008-trigger-changed": trigger_changed,
+    "0010-good-till-a-date": good_till_a_date,
 }
