@@ -8,7 +8,7 @@ from typing import Final
 from msgspec import Struct
 
 from oms.cli.truth import LIVE, Ours, TrueSpot, differences
-from oms.gateway.views import BalanceView, OrderView, PositionView
+from oms.gateway.views import BalanceView, BreakView, OrderView, PositionView
 from oms.values import ZERO, plain
 
 QUOTIENTS: Final = Decimal("1e-8")  # thousands of them: the exchange rounds one to 1e-12
@@ -61,6 +61,7 @@ class Shown(Struct, frozen=True):
     open_orders: Sequence[OrderView]
     positions: Sequence[PositionView]
     balances: Sequence[BalanceView]
+    breaks: Sequence[BreakView]  # those that are open
 
 
 def doubled(truth: Truth) -> Iterator[str]:
@@ -81,6 +82,8 @@ def unequal(shown: Shown, truth: Truth) -> Iterator[str]:
     for order in shown.open_orders:
         if order.status in UNSURE:
             yield f"{order.client_order_id} is {order.status}"
+    for each in shown.breaks:
+        yield f"break {each.break_id}: ours {each.ours}, theirs {each.theirs}"
     yield from differences(_spot(shown), truth.spot)
     yield from _futures(shown, truth.futures)
 

@@ -11,6 +11,7 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
+from math import inf
 from pathlib import Path
 from random import Random  # noqa: TID251 - what happens comes from a seed
 from typing import Final
@@ -56,12 +57,16 @@ class Run:
         await self.stage.until_ready()
         self.figures.starts.clear()  # those were no restarts
 
-    async def play(self, kinds: Sequence[str]) -> list[str]:
-        """Let `kinds` happen under load, one after the other; return what is wrong in the end."""
-        over = asyncio.Event()
+    async def play(self, kinds: Sequence[str], *, seconds: float = inf) -> list[str]:
+        """Let `kinds` happen under load, one after the other, none begun after so many seconds; return what is wrong in
+        the end.
+        """
+        over, until = asyncio.Event(), now() + seconds
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.strategy.trade(over))
             for number, kind in enumerate(kinds, 1):
+                if now() > until:
+                    break
                 await self.faults.befall(kind)
                 print(f"{number} of {len(kinds)}: {kind}", file=sys.stderr, flush=True)
             await asyncio.sleep(LAST_SECONDS)
@@ -74,9 +79,9 @@ class Run:
         return wrong
 
     def mixed(self, cycles: int) -> list[str]:
-        """Return so many faults: every kind in turn, in an order of chance, half of them kills."""
+        """Return so many faults: every kind in turn, in an order of chance, three quarters of them kills."""
         kinds = list(self.faults.kinds)
-        heavy = ["kill -9 of the oms"] * 6 + ["kill -9 of postgres"] * 4
+        heavy = ["kill -9 of the oms"] * 12 + ["kill -9 of postgres"] * 8
         wanted: list[str] = []
         while len(wanted) < cycles:
             pack = kinds + heavy
@@ -103,7 +108,8 @@ async def _shown(client: Client) -> Shown:
         opened += page.items
         cursor = page.next_cursor
         if cursor is None:
-            return Shown(opened, await client.positions(), await client.balances())
+            broken = (await client.breaks(open=True, limit=500)).items
+            return Shown(opened, await client.positions(), await client.balances(), broken)
 
 
 async def _names(client: Client) -> set[str]:
@@ -118,8 +124,8 @@ async def _names(client: Client) -> set[str]:
             return names
 
 
-async def chaos(cycles: int, seed: int, events: int) -> int:
-    """Run `cycles` and tell what came of them; return the exit status."""
+async def chaos(cycles: int, seed: int, events: int, seconds: float) -> int:
+    """Run `cycles`, or as many as begin within `seconds`, and tell what came of them; return the exit status."""
     folder = Path(tempfile.mkdtemp(prefix="oms-chaos-"))
     with small_disk() as disk:
         if disk is None:
@@ -127,7 +133,7 @@ async def chaos(cycles: int, seed: int, events: int) -> int:
         async with AsyncExitStack() as stack:
             run = Run(folder, seed, disk)
             await run.open(stack, events=events)
-            wrong = await run.play(run.mixed(cycles))
+            wrong = await run.play(run.mixed(cycles), seconds=seconds)
     wrong += run.figures.slow()
     for line in run.figures.lines():
         print(line)
@@ -147,8 +153,9 @@ def main() -> int:
     parser.add_argument("--cycles", type=int, default=50)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--events", type=int, default=0, help="that the log holds before it begins")
+    parser.add_argument("--seconds", type=float, default=inf, help="after which no further cycle begins")
     asked = parser.parse_args()
-    return asyncio.run(chaos(asked.cycles, asked.seed, asked.events))
+    return asyncio.run(chaos(asked.cycles, asked.seed, asked.events, asked.seconds))
 
 
 if __name__ == "__main__":
