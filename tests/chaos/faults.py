@@ -89,7 +89,7 @@ class Faults:
     async def _two(self) -> tuple[asyncio.subprocess.Process, asyncio.subprocess.Process]:
         leader = self._stage.oms
         assert leader is not None
-        standby = await self._stage.spawn_oms()
+        standby = await self._stage.spawn_oms(beside=True)
         await asyncio.sleep(FOLLOWING_SECONDS)
         return leader, standby
 

@@ -11,7 +11,7 @@ from oms.client import Client, ClientError, RefusedError
 from tests.chaos.figures import Figures
 from tests.chaos.stage import Stage
 
-HANDS: Final = 6  # that work at once, each doing one thing after the other
+HANDS: Final = 8  # that work at once, each doing one thing after the other
 PACE_SECONDS: Final = 0.25  # between two things a hand does: the venue takes twenty submits a second
 RESTING_MAX: Final = 10  # orders that a hand leaves lying; the oldest goes for a new one
 ANSWER_SECONDS: Final = 2.0

@@ -7,6 +7,7 @@ same ids until it is answered. Exit status 1 if an acknowledged order is lost, o
 import argparse
 import asyncio
 import shutil
+import signal
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -155,6 +156,8 @@ def main() -> int:
     parser.add_argument("--events", type=int, default=0, help="that the log holds before it begins")
     parser.add_argument("--seconds", type=float, default=inf, help="after which no further cycle begins")
     asked = parser.parse_args()
+    for ended_by in (signal.SIGINT, signal.SIGTERM):  # also in the background: nothing is left running, or mounted
+        signal.signal(ended_by, signal.default_int_handler)
     return asyncio.run(chaos(asked.cycles, asked.seed, asked.events, asked.seconds))
 
 

@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import signal
+import socket
 import sys
 import time
 from contextlib import AsyncExitStack, suppress
@@ -37,6 +38,7 @@ class Stage:
         self.clock = folder / "clock"
         self.oms: asyncio.subprocess.Process | None = None
         self.gateway = ""
+        self._ports = [_free_port(), _free_port()]  # the one in use, and another OMS's beside it
         self.server = EmbeddedPostgres(folder / "server")
         self.database = ""
         self.environment = {name: value for name, value in os.environ.items() if not name.startswith("OMS_")}
@@ -51,11 +53,7 @@ class Stage:
         await self.proxy.open()
         stack.push_async_callback(self.proxy.close)
         self.clock.write_bytes(bytes(8))
-        self.environment |= {
-            "OMS_HOME": str(self.home),
-            "OMS__GATEWAY__PORT": "0",
-            "PYTHONPATH": str(Path(__file__).parents[2]),
-        }
+        self.environment |= {"OMS_HOME": str(self.home), "PYTHONPATH": str(Path(__file__).parents[2])}
         self._stack = stack
         exchange = await self._spawn("-m", "oms", "simulator", "--seed", SEED)
         self._sim_url = (await self.said(exchange))["sim_url"]
@@ -77,8 +75,13 @@ class Stage:
         self.gateway = ready["gateway_url"]
         return seconds
 
-    async def spawn_oms(self) -> asyncio.subprocess.Process:
-        """Start an OMS; whether it leads or stands by is seen later."""
+    async def spawn_oms(self, *, beside: bool = False) -> asyncio.subprocess.Process:
+        """Start an OMS where the last one was, so that the strategy finds it again, or beside the one that runs; that
+        it leads is seen later.
+        """
+        if beside:
+            self._ports.reverse()
+        self.environment["OMS__GATEWAY__PORT"] = str(self._ports[0])
         return await self._spawn("-m", "tests.chaos.stepped", str(self.clock), "up", "--venue", "simulator", "--json")
 
     async def _spawn(self, *arguments: str) -> asyncio.subprocess.Process:
@@ -152,6 +155,11 @@ class Stage:
 def now() -> float:
     """Seconds that never go back: a real system takes real time."""
     return time.monotonic()  # noqa: TID251 - as above
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as opened:
+        return int(opened.getsockname()[1])
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
