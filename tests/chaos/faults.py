@@ -3,12 +3,13 @@
 import asyncio
 import os
 import signal
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from random import Random  # noqa: TID251 - what happens comes from a seed
 from typing import Final
 
 from tests.chaos.disk import Disk
-from tests.chaos.figures import waited
+from tests.chaos.figures import KILLED_POSTGRES, LEADER_DIED, Took, waited
 from tests.chaos.load import Strategy
 from tests.chaos.stage import READY_SECONDS, Stage, now
 from tests.chaos.stepped import set_offset
@@ -49,12 +50,17 @@ class Faults:
         await self._strategy.until_acknowledged(READY_SECONDS)
         self._stage.figures.faults[kind] += 1
 
-    def _since(self, kind: str, begun: float) -> None:
-        self._stage.figures.ready[kind].append(now() - begun)
+    async def _ready_after(self, what: str) -> None:
+        """Wait until the OMS is ready again, and take down how long that took from now."""
+        assert self._stage.oms is not None
+        with self._timed(what, self._stage.oms.pid):
+            await self._stage.until_ready()
 
-    async def _ready_since(self, kind: str, begun: float) -> None:
-        await self._stage.until_ready()
-        self._since(kind, begun)
+    @contextmanager
+    def _timed(self, what: str, pid: int) -> Iterator[None]:
+        begun, before = now(), waited(pid)
+        yield
+        self._stage.figures.ready[what].append(Took(now() - begun, waited(pid) - before))
 
     # ------------------------------------------------------------------------------------------------ the oms
 
@@ -69,21 +75,17 @@ class Faults:
         """The leader sleeps, a standby takes over; who wakes neither writes nor sends, and ends."""
         leader, standby = await self._two()
         leader.send_signal(signal.SIGSTOP)
-        begun = now()
-        await self._lead(standby)
-        self._since("stop past the lease, taken over", begun)
+        with self._timed("stop of a leader, until the standby leads", standby.pid):
+            await self._lead(standby)
         leader.send_signal(signal.SIGCONT)
         status = await asyncio.wait_for(leader.wait(), READY_SECONDS)
         assert status == 1, f"a leader that lost its account ended with {status}"
 
     async def kill_leader(self) -> None:
         leader, standby = await self._two()
-        before = waited(standby.pid)
         leader.kill()
-        begun = now()
-        await self._lead(standby)
-        seconds = now() - begun
-        self._stage.figures.takeovers.append((seconds, seconds - (waited(standby.pid) - before)))
+        with self._timed(LEADER_DIED, standby.pid):
+            await self._lead(standby)
         await leader.wait()
 
     async def _two(self) -> tuple[asyncio.subprocess.Process, asyncio.subprocess.Process]:
@@ -105,7 +107,7 @@ class Faults:
     async def kill_postgres(self) -> None:
         os.kill(self._stage.postmaster, signal.SIGKILL)
         await self._stage.revive_postgres()
-        await self._ready_since("kill -9 of postgres, from its return", now())
+        await self._ready_after(KILLED_POSTGRES)
 
     async def restart_postgres(self) -> None:
         """Stop it as an operator does who does not wait for anybody; sessions are ended."""
@@ -114,21 +116,21 @@ class Faults:
         while _lives(postmaster):  # noqa: ASYNC110 - another process raises no event of ours
             await asyncio.sleep(0.05)
         await self._stage.revive_postgres()
-        await self._ready_since("restart of postgres, from its return", now())
+        await self._ready_after("restart of postgres, from its return")
 
     async def cut(self) -> None:
         self._stage.proxy.cut()
-        await self._ready_since("cut of every connection", now())
+        await self._ready_after("cut of every connection")
 
     async def cut_after_commit(self) -> None:
         assert await self._stage.proxy.cut_after_commit(READY_SECONDS), "nothing was appended"
-        await self._ready_since("cut after commit", now())
+        await self._ready_after("cut after commit")
 
     async def stall(self) -> None:
         self._stage.proxy.stall()
         await asyncio.sleep(self._dice.uniform(0.5, 6.0))
         self._stage.proxy.flow()
-        await self._ready_since("stall of the database, from its end", now())
+        await self._ready_after("stall of the database, from its end")
 
     async def terminate_backends(self) -> None:
         def terminate() -> None:
@@ -139,14 +141,14 @@ class Faults:
                 )
 
         await asyncio.to_thread(terminate)
-        await self._ready_since("backends terminated", now())
+        await self._ready_after("backends terminated")
 
     async def fill_disk(self) -> None:
         assert self._disk is not None
         await asyncio.to_thread(self._disk.fill)
         await asyncio.sleep(self._dice.uniform(1.0, 3.0))
         self._disk.free()
-        await self._ready_since("full disk, from room on it", now())
+        await self._ready_after("full disk, from room on it")
 
 
 def _lives(pid: int) -> bool:

@@ -56,7 +56,8 @@ class Run:
             await write_past(self.stage.database, AccountId("main"), events)
             await self.stage.up()
         await self.stage.until_ready()
-        self.figures.starts.clear()  # those were no restarts
+        self.figures.ready.clear()  # those were no restarts
+        self.figures.cpu.clear()
 
     async def play(self, kinds: Sequence[str], *, seconds: float = inf) -> list[str]:
         """Let `kinds` happen under load, one after the other, none begun after so many seconds; return what is wrong in

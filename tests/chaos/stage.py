@@ -19,7 +19,7 @@ import psycopg
 
 from oms.store.database import upgrade
 from oms.store.embedded import EmbeddedPostgres
-from tests.chaos.figures import Figures, start_of
+from tests.chaos.figures import KILLED_OMS, Figures, Took, waited, worked
 from tests.chaos.judge import Truth
 from tests.chaos.proxy import Proxy
 
@@ -65,15 +65,14 @@ class Stage:
 
     # ------------------------------------------------------------------------------------------------ processes
 
-    async def up(self) -> float:
-        """Start an OMS and wait until it leads; return the seconds from its spawn to its ready line."""
+    async def up(self) -> None:
+        """Start an OMS and wait until it leads."""
         begun = now()
         self.oms = await self.spawn_oms()
         ready = await self.said(self.oms)
-        seconds = now() - begun
-        self.figures.starts.append(start_of(self.oms.pid, seconds))
+        self.figures.ready[KILLED_OMS].append(Took(now() - begun, waited(self.oms.pid)))
+        self.figures.cpu.append(worked(self.oms.pid))
         self.gateway = ready["gateway_url"]
-        return seconds
 
     async def spawn_oms(self, *, beside: bool = False) -> asyncio.subprocess.Process:
         """Start an OMS where the last one was, so that the strategy finds it again, or beside the one that runs; that

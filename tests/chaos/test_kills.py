@@ -6,6 +6,7 @@ from typing import Final
 
 import pytest
 
+from tests.chaos.figures import KILLED_OMS, KILLED_POSTGRES
 from tests.chaos.run import Run
 
 EVENTS: Final = 100_000
@@ -32,6 +33,7 @@ async def test_no_kill_loses_or_doubles_an_order_and_the_oms_is_ready_again_with
     print("\n".join(run.figures.lines()))
     assert not wrong
     assert not run.figures.slow()
-    assert len(run.figures.starts) == OMS_KILLS
+    assert len(run.figures.ready[KILLED_OMS]) == OMS_KILLS
+    assert len(run.figures.ready[KILLED_POSTGRES]) == POSTGRES_KILLS
     assert run.figures.events > EVENTS
     assert run.figures.acknowledged > len(KINDS)  # there was load
