@@ -30,14 +30,14 @@ from oms.order.holds import contracts, hold
 from oms.order.messages import AmendOrder, CancelOrder, ClaimOrder, OrderNews, PlaceOrder
 from oms.order.state import Order
 from oms.ports import VenueMessage
-from oms.position import settings
+from oms.position import settings, shown
 from oms.position import state as positions
 from oms.position.events import PositionEvent
 from oms.position.flows import payment_of
 from oms.position.settings import LeverageRejected, SetLeverage
 from oms.position.state import FLAT, Position
 from oms.reconcile import totals
-from oms.reports import BalanceReport, LedgerReport, LeverageReport, OrderReport, PositionModeReport
+from oms.reports import BalanceReport, LedgerReport, LeverageReport, OrderReport, PositionModeReport, PositionReport
 from oms.risk import Facts, Limits
 from oms.sums import State, symbol_of, traded
 from oms.values import (
@@ -87,7 +87,9 @@ AccountNews = (
     | PositionModeReport
     | PositionModeRejected
 )
-LegNews = LedgerReport | LeverageReport | LeverageRejected  # said to the leg `net`, of the whole market
+LegNews = (
+    LedgerReport | LeverageReport | LeverageRejected | PositionReport
+)  # but for the last said to the leg `net`, of the whole market
 Report = OrderNews | AccountNews | LegNews
 Addressed = tuple[str, Report]  # the stream it is about, and what is said of it
 
@@ -159,7 +161,7 @@ class Decider:
                 elif stream[0] == "a":
                     state = self._about_account(book, report, facts)  # type: ignore[arg-type]
                 else:
-                    state = _about_leg(book, stream, report, facts)  # type: ignore[arg-type]
+                    state = self._about_leg(book, stream, report, facts)  # type: ignore[arg-type]
             return Decided(facts, state)
         match message:
             case PlaceOrder() as command:
@@ -315,6 +317,14 @@ class Decider:
             case DisagreementsReport():
                 return _account(book, disagreements.report(report, book.account.breaks), facts)
 
+    def _about_leg(self, book: Book, stream: str, news: LegNews, facts: list[Fact]) -> State:
+        if not isinstance(news, PositionReport):
+            return _about_market(book, stream, news, facts)
+        instrument, held = self.instruments.get(news.symbol), book.positions.get(stream, FLAT)
+        if instrument is None:
+            return held  # nobody knows what a contract is worth
+        return _leg(book, stream, shown.take_over(news, instrument.contract_size, held), facts)
+
     def _unknown(self, book: Book, stream: str, news: OrderNews, facts: list[Fact]) -> State | None:
         """Record what is learned of an order that this log does not hold. What the venue seizes, it seizes from a
         market that nothing opens in any more, until a person has looked (S26).
@@ -363,7 +373,9 @@ def _unprotect(book: Book, order: Order, flat: Position, facts: list[Fact]) -> N
             facts.append((stream, end, book.order(stream, end)))
 
 
-def _about_leg(book: Book, stream: str, news: LegNews, facts: list[Fact]) -> State:
+def _about_market(
+    book: Book, stream: str, news: LedgerReport | LeverageReport | LeverageRejected, facts: list[Fact]
+) -> State:
     """Record what is said of a market: it stands with the leg `net`; what backs it, with every leg that there is."""
     match news:
         case LedgerReport():

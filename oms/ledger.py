@@ -22,7 +22,7 @@ from typing import Final
 from msgspec import Struct
 
 from oms.account.events import BalanceAdjusted
-from oms.position.events import ClearanceBooked, CommissionBooked, FillBooked, FillReversed, FundingBooked
+from oms.position.events import ClearanceBooked, CommissionBooked, FillBooked, FillReversed, FundingBooked, LegTakenOver
 from oms.sums import traded
 from oms.values import EXACT, NO_AMOUNTS, ZERO, Currency, Purse, Wallet, purse, purse_parts
 
@@ -110,6 +110,9 @@ def transaction(stream: str, event: object) -> Transaction | None:
             return _balanced(Kind.FUNDING, _moved(WALLETS[wallet], Name.FUNDING, currency, event.amount))
         case ClearanceBooked():
             return _balanced(Kind.CLEARANCE, _moved(Name.FUTURES, Name.INSURANCE, event.currency, event.amount))
+        case LegTakenOver():
+            leg = stream.split("/", 2)[2]
+            return _balanced(Kind.OPENING, _moved(Name.CONTRACTS, Name.OPENING, leg, event.quantity))
         case BalanceAdjusted():
             kind, counter = _BALANCES.get(event.reason, (Kind.ADJUSTMENT, Name.ADJUSTMENTS))
             return _balanced(kind, _moved(WALLETS[event.wallet], counter, event.currency, event.change))

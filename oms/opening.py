@@ -6,23 +6,26 @@ coin. Its stamp alone would prove nothing, since no two clocks agree; stamp and 
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from itertools import combinations
 from typing import Final
 
 from oms import perpetuals
+from oms.account.events import TradesCovered
 from oms.account.state import OpeningRevised
-from oms.book import Book, account_stream, order_stream
+from oms.book import Book, account_stream, order_stream, position_stream
 from oms.breaks.decisions import Disagreement
 from oms.breaks.events import BreakKind
+from oms.decide import Addressed, BalancesReport
 from oms.evidence import kept
 from oms.order.decisions import external_id
 from oms.order.state import Order, Trade
 from oms.ports import Clock, Ids
-from oms.reports import TradeReport
-from oms.values import EXACT, ZERO, Currency, Provenance, Purse, Wallet, purse, purses, signed
-from oms.venue import Answer, Venue
+from oms.reports import BalanceReport, PositionReport, TradeReport
+from oms.sums import symbol_of, traded
+from oms.values import EXACT, ZERO, Currency, PositionLeg, Provenance, Purse, Wallet, purse, purses, signed
+from oms.venue import Answer, NoAnswerError, Venue
 
 SLACK_MS: Final = 5_000  # how far the venue's stamps may be ahead of the mark that our clock set
 LOOKS_MAX: Final = 3  # a list that hid a trade once may do so again
@@ -32,7 +35,7 @@ Moves = Mapping[Purse, Decimal]
 
 
 class Opening:
-    """Looks for trades that count twice, where balances differ."""
+    """Takes over what the venue holds when a log begins; where balances differ, looks for trades that count twice."""
 
     def __init__(self, recording: perpetuals.Recording, venue: Venue, *, clock: Clock, ids: Ids) -> None:
         self._recording = recording
@@ -40,6 +43,33 @@ class Opening:
         self._clock = clock
         self._ids = ids
         self._asked: Counter[str] = Counter()  # by what differs: how often the venue was asked about it
+
+    async def begin(self, read_trades: Callable[[], Awaitable[int]]) -> bool:
+        """Take over what the venue says we own and hold, unless a trade falls between the looks: then it is in the
+        figures, or it is not, and nobody can tell. Returns whether it was possible. `read_trades` books every trade and
+        says until when they are known.
+        """
+        book = self._recording.book
+        before = standing(book)
+        try:
+            owned = await self._venue.balances()
+            held = await self._venue.positions()
+            covered_ms = await read_trades()
+        except NoAnswerError:
+            return False
+        moved = book is not self._recording.book or standing(book) != before
+        if moved or any(order.trades_missing for order in book.orders.values()):
+            return False
+        stream = account_stream(book.name)
+        balances = tuple(report for report in owned.reports if isinstance(report, BalanceReport))
+        opening: list[Addressed] = [
+            *legs_of(book, held),
+            (stream, BalancesReport(balances=balances, reason="opening")),
+            (stream, TradesCovered(until_ms=covered_ms)),
+        ]
+        evidence = [*kept(held.evidence, self._ids, self._clock), *kept(owned.evidence, self._ids, self._clock)]
+        await self._recording.report(opening, source=Provenance.POLL, evidence=evidence)
+        return True
 
     async def corrected(self, differences: Sequence[Disagreement]) -> bool:
         """Take out of the opening what explains `differences`, if anything does; whether it did.
@@ -63,6 +93,27 @@ class Opening:
         evidence = kept(answer.evidence, self._ids, self._clock)
         await self._recording.report([(account_stream(book.name), found)], source=Provenance.POLL, evidence=evidence)
         return True
+
+
+def standing(book: Book) -> object:
+    """Return what a trade would move."""
+    return dict(book.totals), {stream: leg.quantity for stream, leg in book.positions.items()}
+
+
+def legs_of(book: Book, held: Answer) -> Sequence[Addressed]:
+    """Return every leg of a perpetual that the venue holds, or that we do and it does not: to be taken over as it is.
+    Before the balances, since what backs them is part of what those hold.
+    """
+    legs = {
+        position_stream(book.name, each.symbol, each.leg or PositionLeg.NET): each
+        for each in held.reports
+        if isinstance(each, PositionReport)
+    }
+    for stream, leg in book.positions.items():
+        if leg.quantity and stream not in legs and traded(stream).base is None:
+            name = PositionLeg(stream.rpartition("/")[2])
+            legs[stream] = PositionReport(symbol=symbol_of(stream), leg=name, quantity=ZERO)
+    return [(stream, legs[stream]) for stream in sorted(legs)]
 
 
 def revised(book: Book, differences: Iterable[Disagreement], traded: Answer) -> OpeningRevised | None:

@@ -10,12 +10,15 @@ import structlog
 
 from oms.account import modes
 from oms.book import Book, account_stream, position_stream
+from oms.breaks.events import BreakKind
 from oms.decide import Addressed, Decider
 from oms.evidence import kept
 from oms.ports import Clock, Ids, VenueMessage
 from oms.position import state as positions
 from oms.position.flows import payment_of
+from oms.position.shown import contradicts
 from oms.position.state import FLAT
+from oms.reconcile import backed, leg_of
 from oms.reports import LedgerReport, LeverageReport, PositionModeReport, PositionReport
 from oms.sums import traded
 from oms.values import AccountId, MarginMode, PositionLeg, Provenance, Symbol
@@ -60,7 +63,8 @@ class Perpetuals:
 
     async def learn(self, shown: Answer) -> None:
         """Record the mode, leverage and margin mode that the venue's positions show, where they are news, and keep the
-        marks and the prices of liquidation, which are market data and no event.
+        marks and the prices of liquidation, which are market data and no event. What contradicts the log is a break
+        first.
         """
         book, news = self._recording.book, list[Addressed]()
         for report in shown.reports:
@@ -72,10 +76,12 @@ class Perpetuals:
                 case PositionModeReport() if modes.see(report, book.account):
                     news.append((account_stream(self._recording.account), report))
                 case PositionReport() if report.leverage is not None:
-                    setting = _setting(report)
-                    leg = self._market(report.symbol)
-                    if positions.back(setting.leverage, setting.margin_mode, book.positions.get(leg, FLAT)):
-                        news.append((leg, setting))
+                    setting, known = _setting(report), backed(book, report)
+                    told = f"{BreakKind.LEVERAGE}:{leg_of(report)}" in book.account.breaks.open
+                    if contradicts(report, known) and not told:
+                        continue  # first it is told; then what the venue shows still is taken for read back
+                    if positions.back(setting.leverage, setting.margin_mode, known):
+                        news.append((self._market(report.symbol), setting))
                 case _:
                     continue
         await self._tell(news, shown)

@@ -21,6 +21,8 @@ from oms.breaks.events import BreakKind
 from oms.errors import InvalidOrderError
 from oms.order.decisions import external, external_id, record
 from oms.order.state import CLOSED, Life, Order, evolve, fold
+from oms.position.shown import contradicts, quantity_of
+from oms.position.state import FLAT, Position
 from oms.reports import (
     BalanceReport,
     OrderReport,
@@ -130,7 +132,9 @@ def reconcile(book: Book, picture: Picture) -> Reconciliation:
         disagreements.extend(_of_balances(book, picture.balances))
     if picture.positions is not None:
         asked.add(BreakKind.POSITION)
+        asked.add(BreakKind.LEVERAGE)
         disagreements.extend(_of_positions(book, picture.positions))
+        disagreements.extend(_of_settings(book, picture.positions))
     return Reconciliation(
         findings=tuple(_findings(book, picture)),
         disagreements=tuple(disagreements),
@@ -406,7 +410,7 @@ def _of_balances(book: Book, answer: Answer) -> Iterable[Disagreement]:
 def _of_positions(book: Book, answer: Answer) -> Iterable[Disagreement]:
     """Yield legs of perpetuals that the venue holds otherwise than we do. A leg that is not listed is flat."""
     theirs = {
-        position_stream(book.name, each.symbol, each.leg or PositionLeg.NET): _signed(each)
+        position_stream(book.name, each.symbol, each.leg or PositionLeg.NET): quantity_of(each)
         for each in answer.reports
         if isinstance(each, PositionReport)
     }
@@ -424,15 +428,29 @@ def _of_positions(book: Book, answer: Answer) -> Iterable[Disagreement]:
             )
 
 
-def _signed(report: PositionReport) -> Decimal:
-    quantity = report.quantity or ZERO
-    match report.leg:
-        case PositionLeg.LONG:
-            return abs(quantity)
-        case PositionLeg.SHORT:
-            return -abs(quantity)
-        case _:
-            return quantity
+def _of_settings(book: Book, answer: Answer) -> Iterable[Disagreement]:
+    """Yield legs that the venue backs otherwise than the log says."""
+    for report in answer.reports:
+        if isinstance(report, PositionReport) and contradicts(report, leg := backed(book, report)):
+            ours, theirs = (
+                " ".join(said for said in ("" if leverage is None else f"{plain(leverage)}x", mode or "") if said)
+                for leverage, mode in ((leg.leverage, leg.margin_mode), (report.leverage, report.margin_mode))
+            )
+            yield Disagreement(
+                kind=BreakKind.LEVERAGE, subject=leg_of(report), ours=ours, theirs=theirs, symbol=report.symbol
+            )
+
+
+def backed(book: Book, report: PositionReport) -> Position:
+    """Return our leg with what is known of what backs it: of the leg itself, or of its market."""
+    own = book.positions.get(position_stream(book.name, report.symbol, report.leg or PositionLeg.NET), FLAT)
+    market = book.positions.get(position_stream(book.name, report.symbol, PositionLeg.NET), FLAT)
+    return own if own.leverage is not None else market
+
+
+def leg_of(report: PositionReport) -> str:
+    """Return the name under which a break speaks of a leg."""
+    return f"{report.symbol}/{report.leg or PositionLeg.NET}"
 
 
 def _under_way(book: Book) -> Iterable[str]:

@@ -17,7 +17,7 @@ from oms.book import Book, account_stream
 from oms.breaks import decisions as breaks
 from oms.breaks.decisions import Disagreement, DisagreementsReport
 from oms.breaks.events import BreakKind
-from oms.decide import Addressed, BalancesReport
+from oms.decide import Addressed
 from oms.dispatcher import order_ref
 from oms.evidence import kept
 from oms.opening import Opening
@@ -42,7 +42,7 @@ from oms.reconcile import (
     settled,
 )
 from oms.recovery import first_written_ns
-from oms.reports import BalanceReport, OrderReport, TradeReport
+from oms.reports import OrderReport, TradeReport
 from oms.values import Provenance, Symbol
 from oms.venue import Answer, NoAnswerError, OrderRef, Venue
 
@@ -136,15 +136,15 @@ class Survey:
         for finding in reconciled.findings:
             await self._report(finding.news, finding.answer)
         await self._search_for_the_unseen(picture)
-        opened = self._opened
+        opened = opened_before = self._opened
         if picture.balances is not None and not opened:
-            opened = await self._open()
-        elif opened and not picture.failures:
+            opened = await self._opening.begin(self.read_trades)
+        if opened and picture.positions is not None:
+            await self._perpetuals.learn(picture.positions)
+        if opened_before and not picture.failures:
             # What was recorded just now may explain it: only what stands once everything is in the book counts.
             reconciled = reconcile(self._book, picture)
         if opened:
-            if picture.positions is not None:
-                await self._perpetuals.learn(picture.positions)
             await self._perpetuals.read_ledger()
             await self._tell(reconciled.disagreements, reconciled.asked, reconciled.unsure, picture)
         return Standing(
@@ -253,29 +253,6 @@ class Survey:
     def _opened(self) -> bool:
         account = self._book.account
         return bool(account.adjustments) or account.covered_ms > 0
-
-    async def _open(self) -> bool:
-        """Take over what the venue says we own, unless a trade falls between the looks: then it is in the balances, or
-        it is not, and nobody can tell. Returns whether it was possible.
-        """
-        book = self._book
-        before = dict(book.totals)
-        try:
-            answer = await self._venue.balances()
-            await self.read_trades()
-        except NoAnswerError:
-            return False
-        moved = book is not self._book or dict(book.totals) != before
-        if moved or any(order.trades_missing for order in book.orders.values()):
-            return False
-        balances = tuple(report for report in answer.reports if isinstance(report, BalanceReport))
-        opening: list[Addressed] = [
-            (self._account_stream, BalancesReport(balances=balances, reason="opening")),
-            (self._account_stream, TradesCovered(until_ms=self._traded_until_ms or self._now_ms())),
-        ]
-        evidence = kept(answer.evidence, self._ids, self._clock)
-        await self._recording.report(opening, source=Provenance.POLL, evidence=evidence)
-        return True
 
     # ------------------------------------------------------------------------------------------------ what remains
 
@@ -424,13 +401,14 @@ class Survey:
 
     # ------------------------------------------------------------------------------------------------ recording
 
-    async def read_trades(self) -> None:
-        """Book every trade since the last look. Raises NoAnswerError."""
+    async def read_trades(self) -> int:
+        """Book every trade since the last look; return until when (UTC ms) trades are known. Raises NoAnswerError."""
         since_ms, until_ms = self._window()
         answer = await self._venue.trades(since_ms=since_ms, until_ms=until_ms)
         await self.record(answer)
         if answer.complete:
             self._traded_until_ms = until_ms
+        return self._traded_until_ms or self._now_ms()
 
     async def record(self, answer: Answer) -> None:
         """Record what one answer says of orders and trades. Raises NoAnswerError: the order behind a trade that nobody

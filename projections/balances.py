@@ -4,7 +4,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from oms.account.events import BalanceAdjusted
-from oms.position.events import ClearanceBooked, CommissionBooked, FillBooked, FillReversed, FundingBooked, LeverageSet
+from oms.position.events import (
+    ClearanceBooked,
+    CommissionBooked,
+    FillBooked,
+    FillReversed,
+    FundingBooked,
+    LegTakenOver,
+    LeverageSet,
+)
 from oms.sums import NO_FUNDS, Funds, traded
 from oms.values import AccountId, Purse, Wallet, purse, purse_parts, purses
 from projections.accounts import Accounts, Fact
@@ -76,7 +84,7 @@ def _concerned(fact: Fact) -> Iterable[Purse]:
             wallet = Wallet.FUTURES if base is None else Wallet.SPOT
             charged = () if event.commission_currency is None else (purse(wallet, event.commission_currency),)
             return (quote, *charged) if base is None else (base, quote, *charged)
-        case FundingBooked() | ClearanceBooked() | LeverageSet():
+        case FundingBooked() | ClearanceBooked() | LeverageSet() | LegTakenOver():
             return (traded(fact.recorded.stream).quote,)
         case _ if fact.story is not None:
             base, quote = purses(fact.story.order.request.symbol)

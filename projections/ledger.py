@@ -6,7 +6,7 @@ from typing import Final
 
 from oms.account.events import BalanceAdjusted
 from oms.ledger import Name, Transaction
-from oms.position.events import ClearanceBooked, CommissionBooked, FillBooked, FillReversed, FundingBooked
+from oms.position.events import ClearanceBooked, CommissionBooked, FillBooked, FillReversed, FundingBooked, LegTakenOver
 from oms.sums import symbol_of
 from oms.values import EXACT, AccountId, ClientOrderId
 from projections.accounts import Accounts, Fact
@@ -117,7 +117,7 @@ def _named(event: object) -> tuple[str | None, ClientOrderId | None]:
             return event.exec_id, None
         case FundingBooked() | ClearanceBooked():
             return event.ledger_id, None
-        case BalanceAdjusted():
+        case BalanceAdjusted() | LegTakenOver():
             return event.reason, None
         case _:
             return None, None

@@ -18,6 +18,7 @@ class BreakKind(StrEnum):
     BALANCE = "balance"  # the venue's total of a currency
     POSITION = "position"  # the venue's quantity of a leg
     ORDER = "order"  # the venue contradicted our history of an order, or said what nobody can read
+    LEVERAGE = "leverage"  # the venue backs a leg by another leverage or margin mode
     PRICE = "price"  # the venue works an order at another price than was sent
     HISTORY = "history"  # trades may exist that no question can reach
     COVERAGE = "coverage"  # a list of open orders was cut: orders that are not ours may be missing

@@ -28,7 +28,7 @@ EVERYBODY: Final = StrategyId("*")  # whose order the venue's own is: what it se
 _VENUES: Final = frozenset({Origin.LIQUIDATION, Origin.ADL, Origin.SETTLEMENT})
 # What happens to a market's positions without an order of anybody's.
 _OF_MARKET: Final = frozenset(
-    {"funding-booked", "clearance-booked", "leverage-requested", "leverage-refused", "leverage-set"}
+    {"funding-booked", "clearance-booked", "leverage-requested", "leverage-refused", "leverage-set", "leg-taken-over"}
 )
 
 _CLAIMED: Final = "order-claimed/"

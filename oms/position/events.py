@@ -76,6 +76,23 @@ class ClearanceBooked(_Event, frozen=True, tag="clearance-booked/1"):
     at_ms: int
 
 
+class LegTakenOver(_Event, frozen=True, tag="leg-taken-over/1"):
+    """What the venue held of a leg when this log began, and no trade in it explains: taken over as balances are.
+
+    `quantity` (signed) and `cost_change` are what was added to ours to arrive at `total` at the venue's own average
+    `price`; the price is None where the leg is flat. Nothing was realized, and no money moved.
+    """
+
+    quantity: Decimal
+    total: Decimal
+    cost_change: Decimal
+    reason: str  # as of `BalanceAdjusted`: opening
+    price: Decimal | None = None
+    contract_size: Decimal = ONE
+    leverage: Decimal | None = None
+    margin_mode: MarginMode | None = None
+
+
 class LeverageRequested(_Event, frozen=True, tag="leverage-requested/1"):
     """Somebody asked for another leverage of the market. From this commit on the request may reach the venue."""
 
@@ -106,6 +123,7 @@ PositionEvent = (
     | CommissionBooked
     | FundingBooked
     | ClearanceBooked
+    | LegTakenOver
     | LeverageRequested
     | LeverageRefused
     | LeverageSet

@@ -18,6 +18,7 @@ from oms.position.events import (
     FillBooked,
     FillReversed,
     FundingBooked,
+    LegTakenOver,
     LeverageRefused,
     LeverageRequested,
     LeverageSet,
@@ -158,6 +159,16 @@ def evolve(position: Position, event: PositionEvent) -> Position:
             return replace(position, version=version, commissions=commissions)
         case FundingBooked() | ClearanceBooked():
             return _flowed(position, event)
+        case LegTakenOver():
+            return replace(
+                position,
+                version=version,
+                quantity=EXACT.add(position.quantity, event.quantity),
+                open_cost=EXACT.add(position.open_cost, event.cost_change),
+                contract_size=event.contract_size,
+                leverage=event.leverage or position.leverage,
+                margin_mode=event.margin_mode or position.margin_mode,
+            )
         case LeverageRequested() | LeverageRefused():
             return replace(position, version=position.version + 1)
         case LeverageSet():

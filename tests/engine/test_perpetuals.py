@@ -16,13 +16,14 @@ from oms.order.state import Life
 from oms.position.settings import SetLeverage
 from oms.position.state import FLAT, Position
 from oms.reports import LedgerReport, PositionReport
-from oms.values import Currency, MarginMode, OrderType, PositionLeg, PositionMode, Purse
+from oms.values import Currency, MarginMode, OrderType, PositionLeg, PositionMode, Purse, Side
 from tests.engine.desk import MAIN, Desk, play
 from tests.engine.scripted_venue import Fate
 from tests.order.story import BTC_PERPETUAL, FUTURES
 
 PERPETUAL = BTC_PERPETUAL.symbol
 MARKET = position_stream(MAIN, PERPETUAL, PositionLeg.NET)
+ROOT = MARKET.rpartition("/")[0]
 SETTLE = Purse("futures:USDT")
 HEDGE, ONE_WAY = PositionMode.HEDGE, PositionMode.ONE_WAY
 TEN, COMMISSION = Decimal(10), Decimal("0.1")
@@ -159,21 +160,6 @@ def test_leverage_is_asked_for_after_its_commit_and_read_back() -> None:
     play(story)
 
 
-def test_a_leverage_that_the_venue_shows_is_taken_over() -> None:
-    async def story(desk: Desk) -> None:
-        await opened(desk)
-        desk.venue.legs = [
-            PositionReport(
-                symbol=PERPETUAL, leg=PositionLeg.NET, quantity=TEN, leverage=Decimal(25), margin_mode="isolated"
-            )
-        ]
-        await asyncio.sleep(15)
-        assert (leg(desk).leverage, leg(desk).margin_mode) == (25, MarginMode.ISOLATED)
-        assert desk.engine.book.funds(SETTLE).held == Decimal("10.8")
-
-    play(story)
-
-
 def test_the_mark_that_the_venue_shows_values_a_market_order_and_no_event_holds_it() -> None:
     async def story(desk: Desk) -> None:
         await opened(desk)
@@ -233,5 +219,85 @@ def test_a_leg_says_what_it_earns_and_where_it_is_taken_over() -> None:
         await asyncio.sleep(15)
         assert priced(view, now_of([desk.engine]))["venue_liquidation_price"] is None
         assert priced(view, {}) == {}
+
+    play(story)
+
+
+def shown_leg(quantity: str, **more: object) -> PositionReport:
+    fields = {"leg": PositionLeg.NET, "average_price": Decimal(26000), "leverage": TEN, "margin_mode": "cross"}
+    return PositionReport(symbol=PERPETUAL, quantity=Decimal(quantity), **fields | more)  # type: ignore[arg-type]
+
+
+def test_a_position_from_before_the_log_is_taken_over_at_the_venues_price_and_closes_with_its_profit() -> None:
+    async def story(desk: Desk) -> None:
+        desk.venue.legs = [shown_leg("10")]
+        await opened(desk, held=False)
+        assert (leg(desk).quantity, leg(desk).open_cost, leg(desk).leverage) == (10, 260, 10)
+        assert leg(desk).average_price == 26000
+        assert desk.engine.book.funds(SETTLE).held == 26  # what backs it
+        await asyncio.sleep(30)
+        assert not desk.breaks()
+        await desk.place(symbol=PERPETUAL, side=Side.SELL, quantity=TEN, price=Decimal(27000), reduce_only=True)
+        await asyncio.sleep(1)
+        desk.venue.push(*desk.venue.fill("c1", "10", price="27000"))
+        desk.venue.futures += Decimal(10) - COMMISSION  # type: ignore[operator]
+        desk.venue.legs = []
+        await asyncio.sleep(30)
+        assert (leg(desk).quantity, leg(desk).realized) == (0, 10)
+        assert not desk.breaks()
+        assert desk.agrees()
+
+    play(story)
+
+
+def test_a_position_that_the_venue_shows_without_its_price_stays_a_break() -> None:
+    async def story(desk: Desk) -> None:
+        desk.venue.legs = [shown_leg("10", average_price=None)]
+        await opened(desk, held=False)
+        await asyncio.sleep(30)
+        assert leg(desk).quantity == 0
+        assert desk.breaks() == {f"position:{PERPETUAL}/net": ("0", "10")}
+
+    play(story)
+
+
+def test_hedged_legs_from_before_the_log_are_taken_over_each_with_its_sign() -> None:
+    async def story(desk: Desk) -> None:
+        desk.venue.legs = [shown_leg("5", leg=PositionLeg.LONG), shown_leg("3", leg=PositionLeg.SHORT)]
+        desk.venue.can, desk.venue.mode, desk.venue.futures = FUTURES, HEDGE, Decimal(1000)
+        await desk.start()
+        held = desk.engine.book.positions
+        assert {stream: each.quantity for stream, each in held.items()} == {f"{ROOT}/long": 5, f"{ROOT}/short": -3}
+        assert held[f"{ROOT}/short"].open_cost == -78
+        await asyncio.sleep(30)
+        assert not desk.breaks()
+
+    play(story)
+
+
+def test_another_leverage_than_the_logs_is_a_break_until_it_is_read_back() -> None:
+    async def story(desk: Desk) -> None:
+        await opened(desk)
+        desk.venue.legs = [shown_leg("10", leverage=Decimal(25), margin_mode="isolated", average_price=None)]
+        seen = []
+        for _ in range(50):
+            await asyncio.sleep(1)
+            seen.append((leg(desk).leverage, desk.breaks().get(f"leverage:{PERPETUAL}/net")))
+        assert seen[0] == (TEN, None)
+        assert (TEN, ("10x", "25x isolated")) in seen  # told, while it still counts as it did
+        assert seen[-1] == (Decimal(25), None)  # then it is read back, and the break ends by agreement
+        assert leg(desk).margin_mode is MarginMode.ISOLATED
+        assert desk.engine.book.funds(SETTLE).held == Decimal("10.8")
+        assert desk.agrees()
+
+    play(story)
+
+
+def test_a_leverage_that_nobody_had_said_is_learned_and_no_break() -> None:
+    async def story(desk: Desk) -> None:
+        await opened(desk, held=False)
+        desk.venue.legs = [shown_leg("0", leverage=Decimal(25), average_price=None)]
+        await asyncio.sleep(15)
+        assert (leg(desk).leverage, desk.breaks()) == (25, {})
 
     play(story)

@@ -424,6 +424,27 @@ def good_till_a_date() -> Iterator[Said]:
     yield from _order("until", _asked("until", expires_ns=T0 + 3_600_000_000_000), SENT, ACCEPTED)
 
 
+def held_before_the_log() -> Iterator[Said]:
+    """Legs of perpetuals that the venue held when the log began, and a trade that closes a part of one."""
+    yield from _leg(
+        position.LegTakenOver(
+            quantity=Decimal(10),
+            total=Decimal(10),
+            cost_change=Decimal("500.005"),
+            reason="opening",
+            price=Decimal("50000.5"),
+            contract_size=Decimal("0.001"),
+            leverage=Decimal(5),
+            margin_mode=MarginMode.CROSS,
+        )
+    )
+    closes = _asked(
+        "closes", symbol=PERPETUAL, side=Side.SELL, quantity=Decimal(4), price=Decimal(51000), reduce_only=True,
+        contract_size=Decimal("0.001"),
+    )  # fmt: skip
+    yield from _order("closes", closes, SENT, ACCEPTED, _fill("p1", "4", "51000", "0.2"))
+
+
 STORIES: dict[str, Story] = {
     "0001-whole": whole,
     "0002-before-halts-had-scopes": before_halts_had_scopes,
@@ -434,4 +455,5 @@ STORIES: dict[str, Story] = {
     "0007-collared": collared,
     "0008-trigger-changed": trigger_changed,
     "0010-good-till-a-date": good_till_a_date,
+    "0011-held-before-the-log": held_before_the_log,
 }

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from oms.account.events import BalanceAdjusted, TradingHalted
 from oms.book import Book, Event, account_stream, position_stream
 from oms.ledger import Kind, Ledger, Name, equity, transaction
-from oms.position.events import ClearanceBooked, CommissionBooked, FundingBooked
+from oms.position.events import ClearanceBooked, CommissionBooked, FundingBooked, LegTakenOver
 from oms.position.state import FLAT, Fill, book, reverse
 from oms.values import EXACT, AccountId, ClientOrderId, Currency, ExecId, PositionLeg, Purse, Symbol, Wallet
 
@@ -136,6 +136,18 @@ def test_what_did_not_come_from_trading_says_where_it_came_from() -> None:
     told.bring("-1", reason="break: of Monday")
     flows = {Name.OPENING: Decimal(-5), Name.EXTERNAL: Decimal(-7), Name.ADJUSTMENTS: Decimal(1)}
     assert {name: told.of(name) for name in flows} == flows
+    agree(told)
+
+
+def test_a_leg_from_before_the_log_is_contracts_and_no_money() -> None:
+    told = Told()
+    told.tell(
+        PERPETUAL, LegTakenOver(quantity=Decimal(3), total=Decimal(3), cost_change=Decimal(180), reason="opening")
+    )
+    assert (told.of(Name.CONTRACTS, CONTRACTS), told.of(Name.OPENING, CONTRACTS)) == (3, -3)
+    assert told.book.positions[PERPETUAL].open_cost == 180
+    told.trade(PERPETUAL, "-3", "61000")
+    assert told.of(Name.CONTRACTS, CONTRACTS) == 0
     agree(told)
 
 
