@@ -18,6 +18,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))
 
 import baselines
+import codec
 import engine
 import psycopg
 import replay
@@ -58,6 +59,8 @@ def a_server() -> Iterator[str]:
 def run(*, quick: bool) -> dict[str, object]:
     """Run everything; return the figures by name."""
     seconds = 2.0 if quick else 6.0
+    say("the codecs, beside ccxt on the same bytes ...")
+    codecs = codec.measure()
     with a_server() as server:
         with database(server, "oms_bench_plain") as url:
             with psycopg.connect(url, autocommit=True) as connection:
@@ -77,6 +80,7 @@ def run(*, quick: bool) -> dict[str, object]:
             peak = replay.peak_megabytes(url) if quick else None
     *offered, full = measured
     return {
+        "codecs": codecs,
         "pgbench_1_client_commits_s": alone,
         "pgbench_32_clients_commits_s": crowd,
         "stock_orders_s": stock,
@@ -96,6 +100,7 @@ def run(*, quick: bool) -> dict[str, object]:
 
 def show(figures: dict[str, object]) -> None:
     """Print the figures and what they mean beside each other."""
+    codec.show(figures["codecs"])  # type: ignore[arg-type]
     stock, crowd = figures["stock_orders_s"], figures["pgbench_32_clients_commits_s"]
     full, orders = figures["saturation_commands_s"], figures["saturation_orders_s"]
     assert isinstance(stock, float)
@@ -123,7 +128,7 @@ def show(figures: dict[str, object]) -> None:
 def verdict(figures: dict[str, object]) -> list[str]:
     """Return the bars that were missed."""
     top = figures["offered"][-1]  # type: ignore[index]
-    missed = []
+    missed = codec.missed(figures["codecs"])  # type: ignore[arg-type]
     if top["kept_s"] < 0.98 * KEPT_MIN or top["p99_ms"] >= P99_MS_MAX:
         missed.append(f"{KEPT_MIN:,} commands/s kept with p99 under {P99_MS_MAX} ms")
     if figures["saturation_commands_s"] < FLOOD_MIN:  # type: ignore[operator]
@@ -147,7 +152,8 @@ def main() -> int:
     figures = run(quick=options.quick)
     missed = verdict(figures)
     if options.json:
-        print(json.dumps(figures | {"missed": missed}))
+        codecs = {name: one._asdict() for name, one in figures["codecs"].items()}  # type: ignore[attr-defined]
+        print(json.dumps(figures | {"codecs": codecs, "missed": missed}))
     else:
         show(figures)
         for bar in missed:

@@ -52,7 +52,7 @@ class _Report(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="
     """Absent values are None and left out of JSON."""
 
 
-class OrderReport(_Report, frozen=True, kw_only=True, tag="order"):
+class OrderReport(_Report, frozen=True, kw_only=True, tag="order", gc=False):
     """The state of one order as the venue shows it: cumulative, so a later one replaces an earlier one.
 
     `quantity`, `cum_quantity` in the venue's unit (base on spot, contracts on perpetuals); `notional` in quote units,
@@ -85,7 +85,7 @@ class OrderReport(_Report, frozen=True, kw_only=True, tag="order"):
     updated_ms: int | None = None
 
 
-class TradeReport(_Report, frozen=True, kw_only=True, tag="trade"):
+class TradeReport(_Report, frozen=True, kw_only=True, tag="trade", gc=False):
     """One fill. `commission` is a cost when positive, a rebate when negative; None when this channel does not say it
     (then the REST trade has it).
     """

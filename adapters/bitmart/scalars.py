@@ -98,7 +98,7 @@ def text(value: Wire) -> str | None:
 
 def identity(value: Wire) -> str | None:
     """Return an identifier, where zero means none."""
-    name = text(value)
+    name = value if type(value) is str and value.isalnum() else text(value)  # as nearly all of them are
     return None if name == "0" else name
 
 
@@ -121,6 +121,11 @@ def whole(value: Wire, name: str) -> int:
         raise ValueError(f"{name} is not whole: {value!r:.80}")
     return int(number)
 
+
+# The same for texts alone, which private pushes are full of: kept by their spelling.
+signed_of: Final = _spelled
+positive_of: Final = _above_zero
+unsigned_of: Final = lru_cache(maxsize=SPELLINGS_MAX)(unsigned)
 
 M = TypeVar("M")
 

@@ -5,6 +5,7 @@ seed and the payload that repeat it.
 """
 
 import os
+import re
 import zlib
 from collections.abc import Callable
 from datetime import timedelta
@@ -18,7 +19,9 @@ from hypothesis import strategies as st
 
 from adapters.bitmart import shapes
 from adapters.bitmart.perp import codec as perp
+from adapters.bitmart.perp import plain as plain_perp
 from adapters.bitmart.spot import codec as spot
+from adapters.bitmart.spot import plain as plain_spot
 from oms.reports import Report
 from oms.values import PositionMode, plain
 from tests.frames import cases
@@ -35,6 +38,8 @@ SPOT: list[Case] = [case.values[0] for case in cases.of("spot")]
 PERP: list[Case] = [case.values[0] for case in cases.of("perp")]
 SPOT_PATHS = (*spot.OBJECTS, *spot.LISTS, *spot.ACCEPTED, "/nowhere")
 PERP_PATHS = (*perp._readers(None).objects, *perp._readers(None).lists, *perp.ACCEPTED, "/nowhere")
+
+Reading = Callable[[bytes], tuple[str, tuple[Report, ...]] | None]
 
 fuzzed = settings(
     max_examples=EXAMPLES,
@@ -78,6 +83,67 @@ def test_any_bytes_are_reports(
         assert msgspec.json.decode(encoded, type=tuple[Report, ...]) == reports, payload[:2000]  # they can be stored,
         assert len(encoded) <= AMPLIFICATION * (len(payload) + 20), payload[:2000]
         assert all(len(plain(value)) <= SPELLED_MAX for value in decimals(reports)), payload[:2000]  # and shown
+
+
+PLAIN_SPOT = b"""{"data":[{"symbol":"BTC_USDT","side":"buy","type":"limit","notional":"","size":"1.5000000000",
+"ms_t":"1790000000000","price":"46100.0000000000","filled_notional":"4610.000","filled_size":"0.1000","margin_trading":"0",
+"state":"5","order_id":"118100034543076010","order_type":"0","last_fill_time":"1790000000400","last_fill_price":"46100.0",
+"last_fill_count":"0.10000","exec_type":"M","detail_id":"256348632","client_order_id":"oms01","order_mode":"0",
+"create_time":"1790000000000","update_time":"1790000000500","entrust_type":"normal","order_state":"partially_filled",
+"dealFee":"0","deal_fee_coin_name":"USDT"}],"table":"spot/user/order"}"""
+PLAIN_PERP = b"""{"group":"futures/order","data":[{"action":1,"order":{"order_id":"2312045036986775","client_order_id":
+"oms01","price":"71.61","size":"10","symbol":"LTCUSDT","state":2,"side":1,"type":"limit","leverage":"10","open_type":
+"cross","deal_avg_price":"71.61","deal_size":"3","create_time":1790000000000,"update_time":1790000000001,"plan_order_id":
+"","last_trade":{"lastTradeID":1247592391,"fillQty":"1","fillPrice":"71.61","fee":"-0.04","feeCcy":"USDT"},"trigger_price":
+"-","trigger_price_type":"-","execution_price":"-","activation_price_type":"-","activation_price":"-","callback_rate":"-",
+"position_mode":"hedge_mode"}}]}"""
+WORDS = (  # what may stand where another value stood: each is something that a figure, a word or a time has been
+    *(b'""', b'"-"', b"null", b'"0"', b"0", b"1", b'"1"', b'"-1"', b"-1", b'"0.00"', b'"1e5"', b'"NaN"', b'" 1 "'),
+    *(b'"1_000"', b"4", b'"4"', b"1790000000", b'"1790000000"', b"1790000000.5", b"[]", b"{}", b"true", b'"buy"'),
+    *(b'"market"', b'"limit"', b'"IOC"', b'"ioc"', b'"filled"', b'"canceled"', b'"partially_canceled"', b'"new"'),
+    *(
+        b'"7"',
+        b'"12"',
+        b'"one_way_mode"',
+        b'"isolated"',
+        b'"Cross"',
+        b'"PLAN_7"',
+        b'"118100034543076010"',
+        b'"T"',
+        b'"x y"',
+    ),
+)
+VALUE = re.compile(rb'(?<=:)\s*("[^"]*"|-?\d+)')
+
+
+def tampered(payload: bytes, rng: Random) -> bytes:
+    """Return a push of which a few values are others, elements doubled, or bytes spoiled."""
+    for _ in range(rng.randint(1, 3)):
+        found = rng.choice(list(VALUE.finditer(payload)))
+        payload = payload[: found.start()] + rng.choice(WORDS) + payload[found.end() :]
+    if rng.random() < 0.2:
+        start, end = payload.index(b"["), payload.rindex(b"]")
+        payload = payload[:end] + b"," + payload[start + 1 :]
+    return mutated(payload, rng) if rng.random() < 0.2 else payload
+
+
+@pytest.mark.parametrize(
+    ("payload", "fast", "any_frame"),
+    [(PLAIN_SPOT, plain_spot.read, spot.any_frame), (PLAIN_PERP, plain_perp.read, perp.any_frame)],
+    ids=["spot", "perp"],
+)
+@given(seed=st.integers(0, 2**64 - 1))
+@fuzzed
+def test_what_is_read_in_a_hurry_is_what_is_read_otherwise(
+    payload: bytes, fast: Reading, any_frame: Reading, seed: int
+) -> None:
+    payload = payload.replace(b"\n", b"")
+    assert fast(payload) == any_frame(payload)
+    rng = Random(seed)
+    for _ in range(BATCH):
+        push = tampered(payload, rng)
+        found = fast(push)
+        assert found is None or found == any_frame(push), push
 
 
 def decimals(value: object) -> list[Decimal]:

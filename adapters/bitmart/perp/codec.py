@@ -20,11 +20,10 @@ from adapters.bitmart.elements import (
     answered,
     element,
     elements,
-    translated_all,
     unreadable,
 )
 from adapters.bitmart.envelope import MALFORMED
-from adapters.bitmart.perp import markets, translate
+from adapters.bitmart.perp import markets, plain, translate
 from adapters.bitmart.perp import messages as wire
 from adapters.bitmart.perp.spelling import symbol
 from adapters.bitmart.scalars import Wire, decoder, identity, text
@@ -173,7 +172,6 @@ class _Readers(Struct, frozen=True):
     objects: Mapping[str, Reader]
     lists: Mapping[str, Reader]
     groups: Mapping[str, Reader]
-    order_push: Callable[[wire.OrderPush], Reports]
 
 
 def answer(path: str, body: bytes, status: int | None = None, *, mode: PositionMode | None = None) -> Reports:
@@ -243,7 +241,6 @@ GROUPS: Final[Mapping[str, Reader]] = {
     **{f"futures/markPriceKlineBin{name}": _klines(name, ms, PriceSource.MARK) for name, ms in INTERVALS.items()},
 }
 ORDERS: Final = "futures/order"
-QUOTED_ORDERS: Final = b'"futures/order"'
 SYSTEM: Final = "System"  # the group that answers pings
 PONG: Final = "pong"
 
@@ -252,9 +249,7 @@ PONG: Final = "pong"
 def _readers(mode: PositionMode | None) -> _Readers:
     order = _one(partial(translate.order, mode=mode))
     orders = elements(wire.Order, order)
-    order_push = partial(translate.order_push, mode=mode)
     return _Readers(
-        order_push=order_push,
         objects={**OBJECTS, ORDER: element(wire.Order, order)},
         lists={
             **LISTS,
@@ -266,25 +261,22 @@ def _readers(mode: PositionMode | None) -> _Readers:
         },
         groups={
             **GROUPS,
-            ORDERS: elements(wire.OrderPush, order_push),
+            ORDERS: elements(wire.OrderPush, partial(translate.order_push, mode=mode)),
             "futures/position": elements(wire.PositionPush, _one(partial(translate.position_push, mode=mode))),
         },
     )
 
 
 _frame: Final = decoder(wire.Frame)
-_pushes: Final = decoder(wire.OrderPushes)
 
 
 def frame(data: bytes, *, mode: PositionMode | None = None) -> tuple[str, Reports]:
     """Read one frame: its group without symbol and speed ("" for a control frame) and its reports. `mode` as above."""
-    if QUOTED_ORDERS in data:
-        try:
-            pushes = _pushes.decode(data)
-            if pushes.group == ORDERS:
-                return ORDERS, translated_all(pushes.data, _readers(mode).order_push)
-        except MALFORMED:
-            pass  # not what it seemed, or malformed in places: element by element
+    return plain.read(data) or any_frame(data, mode=mode)
+
+
+def any_frame(data: bytes, *, mode: PositionMode | None = None) -> tuple[str, Reports]:
+    """Do the same without looking for the usual first."""
     try:
         message = _frame.decode(data)
     except MALFORMED as error:

@@ -369,13 +369,6 @@ class OrderPush(Struct):
     action: Wire = None
 
 
-class OrderPushes(Struct):
-    """A whole frame of `futures/order`, as it nearly always is: to be read at once."""
-
-    group: str
-    data: list[OrderPush]
-
-
 class PositionPush(Struct):
     """An element of `futures/position`. `open_type` is 1 isolated, 2 cross here; `liquidate_price` "0" for none."""
 

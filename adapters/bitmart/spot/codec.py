@@ -18,14 +18,13 @@ from adapters.bitmart.elements import (
     answered,
     element,
     elements,
-    translated_all,
     unreadable,
 )
 from adapters.bitmart.envelope import MALFORMED
 from adapters.bitmart.refusals import ORDER_CLOSED
 from adapters.bitmart.scalars import Wire, decoder, identity, millis, text, whole
 from adapters.bitmart.spot import messages as wire
-from adapters.bitmart.spot import translate
+from adapters.bitmart.spot import plain, translate
 from oms.reports import Ack, BalanceReport, Control, Refusal, RefusalClass, Report, Unreadable
 from oms.values import VenueOrderId
 
@@ -226,9 +225,6 @@ TABLES: Final[Mapping[str, Reader]] = {
 }
 
 _frame: Final = decoder(wire.Frame)
-_pushes: Final = decoder(wire.OrderPushes)
-ORDER_TABLES: Final = ("spot/user/orders", "spot/user/order")
-QUOTED_ORDERS: Final = b'"spot/user/order'
 
 
 def inflated(frame: str | bytes) -> bytes:
@@ -253,15 +249,13 @@ def inflated(frame: str | bytes) -> bytes:
 
 def frame(data: bytes) -> tuple[str, Reports]:
     """Read one inflated frame: its table ("" for a control frame) and its reports."""
+    return plain.read(data) or any_frame(data)
+
+
+def any_frame(data: bytes) -> tuple[str, Reports]:
+    """Do the same without looking for the usual first."""
     if data == PONG:
         return "", (Control(event="pong"),)
-    if QUOTED_ORDERS in data:
-        try:
-            pushes = _pushes.decode(data)
-            if pushes.table in ORDER_TABLES:
-                return pushes.table, translated_all(pushes.data, translate.order_push)
-        except MALFORMED:
-            pass  # not what it seemed, or malformed in places: element by element
     try:
         message = _frame.decode(data)
     except MALFORMED as error:

@@ -277,13 +277,6 @@ class OrderPush(Struct):
     update_time: Wire = None
 
 
-class OrderPushes(Struct):
-    """A whole frame of `spot/user/orders`, as it nearly always is: to be read at once."""
-
-    table: str
-    data: list[OrderPush]
-
-
 class BalancePush(Struct):
     """`spot/user/balance`: absolute amounts after a change."""
 
