@@ -24,7 +24,7 @@ Millis = Annotated[int, Meta(gt=SECONDS_BELOW, le=LATEST_MS)]
 class PlainTrade(Struct, gc=False):
     """The last trade of a push."""
 
-    lastTradeID: Annotated[int, Meta(ge=1, lt=2**63)]  # noqa: N815 -- the venue's spelling
+    lastTradeID: Annotated[int, Meta(ge=1, le=2**63 - 1)]  # noqa: N815 -- the venue's spelling
     fillQty: str  # noqa: N815 -- likewise
     fillPrice: str  # noqa: N815 -- likewise
     fee: str
