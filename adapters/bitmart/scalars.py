@@ -126,6 +126,7 @@ def whole(value: Wire, name: str) -> int:
 signed_of: Final = _spelled
 positive_of: Final = _above_zero
 unsigned_of: Final = lru_cache(maxsize=SPELLINGS_MAX)(unsigned)
+millis_of: Final = lru_cache(maxsize=SPELLINGS_MAX)(millis)  # of times that come again, as an order's creation
 
 M = TypeVar("M")
 

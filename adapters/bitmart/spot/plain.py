@@ -5,24 +5,21 @@ differ (`tests/fuzz`). The decoder has seen to the types here, and names and fig
 """
 
 from collections.abc import Mapping
-from typing import Annotated, Final, Literal
+from typing import Final, Literal
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import Struct
 
 from adapters.bitmart.elements import Reports
 from adapters.bitmart.envelope import MALFORMED
-from adapters.bitmart.scalars import positive_of, unsigned_of
+from adapters.bitmart.scalars import millis, millis_of, positive_of, unsigned_of
 from adapters.bitmart.spot.translate import LIQUIDITIES, SIDES, symbol
 from oms.reports import OrderReport, TradeReport, VenueOrderStatus
 from oms.values import ClientOrderId, ExecId, VenueOrderId
 
-LATEST_MS: Final = 253_402_300_799_999  # the end of 9999
-Millis = Annotated[int, Meta(ge=1, le=LATEST_MS)]
-
 
 class PlainPush(Struct, gc=False):
-    """An `OrderPush` with the types that it nearly always has; times come as texts of digits."""
+    """An `OrderPush` with the types that it nearly always has."""
 
     order_id: VenueOrderId
     symbol: str
@@ -39,9 +36,9 @@ class PlainPush(Struct, gc=False):
     last_fill_count: str
     exec_type: str
     detail_id: ExecId
-    create_time: Millis
-    update_time: Millis
-    last_fill_time: Annotated[int, Meta(ge=0, le=LATEST_MS)] = 0
+    create_time: str
+    update_time: str
+    last_fill_time: str = "0"
 
 
 class PlainPushes(Struct, gc=False):
@@ -69,7 +66,7 @@ KINDS: Final[Mapping[str, str]] = {
 }
 BEGIN: Final = b'{"table":"spot/user/order'
 END: Final = (b'"table":"spot/user/orders"}', b'"table":"spot/user/order"}')
-_decode: Final = msgspec.json.Decoder(PlainPushes, strict=False).decode  # lax: digits in quotes are integers
+_decode: Final = msgspec.json.Decoder(PlainPushes).decode
 
 
 def read(data: bytes) -> tuple[str, Reports] | None:
@@ -93,7 +90,10 @@ def _reports(push: PlainPush) -> tuple[OrderReport] | tuple[OrderReport, TradeRe
     side, kind, words = SIDES.get(push.side), KINDS.get(push.entrust_type), STATES.get(push.order_state)
     if words is None or kind is None or side is None or push.type != "limit":
         return None
-    if not (order_id.isalnum() and client_id.isalnum()) or order_id in {"0", client_id}:
+    if not (order_id.isalnum() and client_id.isalnum()) or order_id in ("0", client_id):
+        return None
+    created_ms, updated_ms = millis_of(push.create_time), millis(push.update_time)
+    if created_ms is None:
         return None
     status, raw = words
     market, cum_quantity = symbol(push.symbol), unsigned_of(push.filled_size)
@@ -109,8 +109,8 @@ def _reports(push: PlainPush) -> tuple[OrderReport] | tuple[OrderReport, TradeRe
         cum_quantity=cum_quantity,
         cum_notional=unsigned_of(push.filled_notional),
         price=positive_of(push.price),
-        created_ms=push.create_time,
-        updated_ms=push.update_time,
+        created_ms=created_ms,
+        updated_ms=updated_ms,
     )
     quantity, price = positive_of(push.last_fill_count), positive_of(push.last_fill_price)
     if not cum_quantity or detail_id == "":
@@ -126,6 +126,6 @@ def _reports(push: PlainPush) -> tuple[OrderReport] | tuple[OrderReport, TradeRe
         client_order_id=client_id,
         side=side,
         liquidity=LIQUIDITIES.get(push.exec_type.strip()),
-        at_ms=push.last_fill_time or push.update_time,
+        at_ms=millis(push.last_fill_time) or updated_ms,
     )
     return (order, trade)

@@ -330,7 +330,7 @@ def test_6_8_a_mark_price_that_was_the_positions_value_is_no_price() -> None:
         assert report.mark_price == expected
 
 
-def test_9_24_public_trades_are_coins_in_rest_and_contracts_on_the_stream() -> None:
+def test_9_24_9_40_public_trades_are_coins_in_rest_and_contracts_on_the_stream() -> None:
     row = {"symbol": "DOGEUSDT", "price": "1", "qty": "0.5", "time": 1790000000}
     push = {"symbol": "DOGEUSDT", "deal_price": "1", "deal_vol": "5"}
     in_rest = only(PublicTradeReport, codec.answer(codec.MARKET_TRADE, body([row]), 200))

@@ -111,7 +111,7 @@ async def test_pushes_become_reports_with_the_inflated_bytes_behind_them() -> No
 
 
 @virtual
-async def test_a_lost_connection_is_told_and_the_next_one_too() -> None:
+async def test_trap_9_30_a_lost_connection_is_told_and_the_next_one_too() -> None:
     link = FakeLink()
     link.on_connect = behaves
     heard = Listener(bitmart(link))

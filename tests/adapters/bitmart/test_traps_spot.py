@@ -589,8 +589,8 @@ async def test_s57_what_settles_nothing_leaves_the_order_in_doubt(answer: object
 
 ELSEWHERE = {
     "9_21": "test_batches.py",
-    "9_30": "test_stream.py",  # a gap is told at both ends, and nothing is replayed
-    "9_37": "market_data/test_feed.py",  # no staleness rule depends on the documented rate
+    "9_30": "test_stream.py",
+    "9_37": "market_data/test_feed.py",
 }
 NOT_SPOT = {4, 6, 11, 15, 16, 17, 18, 19, 24, 29, 32, 38, 39, 46, 48}
 

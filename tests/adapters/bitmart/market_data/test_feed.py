@@ -105,6 +105,17 @@ async def test_books_trades_tickers_and_candles_come_by_the_stream(market: str) 
         assert first.low <= first.close <= first.high
 
 
+@virtual
+async def test_trap_9_37_a_book_that_is_pushed_far_less_often_than_documented_is_not_called_stale() -> None:
+    street = Street("perpetuals")
+    street.simulator.settings.book_interval_ms = 15_000  # the topic says 200
+    async with street.open():
+        await asyncio.sleep(60)
+        for _ in range(60):
+            assert street.feed.book(street.first) is not None
+            await asyncio.sleep(1)
+
+
 @pytest.mark.parametrize("market", MARKETS)
 @virtual
 async def test_a_lost_stream_hides_the_books_and_the_next_one_mends_all(market: str) -> None:

@@ -304,7 +304,7 @@ async def test_s24_the_mode_is_not_switched_under_open_orders_and_leverage_is_re
     ],
 )
 @virtual
-async def test_s33_what_each_kind_of_limit_order_becomes_where_it_crosses_half(
+async def test_trap_9_20_s33_what_each_kind_of_limit_order_becomes_where_it_crosses_half(
     changes: dict[str, object], ends: str
 ) -> None:
     market = await Market.opened()

@@ -117,7 +117,9 @@ COMMANDS = ("submit", "cancel", "cancel_plan", "amend", "amend_plan", "dead_man"
     ],
 )
 @virtual
-async def test_traps_9_10_9_11_9_46_s56_s57_what_settles_nothing_is_no_answer(name: str, answer: LinkAnswer) -> None:
+async def test_traps_9_10_9_11_9_41_9_46_s56_s57_what_settles_nothing_is_no_answer(
+    name: str, answer: LinkAnswer
+) -> None:
     desk = Desk()
     path, ask = questions(desk)[name]
     desk.link.on(path, answer)
