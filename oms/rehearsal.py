@@ -7,13 +7,15 @@ from collections.abc import Sequence
 from typing import Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from oms.book import CLOSED_KEPT, Book
 from oms.decide import Addressed, Decider, Said
 from oms.ports import Clock, EventLog, Ids, Meta, NewEvent, VenueMessage
 from oms.recovery import read_order, recover
+from oms.standing import Standing, together
 from oms.store.codec import encode, encode_meta, topic_of
-from oms.survey import Standing, Survey
+from oms.survey import Survey
 from oms.values import AccountId, Provenance
 from oms.venue import Venue
 
@@ -91,7 +93,13 @@ async def rehearse(
     """Compare with the venue now and return what that would append. Raises NoAnswerError, LogUnavailableError."""
     rehearsal = await Rehearsal.begin(account, log, decider, clock)
     survey = Survey(rehearsal, venue, event_log=log, clock=clock, ids=ids)
+    return Rehearsed(await compare_well(survey), rehearsal.events)
+
+
+async def compare_well(survey: Survey) -> Standing:
+    """Compare as often as it takes for a disagreement to count; return how it stands. Raises as `Survey.compare`."""
     standing = await survey.compare()
     for _ in range(LOOKS - 1):
-        standing = await survey.compare()
-    return Rehearsed(standing, rehearsal.events)
+        before, standing = standing, await survey.compare()
+        standing = replace(standing, orders=together(before.orders, standing.orders))
+    return standing

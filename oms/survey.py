@@ -29,7 +29,6 @@ from oms.ports import Clock, EventLog, Ids, VenueMessage
 from oms.reconcile import (
     Part,
     Picture,
-    Result,
     address,
     found,
     mentions,
@@ -43,6 +42,7 @@ from oms.reconcile import (
 )
 from oms.recovery import first_written_ns
 from oms.reports import OrderReport, TradeReport
+from oms.standing import Standing, sightings
 from oms.values import Provenance, Symbol
 from oms.venue import Answer, NoAnswerError, OrderRef, Venue
 
@@ -76,15 +76,6 @@ class Recording(perpetuals.Recording, Protocol):
     ) -> object:
         """Record what the venue said, all of it in one commit."""
         ...
-
-
-class Standing(Struct, frozen=True, kw_only=True):
-    """How a comparison went: `failures` say what could not be asked, `disagreements` what remains."""
-
-    result: Result
-    opened: bool  # the account's balances were taken over, now or earlier
-    failures: Mapping[Part, str]
-    disagreements: tuple[Disagreement, ...]
 
 
 class Searched(Struct, frozen=True):
@@ -132,6 +123,7 @@ class Survey:
     async def compare(self) -> Standing:
         """Ask for everything, record what is news, and say what could not be asked and what disagrees."""
         picture = await self._ask_everything()
+        orders = sightings(self._book, picture)
         reconciled = reconcile(self._book, picture)
         for finding in reconciled.findings:
             await self._report(finding.news, finding.answer)
@@ -152,6 +144,7 @@ class Survey:
             opened=opened,
             failures=picture.failures,
             disagreements=reconciled.disagreements if opened else (),
+            orders=orders,
         )
 
     async def _ask_everything(self) -> Picture:

@@ -39,7 +39,7 @@ from oms.market_data import MarketData
 from oms.markets import follow_markets, keep_instruments
 from oms.ports import Clock, Ids, Spawn
 from oms.recovery import Known, Recovered, known
-from oms.rehearsal import LOOKS, Rehearsed, rehearse
+from oms.rehearsal import Rehearsed, compare_well, rehearse
 from oms.runtime import SystemClock, Tasks, TimeOrderedIds, tune_process
 from oms.standby import WAIT_MAX_SECONDS, AccountHeldError, Standby
 from oms.store.database import check_schema, revision, upgrade
@@ -410,8 +410,7 @@ async def _compared(
     try:
         await led.engine.start(venue.name, warm=led.warm)
         survey = Survey(led.engine, venue, event_log=log_, clock=world.clock, ids=world.ids)
-        for _ in range(LOOKS):
-            standing = await survey.compare()
+        standing = await compare_well(survey)
         await led.engine.stop()
     finally:
         await led.lease.release()

@@ -7,6 +7,7 @@ comparison was complete. Whatever is in doubt is asked for by its id until the v
 
 import asyncio
 import contextlib
+from collections.abc import Mapping
 from typing import Final
 
 import structlog
@@ -18,7 +19,9 @@ from oms.ports import Clock, EventLog, Ids, Spawn
 from oms.reconcile import Result
 from oms.rehearsal import Rehearsed, rehearse
 from oms.reports import Control
-from oms.survey import Standing, Survey
+from oms.standing import Sighting, Standing, together
+from oms.survey import Survey
+from oms.values import ClientOrderId
 from oms.venue import NoAnswerError, Venue
 
 POLL_SECONDS: Final = 0.5  # between looks at what is unsettled
@@ -50,6 +53,7 @@ class Watcher:
     ) -> None:
         self.synced = asyncio.Event()  # set after the first complete comparison
         self.standing: Standing | None = None  # how the last comparison went
+        self.began: Mapping[ClientOrderId, Sighting] = {}  # what the start found of each open order, on either side
         self.survey = survey(engine, venue, event_log=event_log, clock=clock, ids=ids)
         self._engine = engine
         self._dispatcher = dispatcher
@@ -151,6 +155,8 @@ class Watcher:
         except (NoAnswerError, LogUnavailableError) as error:  # what was recorded stays; the rest is asked again
             log.warning("the comparison broke off", account=self._engine.account, cause=error.cause)
             return False
+        if not self.synced.is_set():
+            self.began = together(self.began, standing.orders)
         if standing.result is not Result.COMPLETE or not standing.opened:
             failures = {str(part): cause for part, cause in standing.failures.items()}
             log.warning("could not compare", account=self._engine.account, result=standing.result, **failures)
@@ -160,7 +166,16 @@ class Watcher:
             self._dispatcher.resume_cancels()
             self._engine.trading = True
             self.synced.set()
+            self._tell_of_the_start()
         return True
+
+    def _tell_of_the_start(self) -> None:
+        """Write down which orders were found as they were left, and which were not, one by one."""
+        by_sighting = {
+            each.value: [name for name, sighting in self.began.items() if sighting is each] for each in Sighting
+        }
+        matched = by_sighting.pop(Sighting.MATCHED)
+        log.info("reconciled", account=self._engine.account, matched=len(matched), **by_sighting)
 
     # ------------------------------------------------------------------------------------------------ the unsettled
 

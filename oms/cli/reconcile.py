@@ -88,9 +88,10 @@ def _tell(output: Output, item: Comparison, *, dry_run: bool) -> None:
         output.say(f"  {part} could not be compared: {cause}")
     for name, (ours, theirs) in item.disagreements.items():
         output.say(f"  {name}: {ours} here, {theirs} at the venue")
+    output.rows(("order", "is"), sorted(item.orders.items()), empty="  no order is open")
     if dry_run:
         output.rows(
-            ("stream", "version", "type"),
-            [(event.stream, event.version, event.type) for event in item.events],
+            ("stream", "version", "type", "known by"),
+            [(event.stream, event.version, event.type, event.data["source"]) for event in item.events],
             empty="  nothing would be recorded",
         )

@@ -35,13 +35,15 @@ class Would(View, frozen=True, kw_only=True):
 
 class Comparison(View, frozen=True, kw_only=True):
     """How one account's comparison went: `result` is complete, partial or failed, `failures` says of which part and
-    why; `disagreements` has, by break id, our figure and the venue's. `events` are those that a dry run would append.
+    why; `disagreements` has, by break id, our figure and the venue's; `orders` says of every order that is open here or
+    there whether it is matched, adopted, ended or unknown. `events` are those that a dry run would append.
     """
 
     account: str
     result: str
     failures: Mapping[str, str]
     disagreements: Mapping[str, tuple[str, str]]
+    orders: Mapping[str, str] = {}
     events: Sequence[Would] = ()
 
 

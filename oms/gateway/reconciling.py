@@ -17,7 +17,8 @@ from oms.gateway.operations import AccountBreaks, Comparison, Comparisons, OpenB
 from oms.ports import Clock, Ids, NewEvent
 from oms.reconcile import Part
 from oms.rehearsal import Rehearsed
-from oms.survey import Standing, Survey
+from oms.standing import Standing
+from oms.survey import Survey
 from oms.values import AccountId, Provenance
 from oms.venue import NoAnswerError
 
@@ -106,6 +107,7 @@ def comparison(account: AccountId, standing: Standing, events: Sequence[NewEvent
         result=standing.result.value,
         failures={part.value: cause for part, cause in standing.failures.items()},
         disagreements={each.break_id: (each.ours, each.theirs) for each in standing.disagreements},
+        orders={name: sighting.value for name, sighting in standing.orders.items()},
         events=[
             Would(stream=event.stream, version=event.version, type=event.topic, data=_body(event.state))
             for event in events
