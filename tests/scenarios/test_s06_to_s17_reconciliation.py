@@ -195,22 +195,33 @@ def test_s08_a_fill_that_the_stream_never_brings_is_found_by_the_poll_and_its_de
     tell(story)
 
 
-def test_s11_a_fill_that_comes_before_the_answer_to_its_order_is_booked_at_once() -> None:
+@pytest.mark.parametrize(("symbol", "size", "part"), [(SPOT, "0.01", "0.004"), (PERPETUAL, "5", "2")])
+@pytest.mark.parametrize("whole", [True, False])
+def test_s11_a_fill_that_comes_before_the_answer_to_its_order_is_booked_at_once(
+    symbol: Symbol,
+    size: str,
+    part: str,
+    whole: bool,  # noqa: FBT001
+) -> None:
     async def story(house: House) -> None:
         await house.start()
-        house.stranger("sell", "0.01", "50000")
-        house.network.slow_answers[spot.SUBMIT_ORDER] = 0.3
+        house.stranger("sell", size if whole else part, "50000", symbol=symbol)
+        submit = spot.SUBMIT_ORDER if symbol == SPOT else perp.SUBMIT_ORDER
+        house.network.slow_answers[submit] = 0.3
         begun = house.now_ms
-        await house.place("c1", "buy", "0.01", "50000")
-        await house.until(lambda: house.life("c1") is Life.FILLED)
+        await house.place("c1", "buy", size, "50000", symbol=symbol)
+        read = OrderStatus.FILLED if whole else OrderStatus.PARTIALLY_FILLED
+        await house.until(lambda: status(house.order("c1")) is read)
         assert house.now_ms - begun < 300, "somebody waited for the answer"
         told = house.told("c1")
         await asyncio.sleep(1)
         later = [each for each in house.told("c1")[len(told) :] if each != "commission-reported"]
         assert not later, "the answer had nothing to add"
+        assert status(house.order("c1")) is read
         await house.rests()
         assert house.told("c1").count("order-filled") == 1
-        assert house.order("c1").venue_order_id in house.spot.closed
+        known = {*house.spot.closed, *house.spot.open, *house.futures.closed, *house.futures.open}
+        assert house.order("c1").venue_order_id in known
         assert Life.IN_DOUBT not in house.lives("c1")
 
     tell(story)
