@@ -1,19 +1,25 @@
 """`oms ledger`: the account's books, double entry; `oms ledger balance` adds them up and checks that they are even."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
+from typing import Annotated
 
 import typer
 from msgspec import Struct
 
 from oms.cli.config import ConfigFile, configured
+from oms.cli.database import recorded
 from oms.cli.output import REFUSED, AsJson, Output, short
 from oms.cli.parts import Parts
 from oms.cli.reads import LIMIT, AccountName, AsOf, CursorText, Limit, SymbolName, answered, listed
+from oms.drawdown import Curve
 from oms.gateway.views import View, encode, shown
 from oms.ledger import Name, unbalanced
-from oms.values import Symbol, plain
+from oms.store.codec import decode
+from oms.store.log import PostgresLog
+from oms.values import Currency, Symbol, plain
 
 group = typer.Typer(help="The account's books, double entry.", invoke_without_command=True)
 
@@ -129,6 +135,39 @@ def balance(
             output.note(f"the projections are {behind} events behind the log")
     if uneven:
         raise typer.Exit(REFUSED)
+
+
+@group.command()
+def drawdown(
+    *,
+    coin: Annotated[str, typer.Option("--in", help="The coin to value everything in.")] = "USDT",
+    account: AccountName = None,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show how far each account is below its best, net of what was brought and taken away; folded from the log."""
+    output = Output(as_json=as_json)
+    with recorded(configured(config)) as url:
+        found = asyncio.run(_curves(url, Currency(coin)))
+    shown_ = {name: curve.now for name, curve in found.items() if account in {None, name}}
+    if as_json:
+        output.document(shown_)
+        return
+    fields = ("value", "flows", "result", "peak", "fallen", "fraction", "worst", "worst_fraction", "worst_at")
+    cells = [(name, *(getattr(each, field) for field in fields)) for name, each in shown_.items()]
+    output.rows(("account", *fields), cells, empty="nothing was moved")
+
+
+async def _curves(url: str, coin: Currency) -> dict[str, Curve]:
+    log, found = PostgresLog(url), dict[str, Curve]()
+    try:
+        async for page in log.scan():
+            for position, stream, _, topic, state in page:
+                account = stream.split("/")[1]
+                found.setdefault(account, Curve(coin)).take(position, stream, decode(topic, state))
+    finally:
+        await log.close()
+    return found
 
 
 def _by_asset(row: LedgerBalanceView) -> tuple[str, str, str]:
