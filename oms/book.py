@@ -8,7 +8,7 @@ which one stood where before, and the few totals as they were at the cut.
 """
 
 from collections import OrderedDict
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from decimal import Decimal
 from functools import lru_cache
 from typing import Final
@@ -65,6 +65,7 @@ class Book:
         self.positions: dict[str, Position] = {}  # by stream
         self.open: dict[str, None] = {}  # streams of open orders
         self.unsettled: dict[str, None] = {}  # streams of orders that the venue is to be asked about, open or closed
+        self._doubted: dict[str, None] = {}  # streams of orders whose end was doubted, whatever became of them
         self.shares: dict[ShareName, Position] = {}  # virtual legs of the strategies that are tallied
         self._tallied = frozenset(tallied)
         self._sums = Sums()
@@ -103,7 +104,17 @@ class Book:
         # Most events leave an order among the open ones, with nothing to be asked about.
         if (stream in self.open) is (after.life in CLOSED) or (stream in self.unsettled) is not after.unsettled:
             self._file(stream, after)
+        if after.end_doubted:
+            self._doubted[stream] = None
         return after
+
+    def unproven(self) -> Sequence[Order]:
+        """Return the orders that were to be canceled and of which nobody can say yet whether they still work."""
+        if not self._doubted:
+            return ()
+        found = {stream: self.orders[stream] for stream in self._doubted if stream in self.orders}
+        self._doubted = {stream: None for stream, order in found.items() if order.end_unproven}
+        return [found[stream] for stream in self._doubted]
 
     def leg(self, stream: str, event: PositionEvent) -> Position:
         """Fold one event of a position leg's stream."""

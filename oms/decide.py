@@ -220,6 +220,7 @@ class Decider:
             available=EXACT.add(facts.available, hold(order)[1]),
             open_orders=facts.open_orders - 1,
             opening=max(EXACT.subtract(facts.opening, own), ZERO),
+            unproven=None,
         )
         events = orders.amend(command, order, facts, self.limits)
         if events:
@@ -245,6 +246,7 @@ class Decider:
             at_ns=at_ns,
             wind_down=self.wind_down.denies(at_ns, reduces=False),
             loss=book.loss(command.strategy),
+            unproven=_unproven(command, book),
         )
 
     def _contract_facts(self, command: PlaceOrder | OrderRequested, book: Book, settle: Purse, at_ns: int) -> Facts:
@@ -274,6 +276,7 @@ class Decider:
             at_ns=at_ns,
             wind_down=self.wind_down.denies(at_ns, reduces=closes),
             loss=book.loss(command.strategy),
+            unproven=_unproven(command, book),
         )
 
     def _quote(self, symbol: Symbol) -> Quote | None:
@@ -415,6 +418,18 @@ def _busy(book: Book) -> str | None:
 def _halted(account: accounts.Account, command: PlaceOrder | OrderRequested) -> str | None:
     halt = account.halt_of(command.strategy, command.symbol)
     return None if halt is None else f"{halt.reason} (halt {halt.halt_id})"
+
+
+def _unproven(command: PlaceOrder | OrderRequested, book: Book) -> str | None:
+    """Return why an order would stand where another one may still work: the same strategy's, on the same market and
+    side, whose cancel had no answer, or was refused as if it were over (S04, S05, S14).
+    """
+    wanted = (command.strategy, command.symbol, command.side, command.position_leg)
+    for order in book.unproven():
+        request = order.request
+        if (request.strategy, request.symbol, request.side, request.position_leg) == wanted:
+            return f"{request.client_order_id} was to be canceled, and may still work: its end is not proven yet"
+    return None
 
 
 def _switching(account: accounts.Account) -> str | None:

@@ -56,6 +56,7 @@ class Facts(Struct, frozen=True, kw_only=True, gc=False):
     quote: Quote | None = None  # of the market, where a limit asks for it
     at_ns: int = 0  # when the order is recorded (UTC)
     wind_down: str | None = None  # why the venue's own end keeps it from leaving, if it does
+    unproven: str | None = None  # an order of this strategy on this side whose cancel has no proven outcome
     loss: Decimal = ZERO  # of the strategy that asks, where a limit asks for it
 
 
@@ -118,6 +119,8 @@ def deny(request: OrderRequested, facts: Facts, limits: Limits) -> Denial | None
         denial = _deny_price(request, facts, facts.quote, limits)
         if denial is not None:
             return denial
+    if facts.unproven is not None and not request.reduces:
+        return Denial("end_unproven", facts.unproven)
     if facts.open_orders >= limits.open_orders_max:
         return Denial("open_orders_max", f"{facts.open_orders} orders are open, {limits.open_orders_max} are allowed")
     value = _worth(request)

@@ -64,6 +64,10 @@ __all__ = ["CLOSED", "EXTERNAL", "TRANSITIONS", "Amend", "Life", "Order", "Trade
 EXTERNAL: Final = StrategyId("external")  # who "asked" for an order that this log never saw asked for
 
 
+# Why a venue refuses a cancel of an order that may be over: it proves neither that it is, nor how it ended.
+MAYBE_OVER: Final = frozenset({"order_not_found", "order_closed", "already_canceled", "already_filled"})
+
+
 class Amend(Struct, frozen=True, gc=False):
     """A change that was asked for. `valid_until_ns` is 0 until an answer, or its lack, says until when it may show."""
 
@@ -112,6 +116,7 @@ class Order(Struct, frozen=True, kw_only=True, gc=False):
     flagged: bool = False  # the venue contradicted itself or us: a person should look
     origin: Origin | None = None  # who made it, where nobody asked for it here
     parent: ClientOrderId | None = None  # the conditional order that it came from
+    end_doubted: bool = False  # its cancel had no answer, or was refused as if it were over: whether it works is open
     stops: bool = False  # the venue calls it a stop-loss: what it waits for, only the venue knows
     would_take: bool = False  # post-only, and ended for that
 
@@ -133,6 +138,11 @@ class Order(Struct, frozen=True, kw_only=True, gc=False):
     def trades_missing(self) -> bool:
         """Whether the venue's own figures say that trades exist which we do not hold, or hold without commission."""
         return self.uncharged > 0 or self.venue_cum > self.cum_quantity
+
+    @property
+    def end_unproven(self) -> bool:
+        """Whether it was to be canceled, and nobody can say yet whether it still works, or how much of it traded."""
+        return self.end_doubted and (self.life not in CLOSED or self.venue_cum > self.cum_quantity)
 
     @property
     def unsettled(self) -> bool:
@@ -206,8 +216,12 @@ def evolve(order: Order | None, event: OrderEvent) -> Order:
         case PostOnlyRefused():
             return replace(order, life=life, reason="would take", would_take=True, version=version)
         case CancelRefused():
-            return replace(order, cancels=_without(order.cancels, event.request_id), version=version)
-        case CancelAccepted() | CancelUnknown() | VenueSearched():
+            doubted = order.end_doubted or event.reason in MAYBE_OVER
+            cancels = _without(order.cancels, event.request_id)
+            return replace(order, cancels=cancels, end_doubted=doubted, version=version)
+        case CancelUnknown():
+            return replace(order, end_doubted=True, version=version)
+        case CancelAccepted() | VenueSearched():
             return replace(order, version=version)
         case VenueRefused():
             ended = replace(order, life=life, reason=event.reason, cancels=(), amends=(), version=version)

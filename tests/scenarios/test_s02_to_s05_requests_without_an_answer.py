@@ -1,7 +1,6 @@
 """S02 to S05: requests whose answer is lost, refused or overtaken settle nothing until the venue has shown it."""
 
 import asyncio
-from decimal import Decimal
 
 import pytest
 
@@ -114,12 +113,67 @@ def test_s04_a_cancel_that_loses_against_a_fill_is_refused_and_the_fill_is_booke
         await house.cancel("c1")
         await house.until(lambda: "cancel-refused" in house.told("c1"))
         assert not house.order("c1").cancels
+        await house.place("r1", "buy", SIZE[symbol], "49000", symbol=symbol)  # in its place
+        assert house.life("r1") is Life.DENIED
+        assert house.order("r1").reason == (
+            "end_unproven: c1 was to be canceled, and may still work: its end is not proven yet"
+        )
+        for name, more in (("o1", {"strategy": "other"}), ("o2", {"side": "sell"})):  # nobody else's business
+            await house.give(
+                house.order_for(
+                    name, symbol=symbol, **{"side": "buy", "quantity": SIZE[symbol], "price": "40000"} | more
+                )  # type: ignore[arg-type]  # texts
+            )
+            assert house.life(name) is not Life.DENIED
         await house.until(lambda: house.life("c1") is Life.FILLED)
+        assert len(house.order("c1").trades) == 1, "its end is proven by its trades"
+        await house.place("r2", "buy", SIZE[symbol], "49000", symbol=symbol)
+        assert house.life("r2") is not Life.DENIED
         house.faults()
         await house.rests()
         assert Life.CANCELED not in house.lives("c1")
         assert house.told("c1").count("order-filled") == 1
-        assert house.position(symbol).quantity == Decimal(SIZE[symbol])
+
+    tell(story)
+
+
+@pytest.mark.parametrize(
+    ("symbol", "code"),
+    [
+        (SPOT, 50030),
+        (SPOT, 50031),
+        (SPOT, 50032),
+        (SPOT, 50036),
+        (PERPETUAL, 40035),
+        (PERPETUAL, 40036),
+        (PERPETUAL, 40037),
+    ],
+)
+def test_s04_whatever_the_refusal_says_of_the_end_only_the_order_itself_proves_it(symbol: Symbol, code: int) -> None:
+    async def story(house: House) -> None:
+        await house.start()
+        await house.place("c1", "buy", SIZE[symbol], "50000", symbol=symbol)
+        await house.until(lambda: house.life("c1") is Life.WORKING)
+        said = b'{"code":%d,"message":"over","trace":"t","data":{}}' % code
+        cancel = spot.CANCEL_ORDER if symbol == SPOT else perp.CANCEL_ORDER
+        house.network.answers[cancel] = LinkAnswer(
+            400, {"content-type": "application/json"}, said
+        )  # and it is not true
+        await house.cancel("c1")
+        await house.until(lambda: "cancel-refused" in house.told("c1"))
+        await asyncio.sleep(60)
+        assert house.life("c1") is Life.WORKING
+        await house.place("r1", "buy", SIZE[symbol], "49000", symbol=symbol)
+        assert house.life("r1") is Life.DENIED
+        await house.restart()
+        await house.place("r2", "buy", SIZE[symbol], "49000", symbol=symbol)
+        assert house.life("r2") is Life.DENIED, "a restart proves nothing"
+        house.network.mend()
+        await house.cancel("c1", "x2")
+        await house.until(lambda: house.life("c1") is Life.CANCELED)
+        await house.place("r3", "buy", SIZE[symbol], "49000", symbol=symbol)
+        await house.until(lambda: house.life("r3") is Life.WORKING)
+        await house.rests()
 
     tell(story)
 
@@ -129,19 +183,23 @@ def test_s05_an_order_whose_cancel_found_nothing_still_counts_until_its_end_is_p
         await house.start()
         await house.place("c1", "buy", "0.01", "50000")
         await house.until(lambda: house.life("c1") is Life.WORKING)
-        unknown = b'{"code":50030,"message":"Order does not exist","trace":"t","data":{}}'
+        unknown = b'{"code":50032,"message":"Order does not exist","trace":"t","data":{}}'
         house.network.answers[spot.CANCEL_ORDER] = LinkAnswer(400, {"content-type": "application/json"}, unknown)
         await house.cancel("c1")
         await house.until(lambda: "cancel-refused" in house.told("c1"))
         assert house.life("c1") is Life.WORKING
         held = house.held()
         assert held >= 500
-        await house.place("c2", "buy", "2", "49999")  # 99998 and commission: beyond what is left
-        assert house.life("c2") is Life.DENIED
+        await house.place("c2", "buy", "2", "49999", strategy="other")  # 99998 and commission: beyond what is left
+        assert (house.order("c2").reason or "").startswith("insufficient_funds")
+        await house.place("c3", "buy", "0.01", "49999")  # what is left would do, but it would stand beside c1
+        assert (house.order("c3").reason or "").startswith("end_unproven")
         house.network.mend()
         await house.cancel("c1", "x2")
         await house.until(lambda: house.life("c1") is Life.CANCELED)
         assert house.held() == 0
+        await house.place("c4", "buy", "2", "49999")
+        assert house.life("c4") is not Life.DENIED
         await house.rests()
 
     tell(story, house=lambda: House(funds={"USDT": "100200"}))

@@ -234,16 +234,26 @@ def test_s14_a_cancel_in_flight_through_an_hour_of_outage_stays_pending_and_noth
         await house.until(lambda: house.life("c1") is Life.WORKING)
         house.network.cut()
         await house.cancel("c1")
-        for _ in range(60):
+        for minute in range(60):
             await asyncio.sleep(60)
             assert status(house.order("c1")) is OrderStatus.PENDING_CANCEL
             assert house.held() > 500
+            if minute % 10 == 0:
+                name = f"q{minute}"
+                await house.place(name, "buy", "0.01", "49000")  # quoting goes on, in the same place
+                assert house.life(name) is Life.DENIED
+                assert "c1 was to be canceled" in (house.order(name).reason or "")
         assert "venue-canceled" not in house.told("c1")
+        assert {*house.told("c1")} == {
+            *("order-requested", "send-started", "venue-accepted", "cancel-requested", "cancel-unknown")
+        }
         assert list(house.spot.open)
         house.network.mend()
         await house.until(lambda: house.life("c1") is Life.CANCELED, seconds=120)
         await house.rests()
         assert not house.spot.open
+        await house.place("q", "buy", "0.01", "49000")
+        await house.until(lambda: house.life("q") is Life.WORKING)
 
     tell(story)
 
