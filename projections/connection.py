@@ -1,5 +1,6 @@
 """Connections to the read models: asynchronous, and with no more rights than the work needs."""
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import psycopg
@@ -8,6 +9,7 @@ from psycopg.sql import SQL, Identifier
 from oms.store.database import Role, conninfo
 
 Connection = psycopg.AsyncConnection[tuple[Any, ...]]
+Connect = Callable[[str, Role], Awaitable[Connection]]
 
 
 async def connect(url: str, role: Role) -> Connection:

@@ -18,7 +18,7 @@ from oms.ports import Clock, EventLog, Spawn, Task
 from projections import checkpoint
 from projections.accounts import Accounts, Recorded, recorded
 from projections.checkpoint import CheckpointMovedError
-from projections.connection import Connection, connect
+from projections.connection import Connect, Connection, connect
 from projections.fold import Fold, projectors
 from projections.projector import Projector
 from projections.table import Table
@@ -53,7 +53,7 @@ class Runner:
     """Keeps one set of projectors, all at one position, in step with the log.
 
     Their tables and checkpoints may be pointed elsewhere (`into`), to build beside the live ones; `last` is a position
-    behind which nothing is folded.
+    behind which nothing is folded. `connect` is how their database is reached.
     """
 
     def __init__(
@@ -67,6 +67,7 @@ class Runner:
         last: int | None = None,
         live_rows: int = LIVE_ROWS,
         closed_kept: int = CLOSED_KEPT,
+        connect: Connect = connect,
     ) -> None:
         self.position = 0  # what the rows are known to reflect
         self.trouble: str | None = None  # why nothing moves, if nothing does
@@ -79,6 +80,7 @@ class Runner:
         self._names = [projector.table.name for projector in self._projectors]
         self._live_rows = live_rows
         self._closed_kept = closed_kept
+        self._connect = connect
         self._moved = asyncio.Event()
         self._task: Task | None = None
 
@@ -111,7 +113,7 @@ class Runner:
         while True:
             started = self.position
             try:
-                async with await connect(self._url, "oms_projector") as connection:
+                async with await self._connect(self._url, "oms_projector") as connection:
                     await self._keep_up(connection, to_end=False)
             except _TROUBLE as error:
                 failures = 0 if self.position > started else failures
@@ -125,7 +127,7 @@ class Runner:
         """Follow the log until nothing follows, and return the position reached. Raises as `follow` does, and
         psycopg.OperationalError and LogUnavailableError where that would wait.
         """
-        async with await connect(self._url, "oms_projector") as connection:
+        async with await self._connect(self._url, "oms_projector") as connection:
             await self._keep_up(connection, to_end=True)
         return self.position
 

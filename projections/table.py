@@ -1,6 +1,7 @@
 """One table of rows: how they are written, and how they are read back. The columns are the fields of the row."""
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any, Final, Generic, TypeVar
 
 import msgspec
@@ -37,14 +38,7 @@ class Table(Generic[R]):
         self.key = key
         self.columns: Sequence[str] = columns
         self._row = row
-        self._upsert = _UPSERT.format(
-            table=Identifier(name),
-            columns=_listed(columns),
-            typed=SQL(", ").join(_typed(column, kind) for column, kind in types.items()),
-            key=_listed(key),
-            changes=SQL(", ").join(_excluded(column) for column in columns if column not in key),
-        )
-        self.select: Composed = _SELECT.format(columns=_listed(columns), table=Identifier(name))
+        self.select, self._upsert = _statements(name, key, tuple(types.items()))
 
     def key_of(self, row: R) -> Key:
         """Return the key of `row`."""
@@ -64,6 +58,20 @@ class Table(Generic[R]):
     def read(self, values: Sequence[object]) -> R:
         """Return the row in one result of `select`."""
         return msgspec.convert(dict(zip(self.columns, values, strict=True)), self._row)
+
+
+@cache
+def _statements(name: str, key: Key, types: tuple[tuple[str, str], ...]) -> tuple[Composed, Composed]:
+    """Return how rows are read and written."""
+    columns = [column for column, _ in types]
+    upsert = _UPSERT.format(
+        table=Identifier(name),
+        columns=_listed(columns),
+        typed=SQL(", ").join(_typed(column, kind) for column, kind in types),
+        key=_listed(key),
+        changes=SQL(", ").join(_excluded(column) for column in columns if column not in key),
+    )
+    return _SELECT.format(columns=_listed(columns), table=Identifier(name)), upsert
 
 
 def _listed(columns: Sequence[str]) -> Composed:

@@ -17,10 +17,11 @@ from oms.dispatcher import Dispatcher, new_order, order_ref
 from oms.engine import Engine
 from oms.errors import LogUnavailableError, Outcome
 from oms.gate import Gate
+from oms.gateway.tail import Tail
 from oms.order.events import SendStarted
 from oms.order.messages import AbsenceReport, OrderNews, PlaceOrder
 from oms.order.state import Order
-from oms.ports import AlreadyThere, Batch, Committed, Conflict, Fenced, NotCommitted, VenueMessage
+from oms.ports import AlreadyThere, Batch, Committed, Conflict, Fenced, NotCommitted, StoredEvent, VenueMessage
 from oms.reconcile import found
 from oms.reports import TradeReport
 from oms.risk import Facts
@@ -28,6 +29,9 @@ from oms.standby import Standby
 from oms.survey import Survey
 from oms.values import ClientOrderId, ExecId, Provenance
 from oms.venue import Answer, Evidence, NoAnswerError
+from projections import checkpoint
+from projections.connection import Connection
+from projections.runner import Runner, _Page
 from tests.simulation.running import Parts
 from tests.simulation.storage import Storage
 
@@ -196,6 +200,29 @@ class ForgetsHalts(Decider):
         return replace(super()._facts(command, book), halted=None)
 
 
+class MovesTheCheckpointFirst(Runner):
+    """Moves the checkpoint in a transaction of its own, and writes the rows in the next."""
+
+    async def _write(self, connection: Connection, page: _Page) -> None:
+        if page.position == self.position:
+            return
+        async with connection.transaction(), connection.cursor() as cursor:
+            await checkpoint.move(cursor, self._names, before=self.position, after=page.position)
+        async with connection.transaction(), connection.cursor() as cursor:
+            for table, rows in page.touched:
+                await table.write(cursor, rows)
+        self._reach(page.position)
+
+
+class GivesOutTheEnd(Tail):
+    """Gives a reader who fell behind what is kept, and not what follows what he has seen."""
+
+    async def after(self, position: int, *, seconds: float) -> Sequence[StoredEvent]:
+        if self._events and position < self._events[0].position - 1:
+            return self._events
+        return await super().after(position, seconds=seconds)
+
+
 class Planted(Struct, frozen=True):
     """One bug: what to run instead, and the invariants of which one must notice."""
 
@@ -224,5 +251,7 @@ BUGS: Final[Mapping[str, Planted]] = {
         Parts(standby=ReadsOnInAHalfReadBook, often=(("log unreadable", 0.2),)), frozenset({"I12", "I19"})
     ),
     "forget halts": Planted(Parts(decider=ForgetsHalts), frozenset({"I20"})),
+    "checkpoint outside the transaction": Planted(Parts(runner=MovesTheCheckpointFirst), frozenset({"I11"})),
+    "give out the end of the stream": Planted(Parts(tail=GivesOutTheEnd), frozenset({"I17"})),
     "skip the fence": Planted(Parts(storage=SkipsTheFence), frozenset({"I14"})),
 }

@@ -10,12 +10,15 @@ nobody looks.
 import asyncio
 import types
 from collections.abc import Awaitable, Callable, Coroutine, Generator
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from oms.errors import OmsError
 from oms.ports import Task
 
 T = TypeVar("T")
+
+
+BURIAL_ROUNDS_MAX: Final = 100
 
 
 class GoneError(Exception):
@@ -41,6 +44,7 @@ class Process:
         self._doomed_at = doomed_at
         self._doom = doom or self.kill
         self._died = died
+        self.at_death: list[Callable[[], object]] = []  # what others do once its connections are gone
         self._over = False
         self._paused_until = 0.0
         self.paused = False  # it was told to stop, and perhaps still does
@@ -78,6 +82,8 @@ class Process:
         for answer in self._callers:
             if not answer.done():
                 answer.set_exception(GoneError())
+        for each in self.at_death:
+            each()
         self._died()
 
     def pause(self, seconds: float) -> None:
@@ -104,10 +110,13 @@ class Process:
     async def bury(self) -> None:
         """The world is over: unwind whatever still stands."""
         self.alive, self._over = False, True
-        tasks = list(self._tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        for _ in range(BURIAL_ROUNDS_MAX):  # one word is not enough for a group of tasks that fails as it is canceled
+            tasks = list(self._tasks)
+            if not tasks:
+                break
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks, timeout=1.0)
 
     async def _driven(self, work: Coroutine[object, object, None]) -> None:
         await _stepwise(self, work)

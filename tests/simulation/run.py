@@ -16,7 +16,8 @@ from typing import Final
 import structlog
 
 from adapters.simulator.faults import DEFAULT_RATES
-from tests.simulation.storage import RATES
+from tests.simulation.storage import RATES as LOG_RATES
+from tests.simulation.tables import RATES as TABLE_RATES
 from tests.simulation.tally import Tally
 from tests.simulation.world import Outcome, World
 
@@ -26,6 +27,7 @@ SHOWN_MAX: Final = 20  # failing seeds told in full
 SHRUNK_MAX: Final = 3  # of which this many are shrunk: each takes as long as fifty worlds
 TOLD_MAX: Final = 300  # characters of one line of a trace
 ACTORS: Final = ("crash", "overtake", "hand", "halt")  # who else can be left out of a world
+PARTS: Final = (*ACTORS, *LOG_RATES, *TABLE_RATES, *DEFAULT_RATES)
 SEEDS_MAX: Final = 10_000_000
 WORKERS_MAX: Final = 256
 CRITICAL: Final = 50
@@ -82,12 +84,12 @@ def shrunk(outcome: Outcome) -> Iterator[str]:
 
     without: set[str] = set()
     smallest = fails(without)
-    for part in (*ACTORS, *RATES, *DEFAULT_RATES):
+    for part in PARTS:
         smaller = fails(without | {part})
         if smaller is not None:
             without.add(part)
             smallest = smaller
-    needed = [part for part in (*ACTORS, *RATES, *DEFAULT_RATES) if part not in without]
+    needed = [part for part in PARTS if part not in without]
     yield f"it needs only: {', '.join(needed) or 'nothing'}; the last that happened:"
     if smallest is not None:
         for seconds, what, details in smallest.notes:

@@ -14,6 +14,7 @@ from oms.dispatcher import Dispatcher
 from oms.engine import Engine
 from oms.errors import FencedError, LogUnavailableError, NotReadyError
 from oms.gate import Gate
+from oms.gateway.tail import Tail
 from oms.heartbeat import Heartbeat
 from oms.lease import Lease, Leases
 from oms.ports import Clock, Ids, Link, Spawn
@@ -23,7 +24,9 @@ from oms.survey import Survey
 from oms.values import AccountId
 from oms.venue import NoAnswerError, Venue
 from oms.watcher import Watcher
+from projections.runner import Runner
 from tests.simulation.process import GoneError, Process
+from tests.simulation.readers import Readers
 from tests.simulation.storage import Session, Storage
 from tests.simulation.wire import Wire
 
@@ -43,6 +46,8 @@ class Parts:
     gate: type[Gate] = Gate
     standby: type[Standby] = Standby
     heartbeat: type[Heartbeat] = Heartbeat
+    runner: type[Runner] = Runner
+    tail: type[Tail] = Tail
     often: tuple[
         tuple[str, float], ...
     ] = ()  # faults of the log that this world has at another rate, so that they meet
@@ -115,12 +120,14 @@ class Running:
         page_max: int,
         leases: Leases,
         started: Callable[["Running"], None],
+        readers: Readers,
     ) -> None:
         self.process = process
         self.lease = Lease(account, leases, clock=clock, ids=ids, spawn=process.spawn)
         self.engine: Engine | None = None  # once it answers
         self.dispatcher: Dispatcher | None = None
         self.watcher: Watcher | None = None
+        self.tail: Tail | None = None
         self._account = account
         self._parts = parts
         self._log = Session(storage, page_max=page_max)
@@ -128,6 +135,7 @@ class Running:
         self._ids = ids
         self._closed_kept = closed_kept
         self._started = started
+        self._readers = readers
         self._leading: Engine | None = None
         self._dead_man = scene.dead_man
         self._venue: Venue = scene.venue(credentials, link=wire, clock=clock, ids=ids, spawn=process.spawn)
@@ -207,6 +215,7 @@ class Running:
         watcher.start()
         self._parts.heartbeat(engine, gate, seconds=self._dead_man, spawn=spawn).start()
         self.engine, self.dispatcher, self.watcher = engine, dispatcher, watcher
+        self.tail = self._readers.serve(self.process, self._log, clock)
         self.process.spawn(self._until_fenced(engine), name="until fenced")
         self._started(self)
 

@@ -34,6 +34,7 @@ from tests.simulation.invariants import Witness
 from tests.simulation.loop import EndlessError, run
 from tests.simulation.people import Strategies
 from tests.simulation.process import GoneError, Process
+from tests.simulation.readers import Readers
 from tests.simulation.running import PARTS, CountedIds, Parts, Running, WorldClock
 from tests.simulation.scenes import scene_of
 from tests.simulation.storage import LogFaults
@@ -125,6 +126,7 @@ class World:
         self._calm = False
         self._pausing: tuple[int, float] | None = None  # which process is to stop at its next send, for so long
         self._before: frozenset[str] = frozenset()  # trades before the log began
+        self.readers = Readers(self._dice, self.storage, runner=parts.runner, tail=parts.tail, say=self.say)
         self._strategies = Strategies(self._dice("strategies"), self._give, self._acknowledged)
 
     def play(self) -> Outcome:
@@ -148,7 +150,7 @@ class World:
             events=self.witness.head,
             seconds=self.seconds,
             settled_after=self.settled_after,
-            faults=faults + self._log_faults.fired,
+            faults=faults + self._log_faults.fired + self.readers.faults.fired,
             answers=self._strategies.answers,
         )
 
@@ -229,6 +231,7 @@ class World:
             page_max=self._page_max,
             leases=self.leases,
             started=self._remembers,
+            readers=self.readers,
         )
         self._processes.append(running)
 
@@ -330,8 +333,9 @@ class World:
             loop.create_task(errand)
             for errand in self.scene.errands(self._dice("plans"), ACCOUNT, SAFETY_SECONDS, self._strategies)
         ]
+        self._start()
+        readers = [loop.create_task(each) for each in self.readers.subscribe(lambda: self._leader)]
         try:
-            self._start()
             await self._watch(CALM_SECONDS)
             errands.append(loop.create_task(self._operate()))
             self._strike()
@@ -339,11 +343,12 @@ class World:
             self._calm_down()
             await self._converge(errands)
             await self._watch(AFTERMATH_SECONDS, every=5.0)
+            await self.readers.rebuild(self._clock)
             self._compare()
         finally:
-            for task in (exchange, *errands):
+            for task in (exchange, *errands, *readers):
                 task.cancel()
-            await asyncio.gather(exchange, *errands, return_exceptions=True)
+            await asyncio.gather(exchange, *errands, *readers, return_exceptions=True)
             for each in self._processes:
                 await each.bury()
 
@@ -353,6 +358,7 @@ class World:
         rates = {name: 0.0 if name in self._without else rate for name, rate in rates.items()}
         self.simulator.set_faults(seed=self.seed, rates=rates)
         self._log_faults.strike(scales.choice(SCALES), self._without, dict(self._parts.often))
+        self.readers.faults.strike(scales.choice(SCALES), self._without)
 
     def _calm_down(self) -> None:
         """Begin the liveness phase: nothing new goes wrong, and a dead process comes back."""
@@ -360,6 +366,7 @@ class World:
         self._pausing = None
         self.simulator.set_faults(seed=self.seed, rates={})
         self._log_faults.strike(0.0)
+        self.readers.calm_down()
         for each in self._processes:
             each.process.spare()
 
@@ -422,6 +429,7 @@ class World:
 
     def _differences(self) -> Iterator[tuple[str, str]]:
         yield from self.scene.unsettled(self._leader, self.witness, ACCOUNT, self._before)
+        yield from self.readers.behind()
 
     def _compare(self) -> None:
         """At rest: everything agrees with the exchange, and with a replay."""
