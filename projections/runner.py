@@ -81,6 +81,7 @@ class Runner:
         self._live_rows = live_rows
         self._closed_kept = closed_kept
         self._connect = connect
+        self._stopped = False
         self._moved = asyncio.Event()
         self._task: Task | None = None
 
@@ -90,6 +91,7 @@ class Runner:
 
     def stop(self) -> None:
         """Stop at once; a page that is half written is rolled back, and folded again by whoever comes next."""
+        self._stopped = True
         if self._task is not None:
             self._task.cancel()
 
@@ -116,6 +118,8 @@ class Runner:
                 async with await self._connect(self._url, "oms_projector") as connection:
                     await self._keep_up(connection, to_end=False)
             except _TROUBLE as error:
+                if self._stopped:  # the word to stop is lost where a write fails at that moment
+                    return
                 failures = 0 if self.position > started else failures
                 seconds = RETRY_SECONDS[min(failures, len(RETRY_SECONDS) - 1)]
                 failures += 1

@@ -129,6 +129,11 @@ class Process:
         return self.alive or self._over
 
     @property
+    def living(self) -> int:
+        """How many of its tasks have not ended."""
+        return len(self._tasks)
+
+    @property
     def over(self) -> bool:
         return self._over
 

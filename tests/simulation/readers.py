@@ -65,7 +65,7 @@ class Readers:
         into = projectors()
         held: set[TablesConnection] = set()
         process.at_death.append(lambda: [each.die() for each in list(held)])
-        connect = partial(_connected, self.tables, into, held)
+        connect = partial(connected, self.tables, into, held)
         self._runner(log, "", clock=clock, spawn=process.spawn, into=into, connect=connect).start()  # type: ignore[arg-type]  # a connection in all that is asked of one
         return self._tail(log, kept=self._kept)
 
@@ -120,7 +120,7 @@ class Readers:
             clock=clock,
             spawn=None,  # type: ignore[arg-type]  # nothing is spawned on the way to the end
             into=into,
-            connect=partial(_connected, tables, into, set()),  # type: ignore[arg-type]  # as above
+            connect=partial(connected, tables, into, set()),  # type: ignore[arg-type]  # as above
         )
         try:
             await runner.run_to_end()
@@ -167,7 +167,7 @@ class Subscriber:
             self.position = event.position
 
 
-async def _connected(
+async def connected(
     tables: Tables, into: Sequence[Projector[Any]], held: set[TablesConnection], _url: str, _role: str
 ) -> TablesConnection:
     return await tables.connect(into, held)

@@ -1,11 +1,28 @@
 """What the simulation stands on: virtual time that ends, and deaths that run no last words."""
 
 import asyncio
+from functools import partial
+from random import Random  # noqa: TID251 - never asked: what happens is set
 
 import pytest
 
+from oms.ports import Batch, NewEvent
+from oms.store.memory import MemoryLog
+from oms.values import AccountId
+from projections.fold import projectors
+from projections.runner import Runner
 from tests.simulation.loop import EndlessError, run
 from tests.simulation.process import GoneError, Process
+from tests.simulation.readers import connected
+from tests.simulation.running import WorldClock
+from tests.simulation.tables import TableFaults, Tables
+
+STARTED = NewEvent(
+    "account/desk",
+    1,
+    "writer-started/1",
+    b'{"id":"1","recorded_ns":1,"actor":"oms","epoch":1,"source":"response","account":"desk","venue":"test"}',
+)
 
 
 def test_waiting_costs_no_time_and_keeps_its_order() -> None:
@@ -37,6 +54,32 @@ def test_a_livelock_a_deadlock_and_a_world_without_rest_are_failures() -> None:
     for world, cause in ((spinning, "livelock"), (stuck, "deadlock"), (restless, "no rest")):
         with pytest.raises(EndlessError, match=cause):
             run(world(), passes_max=10_000, seconds_max=1_000)
+
+
+def test_a_follower_that_is_stopped_as_its_write_fails_stops() -> None:
+    """Found by the simulation: the failure hid the word to stop, and the follower tried again for ever."""
+
+    async def story() -> None:
+        class StopsAndFails(TableFaults):
+            def lose(self, name: str) -> None:
+                if name == "tables lost before":
+                    asyncio.get_running_loop().call_soon(runner.stop)
+                    self.strike(100.0)
+                super().lose(name)
+
+        log = MemoryLog()
+        await log.append(Batch(account=AccountId(""), epoch=0, events=(STARTED,)))
+        into, tables = projectors(), Tables(StopsAndFails(Random(1)), lambda: None)
+        process = Process()
+        connect = partial(connected, tables, into, set())
+        runner = Runner(log, "", clock=WorldClock(0), spawn=process.spawn, into=into, connect=connect)
+        runner.start()
+        await asyncio.sleep(30.0)
+        assert tables.faults.fired["tables lost before"] == 1
+        assert not process.living
+        await process.bury()
+
+    run(story(), passes_max=10_000, seconds_max=1_000)
 
 
 @pytest.mark.parametrize("step", range(1, 12))
