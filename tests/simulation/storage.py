@@ -93,6 +93,14 @@ class Storage(MemoryLog):
         self.taken_at = asyncio.get_running_loop().time()
         return epoch
 
+    async def take_over_after(self, account: AccountId, *, after: int, taker: str) -> int:
+        before = self.epoch_of(account)
+        try:
+            return await super().take_over_after(account, after=after, taker=taker)
+        finally:
+            if self.epoch_of(account) > before:  # also where the answer is lost
+                self.taken_at = asyncio.get_running_loop().time()
+
     def _commit(self, batch: Batch) -> Committed | AlreadyThere | Conflict | Fenced | NotCommitted:
         outcome = super()._commit(batch)
         if isinstance(outcome, Committed):
