@@ -28,6 +28,7 @@ from oms.order import decisions as orders
 from oms.order.events import CancelRequested, OrderEvent, OrderRequested
 from oms.order.holds import contracts, hold
 from oms.order.messages import AmendOrder, CancelOrder, ClaimOrder, OrderNews, PlaceOrder
+from oms.order.presets import parent_of
 from oms.order.state import Order
 from oms.ports import VenueMessage
 from oms.position import settings, shown
@@ -338,7 +339,8 @@ class Decider:
         if instrument is None and purses(news.symbol).base is None:
             return None  # nobody knows what a contract is worth
         try:
-            events = orders.external(news, self.account, ONE if instrument is None else instrument.contract_size)
+            size = ONE if instrument is None else instrument.contract_size
+            events = orders.external(news, self.account, size, parent_of(news, book.orders.values()))
         except InvalidOrderError:
             return None
         state = _order(book, stream, events, facts)

@@ -176,7 +176,7 @@ def recognized(book: Book, answer: Answer) -> Answer:
     ours: dict[tuple[Symbol, VenueOrderId | None], ClientOrderId] = {
         (order.request.symbol, order.venue_order_id): order.request.client_order_id
         for order in book.orders.values()
-        if order.request.trigger is not None and order.venue_order_id is not None
+        if order.conditional and order.venue_order_id is not None
     }
     for each in answer.reports:
         if isinstance(each, OrderReport) and (name := ours.get((each.symbol, each.triggered_by))) is not None:

@@ -71,6 +71,7 @@ from oms.order.messages import (
     SubmitUnknown,
     SubmitWithdrawn,
 )
+from oms.order.presets import STOP_LOSS
 from oms.order.state import CLOSED, EXTERNAL, TRANSITIONS, Life, Order, Trade, evolve
 from oms.reports import OrderReport, TradeReport, VenueOrderStatus
 from oms.risk import Facts, Limits, collared, deny
@@ -94,7 +95,6 @@ UNHEARD: Final = frozenset(
 EXPIRY: Final = "expiry"  # the request that cancels an order whose time has run out
 EXTERNAL_PREFIX: Final = "external"
 VENUES_OWN: Final = frozenset({Origin.LIQUIDATION, Origin.ADL, Origin.SETTLEMENT})
-STOP_LOSS: Final = "stop_loss"  # the type of an order that waits to close a position at a loss
 WOULD_TAKE_MS: Final = 100  # a post-only order that the venue ends sooner than that was crossing when it arrived
 BY_VENUE: Final = frozenset({None, "system"})  # who ended an order, where that can be the venue: streams do not say
 
@@ -244,8 +244,10 @@ def record(news: OrderNews, order: Order) -> tuple[OrderEvent, ...]:
             return tuple(_bust(trade) for trade in order.trades if trade.exec_id == news.exec_id)
 
 
-def external(report: OrderReport, account: AccountId, contract_size: Decimal = ONE) -> tuple[OrderEvent, ...]:
-    """Return the events of an order that the venue shows and this log never asked for.
+def external(
+    report: OrderReport, account: AccountId, contract_size: Decimal = ONE, parent: Order | None = None
+) -> tuple[OrderEvent, ...]:
+    """Return the events of an order that the venue shows and this log never asked for; `parent` is what it came from.
 
     Raises:
         InvalidOrderError: the report does not say enough to know the order again.
@@ -270,6 +272,8 @@ def external(report: OrderReport, account: AccountId, contract_size: Decimal = O
         origin=report.origin or Origin.EXTERNAL,
         conditional=report.trigger_price is not None and report.triggered_by is None,
         stops=report.order_type == STOP_LOSS,
+        strategy=None if parent is None else parent.request.strategy,
+        parent=None if parent is None else parent.request.client_order_id,
     )
     return (seen, *_shown(report, evolve(None, seen)))
 

@@ -72,7 +72,7 @@ class OrderRequested(_Event, frozen=True, tag="order-requested/1"):
 class ExternalOrderSeen(_Event, frozen=True, tag="external-order-seen/1"):
     """The venue shows an order that this log never asked for; `origin` says who made it, as far as the venue tells.
 
-    `parent` is the conditional order of ours that it came from, and `strategy` who had asked for that one.
+    `parent` is the order of ours that it came from, as what protects it, and `strategy` who had asked for that one.
     """
 
     account: AccountId

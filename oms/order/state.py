@@ -115,7 +115,7 @@ class Order(Struct, frozen=True, kw_only=True, gc=False):
     reason: str | None = None  # why it was denied, refused, in doubt or ended
     flagged: bool = False  # the venue contradicted itself or us: a person should look
     origin: Origin | None = None  # who made it, where nobody asked for it here
-    parent: ClientOrderId | None = None  # the conditional order that it came from
+    parent: ClientOrderId | None = None  # the order that it came from, as what protects it or what that sent
     end_doubted: bool = False  # its cancel had no answer, or was refused as if it were over: whether it works is open
     stops: bool = False  # the venue calls it a stop-loss: what it waits for, only the venue knows
     would_take: bool = False  # post-only, and ended for that

@@ -6,9 +6,9 @@ from decimal import Decimal
 import pytest
 from msgspec.structs import replace
 
-from oms.order.state import Life
+from oms.order.state import Life, Order
 from oms.values import Crossing, PriceSource
-from oms.venue import Trigger
+from oms.venue import Protection, Trigger
 from tests.scenarios.house import PERPETUAL, SPOT, House, tell
 
 
@@ -125,6 +125,35 @@ def test_s27_the_protection_of_a_position_that_a_human_closed_is_cancelled() -> 
             assert "cancel-requested" in house.told(name), "the OMS asks, whatever the venue does by itself"
 
     tell(story)
+
+
+@pytest.mark.parametrize("heard", [True, False])
+def test_what_the_venue_makes_of_a_preset_is_its_orders_child_and_its_strategys(heard: bool) -> None:  # noqa: FBT001
+    async def story(house: House) -> None:
+        await house.start()
+        arrive(house, "60000")
+        house.faults(**({} if heard else {"frame_dropped": 1.0}))
+        presets = {"take_profit": Protection(price=Decimal(61_000)), "stop_loss": Protection(price=Decimal(59_000))}
+        await house.place("p1", "buy", "3", "60000", symbol=PERPETUAL, **presets)
+        await house.place("p2", "buy", "1", "50000", symbol=PERPETUAL, stop_loss=Protection(price=Decimal(49_000)))
+        house.stranger("sell", "3", "60000", symbol=PERPETUAL)
+        await house.until(lambda: len(made(house)) == 2, seconds=60)
+        assert {(each.request.strategy, each.parent) for each in made(house)} == {("maker", "p1")}
+        house.stranger("buy", "3", "60990", symbol=PERPETUAL)
+        arrive(house, "61000")  # the profit fires
+        await house.until(lambda: house.position().quantity == 0, seconds=60)
+        house.faults()
+        await house.rests()
+        sent = [each for each in made(house) if each.trades]
+        assert [(each.cum_quantity, each.request.strategy) for each in sent] == [(3, "maker")]
+        assert {each.request.strategy for each in house.book.orders.values()} == {"maker"}
+
+    tell(story)
+
+
+def made(house: House) -> list[Order]:
+    """What the venue made by itself."""
+    return [each for each in house.book.orders.values() if each.origin is not None]
 
 
 def arrive(house: House, price: str) -> None:

@@ -1,0 +1,38 @@
+"""Whose an order is that the venue made of what ours had asked for: the take-profit and stop-loss that come with an
+order, and what those send when their price comes.
+"""
+
+from collections.abc import Collection
+from typing import Final
+
+from oms.order.events import OrderRequested
+from oms.order.state import Order
+from oms.reports import OrderReport
+
+STOP_LOSS: Final = "stop_loss"  # the type of an order that waits to close a position at a loss
+
+
+def parent_of(report: OrderReport, known: Collection[Order]) -> Order | None:
+    """Return the order that an order of the venue's came from; None unless it can be one only.
+
+    What a conditional order has sent names it. A preset names no parent: the venue shows it when the parent trades, of
+    the same market and leg, the other way, and at the very price that was asked for.
+    """
+    if report.triggered_by is not None:
+        found = [each for each in known if each.venue_order_id == report.triggered_by]
+    elif report.trigger_price is not None and report.client_order_id is None:
+        found = [each for each in known if _asked_for(each.request, report)]
+    else:
+        return None
+    return found[0] if len(found) == 1 else None
+
+
+def _asked_for(request: OrderRequested, report: OrderReport) -> bool:
+    preset = request.stop_loss if report.order_type == STOP_LOSS else request.take_profit
+    return (
+        preset is not None
+        and preset.price == report.trigger_price
+        and request.symbol == report.symbol
+        and request.side is not report.side
+        and report.position_leg in {None, request.position_leg}
+    )
