@@ -44,8 +44,8 @@ class Gate:
     async def submit(self, order: NewOrder, *, last_look: LastLook = nothing_holds) -> Answer:
         return await self._pass().submit(order, last_look=lambda: self._stopped() or last_look())
 
-    async def cancel(self, order: OrderRef) -> Answer:
-        return await self._pass().cancel(order)
+    async def cancel(self, order: OrderRef, *, last_look: LastLook = nothing_holds) -> Answer:
+        return await self._pass().cancel(order, last_look=lambda: self._stopped() or last_look())
 
     async def amend(self, change: Amendment, *, last_look: LastLook = nothing_holds) -> Answer:
         return await self._pass().amend(change, last_look=lambda: self._stopped() or last_look())

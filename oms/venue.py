@@ -225,8 +225,10 @@ class Venue(Protocol):
         """
         ...
 
-    async def cancel(self, order: OrderRef) -> Answer:
-        """Ask for a cancel once: an Ack (asked for, not done) or a Refusal (then the final state is to be proven)."""
+    async def cancel(self, order: OrderRef, *, last_look: LastLook = nothing_holds) -> Answer:
+        """Ask for a cancel once: an Ack (asked for, not done) or a Refusal (then the final state is to be proven).
+        `last_look` as of `submit`.
+        """
         ...
 
     async def amend(self, change: Amendment, *, last_look: LastLook = nothing_holds) -> Answer:

@@ -111,8 +111,8 @@ class Bitmart:
     async def submit(self, order: NewOrder, *, last_look: LastLook = nothing_holds) -> Answer:
         return await self._of(order.symbol).submit(order, last_look=last_look)
 
-    async def cancel(self, order: OrderRef) -> Answer:
-        return await self._of(order.symbol).cancel(order)
+    async def cancel(self, order: OrderRef, *, last_look: LastLook = nothing_holds) -> Answer:
+        return await self._of(order.symbol).cancel(order, last_look=last_look)
 
     async def amend(self, change: Amendment, *, last_look: LastLook = nothing_holds) -> Answer:
         return await self._of(change.order.symbol).amend(change, last_look=last_look)

@@ -109,8 +109,8 @@ class MemoryVenue:
             raise NotOfferedError(f"{order.trigger}")
         return await self._called("submit", lambda: self._take(order), last_look)
 
-    async def cancel(self, order: OrderRef) -> Answer:
-        return await self._called("cancel", lambda: self._cancel(order))
+    async def cancel(self, order: OrderRef, *, last_look: LastLook = nothing_holds) -> Answer:
+        return await self._called("cancel", lambda: self._cancel(order), last_look)
 
     def _take(self, order: NewOrder) -> Report:
         if order.client_order_id in self._orders:

@@ -129,6 +129,19 @@ async def test_an_order_that_the_last_look_holds_back_never_leaves(guest: Guest)
 
 
 @conforms
+async def test_a_cancel_that_the_last_look_holds_back_never_leaves(guest: Guest) -> None:
+    order = guest.buy()
+    (ack,) = (await guest.venue.submit(order)).reports
+    assert isinstance(ack, Ack)
+    await guest.seen(guest.ref(order), VenueOrderStatus.NEW)
+    with pytest.raises(NoAnswerError, match="the account is not ours") as caught:
+        await guest.venue.cancel(guest.ref(order), last_look=lambda: "the account is not ours")
+    assert not caught.value.sent
+    await asyncio.sleep(0.2)
+    await guest.seen(guest.ref(order), VenueOrderStatus.NEW)
+
+
+@conforms
 async def test_an_order_rests_is_found_and_canceled(guest: Guest) -> None:
     order = guest.buy()
     answer = await guest.venue.submit(order)

@@ -135,7 +135,10 @@ class ScriptedVenue:
         if cause is not None:
             raise NoAnswerError(cause, self._evidence(), sent=False)
 
-    async def cancel(self, order: OrderRef) -> Answer:
+    async def cancel(self, order: OrderRef, *, last_look: LastLook = nothing_holds) -> Answer:
+        held = last_look()
+        if held is not None:
+            raise NoAnswerError(held, self._evidence(), sent=False)
         self.canceled.append(order)
         fate = self.fates.popleft() if self.fates else Fate.ACCEPTED
         await asyncio.sleep(0.01)

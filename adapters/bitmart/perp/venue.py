@@ -224,24 +224,26 @@ class BitmartPerp:
             margin_mode=order.margin_mode or shown.margin_mode,
         )
 
-    async def cancel(self, order: OrderRef) -> Answer:
+    async def cancel(self, order: OrderRef, *, last_look: LastLook = nothing_holds) -> Answer:
         kind = self._orders.kind(order)
         known = self._names.get(order.symbol, order.venue_order_id)
         match kind:
             case Kind.ORDER:
-                return await self._canceled(codec.CANCEL_ORDER, requests.cancel(order), order)
+                return await self._canceled(codec.CANCEL_ORDER, requests.cancel(order), order, last_look)
             case Kind.TRAILING:
-                return await self._canceled(codec.CANCEL_TRAIL_ORDER, requests.cancel_trail(order), order)
+                return await self._canceled(codec.CANCEL_TRAIL_ORDER, requests.cancel_trail(order), order, last_look)
             case Kind.PLAN:
-                answer = await self._canceled(codec.CANCEL_PLAN_ORDER, requests.cancel(order), order)
+                answer = await self._canceled(codec.CANCEL_PLAN_ORDER, requests.cancel(order), order, last_look)
                 (report,) = answer.reports
                 gone = isinstance(report, Refusal) and report.reason in (ORDER_NOT_FOUND, ORDER_CLOSED)
                 if gone and known is None and order.venue_order_id is not None:  # a trailing one, for all we know
-                    return await self._canceled(codec.CANCEL_TRAIL_ORDER, requests.cancel_trail(order), order)
+                    return await self._canceled(
+                        codec.CANCEL_TRAIL_ORDER, requests.cancel_trail(order), order, last_look
+                    )
                 return answer
 
-    async def _canceled(self, path: str, body: bytes, order: OrderRef) -> Answer:
-        evidence = await self._rest.signed(path, body, Purpose.CANCELING)
+    async def _canceled(self, path: str, body: bytes, order: OrderRef, last_look: LastLook) -> Answer:
+        evidence = await self._rest.signed(path, body, Purpose.CANCELING, last_look)
         reports = self._reading.settled(path, evidence)
         return Answer(reports=named(reports, order.client_order_id, order.venue_order_id), evidence=evidence)
 

@@ -41,11 +41,11 @@ class Triggers:
                 self._remember(order.client_order_id, report.venue_order_id)
         return evidence, reports
 
-    async def cancel(self, order: OrderRef) -> tuple[Evidence, Reports]:
+    async def cancel(self, order: OrderRef, last_look: LastLook) -> tuple[Evidence, Reports]:
         """Cancel one whose venue id is known, whichever kind it is of."""
         for kind in AlgoKind:
             evidence, reports = await self._calls.command(
-                codec.ALGO_CANCEL, requests.cancel_algo(order, kind), Purpose.CANCELING
+                codec.ALGO_CANCEL, requests.cancel_algo(order, kind), Purpose.CANCELING, last_look
             )
             if not any(isinstance(report, Refusal) and report.reason in NOT_THERE for report in reports):
                 break

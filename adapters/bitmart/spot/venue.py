@@ -171,21 +171,22 @@ class BitmartSpot:
         """
         return await self._batches.submit_many(orders)
 
-    async def cancel(self, order: OrderRef) -> Answer:
+    async def cancel(self, order: OrderRef, *, last_look: LastLook = nothing_holds) -> Answer:
         if order.conditional:
-            return await self._cancel_waiting(order)
-        evidence, reports = await self._calls.command(codec.CANCEL_ORDER, requests.cancel(order), Purpose.CANCELING)
+            return await self._cancel_waiting(order, last_look)
+        body = requests.cancel(order)
+        evidence, reports = await self._calls.command(codec.CANCEL_ORDER, body, Purpose.CANCELING, last_look)
         return Answer(reports=named(reports, order.client_order_id, order.venue_order_id), evidence=evidence)
 
-    async def _cancel_waiting(self, order: OrderRef) -> Answer:
+    async def _cancel_waiting(self, order: OrderRef, last_look: LastLook) -> Answer:
         """Cancel one that waits for its trigger; if it does not any more, what it has become."""
         if order.venue_order_id is None:
             _, reports = await self._triggers.order(order)
             found = next((report for report in reports if isinstance(report, OrderReport)), None)
             if found is None or not waits(reports):
-                return await self.cancel(msgspec.structs.replace(order, conditional=False))
+                return await self.cancel(msgspec.structs.replace(order, conditional=False), last_look=last_look)
             order = msgspec.structs.replace(order, venue_order_id=found.venue_order_id)
-        evidence, reports = await self._triggers.cancel(order)
+        evidence, reports = await self._triggers.cancel(order, last_look)
         return Answer(reports=named(reports, order.client_order_id, order.venue_order_id), evidence=evidence)
 
     async def cancel_many(self, orders: Sequence[OrderRef]) -> Answer:
