@@ -4,13 +4,21 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Final
 
-from oms.order.events import CommissionReported, OrderClaimed, OrderEvent, OrderFilled, TradeBusted
+from oms.order.events import (
+    CommissionReported,
+    InferredFillReplaced,
+    OrderClaimed,
+    OrderEvent,
+    OrderFilled,
+    TradeBusted,
+)
 from oms.order.state import Order, Trade
 from oms.position.events import CommissionBooked, PositionEvent
 from oms.position.state import FLAT, Fill, Position, book, evolve, reverse
 from oms.values import EXACT, ZERO, PositionLeg, StrategyId, Symbol, purse_parts, purses, signed
 
-MOVING: Final = frozenset({OrderFilled, TradeBusted, CommissionReported})  # what of an order moves its position leg
+# What of an order moves its position leg.
+MOVING: Final = frozenset({OrderFilled, TradeBusted, InferredFillReplaced, CommissionReported})
 SHARING: Final = MOVING | {OrderClaimed}  # what of an order moves the virtual leg of whoever it belongs to
 
 ShareName = tuple[StrategyId, Symbol, PositionLeg]
@@ -23,6 +31,9 @@ def moved(leg: Position, order: Order, event: OrderEvent) -> Sequence[PositionEv
     match event:
         case TradeBusted():
             return reverse(_fill(order, event), leg)
+        case InferredFillReplaced():
+            stood_for = OrderFilled(exec_id=event.exec_id, quantity=event.quantity, price=event.price)
+            return reverse(_fill(order, stood_for), leg)
         case CommissionReported():
             return (
                 CommissionBooked(

@@ -126,7 +126,7 @@ def reconcile(book: Book, picture: Picture) -> Reconciliation:
     if _answered(picture.trades):
         asked.add(BreakKind.HISTORY)
     if _answered(picture.open_orders):
-        asked.add(BreakKind.COVERAGE)
+        asked |= {BreakKind.COVERAGE, BreakKind.STATE}
     if picture.balances is not None:
         asked.add(BreakKind.BALANCE)
         disagreements.extend(_of_balances(book, picture.balances))
@@ -347,9 +347,9 @@ def _of_orders(book: Book, picture: Picture) -> Iterable[Disagreement]:
             )
     for report in _orders(picture.open_orders):
         known = book.orders.get(address(book.name, report))
-        if known is not None and known.life in CLOSED and not known.flagged and report.status in OPEN:
+        if known is not None and known.life in CLOSED and report.status in OPEN:
             yield Disagreement(
-                kind=BreakKind.ORDER,
+                kind=BreakKind.STATE,
                 subject=external_id(report),
                 ours=known.life.value,
                 theirs=f"listed as {report.status}",

@@ -20,6 +20,7 @@ from oms.values import AccountId, Provenance
 from oms.venue import Venue
 
 LOOKS: Final = 2  # a disagreement counts once it was seen twice
+LOOKS_MAX: Final = 4  # while trades are missing: that they are out of reach takes two more
 
 
 class Rehearsed(Struct, frozen=True):
@@ -97,9 +98,13 @@ async def rehearse(
 
 
 async def compare_well(survey: Survey) -> Standing:
-    """Compare as often as it takes for a disagreement to count; return how it stands. Raises as `Survey.compare`."""
+    """Compare as often as it takes for a disagreement to count, and for trades to be proven out of reach; return how it
+    stands. Raises as `Survey.compare`.
+    """
     standing = await survey.compare()
-    for _ in range(LOOKS - 1):
+    for look in range(2, LOOKS_MAX + 1):
         before, standing = standing, await survey.compare()
         standing = replace(standing, orders=together(before.orders, standing.orders))
+        if look >= LOOKS and not survey.lacking:
+            break
     return standing

@@ -20,9 +20,11 @@ from oms.breaks.events import BreakKind
 from oms.decide import Addressed
 from oms.dispatcher import order_ref
 from oms.evidence import kept
+from oms.lost import Lost
 from oms.opening import Opening
 from oms.order.decisions import external_id
 from oms.order.events import Mark
+from oms.order.inferred import final
 from oms.order.messages import AbsenceReport
 from oms.order.state import CLOSED, Life, Order
 from oms.ports import Clock, EventLog, Ids, VenueMessage
@@ -115,6 +117,7 @@ class Survey:
         self._traded_until_ms = 0  # trades are known up to here, but for what overlaps
         self._missed: dict[str, float] = {}  # by stream: since when the venue does not know an order it once showed
         self._opening = Opening(recording, venue, clock=clock, ids=ids)
+        self._lost = Lost(recording, venue, clock=clock, ids=ids)
         self._perpetuals = perpetuals.Perpetuals(recording, venue, clock=clock, ids=ids)
         self._seen: dict[str, str] = {}  # by break id: the figures of the last look
 
@@ -128,6 +131,7 @@ class Survey:
         for finding in reconciled.findings:
             await self._report(finding.news, finding.answer)
         await self._search_for_the_unseen(picture)
+        await self._lost.infer(picture)
         opened = opened_before = self._opened
         if picture.balances is not None and not opened:
             opened = await self._opening.begin(self.read_trades)
@@ -138,6 +142,11 @@ class Survey:
             reconciled = reconcile(self._book, picture)
         if opened:
             await self._perpetuals.read_ledger()
+            reconciled = replace(
+                reconciled,
+                disagreements=(*reconciled.disagreements, *self._lost.disagreements),
+                asked=reconciled.asked | {BreakKind.FILLS},
+            )
             await self._tell(reconciled.disagreements, reconciled.asked, reconciled.unsure, picture)
         return Standing(
             result=picture.result,
@@ -437,6 +446,11 @@ class Survey:
     def _is_new(self, trade: TradeReport) -> bool:
         order = self._book.orders.get(address(self._recording.account, trade))
         return order is None or all(known.exec_id != trade.exec_id for known in order.trades)
+
+    @property
+    def lacking(self) -> bool:
+        """Whether an order is over and not all of its trades are here."""
+        return any(final(self._book.orders[stream]) for stream in self._book.unsettled)
 
     @property
     def _book(self) -> Book:

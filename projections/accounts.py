@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from oms.book import CLOSED_KEPT, Book
 from oms.errors import CorruptStreamError
 from oms.ledger import Transaction, transaction
-from oms.order.events import CommissionReported, OrderClaimed, OrderFilled, TradeBusted
+from oms.order.events import CommissionReported, InferredFillReplaced, OrderClaimed, OrderFilled, TradeBusted
 from oms.order.state import Order
 from oms.ports import Meta, StoredEvent
 from oms.store.codec import Event, decode, decode_meta
@@ -60,7 +60,7 @@ class Story(Struct, gc=False):
                 )
             case OrderClaimed() as claimed:
                 self.fills = {name: replace(fill, strategy=claimed.strategy) for name, fill in self.fills.items()}
-            case TradeBusted() as bust if bust.exec_id in self.fills:
+            case TradeBusted() | InferredFillReplaced() as bust if bust.exec_id in self.fills:
                 self.fills[bust.exec_id] = replace(self.fills[bust.exec_id], busted=True)
             case _:
                 pass

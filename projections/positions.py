@@ -7,7 +7,7 @@ from typing import Final
 from msgspec import Struct
 
 from oms.book import position_stream
-from oms.order.events import OrderClaimed, OrderFilled, OrderRequested, TradeBusted
+from oms.order.events import InferredFillReplaced, OrderClaimed, OrderFilled, OrderRequested, TradeBusted
 from oms.order.state import EXTERNAL, Order
 from oms.position.events import LegTakenOver
 from oms.position.state import FLAT, Position
@@ -80,7 +80,7 @@ class Positions:
     def fold(self, fact: Fact) -> None:
         told = fact.recorded
         match told.event:
-            case OrderFilled() | TradeBusted() as event if fact.story is not None:
+            case OrderFilled() | TradeBusted() | InferredFillReplaced() as event if fact.story is not None:
                 self._touch(self._share(fact.story.order.request, event), fact)
             case OrderClaimed() if fact.story is not None:
                 self._touch(self._claim(fact.story.order), fact)
@@ -92,12 +92,12 @@ class Positions:
             case _:
                 pass
 
-    def _share(self, request: OrderRequested, event: OrderFilled | TradeBusted) -> str:
+    def _share(self, request: OrderRequested, event: OrderFilled | TradeBusted | InferredFillReplaced) -> str:
         """Move the share of whoever asked for the order, and return the stream of the leg."""
         stream = position_stream(request.account, request.symbol, request.position_leg)
         owner = UNATTRIBUTED if request.strategy == EXTERNAL else readable(request.strategy)
         change = signed(request.side, event.quantity)
-        if isinstance(event, TradeBusted):
+        if not isinstance(event, OrderFilled):
             change = change.copy_negate()
         self._add(stream, owner, change)
         return stream

@@ -19,6 +19,8 @@ class BreakKind(StrEnum):
     POSITION = "position"  # the venue's quantity of a leg
     ORDER = "order"  # the venue contradicted our history of an order, or said what nobody can read
     LEVERAGE = "leverage"  # the venue backs a leg by another leverage or margin mode
+    STATE = "state"  # the venue lists an order as open that is over here
+    FILLS = "fills"  # the venue counts more of an order than all trades that it can still be asked for
     PRICE = "price"  # the venue works an order at another price than was sent
     HISTORY = "history"  # trades may exist that no question can reach
     COVERAGE = "coverage"  # a list of open orders was cut: orders that are not ours may be missing

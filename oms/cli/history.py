@@ -17,7 +17,7 @@ from oms.cli.output import AsJson, Output, short
 from oms.cli.story import Step, body_of, instant, tell
 from oms.errors import UnknownOrderError
 from oms.evidence import exchange
-from oms.order.events import CommissionReported, OrderFilled, TradeBusted
+from oms.moves import MOVING
 from oms.ports import StoredEvent, VenueMessage
 from oms.store.codec import decode_meta
 from oms.store.log import PostgresLog
@@ -29,7 +29,7 @@ DECIMAL: Final = re.compile(r"-?\d+(\.\d+|E[+-]?\d+)")  # and not an id, which h
 BODY_SHOWN: Final = 600  # characters of one message, for people; --json has all
 
 # A trade, its reversal and its commission move the position: that event stands right behind theirs, in one commit.
-_MOVES: Final = frozenset(str(kind.__struct_config__.tag) for kind in (OrderFilled, TradeBusted, CommissionReported))
+_MOVES: Final = frozenset(str(kind.__struct_config__.tag) for kind in MOVING)
 
 
 def register(app: typer.Typer) -> None:

@@ -33,7 +33,7 @@ _OF_MARKET: Final = frozenset(
 
 _CLAIMED: Final = "order-claimed/"
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_MONEY: Final = frozenset({"order-filled", "commission-reported", "trade-busted"})
+_MONEY: Final = frozenset({"order-filled", "commission-reported", "trade-busted", "inferred-fill-replaced"})
 
 
 class Channel(StrEnum):

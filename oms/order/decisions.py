@@ -49,6 +49,7 @@ from oms.order.events import (
     VenueRefused,
     VenueSearched,
 )
+from oms.order.inferred import infer, replaced
 from oms.order.messages import (
     AbsenceReport,
     AmendOrder,
@@ -61,6 +62,7 @@ from oms.order.messages import (
     CancelTaken,
     CancelUnanswered,
     ClaimOrder,
+    FillInferred,
     OrderNews,
     PlaceOrder,
     SubmitAccepted,
@@ -240,6 +242,8 @@ def record(news: OrderNews, order: Order) -> tuple[OrderEvent, ...]:
         case AmendUnanswered():
             lost = AmendUnknown(request_id=news.request_id, reason=news.reason, valid_until_ns=news.valid_until_ns)
             return (lost,) if _is_pending(order, news.request_id) else ()
+        case FillInferred():
+            return infer(news, order)
         case BustReport():
             return tuple(_bust(trade) for trade in order.trades if trade.exec_id == news.exec_id)
 
@@ -443,7 +447,8 @@ def _traded(trade: TradeReport, order: Order) -> tuple[OrderEvent, ...]:
         commission_currency=trade.commission_currency,
         liquidity=trade.liquidity,
     )
-    return (*accepted, filled)
+    before, after = replaced(trade, order)
+    return (*accepted, *before, filled, *after)
 
 
 def _again(trade: TradeReport, known: Trade, order: Order) -> tuple[OrderEvent, ...]:

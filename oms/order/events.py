@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from decimal import Decimal
+from typing import Final
 
 from msgspec import Struct
 
@@ -174,8 +175,15 @@ class OrderVanished(_Event, frozen=True, tag="order-vanished/1"):
     evidence: tuple[str, ...]
 
 
+INFERRED: Final = "inferred:"
+
+
 class OrderFilled(_Event, frozen=True, tag="order-filled/1"):
-    """One trade (FIX 31, 32). `commission` is a cost when positive; None until the venue says it."""
+    """One trade (FIX 31, 32). `commission` is a cost when positive; None until the venue says it.
+
+    An `exec_id` that begins with ``inferred:`` is of no trade that the venue shows: its record of the order counts the
+    quantity, at that average price, and the trades cannot be asked for any more. Its commission nobody knows.
+    """
 
     exec_id: ExecId
     quantity: Decimal
@@ -201,6 +209,16 @@ class TradeBusted(_Event, frozen=True, tag="trade-busted/1"):
     price: Decimal
     commission: Decimal | None = None
     commission_currency: Currency | None = None
+
+
+class InferredFillReplaced(_Event, frozen=True, tag="inferred-fill-replaced/1"):
+    """A fill that was inferred is taken back, since the trade that it stood for is booked right after. The figures are
+    those of the inferred one, to be reversed; where the order stands does not change.
+    """
+
+    exec_id: ExecId
+    quantity: Decimal
+    price: Decimal
 
 
 class ProgressReported(_Event, frozen=True, tag="progress-reported/1"):
@@ -350,6 +368,7 @@ OrderEvent = (
     | OrderFilled
     | CommissionReported
     | TradeBusted
+    | InferredFillReplaced
     | ProgressReported
     | VenueCanceled
     | PostOnlyRefused

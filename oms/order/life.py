@@ -19,6 +19,7 @@ from oms.order.events import (
     CancelRequested,
     CancelUnknown,
     CommissionReported,
+    InferredFillReplaced,
     OrderAmended,
     OrderClaimed,
     OrderDenied,
@@ -130,6 +131,7 @@ TRANSITIONS: Final[Mapping[Life, Mapping[type[OrderEvent], Life]]] = {
             OrderVanished: VANISHED,
             OrderFilled: WORKING,
             TradeBusted: WORKING,
+            InferredFillReplaced: WORKING,
             ProgressReported: WORKING,
             VenueCanceled: CANCELED,
             OrderExpired: EXPIRED,
@@ -144,6 +146,7 @@ TRANSITIONS: Final[Mapping[Life, Mapping[type[OrderEvent], Life]]] = {
         {
             VenueAccepted: FILLED,
             OrderFilled: FILLED,  # more than was asked: the venue's word, booked and flagged
+            InferredFillReplaced: FILLED,
             TradeBusted: WORKING,  # whether the rest works again is the venue's to say
             ProgressReported: FILLED,
             OrderTriggered: FILLED,  # what it sent was filled before anybody said that it was sent
@@ -155,6 +158,7 @@ TRANSITIONS: Final[Mapping[Life, Mapping[type[OrderEvent], Life]]] = {
             VenueAccepted: CANCELED,  # the ack was slower than the end
             OrderFilled: CANCELED,  # matched before the cancel, reported after
             TradeBusted: CANCELED,
+            InferredFillReplaced: CANCELED,
             ProgressReported: CANCELED,
             PostOnlyRefused: CANCELED,  # read: rejected; a late ack must not bring it back, as it would one REJECTED
             OrderTriggered: CANCELED,
@@ -166,6 +170,7 @@ TRANSITIONS: Final[Mapping[Life, Mapping[type[OrderEvent], Life]]] = {
             VenueAccepted: EXPIRED,
             OrderFilled: EXPIRED,
             TradeBusted: EXPIRED,
+            InferredFillReplaced: EXPIRED,
             ProgressReported: EXPIRED,
             OrderTriggered: EXPIRED,
         },
@@ -188,6 +193,7 @@ TRANSITIONS: Final[Mapping[Life, Mapping[type[OrderEvent], Life]]] = {
             OrderTriggered: WORKING,
             OrderFilled: WORKING,
             TradeBusted: VANISHED,
+            InferredFillReplaced: VANISHED,
             VenueCanceled: CANCELED,
             OrderExpired: EXPIRED,
         },

@@ -184,6 +184,15 @@ class AmendUnanswered(Struct, frozen=True, kw_only=True, gc=False):
     valid_until_ns: int
 
 
+class FillInferred(Struct, frozen=True, kw_only=True, gc=False):
+    """The venue's record counts `cum_quantity` of an order at `average_price`, and what of it no trade here explains
+    cannot be asked for any more.
+    """
+
+    cum_quantity: Decimal
+    average_price: Decimal
+
+
 class BustReport(Struct, frozen=True, kw_only=True, gc=False):
     """The venue took a trade back."""
 
@@ -209,4 +218,5 @@ OrderNews = (
     | AmendRejected
     | AmendUnanswered
     | BustReport
+    | FillInferred
 )

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from oms.errors import CorruptStreamError
 from oms.order.events import (
+    INFERRED,
     AbsenceProven,
     AmendAccepted,
     AmendRefused,
@@ -24,6 +25,7 @@ from oms.order.events import (
     CancelUnknown,
     CommissionReported,
     ExternalOrderSeen,
+    InferredFillReplaced,
     OrderAmended,
     OrderClaimed,
     OrderDenied,
@@ -241,6 +243,8 @@ def evolve(order: Order | None, event: OrderEvent) -> Order:
             return replace(order, trades=trades, uncharged=_uncharged(trades), version=version)
         case TradeBusted():
             return _busted(order, event, life, version)
+        case InferredFillReplaced():
+            return _taken_back(order, event, version)
         case AmendRequested() | AmendAccepted() | AmendUnknown() | AmendRefused() | OrderAmended():
             return _amended(order, event, version)
         case OrderTriggered():
@@ -311,7 +315,7 @@ def _filled(order: Order, event: OrderFilled, life: Life, version: int) -> Order
         venue_cum=max(order.venue_cum, cum_quantity),
         version=version,
     )
-    if event.commission is None:
+    if event.commission is None and not event.exec_id.startswith(INFERRED):
         after = replace(after, uncharged=order.uncharged + 1)
     # Never sent, more than was asked, or over for the venue with less traded than this: a person should look.
     late = order.life in CLOSED and order.life is not FILLED and cum_quantity > order.venue_cum
@@ -395,6 +399,17 @@ def _ended(order: Order, event: VenueCanceled | OrderExpired, life: Life, versio
     return replace(order, life=life, reason=reason, venue_cum=venue_cum, cancels=(), amends=(), version=version)
 
 
+def _taken_back(order: Order, event: InferredFillReplaced, version: int) -> Order:
+    """What the venue counts stands as it stood: the real trade is booked right after."""
+    return replace(
+        order,
+        trades=tuple(trade for trade in order.trades if trade.exec_id != event.exec_id),
+        cum_quantity=EXACT.subtract(order.cum_quantity, event.quantity),
+        cum_cost=EXACT.subtract(order.cum_cost, worth(event.quantity, event.price, order.request.contract_size)),
+        version=version,
+    )
+
+
 def _busted(order: Order, event: TradeBusted, life: Life, version: int) -> Order:
     cum_quantity = EXACT.subtract(order.cum_quantity, event.quantity)
     trades = tuple(trade for trade in order.trades if trade.exec_id != event.exec_id)
@@ -421,7 +436,8 @@ def _commissioned(trades: Iterable[Trade], event: CommissionReported) -> Iterabl
 
 
 def _uncharged(trades: Iterable[Trade]) -> int:
-    return sum(trade.commission is None for trade in trades)
+    """An inferred fill is charged by nobody: what it cost shows in the balance."""
+    return sum(trade.commission is None and not trade.exec_id.startswith(INFERRED) for trade in trades)
 
 
 def _without(requests: tuple[str, ...], request_id: str) -> tuple[str, ...]:

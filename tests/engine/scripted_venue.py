@@ -48,6 +48,7 @@ from oms.venue import (
     NoAnswerError,
     NotOfferedError,
     OrderRef,
+    Window,
     nothing_holds,
 )
 from tests.order.story import BTC_PERPETUAL, BTC_USDT, SPOT
@@ -98,6 +99,7 @@ class ScriptedVenue:
         self.orders: dict[str, OrderReport] = {}  # by client order id
         self.ended_ms: dict[str, int] = {}  # by client order id
         self.trades_done: list[TradeReport] = []
+        self.reach_ms = 0  # trades from before cannot be asked for any more
         self.totals: dict[str, Decimal] = {"USDT": Decimal(1_000), "BTC": Decimal(5)}
         self._now_ns = now_ns
         self._frames: asyncio.Queue[Answer] = asyncio.Queue()
@@ -265,12 +267,19 @@ class ScriptedVenue:
 
     async def trades(self, *, since_ms: int, until_ms: int) -> Answer:
         await self._asked()
-        within = [each for each in self.trades_done if since_ms <= (each.at_ms or 0) <= until_ms]
-        return self._answer([] if self.blind else within)
+        within = [each for each in self._within_reach() if since_ms <= (each.at_ms or 0) <= until_ms]
+        answer = self._answer([] if self.blind else within)
+        if since_ms >= self.reach_ms:
+            return answer
+        proven = (Window(self.reach_ms, until_ms),) if self.reach_ms < until_ms else ()
+        return msgspec.structs.replace(answer, complete=False, proven=proven)
+
+    def _within_reach(self) -> list[TradeReport]:
+        return [each for each in self.trades_done if (each.at_ms or 0) >= self.reach_ms]
 
     async def order_trades(self, order: OrderRef) -> Answer:
         await self._asked()
-        return self._answer([each for each in self.trades_done if each.client_order_id == order.client_order_id])
+        return self._answer([each for each in self._within_reach() if each.client_order_id == order.client_order_id])
 
     async def order_history(self, symbol: Symbol, *, since_ms: int, until_ms: int) -> Answer:
         await self._asked()

@@ -445,6 +445,24 @@ def held_before_the_log() -> Iterator[Said]:
     yield from _order("closes", closes, SENT, ACCEPTED, _fill("p1", "4", "51000", "0.2"))
 
 
+def inferred() -> Iterator[Said]:
+    """Fills that no trade stood for: one stays, one is taken back for a part of it that was a trade after all."""
+    guess = _fill("inferred:c1:0.1-0.3", "0.2", "50010")
+    ended = order.VenueCanceled(reason="user", cum_quantity=Decimal("0.30"))
+    yield from _order("c1", _asked("c1"), SENT, ACCEPTED, _fill("t1", "0.1", "50000.1", "5"), ended, guess)
+    yield from _order(
+        "c2",
+        _asked("c2"),
+        SENT,
+        ACCEPTED,
+        order.ProgressReported(cum_quantity=Decimal("0.30"), done=True),
+        _fill("inferred:c2:0-0.3", "0.30", "50000"),
+        order.InferredFillReplaced(exec_id=ExecId("inferred:c2:0-0.3"), quantity=Decimal("0.30"), price=Decimal(50000)),
+        _fill("t2", "0.1", "49999.9", "5"),
+        _fill("inferred:c2:0.1-0.3", "0.20", "50000.05"),
+    )
+
+
 STORIES: dict[str, Story] = {
     "0001-whole": whole,
     "0002-before-halts-had-scopes": before_halts_had_scopes,
@@ -456,4 +474,5 @@ STORIES: dict[str, Story] = {
     "0008-trigger-changed": trigger_changed,
     "0010-good-till-a-date": good_till_a_date,
     "0011-held-before-the-log": held_before_the_log,
+    "0012-inferred": inferred,
 }

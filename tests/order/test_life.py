@@ -25,6 +25,7 @@ OrderVanished        .     .        .        V         V       .        .       
 OrderFilled          W     W        W        W         W       F        C         E        W         W
 CommissionReported   N     D        S        I         W       F        C         E        R         V
 TradeBusted          .     .        .        .         W       W        C         E        R         V
+InferredFillReplaced .     .        .        .         W       F        C         E        .         V
 ProgressReported     .     .        .        .         W       F        C         E        .         .
 VenueCanceled        .     .        C        C         C       .        .         .        C         C
 PostOnlyRefused      .     .        .        .         .       .        C         .        .         .
@@ -58,6 +59,7 @@ EXAMPLES: dict[str, OrderEvent] = {
     "OrderFilled": events.OrderFilled(exec_id=ExecId("t1"), quantity=ONE, price=TEN),
     "CommissionReported": events.CommissionReported(exec_id=ExecId("t1"), commission=ONE, commission_currency="USDT"),  # type: ignore[arg-type]
     "TradeBusted": events.TradeBusted(exec_id=ExecId("t1"), quantity=ONE, price=TEN),
+    "InferredFillReplaced": events.InferredFillReplaced(exec_id=ExecId("inferred:c1:0-1"), quantity=ONE, price=TEN),
     "ProgressReported": events.ProgressReported(cum_quantity=ONE),
     "VenueCanceled": events.VenueCanceled(),
     "PostOnlyRefused": events.PostOnlyRefused(lived_ms=3),

@@ -202,7 +202,7 @@ def test_an_order_that_is_over_here_and_still_listed_is_a_disagreement_and_not_o
     found = reconcile(book, Picture(open_orders=answer(shown("c1"))))
     assert found.findings == ()
     (left,) = found.disagreements
-    assert (left.kind, left.subject, left.ours, left.theirs) == (BreakKind.ORDER, "c1", "canceled", "listed as new")
+    assert (left.kind, left.subject, left.ours, left.theirs) == (BreakKind.STATE, "c1", "canceled", "listed as new")
 
 
 def test_s46_an_order_whose_state_nobody_can_read_needs_a_person() -> None:

@@ -1,0 +1,170 @@
+"""Trades that cannot be asked for any more: looked for until it is proven that they are out of reach, then inferred.
+
+The venue's record of an order that is over counts more than its trades here. Its own trades were asked for and are no
+more; the trades of all the time in which it lived are asked for, and the venue will not show that time whole. What it
+will show whole and does not hold the trades is another thing: then the venue contradicts itself, and nothing is
+inferred. Nor is anything that the position, or on spot the balance, at the venue does not show.
+"""
+
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
+from typing import Final
+
+import structlog
+from msgspec import Struct
+
+from oms import perpetuals
+from oms.book import position_stream
+from oms.breaks.decisions import Disagreement
+from oms.breaks.events import BreakKind
+from oms.dispatcher import order_ref
+from oms.evidence import kept
+from oms.order.inferred import final
+from oms.order.messages import FillInferred
+from oms.order.state import Order
+from oms.ports import Clock, Ids, VenueMessage
+from oms.position.shown import quantity_of
+from oms.position.state import FLAT
+from oms.reconcile import Picture, names, totals
+from oms.reports import BalanceReport, OrderReport, PositionReport, TradeReport, VenueOrderStatus
+from oms.values import EXACT, RATIO, ZERO, PositionLeg, Provenance, plain, purses, signed
+from oms.venue import Answer, NoAnswerError, Venue
+
+LOOKS: Final = 2  # before what was not to be had is out of reach
+QUIET_MS: Final = 60_000  # since the venue last touched the order: its lists lag
+SLACK_MS: Final = 60_000  # about the time in which an order lived
+ASKED_EACH_LOOK: Final = 3  # orders, so that a crowd does not use up the venue's rates
+FEE_MAX: Final = Decimal("0.01")  # of what was traded, that a balance may lack of it
+OVER: Final = frozenset({VenueOrderStatus.FILLED, VenueOrderStatus.CANCELED, VenueOrderStatus.EXPIRED})
+
+log = structlog.get_logger()
+
+
+class _Proof(Struct, frozen=True):
+    """What the venue's record says, and the answers that say it."""
+
+    found: FillInferred
+    evidence: Sequence[VenueMessage]
+
+
+class Lost:
+    """Looks for the trades of orders that are over."""
+
+    def __init__(self, recording: perpetuals.Recording, venue: Venue, *, clock: Clock, ids: Ids) -> None:
+        self._recording = recording
+        self._venue = venue
+        self._clock = clock
+        self._ids = ids
+        self._looks: dict[str, int] = {}  # by stream: how often its trades were out of reach
+        self._proven: dict[str, _Proof] = {}  # by stream: what was found to be out of reach
+        self._unshown: dict[str, Disagreement] = {}  # by stream: what the venue counts and its position does not show
+
+    @property
+    def disagreements(self) -> tuple[Disagreement, ...]:
+        """What the venue counts, cannot show the trades of, and does not hold either."""
+        return tuple(self._unshown.values())
+
+    async def infer(self, picture: Picture) -> None:
+        """Record what is out of reach; an order that cannot be asked for is left to the next time."""
+        book = self._recording.book
+        lacking = [stream for stream in picture.fills if (each := book.orders.get(stream)) is not None and final(each)]
+        self._looks = {stream: count for stream, count in self._looks.items() if stream in lacking}
+        self._proven = {stream: each for stream, each in self._proven.items() if stream in lacking}
+        self._unshown = {}
+        try:
+            for stream in lacking[:ASKED_EACH_LOOK]:
+                await self._prove(stream, book.orders[stream])
+        except NoAnswerError as error:
+            log.warning("could not look for lost trades", account=self._recording.account, cause=error.cause)
+        for stream, proof in self._proven.items():
+            order = self._recording.book.orders[stream]
+            if self._shows(order, picture):
+                news = [(stream, proof.found)]
+                await self._recording.report(news, source=Provenance.INFERRED, evidence=proof.evidence)
+            else:
+                self._unshown[stream] = _unshown(order)
+
+    async def _prove(self, stream: str, order: Order) -> None:
+        """Ask once more whether an order's trades are out of reach. Raises NoAnswerError."""
+        known = self._proven.get(stream)
+        if known is not None and known.found.cum_quantity == order.venue_cum:
+            return
+        self._proven.pop(stream, None)
+        looked = await self._venue.order(order_ref(order))
+        record = next((each for each in looked.reports if isinstance(each, OrderReport) and names(each, order)), None)
+        found = None if record is None else _counted(record, order)
+        if record is None or found is None or record.created_ms is None or record.updated_ms is None:
+            return
+        if self._clock.now_ns() // 1_000_000 < record.updated_ms + QUIET_MS:
+            return
+        since_ms, until_ms = record.created_ms - SLACK_MS, record.updated_ms + SLACK_MS
+        traded = await self._venue.trades(since_ms=since_ms, until_ms=until_ms)
+        if _covers(traded, record.created_ms, record.updated_ms) or _news(traded, order):
+            # Within reach: it is booked with the next look, or the venue contradicts itself.
+            self._looks.pop(stream, None)
+            return
+        self._looks[stream] = self._looks.get(stream, 0) + 1
+        if self._looks[stream] >= LOOKS:
+            messages = [each for answer in (looked, traded) for each in kept(answer.evidence, self._ids, self._clock)]
+            self._proven[stream] = _Proof(found, messages)
+
+    def _shows(self, order: Order, picture: Picture) -> bool:
+        """Whether the venue holds what the order would move: that much more, the same way, than is booked here."""
+        book, request = self._recording.book, order.request
+        moves = signed(request.side, EXACT.subtract(order.venue_cum, order.cum_quantity))
+        base, _ = purses(request.symbol)
+        if base is None:
+            if picture.positions is None:
+                return False
+            leg = position_stream(book.name, request.symbol, request.position_leg)
+            theirs = sum((quantity_of(each) for each in _legs(picture.positions, order)), ZERO)
+            apart, needed = EXACT.subtract(theirs, book.positions.get(leg, FLAT).quantity), abs(moves)
+        else:
+            if picture.balances is None:
+                return False
+            if not book.account.opened_ms:
+                return True  # the opening balances hold it, and are taken over after it
+            owned = totals([each for each in picture.balances.reports if isinstance(each, BalanceReport)])
+            apart = EXACT.subtract(owned.get(base, ZERO), book.totals.get(base, ZERO))
+            needed = EXACT.multiply(abs(moves), EXACT.subtract(Decimal(1), FEE_MAX))
+        return (apart > ZERO) is (moves > ZERO) and abs(apart) >= needed
+
+
+def _counted(record: OrderReport, order: Order) -> FillInferred | None:
+    """Return what the venue's record says in the end, None where it is not the end or does not say the price."""
+    cum_quantity, average = record.cum_quantity, record.average_price
+    if record.status not in OVER or not cum_quantity or cum_quantity != order.venue_cum:
+        return None
+    if not average and record.cum_notional and order.request.contract_size == 1:
+        average = RATIO.divide(record.cum_notional, cum_quantity)
+    return FillInferred(cum_quantity=cum_quantity, average_price=average) if average else None
+
+
+def _covers(traded: Answer, since_ms: int, until_ms: int) -> bool:
+    """Whether the venue showed all of that time."""
+    return traded.complete or any(part.since_ms <= since_ms and until_ms <= part.until_ms for part in traded.proven)
+
+
+def _news(traded: Answer, order: Order) -> bool:
+    known = {each.exec_id for each in order.trades}
+    return any(
+        isinstance(each, TradeReport) and names(each, order) and each.exec_id not in known for each in traded.reports
+    )
+
+
+def _legs(shown: Answer, order: Order) -> Iterable[PositionReport]:
+    market = order.request.symbol, order.request.position_leg
+    for each in shown.reports:
+        if isinstance(each, PositionReport) and (each.symbol, each.leg or PositionLeg.NET) == market:
+            yield each
+
+
+def _unshown(order: Order) -> Disagreement:
+    return Disagreement(
+        kind=BreakKind.FILLS,
+        subject=order.request.client_order_id,
+        ours=f"{plain(order.cum_quantity)} traded",
+        theirs=f"{plain(order.venue_cum)} traded, by trades out of reach that its position does not show",
+        difference=EXACT.subtract(order.venue_cum, order.cum_quantity),
+        symbol=order.request.symbol,
+    )

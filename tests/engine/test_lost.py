@@ -1,0 +1,105 @@
+"""Trades out of reach: proven to be, then inferred and labelled; never what the venue does not hold."""
+
+import asyncio
+from decimal import Decimal
+
+import pytest
+from msgspec.structs import replace
+
+from oms.order.state import Life
+from oms.rehearsal import rehearse
+from oms.reports import VenueOrderStatus
+from oms.store.codec import decode_meta
+from oms.values import Provenance
+from tests.engine.desk import Desk, play, stream
+
+GUESS = "inferred:c1:0.5-2"
+
+
+async def gone_by(desk: Desk, *, held: bool = True, reach: bool = False) -> None:
+    """The OMS is away while an order of 2 at 100 goes on from 0.5 to its end, and comes back when its trades can no
+    longer be asked for; `held`: the venue's balance shows them; `reach`: they can be asked for, and are not there.
+    """
+    await desk.start()
+    await desk.place()
+    await asyncio.sleep(1)
+    desk.venue.push(*desk.venue.fill("c1", "0.5"))
+    desk.venue.totals |= {"BTC": Decimal("5.5"), "USDT": Decimal("949.9")}
+    await asyncio.sleep(15)
+    began_ms = desk.clock.now_ns() // 1_000_000 - 15_000
+    desk.process.kill()
+    desk.venue.fill("c1", "1.5", price="99")
+    ended_ms = desk.clock.now_ns() // 1_000_000
+    record = replace(desk.venue.orders["c1"], average_price=Decimal("99.25"), created_ms=began_ms, updated_ms=ended_ms)
+    desk.venue.orders["c1"] = record
+    if held:
+        desk.venue.totals |= {"BTC": Decimal(7), "USDT": Decimal("801.3")}  # and 0.2 of commission
+    if reach:
+        desk.venue.trades_done.pop()
+    await asyncio.sleep(3_600)
+    if not reach:
+        desk.venue.reach_ms = desk.clock.now_ns() // 1_000_000 - 1000
+
+
+def test_trades_out_of_reach_are_inferred_from_the_record_and_say_so() -> None:
+    async def story(desk: Desk) -> None:
+        await gone_by(desk)
+        await desk.start()
+        await asyncio.sleep(30)
+        assert (desk.life(), desk.order().cum_quantity, desk.order().cum_cost) == (Life.FILLED, 2, Decimal("198.5"))
+        (stored,) = [each for each in desk.log._streams[stream("c1")].values() if GUESS.encode() in each.state]
+        assert decode_meta(stored.state).source is Provenance.INFERRED
+        assert desk.engine.book.funds("BTC").total == 7  # type: ignore[arg-type]  # a purse by its spelling
+        await asyncio.sleep(60)
+        # What it cost shows, and is a person's to take: nobody tells the commission any more.
+        assert desk.breaks()["balance:spot/USDT"] == ("801.400", "801.3")
+        assert set(desk.breaks()) == {"balance:spot/USDT", "history:trades"}
+        head = await desk.log.head()
+        await asyncio.sleep(60)
+        assert await desk.log.head() == head  # and nothing is asked or written for ever
+        assert desk.agrees()
+
+    play(story)
+
+
+def test_s06_a_dry_run_shows_the_inferred_fill_and_appends_nothing() -> None:
+    async def story(desk: Desk) -> None:
+        await gone_by(desk)
+        head = await desk.log.head()
+        found = await rehearse(
+            desk.engine.account, desk.log, desk.engine.decider, desk.venue, clock=desk.clock, ids=desk.ids()
+        )
+        (guess,) = [each for each in found.events if GUESS.encode() in each.state and each.topic == "order-filled/1"]
+        assert decode_meta(guess.state).source is Provenance.INFERRED
+        assert await desk.log.head() == head
+
+    play(story)
+
+
+@pytest.mark.parametrize("reach", [True, False])
+def test_nothing_is_inferred_that_the_venue_does_not_hold_or_shows_not_to_be_there(reach: bool) -> None:  # noqa: FBT001
+    async def story(desk: Desk) -> None:
+        await gone_by(desk, held=False, reach=reach)
+        await desk.start()
+        await asyncio.sleep(60)
+        assert (desk.order().cum_quantity, len(desk.order().trades)) == (Decimal("0.5"), 1)
+        assert ("fills:c1" in desk.breaks()) is not reach
+
+    play(story)
+
+
+def test_the_real_trade_takes_its_place_in_the_books_too() -> None:
+    async def story(desk: Desk) -> None:
+        await gone_by(desk)
+        await desk.start()
+        await asyncio.sleep(30)
+        desk.venue.push(desk.venue.trades_done[-1])  # the venue finds it again
+        await asyncio.sleep(60)
+        assert [each.exec_id for each in desk.order().trades] == ["t1", "t2"]
+        assert (desk.life(), desk.order().cum_quantity, desk.order().cum_cost) == (Life.FILLED, 2, Decimal("198.5"))
+        assert desk.engine.book.funds("USDT").total == desk.venue.totals["USDT"]  # type: ignore[arg-type]
+        assert set(desk.breaks()) == {"history:trades"}
+        assert desk.venue.orders["c1"].status is VenueOrderStatus.FILLED
+        assert desk.agrees()
+
+    play(story)
