@@ -37,6 +37,8 @@ class Faults:
             "cut after commit": self.cut_after_commit,
             "stall of the database": self.stall,
             "backends terminated": self.terminate_backends,
+            "cut of the venue": self.cut_venue,
+            "stall of the venue": self.stall_venue,
             "stop past the lease": self.stop_past_the_lease,
             "death of a leader": self.kill_leader,
             "step of the clock": self.step_clock,
@@ -131,6 +133,20 @@ class Faults:
         await asyncio.sleep(self._dice.uniform(0.5, 6.0))
         self._stage.proxy.flow()
         await self._ready_after("stall of the database, from its end")
+
+    async def cut_venue(self) -> None:
+        """Every answer that was on its way is lost, and the streams."""
+        self._stage.venue_wire.cut()
+        await self._ready_after("cut of the venue")
+
+    async def stall_venue(self) -> None:
+        """Not for long: what was held up arrives at once, and beyond what a window takes the venue blocks the account,
+        as it should, for minutes.
+        """
+        self._stage.venue_wire.stall()
+        await asyncio.sleep(self._dice.uniform(0.2, 1.5))
+        self._stage.venue_wire.flow()
+        await self._ready_after("stall of the venue, from its end")
 
     async def terminate_backends(self) -> None:
         def terminate() -> None:

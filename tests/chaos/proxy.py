@@ -1,24 +1,27 @@
-"""A wire to Postgres that is cut and stalled while everybody works."""
+"""A wire that is cut and stalled while everybody works: to Postgres, and to the venue."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Final
 
+Connect = Callable[[], Awaitable[tuple[asyncio.StreamReader, asyncio.StreamWriter]]]
 BIND: Final = b"B"  # what opens a message that runs a prepared statement; of the OMS's, only an append begins with it
 
 
 class Proxy:
-    """Forwards TCP on loopback to a server's socket. `cut` breaks what is open, `stall` lets nothing pass, `down` lets
-    nobody in. With `cut_after_commit` the next append arrives, and its answer is dropped with the connection.
+    """Forwards TCP on loopback to a server, which `connect` reaches. `cut` breaks what is open, `stall` lets nothing
+    pass, `down` lets nobody in. With `cut_after_commit` the next append arrives, and its answer is dropped with the
+    connection.
     """
 
-    def __init__(self, socket: str) -> None:
+    def __init__(self, connect: Connect) -> None:
         self.port = 0
         self.down = False
         self._flowing = asyncio.Event()
         self._flowing.set()
         self._armed: asyncio.Event | None = None
-        self._socket = socket
+        self._connect = connect
         self._writers: set[asyncio.StreamWriter] = set()
         self._server: asyncio.Server | None = None
 
@@ -63,7 +66,7 @@ class Proxy:
         try:
             if self.down:
                 raise ConnectionRefusedError
-            upstream, downstream = await asyncio.open_unix_connection(self._socket)
+            upstream, downstream = await self._connect()
         except OSError:
             writer.transport.abort()
             return

@@ -1,4 +1,4 @@
-"""The stage: one exchange, one Postgres behind a wire that breaks, and one OMS after the other, all real processes."""
+"""The stage: one exchange and one Postgres behind wires that break, and one OMS after the other, all real processes."""
 
 import asyncio
 import json
@@ -8,6 +8,7 @@ import socket
 import sys
 import time
 from contextlib import AsyncExitStack, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
@@ -21,10 +22,10 @@ from oms.store.database import upgrade
 from oms.store.embedded import EmbeddedPostgres
 from tests.chaos.figures import KILLED_OMS, Figures, Took, waited, worked
 from tests.chaos.judge import Truth
-from tests.chaos.proxy import Proxy
+from tests.chaos.proxy import Connect, Proxy
 
 SEED: Final = "7"  # of the exchange
-READY_SECONDS: Final = 60.0
+READY_SECONDS: Final = 180.0  # of patience, on a machine that may be very busy; how long it took is judged apart
 LOOK_SECONDS: Final = 0.02
 
 
@@ -49,16 +50,16 @@ class Stage:
         stack.callback(self.server.stop)
         await asyncio.to_thread(upgrade, self.database)
         folder = unquote(urlsplit(self.database).query.removeprefix("host="))
-        self.proxy = Proxy(f"{folder}/.s.PGSQL.5432")
-        await self.proxy.open()
-        stack.push_async_callback(self.proxy.close)
+        self.proxy = await _wire(stack, partial(asyncio.open_unix_connection, f"{folder}/.s.PGSQL.5432"))
         self.clock.write_bytes(bytes(8))
         self.environment |= {"OMS_HOME": str(self.home), "PYTHONPATH": str(Path(__file__).parents[2])}
         self._stack = stack
         exchange = await self._spawn("-m", "oms", "simulator", "--seed", SEED)
         self._sim_url = (await self.said(exchange))["sim_url"]
+        at = urlsplit(self._sim_url)
+        self.venue_wire = await _wire(stack, partial(asyncio.open_connection, at.hostname, at.port))
         self.environment |= {
-            "OMS__SIMULATOR__URL": self._sim_url,
+            "OMS__SIMULATOR__URL": f"http://127.0.0.1:{self.venue_wire.port}",
             "OMS__SIMULATOR__SEED": SEED,
             "OMS_DATABASE_URL": f"postgresql://postgres@127.0.0.1:{self.proxy.port}/oms?sslmode=disable",
         }
@@ -159,6 +160,13 @@ def now() -> float:
 def _free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as opened:
         return int(opened.getsockname()[1])
+
+
+async def _wire(stack: AsyncExitStack, connect: Connect) -> Proxy:
+    wire = Proxy(connect)
+    await wire.open()
+    stack.push_async_callback(wire.close)
+    return wire
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
