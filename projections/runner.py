@@ -18,7 +18,7 @@ from oms.ports import Clock, EventLog, Spawn, Task
 from projections import checkpoint
 from projections.accounts import Accounts, Recorded, recorded
 from projections.checkpoint import CheckpointMovedError
-from projections.connection import Connect, Connection, connect
+from projections.connection import Connect, Connection, connect_to_write
 from projections.fold import Fold, projectors
 from projections.projector import Projector
 from projections.table import Table
@@ -29,7 +29,13 @@ SLICE_ROWS: Final = 100  # events folded before others on the loop get their tur
 WAIT_SECONDS: Final = 5.0  # for the log to grow, before it is looked at again
 RETRY_SECONDS: Final = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)  # after trouble; the last one repeats
 
-_TROUBLE: Final = (psycopg.OperationalError, psycopg.InterfaceError, LogUnavailableError, CheckpointMovedError)
+_TROUBLE: Final = (
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+    psycopg.errors.IdleInTransactionSessionTimeout,
+    LogUnavailableError,
+    CheckpointMovedError,
+)
 
 log = structlog.get_logger()
 
@@ -67,7 +73,7 @@ class Runner:
         last: int | None = None,
         live_rows: int = LIVE_ROWS,
         closed_kept: int = CLOSED_KEPT,
-        connect: Connect = connect,
+        connect: Connect = connect_to_write,
     ) -> None:
         self.position = 0  # what the rows are known to reflect
         self.trouble: str | None = None  # why nothing moves, if nothing does

@@ -28,6 +28,7 @@ from oms.values import Side, VenueOrderId
 from projections.checkpoint import CheckpointsDifferError
 from projections.compare import Difference, compare, differences
 from projections.compare import stored as read_tables
+from projections.connection import SILENT_SECONDS
 from projections.fold import Twin, projectors
 from projections.projector import Projector
 from projections.runner import Runner
@@ -76,6 +77,23 @@ def mortal(statements: int) -> Sequence[Projector[Any]]:
     for projector in made:
         projector.table = Mortal.of(projector.table)  # type: ignore[misc]
     return made
+
+
+class Stopped(Table[Any]):
+    """Falls silent in the middle of its first page, as a process that was stopped does."""
+
+    in_page = asyncio.Event()
+
+    @classmethod
+    def of(cls, table: Table[Any]) -> "Stopped":
+        cls.in_page.clear()
+        made = cls.__new__(cls)
+        made.__dict__.update(table.__dict__)
+        return made
+
+    async def write(self, cursor: Cursor, rows: Sequence[Any]) -> None:
+        self.in_page.set()
+        await asyncio.Event().wait()
 
 
 @pytest.fixture
@@ -372,3 +390,19 @@ def hang_up(url: str) -> None:
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
         " WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'",
     )
+
+
+async def test_who_was_stopped_in_the_middle_of_a_page_does_not_keep_the_next_from_following(
+    tables: str, spawn: Tasks
+) -> None:
+    log = MemoryLog()
+    await write(log, two_orders().events)
+    made = projectors()
+    for projector in made:
+        projector.table = Stopped.of(projector.table)  # type: ignore[misc]
+    runner(log, tables, spawn, into=made).start()
+    await asyncio.wait_for(Stopped.in_page.wait(), 10)
+    following = runner(log, tables, spawn)
+    following.start()
+    assert await following.catch_up(await log.head(), 20 * SILENT_SECONDS)
+    await equal(log, tables)
