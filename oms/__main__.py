@@ -64,7 +64,7 @@ async def venues(
             if not keys:
                 raise NoAccountError("no BitMart account is connected")
             for account, fields in keys.items():
-                await _proved(account, _credentials(fields), config, world)
+                tell(await _proved(account, fields, config, world))
             at = config.bitmart
             endpoints = Endpoints(
                 spot=at.spot_url, futures=at.futures_url, spot_ws=at.spot_ws_url, futures_ws=at.futures_ws_url
@@ -127,22 +127,19 @@ def _credentials(fields: Mapping[str, Secret]) -> Credentials:
     return Credentials(fields["key"].reveal(), fields["secret"].reveal(), fields["memo"].reveal())
 
 
-async def _proved(account: AccountId, credentials: Credentials, config: Config, world: World) -> None:
-    """See that a key still opens its account, before strategies rely on it; a venue that is down is waited for later.
+async def _proved(account: AccountId, fields: Mapping[str, Secret], config: Config, world: World) -> str:
+    """See that a key still opens its account, and return what it may do, before strategies rely on it (S58); a venue
+    that is down is waited for later.
 
     Raises:
         KeyRefusedError: it does not.
     """
-    link = AiohttpLink()
-    hosts = check.Hosts(config.bitmart.spot_url, config.bitmart.futures_url)
     try:
-        await check.prove(credentials, hosts, link=link, clock=world.clock, spawn=world.spawn)
-    except NoAnswerError:
-        return
+        return f"account {account}: {check.told(await check_key(config, world, fields))}"
+    except NoAnswerError as error:
+        return f"account {account}: what its key may do is unknown, the venue could not be asked: {error.cause}"
     except check.KeyRefusedError as error:
         raise type(error)(f"account {account}: {error.cause}") from error
-    finally:
-        await link.close()
 
 
 async def check_key(config: Config, world: World, fields: Mapping[str, Secret]) -> check.KeyReport:

@@ -109,14 +109,12 @@ async def check(
     )
 
 
-async def prove(credentials: Credentials, hosts: Hosts, *, link: Link, clock: Clock, spawn: Spawn) -> None:
-    """See, by one signed call that changes nothing, that the key opens what it opened when it was connected.
-
-    Raises:
-        UnknownKeyError, WrongSecretError, KeyForbiddenError: it does not any more, and why.
-        NoAnswerError: the venue could not be asked.
-    """
-    await _Key(credentials, hosts, link=link, clock=clock, spawn=spawn).prove()
+def told(found: KeyReport) -> str:
+    """Return in a sentence what a key may do."""
+    answers = {May.YES: "may", May.NO: "may not", May.UNKNOWN: "may or may not (unknown)"}
+    deeds = {"read spot": found.spot_read, "trade spot": found.spot_trade, "read futures": found.futures_read}
+    deeds |= {"trade futures": found.futures_trade, "withdraw": found.withdraw}
+    return "its key " + ", ".join(f"{answers[may]} {deed}" for deed, may in deeds.items())
 
 
 class _Key:
