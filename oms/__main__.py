@@ -3,20 +3,28 @@
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from decimal import Decimal
 from typing import Final
 from urllib.parse import urlsplit
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from adapters.bitmart import check
 from adapters.bitmart import decode as bitmart
 from adapters.bitmart import history as past
 from adapters.bitmart.market_data.both import BitmartMarkets, Hosts
+from adapters.bitmart.perp.spelling import venue_symbol
 from adapters.bitmart.sign import Credentials
 from adapters.bitmart.spot import venue as spot
 from adapters.bitmart.spot.requests import SelfTrade
 from adapters.bitmart.transport import AiohttpLink
 from adapters.bitmart.venue import Bitmart, Endpoints
+from adapters.simulator.exchange.futures import orders as exchange
+from adapters.simulator.exchange.futures import standing as futures
+from adapters.simulator.exchange.futures.accounts import DEFAULT_LEVERAGE, Setting
+from adapters.simulator.exchange.futures.plans import PriceWay
+from adapters.simulator.exchange.futures.state import IDS_PER_MS as FUTURES_IDS_PER_MS
 from adapters.simulator.exchange.matching import IDS_PER_MS
 from adapters.simulator.exchange.standing import Standing, put_back
 from adapters.simulator.host import FUTURES_PREFIX
@@ -24,6 +32,7 @@ from adapters.simulator.server import Urls, serve
 from adapters.simulator.simulator import MAIN, MAIN_FUNDS, MAIN_MARGIN, Simulator
 from adapters.simulator.wire import keys
 from adapters.simulator.wire.house import Schedule
+from oms.book import Book
 from oms.catalogue import Tell
 from oms.cli import app
 from oms.cli.parts import Parts, Trouble
@@ -31,10 +40,12 @@ from oms.config import Bitmart as Chosen
 from oms.config import Config, Secret
 from oms.errors import OmsError
 from oms.order.state import Life, Order
+from oms.position.state import Position
 from oms.recovery import Known
 from oms.store.log import PostgresLog
+from oms.sums import symbol_of, traded
 from oms.system import Connected, VenueName, World
-from oms.values import AccountId, Symbol
+from oms.values import EXACT, RATIO, AccountId, Crossing, PositionLeg, Side, Symbol, Wallet, purse_parts, purses
 from oms.vault import Keys
 from oms.venue import NoAnswerError, Venue
 from projections.compare import compare
@@ -87,15 +98,13 @@ async def venues(
 
 @asynccontextmanager
 async def _connected(
-    accounts: Mapping[AccountId, Credentials], endpoints: Endpoints | spot.Endpoints, world: World, chosen: Chosen
+    accounts: Mapping[AccountId, Credentials], endpoints: Endpoints, world: World, chosen: Chosen
 ) -> AsyncIterator[Mapping[AccountId, Connected]]:
     """Reach each account at those addresses while the context lasts; one memory of the markets serves them all."""
     link = AiohttpLink()
-    match endpoints:
-        case Endpoints(spot=rest, spot_ws=ws, futures=futures, futures_ws=futures_ws):
-            hosts = Hosts(spot=rest, spot_ws=ws, futures=futures, futures_ws=futures_ws)
-        case spot.Endpoints(rest=rest, ws=ws):
-            hosts = Hosts(spot=rest, spot_ws=ws)
+    hosts = Hosts(
+        spot=endpoints.spot, spot_ws=endpoints.spot_ws, futures=endpoints.futures, futures_ws=endpoints.futures_ws
+    )
     markets = BitmartMarkets(hosts, link=link, clock=world.clock, ids=world.ids, spawn=world.spawn)
     connected = {account: _bitmart(credentials, endpoints, world, chosen) for account, credentials in accounts.items()}
     try:
@@ -106,21 +115,14 @@ async def _connected(
         await link.close()
 
 
-def _bitmart(credentials: Credentials, endpoints: Endpoints | spot.Endpoints, world: World, chosen: Chosen) -> Venue:
-    """Return an account whole, or its spot market alone where only that has an address."""
+def _bitmart(credentials: Credentials, endpoints: Endpoints, world: World, chosen: Chosen) -> Venue:
     link, clock, ids, spawn = AiohttpLink(), world.clock, world.ids, world.spawn
     options = spot.Options(
         self_trade=SelfTrade(chosen.self_trade),
         submit_window_ms=chosen.submit_window_ms or None,
         fees_of=tuple(Symbol(name) for name in chosen.fees_of),
     )
-    match endpoints:
-        case Endpoints():
-            return Bitmart(credentials, endpoints, link=link, clock=clock, ids=ids, spawn=spawn, options=options)
-        case spot.Endpoints():
-            return spot.BitmartSpot(
-                credentials, endpoints, link=link, clock=clock, ids=ids, spawn=spawn, options=options
-            )
+    return Bitmart(credentials, endpoints, link=link, clock=clock, ids=ids, spawn=spawn, options=options)
 
 
 def _credentials(fields: Mapping[str, Secret]) -> Credentials:
@@ -200,39 +202,55 @@ async def _simulated(
         simulated.open_account(own, MAIN_FUNDS, MAIN_MARGIN)
     async with serve(simulated, clock=world.clock, spawn=world.spawn) as urls:
         tell(f"a simulated exchange listens at {urls.sim_url}; it begins anew, as account {own.account}")
-        yield (
-            own,
-            Endpoints(
-                spot=urls.spot_url,
-                futures=urls.futures_url,
-                spot_ws=urls.spot_ws_url,
-                futures_ws=urls.futures_ws_url,
-            ),
-        )
+        yield own, _endpoints(urls)
 
 
 @asynccontextmanager
 async def _paper(
     config: Config, world: World, known: Known, tell: Tell
-) -> AsyncIterator[tuple[keys.Credentials, spot.Endpoints]]:
-    """Start a simulated exchange in which the paper account stands as our log says: what it owns, and what rests.
+) -> AsyncIterator[tuple[keys.Credentials, Endpoints]]:
+    """Start a simulated exchange in which the paper account stands as our log says: what it owns, holds, and what rests
+    or waits there.
 
-    So the log is the one memory of both, and a kill at any moment leaves no difference between them. It trades spot
-    alone: positions and what waits for a price are not put back.
+    So the log is the one memory of both, and a kill at any moment leaves no difference between them. Not put back are
+    spot orders that wait for a price, and what protects a position without being an order of ours.
     """
     simulated = Simulator(seed=config.simulator.seed)
     own = keys.demo_credentials(PAPER, config.simulator.seed)
     book = await known.book(PAPER)
     if not book.account.adjustments:
-        simulated.open_account(own, MAIN_FUNDS)
+        simulated.open_account(own, MAIN_FUNDS, MAIN_MARGIN)
     else:
-        simulated.open_account(own, {name: total for name, total in book.totals.items() if total})
-        resting = [book.orders[stream] for stream in book.open]
-        plain = [order for order in resting if order.life is Life.WORKING and order.request.price is not None]
-        put_back(simulated.exchange, PAPER, map(_standing, plain))
-        tell(f"the paper account goes on with {len(plain)} resting orders; prices begin anew")
+        simulated.open_account(own, _coins(book, Wallet.SPOT), _coins(book, Wallet.FUTURES))
+        alive = [book.orders[stream] for stream in book.open]
+        working = [order for order in alive if order.life is Life.WORKING and order.request.quantity is not None]
+        spots = [each for each in working if each.request.price is not None and _rests_on_spot(each)]
+        put_back(simulated.exchange, PAPER, map(_standing, spots))
+        perpetuals = _standing_perpetuals(book, [each for each in working if _is_perpetual(each)])
+        futures.put_back(simulated.futures.exchange, PAPER, perpetuals)
+        resting, held = len(spots) + len(perpetuals.orders), len(perpetuals.legs)
+        tell(f"the paper account goes on with {resting} orders and {held} positions; prices begin anew")
     async with serve(simulated, clock=world.clock, spawn=world.spawn) as urls:
-        yield own, spot.Endpoints(urls.spot_url, urls.spot_ws_url)
+        yield own, _endpoints(urls)
+
+
+def _endpoints(urls: Urls) -> Endpoints:
+    return Endpoints(
+        spot=urls.spot_url, futures=urls.futures_url, spot_ws=urls.spot_ws_url, futures_ws=urls.futures_ws_url
+    )
+
+
+def _rests_on_spot(order: Order) -> bool:
+    return not _is_perpetual(order) and not order.waits
+
+
+def _is_perpetual(order: Order) -> bool:
+    return purses(order.request.symbol).base is None
+
+
+def _coins(book: Book, wallet: Wallet) -> dict[str, Decimal]:
+    owned = ((purse_parts(purse), total) for purse, total in book.totals.items() if total)
+    return {str(currency): total for (where, currency), total in owned if where is wallet}
 
 
 def _standing(order: Order) -> Standing:
@@ -251,6 +269,64 @@ def _standing(order: Order) -> Standing:
         filled_size=order.cum_quantity,
         filled_notional=order.cum_cost,
         created_ms=int(order_id) // IDS_PER_MS,  # the simulated exchange counts its ids from the time
+    )
+
+
+def _standing_perpetuals(book: Book, working: Sequence[Order]) -> futures.Standing:
+    mode = book.account.position_mode
+    legs = {stream: leg for stream, leg in book.positions.items() if traded(stream).base is None}
+    return futures.Standing(
+        mode=None if mode is None else exchange.PositionMode(mode),
+        settings={
+            venue_symbol(symbol_of(stream)): Setting(int(leg.leverage), exchange.MarginMode(leg.margin_mode or "cross"))
+            for stream, leg in legs.items()
+            if leg.leverage is not None
+        },
+        legs=tuple(_standing_leg(stream, leg) for stream, leg in legs.items() if leg.quantity),
+        orders=tuple(map(_standing_order, working)),
+    )
+
+
+def _standing_leg(stream: str, leg: Position) -> futures.StandingLeg:
+    return futures.StandingLeg(
+        symbol=venue_symbol(symbol_of(stream)),
+        leg=PositionLeg(stream.rpartition("/")[2]),
+        side=Side.BUY if leg.quantity > 0 else Side.SELL,
+        size=leg.quantity.copy_abs(),
+        cost=leg.open_cost.copy_abs(),
+        leverage=DEFAULT_LEVERAGE if leg.leverage is None else int(leg.leverage),
+        margin_mode=exchange.MarginMode(leg.margin_mode or "cross"),
+    )
+
+
+def _standing_order(order: Order) -> futures.StandingOrder:
+    request, order_id, trigger = order.request, order.venue_order_id, order.request.trigger
+    assert request.quantity is not None
+    assert order_id is not None, "a working order was accepted under an id"
+    filled_value = RATIO.divide(order.cum_cost, request.contract_size)  # exact: it was multiplied by that
+    standing = futures.StandingOrder(
+        order_id=order_id,
+        client_order_id=request.client_order_id,
+        symbol=venue_symbol(request.symbol),
+        side=request.side,
+        reduce_only=request.reduces,
+        leg=request.position_leg,
+        post_only=request.post_only,
+        price=request.price,
+        size=request.quantity,
+        filled_size=order.cum_quantity,
+        filled_value=filled_value,
+        created_ms=int(order_id) // FUTURES_IDS_PER_MS,
+    )
+    if trigger is None or not order.waits:
+        return standing
+    rate = trigger.callback_rate
+    return replace(
+        standing,
+        trigger_price=trigger.price,
+        way=PriceWay.RISES if trigger.when is Crossing.RISES_TO else PriceWay.FALLS,
+        price_type=exchange.PriceType(trigger.by),
+        callback_percent=None if rate is None else EXACT.multiply(rate, Decimal(100)),
     )
 
 

@@ -6,11 +6,9 @@ repeated blindly; what an answer does not settle is left in doubt for the watche
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Final
-
-from msgspec.structs import replace
 
 from oms.account.events import PositionModeRequested
 from oms.account.modes import PositionModeRejected
@@ -20,15 +18,12 @@ from oms.decide import Addressed, Fact, Setting
 from oms.engine import Engine
 from oms.errors import FencedError
 from oms.evidence import kept
-from oms.order.admission import sent_as
 from oms.order.decisions import ATTEMPTS_MAX
 from oms.order.events import AmendRequested, CancelRequested, SendStarted, VenueAccepted
 from oms.order.messages import (
     AmendRejected,
     AmendTaken,
     AmendUnanswered,
-    CancelRejected,
-    CancelTaken,
     CancelUnanswered,
     OrderNews,
     SubmitAccepted,
@@ -43,10 +38,11 @@ from oms.order.state import Amend, Life, Order
 from oms.ports import Clock, Ids, Spawn
 from oms.position.events import LeverageRequested
 from oms.position.settings import LeverageRejected
-from oms.reports import Ack, LeverageReport, OrderReport, PositionModeReport, Refusal, RefusalClass
+from oms.reports import Ack, LeverageReport, OrderReport, PositionModeReport, Refusal, RefusalClass, Report
+from oms.sending import as_changed, batched, cancel_verdict, new_order, order_ref
 from oms.sums import symbol_of
-from oms.values import Provenance
-from oms.venue import Amendment, Answer, Evidence, NewOrder, NoAnswerError, OrderRef, Venue
+from oms.values import Provenance, Symbol
+from oms.venue import Amendment, Answer, Evidence, NoAnswerError, Venue
 
 AGAIN_SECONDS: Final = 3.0  # a cancel that has not ended its order by then is sent again
 BACK_OFF_SECONDS: Final = (0.25, 1.0)  # before the second and the third send of one order
@@ -94,12 +90,16 @@ class Dispatcher:
         recently = self._clock.monotonic() - AGAIN_SECONDS
         self._cancelled = {stream: at for stream, at in self._cancelled.items() if at > recently}
         uncommitted = self._engine.uncommitted()
-        for stream in list(self._engine.book.unsettled):
-            if stream not in self._cancelled and stream not in uncommitted:
-                order = self._engine.book.orders[stream]
-                self._cancel_pending(stream, order)
-                if order.amends and stream not in self._amending:
-                    self._look_for_amends(stream, order)
+        book = self._engine.book
+        due = {
+            stream: book.orders[stream]
+            for stream in book.unsettled
+            if stream not in self._cancelled and stream not in uncommitted
+        }
+        self._cancel_pending(due)
+        for stream, order in due.items():
+            if order.amends and stream not in self._amending:
+                self._look_for_amends(stream, order)
 
     def _recovered(self) -> None:
         self._spawn(self._doubt(), name="doubt what was being sent")
@@ -113,6 +113,7 @@ class Dispatcher:
         self.resume_cancels()
 
     def _handed(self, committed: Sequence[Fact]) -> None:
+        ending: dict[str, Order] = {}
         for stream, event, order in committed:
             if not isinstance(order, Order):
                 if type(event) in _SETTINGS:
@@ -126,7 +127,7 @@ class Dispatcher:
                         self._wanted_until[stream] = self._clock.monotonic() + validity
                     self._spawn(self._submit(stream, order), name=f"submit {stream}")
                 case CancelRequested() | VenueAccepted():
-                    self._cancel_pending(stream, order)
+                    ending[stream] = order
                 case AmendRequested():
                     waiting = self._amending.get(stream)
                     if waiting is not None:
@@ -136,16 +137,37 @@ class Dispatcher:
                         self._spawn(self._amend(stream), name=f"amend {stream}")
                 case _:
                     pass
+        if ending:
+            self._cancel_pending(ending)
 
-    def _cancel_pending(self, stream: str, order: Order) -> None:
-        """Send the cancel that an order waits for, unless one is on its way. One in doubt is cancelled once found."""
-        sendable = order.life is Life.WORKING or stream in self._sending
-        if order.cancels and stream in self._paused:
-            self._paused[stream].set()
-        if order.cancels and sendable and stream not in self._cancelling:
+    def _cancel_pending(self, orders: Mapping[str, Order]) -> None:
+        """Send the cancels that orders, by stream, wait for, unless one is on its way: those of one market together, as
+        many as its venue takes at once. One in doubt is cancelled once found.
+        """
+        together: dict[Symbol, dict[str, str]] = {}
+        for stream, order in orders.items():
+            sendable = order.life is Life.WORKING or stream in self._sending
+            if order.cancels and stream in self._paused:
+                self._paused[stream].set()
+            if not order.cancels or not sendable or stream in self._cancelling:
+                continue
             self._cancelling.add(stream)
             self._cancelled[stream] = self._clock.monotonic()
-            self._spawn(self._cancel(stream, order.cancels[0]), name=f"cancel {stream}")
+            if stream in self._sending or order.waits:
+                self._spawn(self._cancel(stream, order.cancels[0]), name=f"cancel {stream}")
+            else:
+                together.setdefault(order.request.symbol, {})[stream] = order.cancels[0]
+        for symbol, pending in together.items():
+            can = self._venue.capabilities(symbol)
+            most = 1 if "cancel_many" in can.lost else can.cancels_at_once
+            for part in batched(pending.items(), most):
+                self._spawn_cancels(dict(part))
+
+    def _spawn_cancels(self, pending: Mapping[str, str]) -> None:
+        if len(pending) > 1:
+            self._spawn(self._cancel_together(pending), name=f"cancel {len(pending)} orders")
+        for stream, request_id in pending.items() if len(pending) == 1 else ():
+            self._spawn(self._cancel(stream, request_id), name=f"cancel {stream}")
 
     # ------------------------------------------------------------------------------------------------ settings
 
@@ -425,64 +447,43 @@ class Dispatcher:
             answer = await self._venue.cancel(order_ref(order))
         except NoAnswerError as error:
             return CancelUnanswered(request_id=request_id, reason=error.cause[:200]), error.evidence
-        for report in answer.reports:
-            match report:
-                case Ack():
-                    return CancelTaken(request_id=request_id), answer.evidence
-                case Refusal(klass=RefusalClass.CERTAIN | RefusalClass.AUTH):
-                    return (
-                        CancelRejected(request_id=request_id, reason=report.reason, code=report.code, text=report.text),
-                        answer.evidence,
-                    )
-                case Refusal():
-                    return CancelUnanswered(request_id=request_id, reason=report.reason), answer.evidence
-                case _:
-                    continue
-        reason = "the answer says neither yes nor no"
-        return CancelUnanswered(request_id=request_id, reason=reason), answer.evidence
+        said = next((each for each in answer.reports if isinstance(each, Ack | Refusal)), None)
+        return cancel_verdict(request_id, said), answer.evidence
 
-
-def new_order(order: Order) -> NewOrder:
-    """Return the order as it leaves: what was asked, under its one id."""
-    request = order.request
-    return NewOrder(
-        client_order_id=request.client_order_id,
-        symbol=request.symbol,
-        side=request.side,
-        type=request.order_type,
-        quantity=request.quantity,
-        notional=request.notional,
-        price=request.price,
-        time_in_force=sent_as(request.time_in_force),
-        post_only=request.post_only,
-        reduce_only=request.reduce_only,
-        position_leg=request.position_leg,
-        leverage=request.leverage,
-        margin_mode=request.margin_mode,
-        trigger=request.trigger,
-        take_profit=request.take_profit,
-        stop_loss=request.stop_loss,
-    )
-
-
-def as_changed(order: Order, change: Amend) -> NewOrder:
-    """Return an order that waits, as a change would have it."""
-    asked = new_order(order)
-    trigger = asked.trigger
-    if trigger is not None and change.trigger_price is not None:
-        trigger = replace(trigger, price=change.trigger_price)
-    return replace(asked, price=change.price or asked.price, trigger=trigger)
-
-
-def order_ref(order: Order) -> OrderRef:
-    """Return how the venue knows the order."""
-    request = order.request
-    return OrderRef(
-        client_order_id=request.client_order_id,
-        symbol=request.symbol,
-        venue_order_id=order.venue_order_id,
-        conditional=order.waits,
-    )
+    async def _cancel_together(self, pending: Mapping[str, str]) -> None:
+        """Send the cancels of several orders of one market, `pending` by stream, in one call: each has its own answer,
+        and what the call leaves open is open for each of them.
+        """
+        try:
+            book = self._engine.book
+            orders = {stream: book.orders[stream] for stream in pending if stream in book.orders}
+            due = [
+                (stream, order)
+                for stream, order in orders.items()
+                if pending[stream] in order.cancels and order.life is Life.WORKING
+            ]
+            if not due:
+                return  # their ends were faster
+            said: Sequence[Report]
+            try:
+                answer = await self._venue.cancel_many([order_ref(order) for _, order in due])
+                said, evidence = answer.reports, answer.evidence
+                unheard = None
+            except NoAnswerError as error:
+                said, evidence, unheard = (), error.evidence, error.cause[:200]
+            by_name = {each.client_order_id: each for each in said if isinstance(each, Ack | Refusal)}
+            news: list[Addressed] = []
+            for stream, order in due:
+                request_id = pending[stream]
+                if unheard is not None:
+                    news.append((stream, CancelUnanswered(request_id=request_id, reason=unheard)))
+                else:
+                    news.append((stream, cancel_verdict(request_id, by_name.get(order.request.client_order_id))))
+            await self._engine.report(news, evidence=kept(evidence, self._ids, self._clock))
+        except FencedError:
+            pass
+        finally:
+            self._cancelling.difference_update(pending)
 
 
 def _not_sent(order: Order, reason: str, text: str, code: str | None = None) -> OrderNews:

@@ -4,7 +4,7 @@ A writer that was paused, or cut off from its log, may hold intents that were co
 its own. It is stopped here, before a byte leaves, so that what it held is known for certain not to have been sent.
 """
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from decimal import Decimal
 
 from oms.instrument import Instrument
@@ -46,6 +46,9 @@ class Gate:
 
     async def cancel(self, order: OrderRef, *, last_look: LastLook = nothing_holds) -> Answer:
         return await self._pass().cancel(order, last_look=lambda: self._stopped() or last_look())
+
+    async def cancel_many(self, orders: Sequence[OrderRef]) -> Answer:
+        return await self._pass().cancel_many(orders)
 
     async def amend(self, change: Amendment, *, last_look: LastLook = nothing_holds) -> Answer:
         return await self._pass().amend(change, last_look=lambda: self._stopped() or last_look())

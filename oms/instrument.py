@@ -5,10 +5,22 @@ from typing import Final
 
 from msgspec import Struct
 
-from oms.errors import BelowMinimumError, InvalidOrderError, OffGridError
-from oms.values import EXACT, ZERO, Currency, Price, Quantity, Symbol, Wallet, plain, worth
+from oms.errors import BelowMinimumError, InvalidOrderError, OffGridError, UnknownSymbolError
+from oms.values import EXACT, ZERO, AccountId, Currency, Price, Quantity, Symbol, Wallet, plain, worth
 
 MAGNITUDE: Final = 40  # digits; keeps 1e999999 from costing memory or a trap further in
+
+
+def unknown_market(symbol: Symbol, account: AccountId) -> UnknownSymbolError:
+    """Return the refusal of a market that an account does not have; an inverse one is said to be that."""
+    pair, _, settle = symbol.partition(":")
+    if settle and settle.partition("-")[0] != pair.partition("/")[2]:
+        return UnknownSymbolError(
+            f"{symbol[:64]} is an inverse contract, settled in {settle[:16]} and not in its quote coin: only linear"
+            " ones are traded here",
+            next_step=f"trade the linear one, such as {pair.partition('/')[0][:16]}/USDT:USDT",
+        )
+    return UnknownSymbolError(f"no market {symbol[:64]} on account {account}")
 
 
 class Bracket(Struct, frozen=True, kw_only=True):

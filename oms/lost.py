@@ -17,7 +17,6 @@ from oms import perpetuals
 from oms.book import position_stream
 from oms.breaks.decisions import Disagreement
 from oms.breaks.events import BreakKind
-from oms.dispatcher import order_ref
 from oms.evidence import kept
 from oms.order.inferred import final
 from oms.order.messages import FillInferred
@@ -27,6 +26,7 @@ from oms.position.shown import quantity_of
 from oms.position.state import FLAT
 from oms.reconcile import Picture, names, totals
 from oms.reports import BalanceReport, OrderReport, PositionReport, TradeReport, VenueOrderStatus
+from oms.sending import order_ref
 from oms.values import EXACT, RATIO, ZERO, PositionLeg, Provenance, plain, purses, signed
 from oms.venue import Answer, NoAnswerError, Venue
 

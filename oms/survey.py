@@ -18,7 +18,6 @@ from oms.breaks import decisions as breaks
 from oms.breaks.decisions import Disagreement, DisagreementsReport
 from oms.breaks.events import BreakKind
 from oms.decide import Addressed
-from oms.dispatcher import order_ref
 from oms.evidence import kept
 from oms.lost import Lost
 from oms.opening import Opening
@@ -44,6 +43,7 @@ from oms.reconcile import (
 )
 from oms.recovery import first_written_ns
 from oms.reports import OrderReport, TradeReport
+from oms.sending import order_ref
 from oms.standing import Standing, sightings
 from oms.values import Provenance, Symbol
 from oms.venue import Answer, NoAnswerError, OrderRef, Venue

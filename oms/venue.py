@@ -187,6 +187,7 @@ class Capabilities(Struct, frozen=True, kw_only=True):
     trailing: bool = False
     protections: bool = False  # take-profit and stop-loss that come with an order
     leverage: bool = False
+    cancels_at_once: int = 1  # of one market, by one call that answers for each
     dead_man: bool = False  # cancels everything when it has not heard from us for a while
     looks_up_by_client_id: bool = True
     submit_validity: float  # a submitted request may still execute this long after it was signed
@@ -228,6 +229,13 @@ class Venue(Protocol):
     async def cancel(self, order: OrderRef, *, last_look: LastLook = nothing_holds) -> Answer:
         """Ask for a cancel once: an Ack (asked for, not done) or a Refusal (then the final state is to be proven).
         `last_look` as of `submit`.
+        """
+        ...
+
+    async def cancel_many(self, orders: Sequence[OrderRef]) -> Answer:
+        """Ask for cancels of one market once, by one call: an Ack or a Refusal for each, which names it by our id, of
+        class UNKNOWN where no answer settles it. Only where `capabilities` has it; orders that wait for a price go
+        alone.
         """
         ...
 

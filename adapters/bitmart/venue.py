@@ -114,6 +114,9 @@ class Bitmart:
     async def cancel(self, order: OrderRef, *, last_look: LastLook = nothing_holds) -> Answer:
         return await self._of(order.symbol).cancel(order, last_look=last_look)
 
+    async def cancel_many(self, orders: Sequence[OrderRef]) -> Answer:
+        return await self._of(orders[0].symbol).cancel_many(orders)
+
     async def amend(self, change: Amendment, *, last_look: LastLook = nothing_holds) -> Answer:
         return await self._of(change.order.symbol).amend(change, last_look=last_look)
 

@@ -1,6 +1,8 @@
 """`oms place`, `amend`, `cancel`, `cancel-all`, `halt`, `resume`: what an operator commands, through the gateway."""
 
-from decimal import Decimal
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
 from typing import Annotated, Final
 
 import typer
@@ -11,8 +13,10 @@ from oms.cli.output import REFUSED, AsJson, Output
 from oms.cli.reads import AccountName, StrategyName, SymbolName
 from oms.gateway.commands import Halts
 from oms.gateway.views import OrderAnswer, encode
-from oms.values import MarginMode, OrderType, PositionLeg, Side, TimeInForce, plain
+from oms.values import Crossing, MarginMode, OrderType, PositionLeg, PriceSource, Side, TimeInForce, plain
+from oms.venue import Protection, Trigger
 
+TIMES: Final = ["%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%dT%H:%M:%S.%f%z", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%d"]
 ACCEPTED: Final = "durable; whether the venue takes it shows in: oms explain"
 
 Reason = Annotated[str | None, typer.Option(help="Why; it stands in the log.")]
@@ -33,12 +37,28 @@ def place(
     quantity: Annotated[str | None, typer.Option(help="In base units, or contracts.")] = None,
     notional: Annotated[str | None, typer.Option(help="In quote units, for a market buy.")] = None,
     price: Annotated[str | None, typer.Option(help="In quote units per base unit, for a limit.")] = None,
-    time_in_force: Annotated[TimeInForce, typer.Option()] = TimeInForce.GTC,
+    time_in_force: Annotated[TimeInForce, typer.Option("--time-in-force", "--tif")] = TimeInForce.GTC,
+    expires_at: Annotated[
+        datetime | None,
+        typer.Option(formats=TIMES, help="When it ends, which makes it gtd; a time in UTC or with its zone."),
+    ] = None,
     post_only: Annotated[bool, typer.Option("--post-only", help="Make, never take.")] = False,
     reduce_only: Annotated[bool, typer.Option("--reduce-only", help="Only ever make a position smaller.")] = False,
-    position_leg: Annotated[PositionLeg, typer.Option("--leg", help="Of a perpetual in hedge mode.")] = PositionLeg.NET,
+    position_leg: Annotated[
+        PositionLeg, typer.Option("--position-leg", "--leg", help="Of a perpetual in hedge mode.")
+    ] = PositionLeg.NET,
     leverage: Annotated[str | None, typer.Option(help="Of a position that a perpetual order opens.")] = None,
     margin_mode: Annotated[MarginMode | None, typer.Option(help="What backs that position.")] = None,
+    trigger: Annotated[str | None, typer.Option(help="Wait for this price; needs --when.")] = None,
+    when: Annotated[Crossing | None, typer.Option(help="From which side it has to come.")] = None,
+    trigger_by: Annotated[PriceSource, typer.Option(help="Which price has to.")] = PriceSource.LAST,
+    callback_rate: Annotated[
+        str | None, typer.Option(help="Trail by this fraction, such as 0.01, once --trigger was reached.")
+    ] = None,
+    take_profit: Annotated[str | None, typer.Option(help="Close at this price what the order opens.")] = None,
+    stop_loss: Annotated[str | None, typer.Option(help="Likewise, at a loss.")] = None,
+    protect_by: Annotated[PriceSource, typer.Option(help="Which price trips those two.")] = PriceSource.LAST,
+    tag: Annotated[list[str] | None, typer.Option(help="NAME=VALUE, kept with the order; may be given again.")] = None,
     client_order_id: Annotated[
         str | None, typer.Option("--id", help="1 to 32 letters and digits; made without.")
     ] = None,
@@ -48,6 +68,11 @@ def place(
 ) -> None:
     """Place an order; return once it is durable. The same --id and order again is the same order."""
     output = Output(as_json=as_json)
+    waits_for = _trigger(trigger, when, trigger_by, callback_rate)
+    profit, loss = (
+        _protection("--take-profit", take_profit, protect_by),
+        _protection("--stop-loss", stop_loss, protect_by),
+    )
     order = ask_gateway(
         configured(config),
         lambda client: client.place(
@@ -63,6 +88,11 @@ def place(
             position_leg=position_leg,
             leverage=leverage,
             margin_mode=margin_mode,
+            trigger=waits_for,
+            take_profit=profit,
+            stop_loss=loss,
+            expires_at=None if expires_at is None else _zoned(expires_at),
+            tags=_tags(tag or ()),
             client_order_id=client_order_id,
             account=account,
         ),
@@ -75,13 +105,18 @@ def amend(
     *,
     price: Annotated[str | None, typer.Option(help="In quote units; stays without.")] = None,
     quantity: Annotated[str | None, typer.Option(help="The new total, filled part included; stays without.")] = None,
+    trigger_price: Annotated[
+        str | None, typer.Option("--trigger", "--trigger-price", help="What an order that waits is to wait for.")
+    ] = None,
     account: AccountName = None,
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Ask for another price or quantity of a working order; return once the request is durable."""
+    """Ask for a change of a working order, or of what one waits for; return once the request is durable."""
     output = Output(as_json=as_json)
-    change = {"price": price, "quantity": quantity}
+    change = {"price": price, "quantity": quantity, "trigger_price": trigger_price}
+    if not any(change.values()):
+        raise typer.BadParameter("name what is to change: --price, --quantity or --trigger")
     _show(output, ask_gateway(configured(config), lambda client: client.amend(order, account=account, **change)))
 
 
@@ -193,6 +228,46 @@ def _halted(output: Output, answer: Halts) -> None:
             output.say(f"{item.account} is halted, {scope}: {each.reason} (halt {each.halt_id})")
     if any(item.problem is not None for item in answer.items):
         raise typer.Exit(REFUSED)
+
+
+def _trigger(price: str | None, when: Crossing | None, by: PriceSource, rate: str | None) -> Trigger | None:
+    """Return what an order waits for. Raises BadParameter for half of it."""
+    if price is None:
+        if when is not None or rate is not None:
+            raise typer.BadParameter("--when and --callback-rate go with --trigger, the price that is waited for")
+        return None
+    if when is None:
+        raise typer.BadParameter("--trigger needs --when: rises_to or falls_to")
+    trails_by = None if rate is None else _decimal("--callback-rate", rate)
+    return Trigger(price=_decimal("--trigger", price), when=when, by=by, callback_rate=trails_by)
+
+
+def _protection(option: str, price: str | None, by: PriceSource) -> Protection | None:
+    return None if price is None else Protection(price=_decimal(option, price), by=by)
+
+
+def _decimal(option: str, text: str) -> Decimal:
+    try:
+        value = Decimal(text)
+    except InvalidOperation:
+        value = Decimal("nan")
+    if not value.is_finite():
+        raise typer.BadParameter(f"{option} {text!r} is not a decimal")
+    return value
+
+
+def _zoned(at: datetime) -> datetime:
+    return at if at.tzinfo is not None else at.replace(tzinfo=UTC)
+
+
+def _tags(pairs: Iterable[str]) -> dict[str, str] | None:
+    tags: dict[str, str] = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals or not name:
+            raise typer.BadParameter(f"--tag {pair!r} is not NAME=VALUE")
+        tags[name] = value
+    return tags or None
 
 
 def _show(output: Output, order: OrderAnswer) -> None:

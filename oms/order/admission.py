@@ -6,7 +6,7 @@ from decimal import Decimal
 from msgspec.structs import replace
 
 from oms.errors import InvalidOrderError, UnknownSymbolError
-from oms.instrument import Instrument
+from oms.instrument import Instrument, unknown_market
 from oms.order.events import OrderRequested
 from oms.order.messages import AmendOrder, PlaceOrder
 from oms.order.state import Order, waiting_for
@@ -42,7 +42,7 @@ def checked(command: PlaceOrder, facts: Facts) -> OrderRequested:
     """
     instrument, can = facts.instrument, facts.capabilities
     if instrument is None:
-        raise UnknownSymbolError(f"no market {command.symbol} on account {command.account}")
+        raise unknown_market(command.symbol, command.account)
     if not instrument.tradable:
         raise UnknownSymbolError(f"{command.symbol} is not open for trading")
     _offered(command, can)
@@ -90,7 +90,7 @@ def changed(command: AmendOrder, order: Order, facts: Facts) -> OrderRequested:
     if not facts.capabilities.amend:
         raise InvalidOrderError(f"{facts.capabilities.name} cannot change an order", next_step="cancel it, place anew")
     if instrument is None:
-        raise UnknownSymbolError(f"no market {request.symbol} on account {request.account}")
+        raise unknown_market(request.symbol, request.account)
     if order.waits:
         return _rewaited(command, order, instrument, facts.capabilities)
     if command.trigger_price is not None:

@@ -4,8 +4,8 @@ from decimal import Decimal
 
 from msgspec import Struct
 
-from oms.errors import CommandRefusedError, InvalidOrderError, UnknownSymbolError
-from oms.instrument import Instrument
+from oms.errors import CommandRefusedError, InvalidOrderError
+from oms.instrument import Instrument, unknown_market
 from oms.position.events import LeverageRefused, LeverageRequested, PositionEvent
 from oms.values import ONE, AccountId, MarginMode, Symbol, Wallet, plain
 
@@ -44,7 +44,7 @@ def ask(command: SetLeverage, instrument: Instrument | None, leverage_max: Decim
         CommandRefusedError: the leverage is none, or above what the market or our own limit allows.
     """
     if instrument is None or instrument.wallet is not Wallet.FUTURES:
-        raise UnknownSymbolError(f"no perpetual {command.symbol} on account {command.account}")
+        raise unknown_market(command.symbol, command.account)
     leverage = command.leverage
     if not leverage.is_finite() or leverage < ONE:
         raise InvalidOrderError(f"leverage {leverage:.6g} is not a number from 1 upward")

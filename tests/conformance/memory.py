@@ -204,6 +204,9 @@ class MemoryVenue:
 
     # -------------------------------------------------------------------------------------------- what it has not
 
+    async def cancel_many(self, orders: Sequence[OrderRef]) -> Answer:
+        raise NotOfferedError(f"{len(orders)} at once")
+
     async def amend(self, change: Amendment, *, last_look: LastLook = nothing_holds) -> Answer:
         raise NotOfferedError(f"{change}")
 

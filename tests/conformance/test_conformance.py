@@ -271,6 +271,28 @@ async def rewaited(guest: Guest, ref: OrderRef, order: NewOrder) -> OrderRef:
 
 
 @conforms
+async def test_several_cancels_in_one_call_have_an_answer_each(guest: Guest) -> None:
+    orders = [guest.buy(guest.house.price() * Decimal("0.5")) for _ in range(3)]
+    refs = [guest.ref(order, await guest.venue.submit(order)) for order in orders]
+    for ref in refs:
+        await guest.seen(ref, VenueOrderStatus.NEW)
+    if guest.venue.capabilities(guest.house.symbol).cancels_at_once == 1:
+        with pytest.raises(NotOfferedError):
+            await guest.venue.cancel_many(refs)
+        return
+    await guest.venue.cancel(refs[1])
+    await guest.seen(refs[1], VenueOrderStatus.CANCELED)
+    reports = (await guest.venue.cancel_many(refs)).reports
+    assert [one.client_order_id for one in reports] == [ref.client_order_id for ref in refs]  # type: ignore[union-attr]
+    assert [type(one) for one in reports] == [Ack, Refusal, Ack]
+    for ref in refs:
+        await guest.seen(ref, VenueOrderStatus.CANCELED)
+    with guest.trouble("answers"):
+        lost = (await guest.venue.cancel_many(refs)).reports
+    assert [one.klass for one in lost if isinstance(one, Refusal)] == [RefusalClass.UNKNOWN] * len(refs)
+
+
+@conforms
 async def test_what_the_venue_does_not_take_leaves_no_trace(guest: Guest) -> None:
     order = guest.buy(Decimal("0.01"))
     try:

@@ -1,6 +1,7 @@
 """Paper trading goes on where it was left, however it was left."""
 
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -40,6 +41,82 @@ def test_s70_paper_orders_survive_a_kill(machine: Any, until: Callable[..., None
         until(lambda: client.order("r0").status == "canceled")
         client.place(symbol="ETH/USDT", side="sell", type="market", quantity="0.1", client_order_id="sold")
         until(lambda: client.order("sold").status == "filled")
+    assert again.terminate() == 0
+    code, replayed = machine.oms("replay")
+    assert (code, replayed["equal"], replayed["seals_intact"]) == (0, True, True)
+
+
+PERPETUAL = "BTC/USDT:USDT"
+BUY = ("place", "--symbol", PERPETUAL, "--side", "buy", "--position-leg", "long")
+INVERSE = ("place", "--symbol", "BTC/USD:BTC", "--side", "buy")
+SELL = ("place", "--symbol", PERPETUAL, "--side", "sell", "--position-leg", "long", "--reduce-only")
+
+
+def legs(client: SyncClient) -> dict[tuple[str, str], tuple[Any, ...]]:
+    return {
+        (row.symbol, row.leg): (row.quantity, row.open_cost, row.leverage, row.margin_mode)
+        for row in client.positions()
+        if row.quantity
+    }
+
+
+@pytest.mark.timeout(400)  # a dozen commands, each a process of its own
+def test_s70_perpetuals_on_paper_survive_a_kill(machine: Any, until: Callable[..., None]) -> None:
+    """Told from the command line: what opens, what closes it, what waits, and what is refused."""
+    machine.environment["OMS__MARKET_DATA__FOLLOW"] = f"BTC/USDT,{PERPETUAL}"
+    system = machine._start("up", "--venue", "paper", "--json")
+    backed = ("--leverage", "10", "--margin-mode", "isolated")
+    code, placed = machine.oms(*BUY, "--type", "market", "--quantity", "20", *backed, "--id", "opened")
+    assert (code, placed["leverage"], placed["margin_mode"]) == (0, "10", "isolated")
+    with oms.connect_sync(system.ready["gateway_url"], token=machine.token) as client:
+        until(lambda: client.order("opened").status == "filled")
+        code, _ = machine.oms(*BUY, "--quantity", "3", "--price", FAR, "--tif", "gtc", "--id", "resting", *backed)
+        assert code == 0
+        stop = ("--quantity", "20", "--type", "market", "--trigger", "31000", "--when", "falls_to", "--id", "stop")
+        code, placed = machine.oms(*SELL, *stop)
+        assert (code, placed["trigger"]["price"], placed["trigger"]["when"]) == (0, "31000", "falls_to")
+        until(lambda: (client.order("resting").status, client.order("stop").status) == ("open", "open"))
+        assert machine.oms("amend", "stop", "--trigger", "30500.0")[0] == 0
+        until(lambda: client.order("stop").trigger.price == 30500)
+        until(lambda: all(fill.commission is not None for fill in client.fills().items))
+        until(lambda: machine.oms("positions")[1]["items"][0].get("liquidation_price") is not None)
+        shown = machine.oms("positions")[1]["items"][0]
+        assert {"mark_price", "unrealized", "liquidation_price", "venue_liquidation_price"} <= shown.keys()
+        ours, theirs = Decimal(shown["liquidation_price"]), Decimal(shown["venue_liquidation_price"])
+        assert 0 < ours - theirs < ours / 1000, "ours counts the fee of closing, and so errs on the early side"
+        refusals = [
+            (
+                ("place", "--symbol", "BTC/USD:BTC", "--side", "buy", "--quantity", "1", "--price", FAR),
+                1,
+                "unknown_symbol",
+            ),
+            ((*SELL, "--quantity", "1", "--price", FAR, "--take-profit", "70000"), 1, "invalid_order"),
+            ((*BUY, "--quantity", "1", "--price", FAR, "--leverage", "1000"), 1, "invalid_order"),
+            ((*BUY, "--quantity", "0.5", "--price", FAR), 1, "below_minimum"),
+            (("place", "--symbol", PERPETUAL, "--side", "buy", "--quantity", "1", "--price", FAR), 1, "invalid_order"),
+            ((*BUY, "--quantity", "1", "--trigger", "31000"), 2, "usage"),
+            (("amend", "stop"), 2, "usage"),
+        ]
+        for arguments, expected, reason in refusals:
+            code, said = machine.oms(*arguments)
+            assert (code, said["error"]["code"], said["error"]["outcome"]) == (expected, reason, "none"), arguments
+        before, ids = owned(client), {row.client_order_id: row.venue_order_id for row in client.orders(open=True).items}
+        held = legs(client)
+        assert held.keys() == {(PERPETUAL, "long")}
+    system.kill()
+
+    again = machine._start("up", "--venue", "paper", "--json")
+    with oms.connect_sync(again.ready["gateway_url"], token=machine.token) as client:
+        assert {row.client_order_id: row.venue_order_id for row in client.orders(open=True).items} == ids
+        assert legs(client) == held
+        assert owned(client) == before
+        assert not client.breaks(open=True).items
+        client.cancel("resting")
+        client.cancel("stop")
+        until(lambda: {client.order(name).status for name in ("resting", "stop")} == {"canceled"})
+        assert machine.oms(*SELL, "--type", "market", "--quantity", "20", "--id", "closed")[0] == 0
+        until(lambda: client.order("closed").status == "filled")
+        until(lambda: not legs(client))
     assert again.terminate() == 0
     code, replayed = machine.oms("replay")
     assert (code, replayed["equal"], replayed["seals_intact"]) == (0, True, True)

@@ -88,6 +88,8 @@ class ScriptedVenue:
         self.asked = 0
         self.switches: list[tuple[Symbol, int]] = []  # what was said to the dead man's switch
         self.amended: list[Amendment] = []
+        self.cancel_calls: list[list[str]] = []  # who was named in each call that cancels several
+        self.overlooked: set[str] = set()  # orders that such a call neither cancels nor speaks of
         self.can = SPOT
         self.mode: PositionMode | None = None
         self.stuck = False  # says that it switched the mode, and shows the old one
@@ -151,6 +153,23 @@ class ScriptedVenue:
                 return self._answer((refusal,))
             self.set_status(order.client_order_id, VenueOrderStatus.CANCELED)
         return self._settled(fate, Ack())
+
+    async def cancel_many(self, orders: Sequence[OrderRef]) -> Answer:
+        """One call with one fate; but each order has an answer of its own, and some may have none."""
+        self.canceled.extend(orders)
+        self.cancel_calls.append([order.client_order_id for order in orders])
+        fate = self.fates.popleft() if self.fates else Fate.ACCEPTED
+        await asyncio.sleep(0.01)
+        said: list[Report] = []
+        for order in orders if fate in {Fate.ACCEPTED, Fate.ANSWER_LOST} else ():
+            name = order.client_order_id
+            if self.orders[name].status not in OPEN:
+                said.append(Refusal(klass=RefusalClass.CERTAIN, reason="order_closed", client_order_id=name))
+            elif name not in self.overlooked:
+                self.set_status(name, VenueOrderStatus.CANCELED)
+                said.append(Ack(client_order_id=name))
+        answer = self._settled(fate, Ack())
+        return self._answer(tuple(said), source=Provenance.RESPONSE) if fate is Fate.ACCEPTED else answer
 
     async def amend(self, change: Amendment, *, last_look: LastLook = nothing_holds) -> Answer:
         fate = self.fates.popleft() if self.fates else Fate.ACCEPTED

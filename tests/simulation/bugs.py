@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from oms.answers import Receipt
 from oms.book import Book
 from oms.decide import Addressed, Decided, Decider, Report, Said
-from oms.dispatcher import Dispatcher, new_order, order_ref
+from oms.dispatcher import Dispatcher
 from oms.engine import Engine
 from oms.errors import LogUnavailableError, Outcome
 from oms.gate import Gate
@@ -25,6 +25,7 @@ from oms.ports import AlreadyThere, Batch, Committed, Conflict, Fenced, NotCommi
 from oms.reconcile import found
 from oms.reports import TradeReport
 from oms.risk import Facts
+from oms.sending import new_order, order_ref
 from oms.standby import Standby
 from oms.survey import Survey
 from oms.values import ClientOrderId, ExecId, Provenance
@@ -114,8 +115,7 @@ class CancelsFromMemory(Dispatcher):
     """Resumes cancels from a memory that runs ahead of the log (it was in the product, until seed 10)."""
 
     def resume_cancels(self) -> None:
-        for stream in list(self._engine.book.unsettled):
-            self._cancel_pending(stream, self._engine.book.orders[stream])
+        self._cancel_pending({stream: self._engine.book.orders[stream] for stream in self._engine.book.unsettled})
 
 
 class NamesTradesByWitness(Survey):
@@ -196,8 +196,8 @@ class ReadsOnInAHalfReadBook(Standby):
 class ForgetsHalts(Decider):
     """Looks at no halt."""
 
-    def _facts(self, command: PlaceOrder, book: Book) -> Facts:
-        return replace(super()._facts(command, book), halted=None)
+    def _facts(self, command: PlaceOrder, book: Book, at_ns: int) -> Facts:
+        return replace(super()._facts(command, book, at_ns), halted=None)
 
 
 class MovesTheCheckpointFirst(Runner):

@@ -53,6 +53,7 @@ from oms.venue import (
     LastLook,
     NewOrder,
     NoAnswerError,
+    NotOfferedError,
     OrderRef,
     nothing_holds,
 )
@@ -246,6 +247,9 @@ class BitmartPerp:
         evidence = await self._rest.signed(path, body, Purpose.CANCELING, last_look)
         reports = self._reading.settled(path, evidence)
         return Answer(reports=named(reports, order.client_order_id, order.venue_order_id), evidence=evidence)
+
+    async def cancel_many(self, orders: Sequence[OrderRef]) -> Answer:
+        raise NotOfferedError(f"BitMart futures cancels one order in a call: {len(orders)}")
 
     async def amend(self, change: Amendment, *, last_look: LastLook = nothing_holds) -> Answer:
         """Change a working order. Whether the venue takes `size` for the order's total or for what is left, and whether

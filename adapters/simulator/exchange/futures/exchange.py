@@ -41,7 +41,7 @@ from adapters.simulator.exchange.futures.prices import Prices
 from adapters.simulator.exchange.futures.state import Rules, State
 from adapters.simulator.exchange.futures.switches import Switches
 from adapters.simulator.exchange.futures.triggers import Triggers
-from adapters.simulator.exchange.futures.waiting import end_plan
+from adapters.simulator.exchange.futures.waiting import add_plan, end_plan
 from oms.values import EXACT, ZERO, PositionLeg, Side
 
 DEFAULT_MAKER_FEE: Final = Decimal("0.0002")
@@ -305,6 +305,10 @@ class FuturesExchange:
             self._follow(now_ms)
         return plan
 
+    def put_plan_back(self, plan: Plan) -> None:
+        """Let a plan of an exchange that ended wait on, as it is."""
+        add_plan(self._state, plan)
+
     def amend_plan(
         self,
         account: str,
@@ -404,10 +408,8 @@ class FuturesExchange:
             self._follow(now_ms)
 
     def liquidate(self, account: str, symbol: str, leg: PositionLeg, now_ms: int) -> None:
-        """Take a position over, as if the mark had reached it; a cross one with all it stands and falls with.
-
-        Raises:
-            RefusedError: nothing is held there.
+        """Take a position over, as if the mark had reached it; a cross one with all it stands and falls with. Raises
+        RefusedError when nothing is held there.
         """
         position = self._held(account, symbol, leg)
         with localcontext(EXACT):
@@ -416,9 +418,7 @@ class FuturesExchange:
 
     def deleverage(self, account: str, symbol: str, leg: PositionLeg, now_ms: int) -> None:
         """Close a position at the mark against those that lose most on the other side, as if they were taken over.
-
-        Raises:
-            RefusedError: nothing is held there.
+        Raises RefusedError when nothing is held there.
         """
         position = self._held(account, symbol, leg)
         with localcontext(EXACT):
