@@ -24,9 +24,20 @@ from oms.position import state as positions
 from oms.position.events import PositionEvent
 from oms.position.state import FLAT, Position
 from oms.sums import Funds, State, Sums
-from oms.values import EXACT, ZERO, AccountId, ClientOrderId, PositionLeg, Purse, StrategyId, Symbol
+from oms.values import (
+    EXACT,
+    ZERO,
+    AccountId,
+    ClientOrderId,
+    PositionLeg,
+    Purse,
+    StrategyId,
+    Symbol,
+    VenueOrderId,
+)
 
 CLOSED_KEPT: Final = 10_000  # closed orders still answered from memory: a few megabytes
+WAITED_KEPT: Final = 50_000  # ids under which a venue knew orders that waited for a price, and what they sent
 
 Event = OrderEvent | PositionEvent | AccountEvent
 
@@ -68,6 +79,9 @@ class Book:
         self._doubted: dict[str, None] = {}  # streams of orders whose end was doubted, whatever became of them
         self.shares: dict[ShareName, Position] = {}  # virtual legs of the strategies that are tallied
         self._tallied = frozenset(tallied)
+        # Whose an order is that a venue shows by its ids alone: kept when the order itself has left memory, since its
+        # trades may be told again. An undo takes nothing from it: the venue has said so all the same.
+        self.waited: OrderedDict[tuple[Symbol, VenueOrderId], ClientOrderId] = OrderedDict()
         self._sums = Sums()
         self._stale: dict[str, None] = {}  # streams that have moved since the sums were last added up
         self._closed: OrderedDict[str, None] = OrderedDict()  # streams, the longest closed first
@@ -101,6 +115,8 @@ class Book:
             self._journal.append((stream, before))
         if self._tallied and type(event) in SHARING and after.request.strategy in self._tallied:
             self._share(after, event)
+        if (after.conditional or after.triggered) and after.venue_order_id is not None:
+            self._remember(after, after.venue_order_id)
         # Most events leave an order among the open ones, with nothing to be asked about.
         if (stream in self.open) is (after.life in CLOSED) or (stream in self.unsettled) is not after.unsettled:
             self._file(stream, after)
@@ -140,6 +156,12 @@ class Book:
         self._stale[stream] = None
         if self._journal is not None:
             self._journal.append((stream, before))
+
+    def _remember(self, order: Order, venue_order_id: VenueOrderId) -> None:
+        request = order.request
+        self.waited.setdefault((request.symbol, venue_order_id), request.client_order_id)
+        if len(self.waited) > WAITED_KEPT:
+            self.waited.popitem(last=False)
 
     def _file(self, stream: str, order: Order) -> None:
         """Put the stream where an order of that life and those open questions belongs."""

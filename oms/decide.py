@@ -3,7 +3,7 @@
 An order's fill moves its position leg too, so the events of both stand in one commit.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Final
 
@@ -37,8 +37,17 @@ from oms.position.events import PositionEvent
 from oms.position.flows import payment_of
 from oms.position.settings import LeverageRejected, SetLeverage
 from oms.position.state import FLAT, Position
+from oms.recognition import owned
 from oms.reconcile import totals
-from oms.reports import BalanceReport, LedgerReport, LeverageReport, OrderReport, PositionModeReport, PositionReport
+from oms.reports import (
+    BalanceReport,
+    LedgerReport,
+    LeverageReport,
+    OrderReport,
+    PositionModeReport,
+    PositionReport,
+    TradeReport,
+)
 from oms.risk import Facts, Limits
 from oms.sums import State, symbol_of, traded
 from oms.values import (
@@ -152,7 +161,7 @@ class Decider:
         state: State | None = None
         message = said.message
         if isinstance(message, tuple):
-            for stream, report in message:
+            for stream, report in _owned(book, message) if book.waited else message:
                 if stream[0] == "o":  # an order's stream is told about the order, an account's about the account
                     order = book.orders.get(stream)
                     if order is not None:
@@ -348,6 +357,17 @@ class Decider:
             halt_id, reason = f"{news.origin}{news.venue_order_id}", f"{news.origin} of {news.symbol} by the venue"
             _account(book, (TradingHalted(reason=reason, halt_id=halt_id, symbol=news.symbol),), facts)
         return state
+
+
+def _owned(book: Book, message: Sequence[Addressed]) -> Iterator[Addressed]:
+    """Yield what is to be recorded of which order, as the book stands when it is its turn."""
+    for stream, report in message:
+        if stream[0] == "o" and isinstance(report, OrderReport | TradeReport):
+            mine = owned(book, stream, report)
+            if mine is not None:
+                yield mine
+        else:
+            yield stream, report
 
 
 def _order(book: Book, stream: str, events: Sequence[OrderEvent], facts: list[Fact]) -> Order | None:

@@ -174,7 +174,22 @@ class Engine:
         self._check_open()
         if isinstance(command, CancelOrder | AmendOrder | ClaimOrder):
             await self._load(order_stream(command.account, command.client_order_id))
+        try:
+            return await self.offer(command, actor=actor, cause=cause)
+        except CommandRefusedError:
+            if not (isinstance(command, PlaceOrder) and await self._left_memory(command)):
+                raise
         return await self.offer(command, actor=actor, cause=cause)
+
+    async def _left_memory(self, command: PlaceOrder) -> bool:
+        """Whether the order was taken long ago and is back in memory now: what is refused today was not then, and a
+        repeat gets the answer that the first one got.
+        """
+        stream = order_stream(self.account, command.client_order_id)
+        if stream in self.book.orders:
+            return False
+        await self._load(stream)
+        return stream in self.book.orders
 
     def offer(self, command: Command, *, actor: str, cause: str | None = None) -> asyncio.Future[Receipt]:
         """Decide `command` now, on memory alone; the future answers as `execute` does.

@@ -26,6 +26,7 @@ from oms.venue import Answer, NoAnswerError, Venue
 
 LEDGER_EVERY_MS: Final = 60_000  # between looks at the ledger, which few calls may read
 LEDGER_OVERLAP_MS: Final = 3_600_000  # a payment may show late; ids tell apart what was read before
+LEDGER_AHEAD_MS: Final = 600_000  # the venue's clock may be ahead of ours, or step, and stamps what it books
 LEDGER_FIRST_MS: Final = 7 * 86_400_000  # how far back the first look of a process goes: what a venue shows unasked
 
 log = structlog.get_logger()
@@ -107,7 +108,7 @@ class Perpetuals:
         # What was paid before this log's opening is in the opening balances.
         since_ms = max(known_ms, self._recording.opened_ns // 1_000_000)
         try:
-            answer = await self._venue.ledger(since_ms=since_ms, until_ms=now_ms)
+            answer = await self._venue.ledger(since_ms=since_ms, until_ms=now_ms + LEDGER_AHEAD_MS)
         except NoAnswerError as error:
             log.warning("could not read the ledger", account=self._recording.account, cause=error.cause)
             return

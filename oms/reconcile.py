@@ -12,7 +12,6 @@ from types import MappingProxyType
 from typing import Final, TypeGuard
 
 from msgspec import Struct
-from msgspec.structs import replace
 
 from oms.account.modes import see
 from oms.book import Book, account_stream, order_stream, position_stream
@@ -29,20 +28,17 @@ from oms.reports import (
     PositionModeReport,
     PositionReport,
     Refusal,
-    Report,
     TradeReport,
     VenueOrderStatus,
 )
-from oms.sums import symbol_of
+from oms.sums import symbol_of, traded
 from oms.values import (
     EXACT,
     ZERO,
     AccountId,
-    ClientOrderId,
     PositionLeg,
     Purse,
     Symbol,
-    VenueOrderId,
     plain,
     purse,
     purse_parts,
@@ -129,7 +125,7 @@ def reconcile(book: Book, picture: Picture) -> Reconciliation:
         asked |= {BreakKind.COVERAGE, BreakKind.STATE}
     if picture.balances is not None:
         asked.add(BreakKind.BALANCE)
-        disagreements.extend(_of_balances(book, picture.balances))
+        disagreements.extend(_of_balances(book, picture.balances, picture.positions))
     if picture.positions is not None:
         asked.add(BreakKind.POSITION)
         asked.add(BreakKind.LEVERAGE)
@@ -165,32 +161,6 @@ def questions(book: Book, picture: Picture) -> Sequence[str]:
 def address(account: AccountId, report: OrderReport | TradeReport) -> str:
     """Return the stream that a report is about: by our client order id, else by the venue's own."""
     return order_stream(account, external_id(report))
-
-
-def recognized(book: Book, answer: Answer) -> Answer:
-    """Return the answer under our own ids: a venue may keep no name of orders that wait for a price, nor of what they
-    send, and shows them by its ids alone. Those stand in our log, whatever a restart has made the adapter forget.
-    """
-    if not any(isinstance(each, OrderReport | TradeReport) and each.client_order_id is None for each in answer.reports):
-        return answer
-    ours: dict[tuple[Symbol, VenueOrderId | None], ClientOrderId] = {
-        (order.request.symbol, order.venue_order_id): order.request.client_order_id
-        for order in book.orders.values()
-        if order.conditional and order.venue_order_id is not None
-    }
-    for each in answer.reports:
-        if isinstance(each, OrderReport) and (name := ours.get((each.symbol, each.triggered_by))) is not None:
-            ours[each.symbol, each.venue_order_id] = name
-    return replace(answer, reports=tuple(_recognized(each, ours) for each in answer.reports))
-
-
-def _recognized(report: Report, ours: Mapping[tuple[Symbol, VenueOrderId | None], ClientOrderId]) -> Report:
-    match report:
-        case OrderReport(client_order_id=None) | TradeReport(client_order_id=None):
-            name = ours.get((report.symbol, report.venue_order_id))
-            return report if name is None else replace(report, client_order_id=name)
-        case _:
-            return report
 
 
 def unlisted(book: Book, listed: Collection[str]) -> Sequence[str]:
@@ -392,12 +362,18 @@ def _answered(answer: Answer | None) -> TypeGuard[Answer]:
     return answer is not None and not answer.unasked
 
 
-def _of_balances(book: Book, answer: Answer) -> Iterable[Disagreement]:
-    """Yield what the venue says we own otherwise than we do. A purse that is not listed is empty."""
+def _of_balances(book: Book, answer: Answer, positions: Answer | None) -> Iterable[Disagreement]:
+    """Yield what the venue says we own otherwise than we do. A purse that is not listed is empty.
+
+    What a perpetual has earned hangs on the order of its trades, which we may have learned in another one, and on where
+    a share of a cost is rounded, until the position is flat. What is owned without what is held did cost does not.
+    """
     theirs = totals([each for each in answer.reports if isinstance(each, BalanceReport)])
+    our_costs, their_costs = _costs_here(book), _costs_there(positions)
     for name in sorted({*book.totals, *theirs}):
         ours, said = book.totals.get(name, ZERO), theirs.get(name, ZERO)
-        if ours != said:
+        apart = EXACT.subtract(our_costs.get(name, ZERO), their_costs.get(name, ZERO))
+        if ours != said and EXACT.subtract(ours, said) != apart:
             yield Disagreement(
                 kind=BreakKind.BALANCE,
                 subject=_wallet(name),
@@ -405,6 +381,26 @@ def _of_balances(book: Book, answer: Answer) -> Iterable[Disagreement]:
                 theirs=plain(said),
                 difference=EXACT.subtract(said, ours),
             )
+
+
+def _costs_here(book: Book) -> Mapping[Purse, Decimal]:
+    """Return what all open positions cost, shorts negative, by the purse that they settle in."""
+    costs: dict[Purse, Decimal] = {}
+    for stream, leg in book.positions.items():
+        base, settle = traded(stream)
+        if base is None:
+            costs[settle] = EXACT.add(costs.get(settle, ZERO), leg.open_cost)
+    return costs
+
+
+def _costs_there(answer: Answer | None) -> Mapping[Purse, Decimal]:
+    costs: dict[Purse, Decimal] = {}
+    for each in () if answer is None else answer.reports:
+        if isinstance(each, PositionReport) and each.cost is not None:
+            settle = purses(each.symbol).quote
+            cost = each.cost if quantity_of(each) > ZERO else each.cost.copy_negate()
+            costs[settle] = EXACT.add(costs.get(settle, ZERO), cost)
+    return costs
 
 
 def _of_positions(book: Book, answer: Answer) -> Iterable[Disagreement]:

@@ -107,12 +107,15 @@ class TradeReport(_Report, frozen=True, kw_only=True, tag="trade", gc=False):
 
 
 class PositionReport(_Report, frozen=True, kw_only=True, tag="position"):
-    """One leg as the venue shows it; `quantity` in contracts, negative for a net position that is short."""
+    """One leg as the venue shows it; `quantity` in contracts, negative for a net position that is short. `cost` is what
+    was paid for it, never negative, in the margin coin.
+    """
 
     symbol: Symbol
     leg: PositionLeg | None = None
     quantity: Decimal | None = None
     average_price: Decimal | None = None
+    cost: Decimal | None = None
     mark_price: Decimal | None = None
     margin_mode: str | None = None
     leverage: Decimal | None = None

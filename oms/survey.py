@@ -27,6 +27,7 @@ from oms.order.inferred import final
 from oms.order.messages import AbsenceReport
 from oms.order.state import CLOSED, Life, Order
 from oms.ports import Clock, EventLog, Ids, VenueMessage
+from oms.recognition import recognized, recognized_all
 from oms.reconcile import (
     Part,
     Picture,
@@ -36,7 +37,6 @@ from oms.reconcile import (
     names,
     ns,
     questions,
-    recognized,
     reconcile,
     remembered,
     settled,
@@ -125,7 +125,7 @@ class Survey:
 
     async def compare(self) -> Standing:
         """Ask for everything, record what is news, and say what could not be asked and what disagrees."""
-        picture = await self._ask_everything()
+        picture = recognized_all(self._book, await self._ask_everything())
         orders = sightings(self._book, picture)
         reconciled = reconcile(self._book, picture)
         for finding in reconciled.findings:
@@ -352,7 +352,7 @@ class Survey:
         # No trade from before this log's opening: those are in the opening balances.
         since_ms = max(min(began_ns.values()) // 1_000_000 - OVERLAP_MS, self._recording.opened_ns // 1_000_000)
         until_ms = self._now_ms() + OVERLAP_MS  # the venue's clock may be ahead of ours
-        listed = await self._venue.open_orders()
+        listed = recognized(self._book, await self._venue.open_orders())
         history = await self._venue.order_history(symbol, since_ms=since_ms, until_ms=until_ms)
         traded = await self._venue.trades(since_ms=since_ms, until_ms=until_ms)
         # Of the history only these orders: what else ended in it may have traded before this log's opening.
@@ -426,7 +426,7 @@ class Survey:
                 known = await self._recording.known(stream)
                 if not known and isinstance(report, TradeReport) and stream not in {*shown, *looked_up}:
                     looked_up[stream] = await self._venue.order(_order_behind(report))
-        picture = Picture(open_orders=answer, trades=answer, looked_up=looked_up)
+        picture = recognized_all(self._book, Picture(open_orders=answer, trades=answer, looked_up=looked_up))
         for finding in reconcile(self._book, picture).findings:
             await self._report(finding.news, finding.answer)
 

@@ -33,7 +33,7 @@ from oms.gateway.bodies import (
 from oms.gateway.metrics import Metrics
 from oms.gateway.problems import ForbiddenError, InvalidBodyError, Problem, UnsupportedError, denial, problem_of
 from oms.gateway.views import HaltView, LeverageView, OrderAnswer, PositionModeView, View, order_answer, order_view
-from oms.order.messages import CancelOrder, ClaimOrder
+from oms.order.messages import CancelOrder, ClaimOrder, PlaceOrder
 from oms.order.state import Life, Order, fold
 from oms.ports import Clock, EventLog, Ids
 from oms.position.settings import SetLeverage
@@ -102,7 +102,9 @@ class Commands:
         Raises:
             OmsError: it was not taken, or (`outcome` ``unknown``) nobody knows.
         """
-        return await self._reply("place", await self._offer_place(caller, body))
+        engine, command = self._placing(caller, body)
+        receipt = await engine.execute(command, actor=caller.strategy, cause=self._ids.next())
+        return await self._reply("place", receipt)
 
     async def place_all(self, caller: Caller, body: BatchBody) -> Reply:
         """Place several orders, each with an outcome of its own, in one commit where they fit.
@@ -115,7 +117,8 @@ class Commands:
         offers: list[asyncio.Future[Receipt] | OmsError] = []
         for order in body.orders:
             try:
-                offers.append(self._offer_place(caller, order))
+                engine, command = self._placing(caller, order)
+                offers.append(engine.offer(command, actor=caller.strategy, cause=self._ids.next()))
             except OmsError as error:
                 offers.append(error)
         items = [
@@ -292,7 +295,8 @@ class Commands:
 
     # ------------------------------------------------------------------------------------------------ inside
 
-    def _offer_place(self, caller: Caller, body: PlaceBody) -> asyncio.Future[Receipt]:
+    def _placing(self, caller: Caller, body: PlaceBody) -> tuple[Engine, PlaceOrder]:
+        """Return the engine and the command of a new order that the token allows."""
         if body.strategy not in {None, caller.strategy}:
             raise ForbiddenError(f"the token is bound to the strategy {caller.strategy}")
         if not caller.trades(body.symbol):
@@ -301,7 +305,7 @@ class Commands:
         command = place_order(body, engine.account, caller.strategy)
         check_worth(worth_of(command), caller.limits, engine.decider.instruments.get(command.symbol))
         self._pace.take(caller.token_id, caller.limits)
-        return engine.offer(command, actor=caller.strategy, cause=self._ids.next())
+        return engine, command
 
     async def _each(
         self, caller: Caller, account: str | None, command: Callable[[AccountId], HaltTrading | ResumeTrading]

@@ -4,6 +4,7 @@ Commands may be refused; reports may only be recorded. A report that says nothin
 repetition and any order of arrival tells the same story.
 """
 
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import Final
 
@@ -342,18 +343,26 @@ def _shown(report: OrderReport, order: Order) -> tuple[OrderEvent, ...]:
 
 
 def _applied(report: OrderReport, order: Order) -> tuple[OrderEvent, ...]:
-    """Return the last change on its way that the picture shows applied."""
-    for each in reversed(order.amends):
+    """Return the last change on its way that the picture shows applied, with what it shows of those before it."""
+    for index, each in reversed(list(enumerate(order.amends))):
         shown = each.price in {None, report.price} and each.quantity in {None, report.quantity}
         if shown and each.trigger_price in {None, report.trigger_price}:
+            before = order.amends[:index]
             applied = OrderAmended(
                 request_id=each.request_id,
-                price=each.price,
-                quantity=each.quantity,
-                trigger_price=each.trigger_price,
+                price=_latest(report.price, (*(one.price for one in before), each.price)),
+                quantity=_latest(report.quantity, (*(one.quantity for one in before), each.quantity)),
+                trigger_price=_latest(
+                    report.trigger_price, (*(one.trigger_price for one in before), each.trigger_price)
+                ),
             )
             return (applied,)
     return ()
+
+
+def _latest(shown: Decimal | None, asked: Iterable[Decimal | None]) -> Decimal | None:
+    """Return the figure that the picture shows, where a change asked for it."""
+    return shown if shown is not None and any(each == shown for each in asked) else None
 
 
 def _progressed(report: OrderReport, order: Order) -> tuple[OrderEvent, ...]:

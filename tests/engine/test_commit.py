@@ -15,6 +15,7 @@ from oms.errors import (
     LogUnavailableError,
     NotReadyError,
     StoppingError,
+    UnknownSymbolError,
 )
 from oms.order.messages import CancelTaken
 from oms.order.state import Life, Order
@@ -141,6 +142,25 @@ def test_an_id_that_left_memory_still_gets_its_first_answer_and_another_body_is_
         with pytest.raises(DuplicateOrderError):
             await desk.place(price=Decimal(101))
         assert desk.told() == ["order-requested", "send-started", "venue-refused"]
+
+    play(story)
+
+
+def test_an_id_that_left_memory_gets_its_first_answer_also_where_it_would_be_refused_today() -> None:
+    """Found by the simulation, seed 2277: the account had switched its position mode since."""
+
+    async def story(desk: Desk) -> None:
+        desk.closed_kept = 0
+        await desk.start(watching=False)
+        desk.venue.fates.append(Fate.REFUSED)
+        await desk.place()
+        await asyncio.sleep(1)
+        await desk.place("c2", quantity=Decimal(1))
+        assert stream("c1") not in desk.engine.book.orders
+        desk.engine.decider.instruments = {}
+        assert (await desk.place()).events == 0
+        with pytest.raises(UnknownSymbolError):
+            await desk.place("c3")
 
     play(story)
 

@@ -77,6 +77,18 @@ def test_s38_funding_is_read_from_the_ledger_and_booked_once_across_a_restart() 
     play(story)
 
 
+def test_what_is_stamped_ahead_of_our_clock_is_read_all_the_same() -> None:
+    """Found by the simulation, seed 777: a venue's clock may be minutes ahead."""
+
+    async def story(desk: Desk) -> None:
+        await opened(desk)
+        funding(desk, "-0.5", seconds_ago=-300)
+        await asyncio.sleep(80)
+        assert leg(desk).funding == Decimal("-0.5")
+
+    play(story)
+
+
 def test_the_mode_that_the_venue_shows_is_known_from_the_start() -> None:
     async def story(desk: Desk) -> None:
         await opened(desk, held=False)

@@ -85,6 +85,20 @@ def test_the_larger_of_both_is_held_while_a_change_is_on_its_way() -> None:
     assert order_of(story).amends == ()  # the later one shows: the earlier one is overtaken
 
 
+def test_two_changes_that_show_together_are_both_applied() -> None:
+    """Found by the simulation, seed 492: the price of the first was lost with it."""
+    story = amend(given(*working()), asked(price="27100", quantity="8"))
+    story = amend(story, asked("a2", quantity="9"))
+    story.when(pictured("27100", "9")).then(
+        events.OrderAmended(request_id="a2", price=Decimal(27100), quantity=Decimal(9))
+    )
+    assert (order_of(story).request.price, order_of(story).request.quantity) == (27100, 9)
+    story = amend(given(*working()), asked(price="27100"))
+    story = amend(story, asked("a2", quantity="9"))
+    story.when(pictured("27000", "9")).then(events.OrderAmended(request_id="a2", quantity=Decimal(9)))
+    assert order_of(story).request.price == 27000
+
+
 def test_a_refused_change_leaves_the_order_as_it_was() -> None:
     story = amend(given(*working()), asked(price="27100"))
     refused = AmendRejected(request_id="a1", reason="already_filled", code="40036", text="finished")

@@ -30,6 +30,7 @@ class Order(Struct):
     leverage: Wire = None
     open_type: Wire = None
     trigger_price: Wire = None
+    activation_price: Wire = None  # of a trailing order: from where on it follows
     create_time: Wire = None
     update_time: Wire = None
 
@@ -113,6 +114,7 @@ class PositionV2(Struct):
     entry_price: Wire = None
     open_avg_price: Wire = None
     mark_price: Wire = None
+    position_value: Wire = None  # at entry: what it cost (PROTOCOL 6.8)
     liquidation_price: Wire = None
     open_type: Wire = None
     leverage: Wire = None

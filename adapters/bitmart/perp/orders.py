@@ -13,16 +13,15 @@ import msgspec
 from adapters.bitmart.answers import Reading, Reports, bisected, joined, key, readable, refused, same, whole
 from adapters.bitmart.perp import codec, queries
 from adapters.bitmart.perp.endings import Endings
-from adapters.bitmart.perp.names import KINDS, Kind, Name, Names
+from adapters.bitmart.perp.names import Kind, Name, Names
 from adapters.bitmart.perp.translate import PLAN
 from adapters.bitmart.refusals import ORDER_NOT_FOUND
 from adapters.bitmart.rest import Rest
 from oms.reports import OrderReport, Refusal, RefusalClass, Report, TradeReport, VenueOrderStatus
 from oms.values import ZERO, ClientOrderId, Provenance, Symbol, VenueOrderId
-from oms.venue import Answer, Evidence, NewOrder, NoAnswerError, OrderRef, Window
+from oms.venue import Answer, Evidence, NoAnswerError, OrderRef, Window
 
 VISIBLE_MS: Final = 10_000  # what was written less than that ago, a query may not show (PROTOCOL 9.1)
-UNANSWERED_MS: Final = 70_000  # a submit may execute up to a minute late (9.22), and show some seconds after that
 LOOK_UPS_MAX: Final = 64  # orders asked for one by one, behind the trades of one answer
 SYMBOLS_MAX: Final = 512  # asked for one by one, where a list of all of them is cut
 ENDED: Final = (None, VenueOrderStatus.CANCELED, VenueOrderStatus.EXPIRED, VenueOrderStatus.REJECTED)
@@ -39,7 +38,6 @@ class Orders:
         self._endings = endings
         self._reading = reading
         self._names = names
-        self._unanswered: dict[ClientOrderId, tuple[Symbol, int]] = {}  # bounded by the rate of submits
 
     # -------------------------------------------------------------------------------------------- one order
 
@@ -141,7 +139,6 @@ class Orders:
                 return Answer(reports=(found,), evidence=joined(asked), source=Provenance.POLL)
             if not whole(reports, queries.OPEN_MAX):
                 raise NoAnswerError(f"{evidence.channel}: the list is cut, or a row of it unreadable", evidence)
-            self._refuse_nameless(reports, order, evidence)
         ended: OrderReport | None = None
         for query in self._traces(order):
             evidence = await self._rest.keyed(codec.ORDER_HISTORY, query)
@@ -197,18 +194,6 @@ class Orders:
         known = self._names.get(order.symbol, order.venue_order_id)
         return order.conditional if known is None else known.kind is not Kind.ORDER
 
-    def _refuse_nameless(self, reports: Reports, order: OrderRef, evidence: Evidence) -> None:
-        """Without the venue's id, an order that waits under no client id at all may be the one that is looked for: no
-        source promises that the venue keeps ours (PROTOCOL 6.5).
-        """
-        if order.venue_order_id is not None:
-            return
-        for report in reports:
-            if isinstance(report, OrderReport) and report.client_order_id is None and report.trigger_price is not None:
-                known = self._names.get(report.symbol, report.venue_order_id)
-                if known is None or known.client_order_id is None:
-                    raise NoAnswerError(f"{report.venue_order_id} waits without a name: it may be this one", evidence)
-
     # -------------------------------------------------------------------------------------------- lists
 
     async def open_orders(self, catalogue: Callable[[], Awaitable[Sequence[Symbol]]]) -> Answer:
@@ -231,25 +216,9 @@ class Orders:
                     complete = complete and len(part) < queries.OPEN_MAX
                     parts.append(part)
             rows |= {key(report): report for part in parts for report in part}
-        owned = await self.owned(tuple(rows.values()))
-        reports = tuple(report for report in owned if not (self._nameless(report) and self._may_be_ours(report)))
-        complete = complete and readable(reports) and len(reports) == len(owned)
+        reports = await self.owned(tuple(rows.values()))
+        complete = complete and readable(reports)
         return Answer(reports=reports, evidence=joined(asked), source=Provenance.POLL, complete=complete)
-
-    def _may_be_ours(self, report: Report) -> bool:
-        """Whether the answer is still out, or was lost, to the submit of an order that the venue keeps nameless."""
-        now_ms = self._rest.server_clock.now_ms()
-        symbols = {symbol for symbol, until_ms in self._unanswered.values() if now_ms < until_ms}
-        return isinstance(report, OrderReport) and report.symbol in symbols
-
-    async def submitted(self, order: NewOrder, answer: Awaitable[Evidence]) -> Evidence:
-        """Wait for the answer to the submit of an order that waits, and know meanwhile that it is out."""
-        now_ms = self._rest.server_clock.now_ms()
-        self._unanswered = {name: (at, ms) for name, (at, ms) in self._unanswered.items() if now_ms < ms}
-        self._unanswered[order.client_order_id] = order.symbol, now_ms + UNANSWERED_MS
-        evidence = await answer
-        self._unanswered.pop(order.client_order_id, None)
-        return evidence
 
     async def history(self, symbol: Symbol, since_ms: int, until_ms: int) -> Answer:
         """Return the orders of one market that ended in the window."""
@@ -352,19 +321,12 @@ class Orders:
         """Return what the stream said, owned, and why it is to be asked about if it is.
 
         That an order which waited does so no longer says nothing of how: its price came, or it was canceled. Neither is
-        reported; asking tells, and what it has sent tells of itself.
+        reported; asking tells, and what it has sent tells of itself. One that waits without a name, as the venue keeps
+        none of plan and trailing orders (PROTOCOL 6.5), is reported so: whoever has sent one knows it by its terms.
         """
         owned = await self.owned(reports)
-        told = tuple(report for report in owned if not self._nameless(report))
-        kept = tuple(report for report in told if not self._unclear(report))
-        return kept, "" if len(kept) == len(told) else "an order no longer waits for its price"
-
-    @staticmethod
-    def _nameless(report: Report) -> bool:
-        """Whether an order waits without a name. The venue keeps none of plan and trailing orders (PROTOCOL 6.5), and a
-        push may outrun the answer to the submit, which alone tells us that it is ours: the next list has it.
-        """
-        return isinstance(report, OrderReport) and report.client_order_id is None and report.order_type in KINDS
+        kept = tuple(report for report in owned if not self._unclear(report))
+        return kept, "" if len(kept) == len(owned) else "an order no longer waits for its price"
 
     def _unclear(self, report: Report) -> bool:
         if not isinstance(report, OrderReport) or report.status not in ENDED or report.cum_quantity:

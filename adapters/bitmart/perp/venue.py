@@ -192,8 +192,7 @@ class BitmartPerp:
         except NoAnswerError as error:  # of a question that had to come first: the order itself has not left
             again = error.again_seconds
             raise NoAnswerError(error.cause, error.evidence, sent=False, again_seconds=again) from error
-        answer = self._rest.signed(path, body, Purpose.OPENING, last_look)
-        evidence = await (answer if kind is Kind.ORDER else self._orders.submitted(order, answer))
+        evidence = await self._rest.signed(path, body, Purpose.OPENING, last_look)
         reports = named(self._reading.settled(path, evidence), order.client_order_id, None)
         for report in reports:
             if isinstance(report, Ack) and report.venue_order_id is not None:

@@ -319,17 +319,8 @@ async def test_an_order_that_never_waited_is_not_called_canceled() -> None:
 
 
 @virtual
-async def test_without_the_venues_id_an_order_that_waits_nameless_may_be_the_one() -> None:
-    desk = Desk()
-    desk.link.on(codec.PLAN_ORDERS, ok([plan("78", "")]))
-    with pytest.raises(NoAnswerError, match="may be this one"):
-        await desk.venue.order(NAMELESS)
-    desk.link.on(codec.PLAN_ORDERS, ok([plan("78", "oms2")]))
-    assert isinstance(await found(desk, NAMELESS), Refusal)
-
-
-@virtual
-async def test_s29_what_may_be_the_order_whose_answer_was_lost_is_not_called_somebody_elses() -> None:
+async def test_s29_an_order_that_waits_without_a_name_is_told_without_one() -> None:
+    """Whoever sent one whose answer was lost knows it by its terms (`oms.recognition`)."""
     desk = Desk()
     desk.link.on(codec.SUBMIT_PLAN_ORDER, LOST)
     desk.link.on(codec.PLAN_ORDERS, ok([plan("78", "")]))
@@ -337,12 +328,11 @@ async def test_s29_what_may_be_the_order_whose_answer_was_lost_is_not_called_som
     with pytest.raises(NoAnswerError):
         await desk.venue.submit(order)
     answer = await desk.venue.open_orders()
-    assert (answer.reports, answer.complete) == ((), False)
-    with pytest.raises(NoAnswerError):
-        await desk.venue.order(NAMELESS)
-    await asyncio.sleep(70)
-    answer = await desk.venue.open_orders()
-    assert (len(answer.reports), answer.complete) == (1, True)
+    (report,) = answer.reports
+    assert isinstance(report, OrderReport)
+    assert (report.client_order_id, report.venue_order_id, answer.complete) == (None, "78", True)
+    assert report.trigger_price is not None
+    assert isinstance(await found(desk, NAMELESS), Refusal)
 
 
 @virtual

@@ -1,0 +1,134 @@
+"""Whose order it is that the venue shows without a name of ours, pure: told by what our log holds."""
+
+from collections import ChainMap
+from collections.abc import Mapping, MutableMapping, Sequence
+
+from msgspec.structs import replace
+
+from oms.book import Book, order_stream
+from oms.order.decisions import external_id
+from oms.order.state import Life, Order
+from oms.reconcile import OPEN, Picture, address
+from oms.reports import OrderReport, Report, TradeReport, VenueOrderStatus
+from oms.values import ZERO, ClientOrderId, Symbol, VenueOrderId
+from oms.venue import Answer
+
+_VenueId = tuple[Symbol, VenueOrderId | None]
+
+
+def recognized(book: Book, answer: Answer) -> Answer:
+    """Return the answer under our own ids: a venue may keep no name of orders that wait for a price, nor of what they
+    send, and shows them by its ids alone. Those stand in our log, whatever a restart has made the adapter forget.
+    """
+    if not any(isinstance(each, OrderReport | TradeReport) and each.client_order_id is None for each in answer.reports):
+        return answer
+    ours: ChainMap[_VenueId, ClientOrderId] = ChainMap({}, book.waited)  # type: ignore[arg-type]  # no id is no key
+    withheld = _claimed(book, answer, ours)
+    orders = _shown(answer)
+    strangers = {
+        (waiting.symbol, waiting.venue_order_id): external_id(waiting)
+        for waiting in orders
+        if _waits_unnamed(waiting, ours, book) and waiting not in withheld
+    }
+    for sent in orders:
+        parent = sent.symbol, sent.triggered_by
+        if (name := ours.get(parent) or strangers.get(parent)) is not None:
+            ours[sent.symbol, sent.venue_order_id] = name
+    reports = tuple(_recognized(each, ours) for each in answer.reports if each not in withheld)
+    return replace(answer, reports=reports, complete=answer.complete and not withheld)
+
+
+def recognized_all(book: Book, picture: Picture) -> Picture:
+    """Return what the venue said in one comparison under our own ids, as the book stands now: what was told since it
+    was asked may say whose an order is.
+    """
+    return replace(
+        picture,
+        open_orders=None if picture.open_orders is None else recognized(book, picture.open_orders),
+        trades=None if picture.trades is None else recognized(book, picture.trades),
+        looked_up={stream: recognized(book, each) for stream, each in picture.looked_up.items()},
+        fills={stream: recognized(book, each) for stream, each in picture.fills.items()},
+    )
+
+
+def _claimed(book: Book, answer: Answer, ours: MutableMapping[_VenueId, ClientOrderId]) -> Sequence[OrderReport]:
+    """Add the orders that wait without a name, and are what an order of ours must have become of which no answer came:
+    of its very terms, and the only one. Return those that may be ours where more than one fits.
+    """
+    awaited = [
+        order
+        for stream in book.open
+        if (order := book.orders[stream]).request.trigger is not None
+        and order.venue_order_id is None
+        and order.life in {Life.SENDING, Life.IN_DOUBT}
+    ]
+    fits: dict[_VenueId, list[Order]] = {}
+    withheld: list[OrderReport] = []
+    strangers = [each for each in _shown(answer) if awaited and _waits_unnamed(each, ours, book)]
+    for each in strangers:
+        fits[each.symbol, each.venue_order_id] = [order for order in awaited if _of_its_terms(each, order)]
+    for each in strangers:
+        orders = fits[each.symbol, each.venue_order_id]
+        if len(orders) == 1 and sum(orders[0] in others for others in fits.values()) == 1:
+            ours[each.symbol, each.venue_order_id] = orders[0].request.client_order_id
+        elif orders:
+            withheld.append(each)
+    return withheld
+
+
+def _waits_unnamed(report: OrderReport, ours: Mapping[_VenueId, ClientOrderId], book: Book) -> bool:
+    return (
+        report.client_order_id is None
+        and report.trigger_price is not None
+        and report.triggered_by is None
+        and report.status in OPEN
+        and (report.symbol, report.venue_order_id) not in ours
+        and address(book.name, report) not in book.orders
+    )
+
+
+def _of_its_terms(report: OrderReport, order: Order) -> bool:
+    request = order.request
+    return (
+        request.trigger is not None
+        and (report.symbol, report.side, report.quantity) == (request.symbol, request.side, request.quantity)
+        and report.position_leg in {None, request.position_leg}
+        and report.trigger_price == request.trigger.price
+    )
+
+
+def _recognized(report: Report, ours: Mapping[tuple[Symbol, VenueOrderId | None], ClientOrderId]) -> Report:
+    match report:
+        case OrderReport(client_order_id=None) | TradeReport(client_order_id=None):
+            name = ours.get((report.symbol, report.venue_order_id))
+            return report if name is None else replace(report, client_order_id=name)
+        case _:
+            return report
+
+
+def owned(book: Book, stream: str, report: OrderReport | TradeReport) -> tuple[str, OrderReport | TradeReport] | None:
+    """Return what is to be recorded of a report, and of which order: what an order that waited has sent may have been
+    booked as somebody else's before anybody could know whose it was, and its trades are booked once. None: nothing now;
+    the venue will say it again.
+    """
+    owner = book.waited.get((report.symbol, report.venue_order_id or VenueOrderId("")))
+    if owner is None:
+        return stream, report
+    owning = order_stream(book.name, owner)
+    if owning == stream:
+        return stream, report
+    order = book.orders.get(stream)
+    if isinstance(report, OrderReport) and order is not None and order.waits and report.triggered_by is not None:
+        sent = OrderReport(
+            symbol=report.symbol,
+            status=VenueOrderStatus.CANCELED,
+            venue_order_id=order.venue_order_id,
+            cum_quantity=ZERO,
+            cancel_reason=f"its price came: see {owner}",
+        )
+        return stream, sent
+    return (owning, report) if owning in book.orders else None
+
+
+def _shown(answer: Answer) -> Sequence[OrderReport]:
+    return [each for each in answer.reports if isinstance(each, OrderReport)]
