@@ -6,15 +6,18 @@ at most one acceptance per client order id, I3 a send only after its intent is c
 in the log, I5 position = sum of fills = the venue's, I7 balances equal the venue's at rest, I8 each trade once, I9
 life moves along the table, I10 no doubt is left, none without evidence, I12 memory = fold of the log, I13 the log is
 whole, I14 a fenced writer never lands, and sends nothing for long, I15 nothing is spent twice, I18 no secret is kept,
-I19 nothing grows or runs without end, I20 a halted account sends nothing that opens.
+I19 nothing grows or runs without end, I20 a halted scope sends nothing that opens.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Final, TypeVar
 
-from oms.account.events import BalanceAdjusted, TradingHalted, TradingResumed
-from oms.book import Book
+from msgspec.structs import replace
+
+from oms.account.events import BalanceAdjusted, PositionModeRequested, TradingHalted, TradingResumed
+from oms.book import Book, position_stream
 from oms.engine import Engine
 from oms.errors import CorruptStreamError
 from oms.order.events import (
@@ -34,10 +37,12 @@ from oms.order.holds import hold
 from oms.order.messages import CancelOrder, PlaceOrder
 from oms.order.state import CLOSED, Life, Order, evolve
 from oms.ports import StoredEvent
-from oms.position.events import FillBooked
+from oms.position.events import ClearanceBooked, FillBooked, FundingBooked, LeverageRequested, LeverageSet
 from oms.store.codec import decode, decode_meta
 from oms.store.seals import verify
-from oms.values import EXACT, ZERO, currencies, signed
+from oms.sums import traded
+from oms.values import EXACT, ZERO, Currency, StrategyId, Symbol, Wallet, purse, purses, signed
+from tests.simulation.legs import Legs
 from tests.simulation.storage import Storage
 
 K = TypeVar("K", bound=str)
@@ -68,13 +73,16 @@ class Witness:
 
     def __init__(self, say: Say) -> None:
         self.orders: dict[str, Order] = {}
+        self.by_venue_id: dict[str, Order] = {}  # of perpetuals, under every id that the venue gave them
+        self.settings: Counter[bool] = Counter()  # requests for another leverage (True), another position mode (False)
         self.external: set[str] = set()  # streams of orders that the log never asked for
-        self.fills: dict[str, OrderFilled] = {}  # by exec id
-        self.traded: dict[str, Decimal] = {}  # by symbol: the signed sum of fills
+        self.fills: dict[str, dict[str, OrderFilled]] = {}  # by symbol, by exec id; the commission as told last
+        self.traded: dict[str, Decimal] = {}  # by position stream: the signed sum of fills
         self.booked: dict[str, Decimal] = {}  # by position stream: the signed sum of bookings
-        self.totals: dict[str, Decimal] = {}
+        self.legs = Legs()  # of perpetuals
+        self.totals: dict[str, Decimal] = {}  # by purse
         self.versions: dict[str, int] = {}
-        self.halted = False
+        self.halts: dict[tuple[StrategyId | None, Symbol | None], None] = {}
         self.head = 0
         self.epoch = 0
         self.seen = 0  # events: what is said of them holds until the next one
@@ -91,32 +99,48 @@ class Witness:
             event = decode(stored.topic, stored.state)
             match event:
                 case FillBooked():
-                    self.booked[stored.stream] = self.booked.get(stored.stream, ZERO) + event.quantity
-                case TradingHalted():
-                    self.halted = True
-                case TradingResumed():
-                    self.halted = False
+                    self._booked(stored.stream, event)
+                case FundingBooked() | ClearanceBooked():
+                    self._own(traded(stored.stream).quote, event.amount)
+                case LeverageRequested() | PositionModeRequested():
+                    self.settings[isinstance(event, LeverageRequested)] += 1
+                case LeverageSet():
+                    self.legs.backed(stored.stream, event.leverage)
+                case TradingHalted(strategy=strategy, symbol=symbol):
+                    self.halts[strategy, symbol] = None
+                case TradingResumed(strategy=strategy, symbol=symbol):
+                    self.halts.pop((strategy, symbol), None)
                 case BalanceAdjusted():
-                    self._own(event.currency, event.change)
+                    self._own(purse(event.wallet, event.currency), event.change)
                 case _ if stored.stream.startswith("order/"):
                     self._order(stored, event)  # type: ignore[arg-type]  # an order's stream holds an order's events
                 case _:
                     pass
-        if sum(self.traded.values(), ZERO) != sum(self.booked.values(), ZERO):
+        if self.traded != self.booked:
             self._say("I5", f"fills sum to {self.traded}, bookings to {self.booked}, at position {self.head}")
 
     def held(self) -> Mapping[str, Decimal]:
-        """Return what open orders keep, by currency, summed anew after every event."""
+        """Return what open orders and positions keep, by purse, summed anew after every event."""
         head, held = self._held
         if head == self.seen:
             return held
         held = {}
-        for order in self.orders.values():
-            currency, amount = hold(order)
+        kept = [hold(order) for order in self.orders.values()]
+        kept += [(traded(stream).quote, leg.margin) for stream, leg in self.legs.by_stream.items()]
+        for name, amount in kept:
             if amount:
-                held[currency] = held.get(currency, ZERO) + amount
+                held[name] = EXACT.add(held.get(name, ZERO), amount)
         self._held = (self.seen, held)
         return held
+
+    def _booked(self, stream: str, event: FillBooked) -> None:
+        self.booked[stream] = self.booked.get(stream, ZERO) + event.quantity
+        base, quote = traded(stream)
+        if base is None:
+            wrong = self.legs.booked(stream, event)
+            if wrong is not None:
+                self._say("I5", wrong)
+            self._own(quote, event.realized)
 
     def _whole(self, stored: StoredEvent) -> None:
         if stored.position != self.head + 1:
@@ -138,38 +162,72 @@ class Witness:
         if before is not None and after.life is not before.life and after.life not in MOVES[before.life]:
             self._say("I9", f"{stored.stream} went from {before.life} to {after.life} by {event}")
         self.orders[stored.stream] = after
+        if after.venue_order_id is not None and purses(after.request.symbol).base is None:
+            self.by_venue_id[after.venue_order_id] = after
         match event:
             case OrderFilled():
                 self._filled(stored.stream, after, event)
             case CommissionReported():
-                self._own(event.commission_currency, -event.commission)
+                fills = self.fills[after.request.symbol]
+                fills[event.exec_id] = replace(fills[event.exec_id], commission=event.commission)
+                self._own(self._fee_purse(after, event.commission_currency), -event.commission)
             case ExternalOrderSeen():
                 self.external.add(stored.stream)
             case SendStarted(attempt=1):
                 self._spent(stored.stream, after)
-                if self.halted:
+                if self._halted(after):
                     self._say("I20", f"{stored.stream} is sent while trading is halted")
             case _:
                 self._doubt(stored, before, after, event)
 
     def _filled(self, stream: str, order: Order, fill: OrderFilled) -> None:
-        if fill.exec_id in self.fills:
+        request = order.request
+        fills = self.fills.setdefault(request.symbol, {})
+        if fill.exec_id in fills:
             self._say("I8", f"trade {fill.exec_id} of {stream} is booked a second time")
-        self.fills[fill.exec_id] = fill
-        symbol = order.request.symbol
-        change = signed(order.request.side, fill.quantity)
-        self.traded[symbol] = EXACT.add(self.traded.get(symbol, ZERO), change)
-        base, quote = currencies(symbol)
-        self._own(base, change)
-        self._own(quote, -EXACT.multiply(change, fill.price))
+        fills[fill.exec_id] = fill
+        sizes = (request.quantity, *(each.quantity for each in order.amends))
+        ours = order.origin is None  # what the venue made may have grown with what it protects
+        if (
+            ours
+            and request.quantity is not None
+            and order.cum_quantity > max(each for each in sizes if each is not None)
+        ):
+            self._say("I8", f"{stream} is filled {order.cum_quantity}, {request.quantity} was asked for")
+        leg = position_stream(request.account, request.symbol, request.position_leg)
+        change = signed(request.side, fill.quantity)
+        self.traded[leg] = EXACT.add(self.traded.get(leg, ZERO), change)
+        base, quote = purses(request.symbol)
+        if base is not None:  # what a contract earns is booked with the leg that it closes
+            self._own(base, change)
+            self._own(quote, -EXACT.multiply(change, fill.price))
         if fill.commission is not None and fill.commission_currency is not None:
-            self._own(fill.commission_currency, -fill.commission)
+            self._own(self._fee_purse(order, fill.commission_currency), -fill.commission)
+
+    @staticmethod
+    def _fee_purse(order: Order, currency: Currency) -> str:
+        return purse(Wallet.SPOT if purses(order.request.symbol).base is not None else Wallet.FUTURES, currency)
+
+    def _halted(self, order: Order) -> bool:
+        """Whether a halt stops the order: closing a position is never stopped."""
+        strategy, symbol = order.request.strategy, order.request.symbol
+        scopes = ((None, None), (strategy, None), (None, symbol), (strategy, symbol))
+        return not order.request.reduces and any(scope in self.halts for scope in scopes)
 
     def _spent(self, stream: str, order: Order) -> None:
-        currency, _ = hold(order)
-        held, total = self.held().get(currency, ZERO), self.totals.get(currency, ZERO)
+        """Nothing is spent twice, and nothing is closed twice."""
+        name, amount = hold(order)
+        if not amount:
+            return
+        request = order.request
+        if request.reduces:
+            leg = position_stream(request.account, request.symbol, request.position_leg)
+            total = signed(request.side, self.booked.get(leg, ZERO)).copy_negate()
+        else:
+            total = self.totals.get(name, ZERO)
+        held = self.held().get(name, ZERO)
         if held > total:
-            self._say("I15", f"with {stream} open orders hold {held} {currency}, there is {total}")
+            self._say("I15", f"with {stream} open orders hold {held} {name}, there is {total}")
 
     def _doubt(self, stored: StoredEvent, before: Order | None, after: Order, event: OrderEvent) -> None:
         """In doubt by its own event only, and out of it with evidence only."""
@@ -207,7 +265,7 @@ def acknowledged(command: PlaceOrder | CancelOrder, stream: str, witness: Witnes
     elif isinstance(command, CancelOrder):
         if not order.cancels_known:
             yield "I4", f"a cancel of {stream} was acknowledged and is not in the log"
-    elif order.request.price != command.price or order.request.quantity != command.quantity:
+    elif (asked := order.original or order.request).price != command.price or asked.quantity != command.quantity:
         yield "I4", f"{stream} was acknowledged with another body than the log holds"
 
 

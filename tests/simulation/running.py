@@ -48,9 +48,8 @@ class Parts:
     heartbeat: type[Heartbeat] = Heartbeat
     runner: type[Runner] = Runner
     tail: type[Tail] = Tail
-    often: tuple[
-        tuple[str, float], ...
-    ] = ()  # faults of the log that this world has at another rate, so that they meet
+    # Faults of the log that this world has at another rate, so that they meet.
+    often: tuple[tuple[str, float], ...] = ()
 
 
 PARTS = Parts()

@@ -1,7 +1,7 @@
 """What is traded in a world, and by whom: all that differs between a world of spot and one of perpetuals."""
 
 from collections import Counter
-from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Collection, Coroutine, Iterable, Mapping, Sequence
 from decimal import Decimal
 from random import Random  # noqa: TID251 - the simulation's chance comes from its seed
 from typing import Any, Final, Protocol
@@ -79,11 +79,6 @@ class Scene(running.Scene, Protocol):
     def unsettled(self, leader: Running, witness: Witness, account: AccountId, before: Collection[str]) -> Wrong:
         """Yield what keeps the OMS and the venue from agreeing at rest."""
         ...
-
-
-def scene_of(seed: int, dice: Random, dice_for: Callable[[str], Random]) -> Scene:
-    """Return the scene of a seed. `dice` are the world's own, `dice_for` a purpose are others."""
-    return Spot(seed, dice, dice_for("street"))
 
 
 class Spot:

@@ -1,18 +1,22 @@
 """Whether our account of things and the exchange's own are the same: what must be true once nothing moves."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from decimal import Decimal
+from typing import Final
 
 from adapters.simulator.exchange.accounts import Account
 from adapters.simulator.exchange.orders import Order as VenueOrder
 from oms.book import order_stream, position_stream
 from oms.breaks.events import BreakKind
 from oms.order.decisions import EXTERNAL_PREFIX
+from oms.order.events import OrderFilled
 from oms.order.state import CLOSED, Life
 from oms.values import ZERO, AccountId, ClientOrderId, PositionLeg, signed
 from tests.simulation.invariants import Witness
 from tests.simulation.people import SYMBOL
 from tests.simulation.running import Running
+
+NO_FILLS: Final[Mapping[str, OrderFilled]] = {}
 
 
 def stream_of(account: AccountId, order: VenueOrder) -> str:
@@ -42,6 +46,12 @@ def unsettled(
     """Yield what keeps the OMS and the exchange from agreeing. `before` names the trades before the log began: their
     coins are in the opening balances, so they may be missing.
     """
+    yield from at_work(running, witness)
+    yield from agreed(truth, witness, account, before)
+
+
+def at_work(running: Running, witness: Witness) -> Iterable[tuple[str, str]]:
+    """Yield what the OMS itself has still to do, or is told to be wrong."""
     engine, dispatcher, watcher = running.engine, running.dispatcher, running.watcher
     if engine is None or dispatcher is None or watcher is None or not engine.trading:
         yield "I10", "the OMS is not up"
@@ -51,8 +61,6 @@ def unsettled(
     for stream, order in witness.orders.items():
         if order.life in {Life.NEW, Life.SENDING, Life.IN_DOUBT} or order.unsettled:
             yield "I10", f"{stream} is left {order.life}, its trades missing: {order.trades_missing}"
-    yield from _orders(account, truth, witness, before)
-    yield from _money(account, truth, witness, before)
     for each in engine.book.account.breaks.open.values():
         if each.kind is not BreakKind.ORDER:  # the venue said what nobody can read: that is for a person to end
             yield "I7", f"a break is open: {each}"
@@ -61,10 +69,16 @@ def unsettled(
         yield "I10", f"the watcher says: {broken}"
 
 
+def agreed(truth: Account, witness: Witness, account: AccountId, before: Collection[str]) -> Iterable[tuple[str, str]]:
+    """Yield where spot differs."""
+    yield from _orders(account, truth, witness, before)
+    yield from _money(account, truth, witness, before)
+
+
 def _orders(account: AccountId, truth: Account, witness: Witness, before: Collection[str]) -> Iterable[tuple[str, str]]:
     live = {stream_of(account, order): order for order in truth.open.values()}
     for stream, order in witness.orders.items():
-        if order.life not in CLOSED and stream not in live:
+        if order.life not in CLOSED and order.request.symbol == SYMBOL and stream not in live:
             yield "I1", f"{stream} is {order.life} here and not open at the venue"
     for venues in (*truth.open.values(), *truth.closed.values()):
         stream = stream_of(account, venues)
@@ -81,7 +95,7 @@ def _orders(account: AccountId, truth: Account, witness: Witness, before: Collec
 
 
 def _money(account: AccountId, truth: Account, witness: Witness, before: Collection[str]) -> Iterable[tuple[str, str]]:
-    ours = {(name, fill.price, fill.quantity) for name, fill in witness.fills.items()}
+    ours = {(name, fill.price, fill.quantity) for name, fill in witness.fills.get(SYMBOL, NO_FILLS).items()}
     theirs = {(fill.trade_id, fill.price, fill.size): fill for fill in truth.fills}
     if missing := sorted(trade for trade in theirs if trade not in ours and trade[0] not in before):
         yield "I5", f"trades of the venue that nobody booked: {missing}"
@@ -92,7 +106,7 @@ def _money(account: AccountId, truth: Account, witness: Witness, before: Collect
     leg = position_stream(account, SYMBOL, PositionLeg.NET)
     if position != witness.booked.get(leg, ZERO):
         yield "I5", f"the venue's fills sum to {position}, the position is {witness.booked.get(leg, ZERO)}"
-    for coin in sorted({*truth.balances, *witness.totals}):
+    for coin in sorted({*truth.balances, *(name for name in witness.totals if ":" not in name)}):
         balance = truth.balance(coin)
         total: Decimal = balance.available + balance.frozen
         if total != witness.totals.get(coin, ZERO):

@@ -94,12 +94,9 @@ class Storage(MemoryLog):
         return epoch
 
     async def take_over_after(self, account: AccountId, *, after: int, taker: str) -> int:
-        before = self.epoch_of(account)
-        try:
-            return await super().take_over_after(account, after=after, taker=taker)
-        finally:
-            if self.epoch_of(account) > before:  # also where the answer is lost
-                self.taken_at = asyncio.get_running_loop().time()
+        if self.epoch_of(account) == after:  # nobody learns of the moment itself: the answer may be slow, or lost
+            self.taken_at = asyncio.get_running_loop().time()
+        return await super().take_over_after(account, after=after, taker=taker)
 
     def _commit(self, batch: Batch) -> Committed | AlreadyThere | Conflict | Fenced | NotCommitted:
         outcome = super()._commit(batch)

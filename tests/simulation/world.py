@@ -33,10 +33,10 @@ from tests.simulation import invariants
 from tests.simulation.invariants import Witness
 from tests.simulation.loop import EndlessError, run
 from tests.simulation.people import Strategies
+from tests.simulation.perpetuals import scene_of
 from tests.simulation.process import GoneError, Process
 from tests.simulation.readers import Readers
 from tests.simulation.running import PARTS, CountedIds, Parts, Running, WorldClock
-from tests.simulation.scenes import scene_of
 from tests.simulation.storage import LogFaults
 from tests.simulation.wire import Wire
 
