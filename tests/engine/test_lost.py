@@ -6,13 +6,16 @@ from decimal import Decimal
 import pytest
 from msgspec.structs import replace
 
+from oms.book import position_stream
 from oms.order.state import Life
 from oms.rehearsal import rehearse
-from oms.reports import VenueOrderStatus
+from oms.reports import PositionReport, VenueOrderStatus
 from oms.store.codec import decode_meta
-from oms.values import Provenance
-from tests.engine.desk import Desk, play, stream
+from oms.values import PositionLeg, PositionMode, Provenance
+from tests.engine.desk import MAIN, Desk, play, stream
+from tests.order.story import BTC_PERPETUAL, FUTURES
 
+PERPETUAL = BTC_PERPETUAL.symbol
 GUESS = "inferred:c1:0.5-2"
 
 
@@ -101,5 +104,38 @@ def test_the_real_trade_takes_its_place_in_the_books_too() -> None:
         assert set(desk.breaks()) == {"history:trades"}
         assert desk.venue.orders["c1"].status is VenueOrderStatus.FILLED
         assert desk.agrees()
+
+    play(story)
+
+
+@pytest.mark.parametrize("shown", ["10", "4", "-2"])
+def test_s06_a_position_moves_by_an_inferred_fill_only_as_far_as_the_venue_shows_it(shown: str) -> None:
+    async def story(desk: Desk) -> None:
+        desk.venue.can, desk.venue.mode, desk.venue.futures = FUTURES, PositionMode.ONE_WAY, Decimal(1000)
+        await desk.start()
+        await desk.place(symbol=PERPETUAL, quantity=Decimal(10), price=Decimal(27000), leverage=Decimal(10))
+        await asyncio.sleep(1)
+        desk.venue.push(*desk.venue.fill("c1", "4", price="27000"))
+        desk.venue.legs = [PositionReport(symbol=PERPETUAL, leg=PositionLeg.NET, quantity=Decimal(4))]
+        await asyncio.sleep(15)
+        began_ms = desk.clock.now_ns() // 1_000_000 - 16_000
+        desk.process.kill()
+        desk.venue.fill("c1", "6", price="26000")
+        ended_ms = desk.clock.now_ns() // 1_000_000
+        desk.venue.orders["c1"] = replace(
+            desk.venue.orders["c1"], average_price=Decimal(26400), created_ms=began_ms, updated_ms=ended_ms
+        )
+        desk.venue.legs = [PositionReport(symbol=PERPETUAL, leg=PositionLeg.NET, quantity=Decimal(shown))]
+        await asyncio.sleep(600)
+        desk.venue.reach_ms = desk.clock.now_ns() // 1_000_000 - 1000
+        await desk.start()
+        await asyncio.sleep(60)
+        held = desk.engine.book.positions[position_stream(MAIN, PERPETUAL, PositionLeg.NET)]
+        if shown == "10":
+            assert (held.quantity, held.open_cost) == (10, 264)  # 4 at 27000, 6 at 26000, a thousandth each
+            assert "fills:c1" not in desk.breaks()
+        else:
+            assert held.quantity == 4
+            assert desk.breaks()["fills:c1"][0] == "4 traded"
 
     play(story)
