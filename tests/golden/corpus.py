@@ -51,8 +51,12 @@ def missing() -> list[str]:
 
 def log_of(chapter: str) -> list[StoredEvent]:
     """Return a chapter's log as a database gives it back."""
-    lines = (HERE / f"{chapter}.jsonl").read_bytes().splitlines()
-    read = [msgspec.json.decode(line, type=_Line) for line in lines]
+    return read_log(HERE / f"{chapter}.jsonl")
+
+
+def read_log(file: Path) -> list[StoredEvent]:
+    """Return the log in a file, one stored event a line, as a database gives it back."""
+    read = [msgspec.json.decode(line, type=_Line) for line in file.read_bytes().splitlines()]
     return [
         StoredEvent(position, each.stream, each.version, each.topic, bytes(each.body))
         for position, each in enumerate(read, 1)
@@ -125,11 +129,16 @@ def recorded_digests() -> dict[str, str]:
 
 def write_chapter(chapter: str, log: Sequence[StoredEvent]) -> None:
     """Write a chapter that is not there yet, and its digests. Raises FileExistsError."""
-    with (HERE / f"{chapter}.jsonl").open("xb") as file:
-        for each in log:
-            head = {"stream": each.stream, "version": each.version, "topic": each.topic}
-            file.write(msgspec.json.encode({**head, "body": msgspec.Raw(each.state)}) + b"\n")
+    write_log(HERE / f"{chapter}.jsonl", log)
     with (HERE / f"{chapter}.rows.json").open("x") as rows:
         rows.write(json.dumps(rows_now(log), indent=1) + "\n")
     known, now = recorded_digests(), digests()
     SUMS.write_text("".join(f"{known.get(name, now[name])}  {name}\n" for name in sorted(now)))
+
+
+def write_log(path: Path, log: Sequence[StoredEvent]) -> None:
+    """Write a log into a file that is not there yet. Raises FileExistsError."""
+    with path.open("xb") as file:
+        for each in log:
+            head = {"stream": each.stream, "version": each.version, "topic": each.topic}
+            file.write(msgspec.json.encode({**head, "body": msgspec.Raw(each.state)}) + b"\n")
