@@ -45,7 +45,7 @@ from oms.values import (
     VenueOrderId,
 )
 from oms.venue import Trigger
-from tests.order.story import BTC_USDT, RICH, SPOT, asking, given, requested, sent, shown, trade
+from tests.order.story import BTC_USDT, FUTURES, RICH, SPOT, asking, given, requested, sent, shown, trade
 
 V1 = VenueOrderId("v1")
 ACCEPTED = events.VenueAccepted(venue_order_id=V1)
@@ -155,6 +155,16 @@ def test_an_unknown_market_is_refused() -> None:
     nowhere = Facts(instrument=None, capabilities=SPOT, available=Decimal(0))
     with pytest.raises(UnknownSymbolError):
         decisions.place(asking(), None, nowhere, Limits())
+
+
+@pytest.mark.parametrize("symbol", ["BTC/USD:BTC", "BTC/USD:BTC-261225"])
+def test_an_inverse_contract_is_refused_for_what_it_is(symbol: str) -> None:
+    nowhere = Facts(instrument=None, capabilities=FUTURES, available=Decimal(0))
+    with pytest.raises(UnknownSymbolError, match="inverse contract, settled in BTC") as refused:
+        decisions.place(asking(symbol=symbol), None, nowhere, Limits())
+    assert refused.value.advice == "trade the linear one, such as BTC/USDT:USDT"
+    with pytest.raises(UnknownSymbolError, match="no market NO/USDT:USDT on account main"):
+        decisions.place(asking(symbol="NO/USDT:USDT"), None, nowhere, Limits())
 
 
 def test_a_market_buy_is_sized_in_quote_and_holds_its_commission_too() -> None:
