@@ -48,6 +48,23 @@ def test_s72_deposits_and_withdrawals_are_neither_gain_nor_loss(
     tell(story, lambda: House(funds={"USDT": "100000"}, margin={"USDT": "100000"}))
 
 
+def test_s72_what_an_open_perpetual_would_lose_is_fallen_already() -> None:
+    """Ten contracts bought at 50000, and one more at 49000: the ten would lose ten."""
+
+    async def story(house: House) -> None:
+        await house.start()
+        for name, size, price in (("p1", "10", "50000"), ("p2", "1", "49000")):
+            house.stranger("sell", size, price, symbol=PERPETUAL)
+            await house.place(name, "buy", size, price, symbol=PERPETUAL)
+            await house.until(lambda name=name: house.life(name) is Life.FILLED)  # type: ignore[misc]
+        await house.rests()
+        now = drawdown(house)
+        assert now.fallen == 10 + paid(house, "p1") + paid(house, "p2")
+        assert now.result == -now.fallen
+
+    tell(story)
+
+
 @pytest.mark.postgres
 def test_s72_the_drawdown_is_read_off_the_log_by_a_command(oms: Callable[..., Any], traded: str) -> None:  # noqa: F811
     shown = oms("ledger", "drawdown", "--json")
