@@ -3,10 +3,11 @@
 The witness folds every committed event in the moment of its commit and keeps its own sums. What cannot be is told to
 `say`, with the invariant's name from the simulation's list: I1 every order at the venue is in the log or external, I2
 at most one acceptance per client order id, I3 a send only after its intent is committed, I4 acknowledged commands are
-in the log, I5 position = sum of fills = the venue's, I7 balances equal the venue's at rest, I8 each trade once, I9
-life moves along the table, I10 no doubt is left, none without evidence, I12 memory = fold of the log, I13 the log is
-whole, I14 a fenced writer never lands, and sends nothing for long, I15 nothing is spent twice, I18 no secret is kept,
-I19 nothing grows or runs without end, I20 a halted scope sends nothing that opens.
+in the log, I5 position = sum of fills = the venue's, I6 entries sum to zero, available and held are the total, I7
+balances equal the venue's at rest, I8 each trade once, I9 life moves along the table, I10 no doubt is left, none
+without evidence, I12 memory = fold of the log, I13 the log is whole, I14 a fenced writer never lands, and sends
+nothing for long, I15 nothing is spent twice, I18 no secret is kept, I19 nothing grows or runs without end, I20 a
+halted scope sends nothing that opens.
 """
 
 from collections import Counter
@@ -20,6 +21,7 @@ from oms.account.events import BalanceAdjusted, PositionModeRequested, TradingHa
 from oms.book import Book, position_stream
 from oms.engine import Engine
 from oms.errors import CorruptStreamError
+from oms.ledger import Ledger, Transaction
 from oms.order.events import (
     AbsenceProven,
     CommissionReported,
@@ -81,6 +83,7 @@ class Witness:
         self.booked: dict[str, Decimal] = {}  # by position stream: the signed sum of bookings
         self.legs = Legs()  # of perpetuals
         self.totals: dict[str, Decimal] = {}  # by purse
+        self.ledger = Ledger()
         self.versions: dict[str, int] = {}
         self.halts: dict[tuple[StrategyId | None, Symbol | None], None] = {}
         self.head = 0
@@ -97,6 +100,7 @@ class Witness:
         for stored in events:
             self._whole(stored)
             event = decode(stored.topic, stored.state)
+            self._balances(stored, self.ledger.book(stored.stream, event))
             match event:
                 case FillBooked():
                     self._booked(stored.stream, event)
@@ -118,6 +122,14 @@ class Witness:
                     pass
         if self.traded != self.booked:
             self._say("I5", f"fills sum to {self.traded}, bookings to {self.booked}, at position {self.head}")
+
+    def _balances(self, stored: StoredEvent, booked: Transaction | None) -> None:
+        """I6: what one event moves comes from somewhere, and goes somewhere."""
+        sums: dict[str, Decimal] = {}
+        for entry in () if booked is None else booked.entries:
+            sums[entry.asset] = EXACT.add(sums.get(entry.asset, ZERO), entry.amount)
+        if any(sums.values()):
+            self._say("I6", f"the entries of position {stored.position} sum to {sums}")
 
     def held(self) -> Mapping[str, Decimal]:
         """Return what open orders and positions keep, by purse, summed anew after every event."""
@@ -289,6 +301,11 @@ def memory(engine: Engine, witness: Witness) -> Iterable[tuple[str, str]]:
     for what, ours, theirs in (("totals", book.totals, witness.totals), ("held", book.held, witness.held())):
         if _present(ours) != _present(theirs):
             yield "I12", f"{what} in memory {_present(ours)}, in the log {_present(theirs)}"
+    if _present(witness.ledger.totals) != _present(book.totals):
+        yield "I6", f"the ledger adds up to {witness.ledger.totals}, memory to {book.totals}"
+    for name in {**book.totals, **book.held}:
+        if EXACT.add(book.available(name), book.funds(name).held) != book.funds(name).total:
+            yield "I6", f"available and held are not the total of {name}"
     positions = {stream: position.quantity for stream, position in book.positions.items()}
     if _present(positions) != _present(witness.booked):
         yield "I12", f"positions in memory {positions}, in the log {witness.booked}"

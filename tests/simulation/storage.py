@@ -77,7 +77,8 @@ class Storage(MemoryLog):
 
     def __init__(self, faults: LogFaults, seen: Seen, refused: Callable[[str], None]) -> None:
         super().__init__(faults)
-        self.taken_at = 0.0  # virtual seconds: when the account was last taken over
+        self.taken_at = 0.0  # virtual seconds: when a process last took the account over, and with which epoch
+        self.seized = 0  # a writer that takes the next epoch after its own has lost nothing
         self._seen = seen
         self._refused = refused
 
@@ -90,13 +91,8 @@ class Storage(MemoryLog):
 
     async def take_over(self, account: AccountId) -> int:
         epoch = await super().take_over(account)
-        self.taken_at = asyncio.get_running_loop().time()
+        self.taken_at, self.seized = asyncio.get_running_loop().time(), epoch
         return epoch
-
-    async def take_over_after(self, account: AccountId, *, after: int, taker: str) -> int:
-        if self.epoch_of(account) == after:  # nobody learns of the moment itself: the answer may be slow, or lost
-            self.taken_at = asyncio.get_running_loop().time()
-        return await super().take_over_after(account, after=after, taker=taker)
 
     def _commit(self, batch: Batch) -> Committed | AlreadyThere | Conflict | Fenced | NotCommitted:
         outcome = super()._commit(batch)

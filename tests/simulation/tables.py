@@ -137,6 +137,9 @@ class TablesConnection:
         """Hold everybody else off until the transaction ends."""
         if not self._locked:
             await self.tables.lock.acquire()
+            if self._dead:
+                self.tables.lock.release()
+                await self.said()
             self._locked = True
 
     @asynccontextmanager

@@ -277,7 +277,7 @@ class World:
     def _lost_seconds(self, number: int) -> float:
         """How long ago a process lost the account; zero while it has it."""
         epoch = self._processes[number - 1].epoch
-        if epoch >= self.storage.epoch_of(ACCOUNT):
+        if epoch >= self.storage.seized:
             return 0.0
         return self._clock.monotonic() - self.storage.taken_at
 
