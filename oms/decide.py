@@ -12,7 +12,14 @@ from msgspec.structs import replace
 
 from oms.account import modes
 from oms.account import state as accounts
-from oms.account.events import AccountEvent, BalanceAdjusted, TradesCovered, TradingHalted, WriterStarted
+from oms.account.events import (
+    AccountEvent,
+    BalanceAdjusted,
+    PayloadQuarantined,
+    TradesCovered,
+    TradingHalted,
+    WriterStarted,
+)
 from oms.account.modes import PositionModeRejected, SetPositionMode
 from oms.account.state import HaltTrading, OpeningRevised, ResumeTrading
 from oms.book import Book, Event, account_stream, order_stream, position_stream
@@ -93,6 +100,7 @@ AccountNews = (
     | OpeningRevised
     | WriterStarted
     | TradesCovered
+    | PayloadQuarantined
     | DisagreementsReport
     | PositionModeReport
     | PositionModeRejected
@@ -323,6 +331,8 @@ class Decider:
                 return _account(book, (report,), facts)
             case TradesCovered():
                 return _account(book, accounts.cover(report, book.account), facts)
+            case PayloadQuarantined():
+                return _account(book, accounts.quarantine(report, book.account), facts)
             case PositionModeReport():
                 return _account(book, modes.see(report, book.account), facts)
             case PositionModeRejected():

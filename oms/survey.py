@@ -27,6 +27,7 @@ from oms.order.inferred import final
 from oms.order.messages import AbsenceReport
 from oms.order.state import CLOSED, Life, Order
 from oms.ports import Clock, EventLog, Ids, VenueMessage
+from oms.quarantine import keep_unreadable
 from oms.recognition import recognized, recognized_all
 from oms.reconcile import (
     Part,
@@ -167,6 +168,7 @@ class Survey:
                 return None
             if answer.unasked:
                 failures.setdefault(part, answer.unasked)
+            await keep_unreadable(self._recording, answer, ids=self._ids, clock=self._clock)
             return answer
 
         open_orders = await asked(Part.ORDERS, self._venue.open_orders())
@@ -417,6 +419,7 @@ class Survey:
         here knows could not be asked for.
         """
         account = self._recording.account
+        await keep_unreadable(self._recording, answer, ids=self._ids, clock=self._clock)
         answer = recognized(self._book, answer)
         looked_up: dict[str, Answer] = {}
         shown = {address(account, each) for each in answer.reports if isinstance(each, OrderReport)}

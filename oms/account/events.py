@@ -82,6 +82,16 @@ class PositionModeSet(_Event, frozen=True, tag="position-mode-set/1"):
     mode: PositionMode
 
 
+class PayloadQuarantined(_Event, frozen=True, tag="payload-quarantined/1"):
+    """The venue sent something that nobody here can read; what stood beside it was read. `message_id` names the bytes
+    (venue_messages), `channel` where they came from, `why` what was wrong with which part of them.
+    """
+
+    channel: str
+    why: str
+    message_id: str
+
+
 AccountEvent = (
     WriterStarted
     | BalanceAdjusted
@@ -91,6 +101,7 @@ AccountEvent = (
     | PositionModeRequested
     | PositionModeRefused
     | PositionModeSet
+    | PayloadQuarantined
     | BreakOpened
     | BreakChanged
     | BreakExplained

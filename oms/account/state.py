@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from oms.account.events import (
     AccountEvent,
     BalanceAdjusted,
+    PayloadQuarantined,
     PositionModeRefused,
     PositionModeRequested,
     PositionModeSet,
@@ -25,6 +26,7 @@ from oms.breaks.state import NO_BREAKS, Breaks
 from oms.errors import CommandRefusedError
 from oms.values import EXACT, NO_AMOUNTS, ZERO, AccountId, PositionMode, Purse, StrategyId, Symbol, purse, purse_parts
 
+QUARANTINED_MAX: Final = 100
 HALTS_MAX: Final = 1_000  # scopes of one account that are halted at once
 
 HaltScope = tuple[StrategyId | None, Symbol | None]  # None: every one
@@ -59,6 +61,7 @@ class Account(Struct, frozen=True, kw_only=True, gc=False):
     opened_ms: int = 0  # the venue's balances were taken over at about this moment (UTC), 0: not yet
     covered_ms: int = 0  # every trade until then (UTC) is in the log, or a person said that it need not be
     breaks: Breaks = NO_BREAKS
+    quarantined: frozenset[str] = frozenset()  # where and why of what could not be read, and is kept
 
     def halt_of(self, strategy: StrategyId, symbol: Symbol) -> Halt | None:
         """Return the halt that stops a strategy in a market, the widest one first; None if it may trade."""
@@ -147,6 +150,14 @@ def cover(report: TradesCovered, account: Account) -> tuple[AccountEvent, ...]:
     return (report,) if report.until_ms > account.covered_ms else ()
 
 
+def quarantine(report: PayloadQuarantined, account: Account) -> tuple[AccountEvent, ...]:
+    """Return that a payload is kept; none for one that was kept before, as every poll brings it again, or when so many
+    are kept that the venue must be speaking another language: the log is not to be filled with it.
+    """
+    known = f"{report.channel} {report.why}" in account.quarantined
+    return () if known or len(account.quarantined) >= QUARANTINED_MAX else (report,)
+
+
 def evolve(account: Account, event: AccountEvent) -> Account:
     """Return the account after `event`. Moves data, decides nothing."""
     version = account.version + 1
@@ -169,6 +180,8 @@ def evolve(account: Account, event: AccountEvent) -> Account:
         case TradingResumed(strategy=strategy, symbol=symbol):
             halts = {scope: each for scope, each in account.halts.items() if scope != (strategy, symbol)}
             return replace(account, version=version, halts=halts)
+        case PayloadQuarantined(channel=channel, why=why):
+            return replace(account, version=version, quarantined=account.quarantined | {f"{channel} {why}"})
         case TradesCovered():
             opened_ms = account.opened_ms or event.until_ms  # the first mark comes with the opening
             covered_ms = max(account.covered_ms, event.until_ms)

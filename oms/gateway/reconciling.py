@@ -168,6 +168,9 @@ class VenueMetrics:
         self._oldest = Gauge(
             "oms_break_age_seconds", "How long the oldest break is open", ["account"], registry=registry
         )
+        self._quarantined = Gauge(
+            "oms_payloads_quarantined", "Payloads that nobody here could read", ["account"], registry=registry
+        )
         self._lost = Gauge(
             "oms_venue_call_lost", "Calls that the venue has retired", ["account", "market", "call"], registry=registry
         )
@@ -192,6 +195,7 @@ class VenueMetrics:
             self._age.labels(account).set(float("inf") if ago is None else ago)
             self._live.labels(account).set(watching.live)
         for engine in self._engines:
+            self._quarantined.labels(engine.account).set(len(engine.book.account.quarantined))
             breaks = engine.book.account.breaks.open.values()
             for kind in BreakKind:
                 self._breaks.labels(engine.account, kind.value).set(sum(each.kind is kind for each in breaks))

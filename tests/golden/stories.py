@@ -463,6 +463,12 @@ def inferred() -> Iterator[Said]:
     )
 
 
+def payload_that_nobody_could_read() -> Iterator[Said]:
+    """Bytes of the venue that are kept, as nobody here can read them."""
+    where = "POST /spot/v4/query/open-orders"
+    yield from _account(account.PayloadQuarantined(channel=where, why="not a number: 'NaN'", message_id="m1"))
+
+
 STORIES: dict[str, Story] = {
     "0001-whole": whole,
     "0002-before-halts-had-scopes": before_halts_had_scopes,
@@ -475,4 +481,5 @@ STORIES: dict[str, Story] = {
     "0010-good-till-a-date": good_till_a_date,
     "0011-held-before-the-log": held_before_the_log,
     "0012-inferred": inferred,
+    "0015-payload-that-nobody-could-read": payload_that_nobody_could_read,
 }

@@ -3,30 +3,85 @@
 import asyncio
 from decimal import Decimal
 
+import pytest
+
 from adapters.simulator.wire.gateway import Reply
+from oms.account.events import PayloadQuarantined
+from oms.account.state import QUARANTINED_MAX, Account, evolve, quarantine
 from oms.order.state import Life
-from tests.scenarios.house import House, tell
+from oms.values import Provenance, Symbol
+from tests.scenarios.house import PERPETUAL, SPOT, House, tell
 
 
-def test_s44_one_order_that_cannot_be_read_keeps_nobody_from_the_others() -> None:
+@pytest.mark.parametrize(("symbol", "size"), [(SPOT, "0.01"), (PERPETUAL, "5")])
+def test_s44_one_order_that_cannot_be_read_keeps_nobody_from_the_others_and_its_bytes_are_kept(
+    symbol: Symbol, size: str
+) -> None:
     async def story(house: House) -> None:
         await house.start()
         for number in range(3):
-            await house.place(f"c{number}", "buy", "0.01", str(50_000 + number))
+            await house.place(f"c{number}", "buy", size, str(50_000 + number), symbol=symbol)
         await house.until(lambda: all(house.life(f"c{number}") is Life.WORKING for number in range(3)))
-        bad = house.spot.order_by_client_id("c0")
+        account = house.spot if symbol == SPOT else house.futures
+        bad = account.order_by_client_id("c0")
         assert bad is not None
         bad.price = Decimal("NaN")  # what the venue says of it from now on
         house.faults(frame_dropped=1)  # so that the poll alone can tell
-        house.stranger("sell", "0.01", "50002")
+        house.stranger("sell", size, "50002", symbol=symbol)
         await house.until(lambda: house.life("c2") is Life.FILLED, seconds=60)
         await asyncio.sleep(60)
         assert [house.life(name) for name in ("c0", "c1")] == [Life.WORKING] * 2
         await house.cancel("c1")
         await house.until(lambda: house.life("c1") is Life.CANCELED, seconds=60)
         assert any(failed.startswith("coverage:") for failed in house.breaks()), "a list with a hole counts as whole"
+        kept = [each for each in house.account_events() if isinstance(each, PayloadQuarantined)]
+        assert len(kept) == 1, "once, however often it is polled"
+        assert "NaN" in kept[0].why
+        raw = house.log._messages[kept[0].message_id]
+        assert raw.channel == kept[0].channel
+        assert b'"c0"' in raw.body
+        assert b"NaN" in raw.body
+        head = await house.log.head()
+        await asyncio.sleep(120)
+        assert len([each for each in house.log._events[head:] if each.topic.startswith("payload-")]) == 0
+        house.kill()
+        house.begin()
+        await house.oms.leads.wait()
+        await asyncio.sleep(60)
+        assert not house.engine.trading, "c0 cannot be asked for: nothing trades before it can"
+        assert sum(isinstance(each, PayloadQuarantined) for each in house.account_events()) == 1, "also after a restart"
 
     tell(story)
+
+
+def test_s44_a_push_that_cannot_be_read_is_kept_and_the_stream_goes_on() -> None:
+    async def story(house: House) -> None:
+        await house.start()
+        await house.place("c1", "buy", "0.01", "50000")
+        await house.until(lambda: house.life("c1") is Life.WORKING)
+        house.faults(frame_garbage=1)
+        await house.place("c2", "buy", "0.01", "49000")
+        await asyncio.sleep(5)
+        house.faults()
+        kept = [each for each in house.account_events() if isinstance(each, PayloadQuarantined)]
+        assert kept
+        assert all(house.log._messages[each.message_id].body for each in kept)
+        house.stranger("sell", "0.01", "50000")
+        await house.until(lambda: house.life("c1") is Life.FILLED)
+        assert house.heard[-1][0] is Provenance.STREAM
+        await house.rests()
+
+    tell(story)
+
+
+def test_s44_a_venue_that_speaks_another_language_does_not_fill_the_log() -> None:
+    account, kept = Account(), 0
+    for number in range(10 * QUARANTINED_MAX):
+        events = quarantine(PayloadQuarantined(channel="ws", why=f"?{number}", message_id="m"), account)
+        for event in events:
+            account = evolve(account, event)
+        kept += len(events)
+    assert kept == QUARANTINED_MAX
 
 
 def test_s55_a_burst_stays_within_the_venues_limits_and_cancels_are_not_held_up_by_it() -> None:

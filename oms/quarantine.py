@@ -1,0 +1,51 @@
+"""Keeps the bytes of what the venue sent and nobody here could read (S44)."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import structlog
+
+from oms.account.events import PayloadQuarantined
+from oms.account.state import quarantine
+from oms.book import Book, account_stream
+from oms.decide import Addressed
+from oms.evidence import kept
+from oms.ports import Clock, Ids, VenueMessage
+from oms.reports import Unreadable
+from oms.values import AccountId, Provenance
+from oms.venue import Answer
+
+log = structlog.get_logger()
+
+
+class Recording(Protocol):
+    """Where it is recorded: the engine, or a rehearsal."""
+
+    @property
+    def account(self) -> AccountId: ...
+    @property
+    def book(self) -> Book: ...
+    async def report(
+        self,
+        reports: Sequence[Addressed],
+        *,
+        source: Provenance = Provenance.RESPONSE,
+        occurred_ns: int | None = None,
+        evidence: Sequence[VenueMessage] = (),
+    ) -> object: ...
+
+
+async def keep_unreadable(recording: Recording, answer: Answer, *, ids: Ids, clock: Clock) -> None:
+    """Keep an answer that holds something unreadable, once for each cause, and say so; what stood beside that goes its
+    way.
+    """
+    causes = dict.fromkeys(report.cause for report in answer.reports if isinstance(report, Unreadable))
+    if not causes:
+        return
+    evidence, channel = kept(answer.evidence, ids, clock), answer.evidence.channel
+    told = [PayloadQuarantined(channel=channel, why=why, message_id=evidence[-1].message_id) for why in causes]
+    news = [each for each in told if quarantine(each, recording.book.account)]
+    if news:
+        log.warning("quarantined", account=recording.account, channel=channel, causes=[each.why for each in news])
+        reports: list[Addressed] = [(account_stream(recording.account), each) for each in news]
+        await recording.report(reports, source=answer.source, evidence=evidence)
