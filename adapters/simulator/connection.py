@@ -94,6 +94,8 @@ class Connection:
         fires = self._faults.fires
         if fires("frame_dropped"):
             return
+        if fires("frame_empty"):
+            self._outgoing.append(self.stream.empty(frame))
         if fires("frame_garbage"):
             frame = frame[: len(frame) // 2]
         elif fires("frame_unknown"):

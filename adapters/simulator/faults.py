@@ -59,6 +59,7 @@ DEFAULT_RATES: Final[Mapping[str, float]] = {
     # per push (these stand last, so that older ones draw what they always drew)
     "frames_joined": 0.05,  # waits up to half a second for others, and goes out with them in one frame
     "element_spoiled": 0.005,  # one element of a frame has a value of the wrong type
+    "frame_empty": 0.01,  # a frame of the same topic comes before it, with nothing in it (`"data":""`)
     # per REST request
     "plain_answer": 0.02,  # executed; the JSON comes as text/plain
     "lying_page": 0.0025,  # not executed: a page of the gateway in front, with status 200 and called JSON

@@ -93,6 +93,7 @@ class FuturesHost:
         if not self.exchange.contracts:
             return  # a venue of spot alone
         self.traders.step(elapsed_ms, venue_ms)
+        self.exchange.rules.funding_by_hours = self._house.settings.funding
         self.exchange.step(venue_ms)
         if not 0 <= elapsed_ms - self._marked_ms < MARK_MS:
             self._marked_ms = elapsed_ms

@@ -81,6 +81,7 @@ def exchange(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exchange]:
         assert line, said.read_text()
         running = Exchange(json.loads(line))
         eventually(lambda: running.sim("faults"))
+        running.sim("settings", funding=False)  # at 00, 08 and 16 UTC money would move between two looks
         yield running
     finally:
         process.terminate()

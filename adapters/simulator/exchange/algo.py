@@ -1,8 +1,9 @@
 """Spot orders that wait for a price, and become orders of their own when it comes (PROTOCOL 5.11).
 
-No source shows what BitMart does around them, so these are choices: nothing is held while an order waits; it fires at
-the first trade at or beyond its price, coming from where the market was when it was placed; what it becomes has a new
-order id and the same client order id; and if the exchange refuses that, it ends canceled by the system.
+No source shows what BitMart does around them, so these are choices: whether an order that waits holds anything is a
+rule of the exchange (`waiting_holds`); it fires at the first trade at or beyond its price, coming from where the market
+was when it was placed; what it becomes has a new order id and the same client order id; and if the exchange refuses
+that, it ends canceled by the system.
 """
 
 from collections.abc import Callable
@@ -47,6 +48,7 @@ class AlgoOrder(Struct, kw_only=True):
     updated_ms: int
     state: AlgoState = AlgoState.NEW
     cancel_source: CancelSource = CancelSource.NOBODY
+    held: tuple[str, Decimal] | None = None  # coin and amount, where what waits holds anything
 
     @property
     def waits(self) -> bool:
@@ -96,6 +98,7 @@ class Algo:
             rises=trigger_price > last,
             created_ms=now_ms,
             updated_ms=now_ms,
+            held=self._exchange.hold(new) if self._exchange.rules.waiting_holds else None,
         )
         self._orders[order.order_id] = order
         return order
@@ -142,6 +145,9 @@ class Algo:
 
     def _end(self, order: AlgoOrder, state: AlgoState, now_ms: int) -> None:
         order.state, order.updated_ms = state, now_ms
+        if order.held is not None:
+            self._exchange.free(order.new.account, order.held, now_ms)
+            order.held = None
         ended = [order_id for order_id, one in self._orders.items() if not one.waits]
         for order_id in ended[:-ENDED_MAX]:
             del self._orders[order_id]

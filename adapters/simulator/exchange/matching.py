@@ -45,6 +45,7 @@ class Rules(Struct):
 
     duplicate_check: bool = True  # a client order id is refused the second time, for ever (50042)
     refuse_crossing_maker: bool = False  # else it is accepted and canceled by the system (PROTOCOL 10.2)
+    waiting_holds: bool = False  # an order that waits for its price (5.11) freezes what it may need; no source says
 
 
 class Exchange:
@@ -176,6 +177,31 @@ class Exchange:
             self.book(order.symbol).remove(order)
             self._end(order, source, now_ms)
         return order
+
+    def hold(self, new: NewOrder) -> tuple[str, Decimal]:
+        """Freeze what an order may need before it is one; return coin and amount, for `free`.
+
+        Raises:
+            RefusedError: so much is not available; nothing changed.
+        """
+        account, market = self.accounts[new.account], self.markets[new.symbol]
+        with localcontext(EXACT):
+            if new.side is Side.SELL:
+                coin, amount = market.base, new.size or ZERO
+            else:
+                worth = new.notional or (new.size or ZERO) * (new.price or ZERO)
+                coin, amount = market.quote, worth * (1 + account.hold_rate)
+            account.freeze(coin, amount)
+        return coin, amount
+
+    def free(self, name: str, held: tuple[str, Decimal], now_ms: int) -> None:
+        """Undo a `hold`."""
+        coin, amount = held
+        account = self.accounts[name]
+        with localcontext(EXACT):
+            account.balance(coin).frozen -= amount
+            account.balance(coin).available += amount
+            self._tell_balance(account, (coin,), now_ms)
 
     def bust(self, trade_id: str, now_ms: int) -> None:
         """Take a trade back, on both sides; name it by either side's id.

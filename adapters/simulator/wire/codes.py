@@ -137,6 +137,32 @@ STREAM_ERRORS: Final[Mapping[int, str]] = {
     94002: "Too many connections",
 }
 
+# What else PROTOCOL 4 lists, by the status it comes with: only said on demand (`refusals` of the settings).
+_LISTED: Final[Mapping[int, tuple[range | tuple[int, ...], ...]]] = {
+    _DENIED: ((30008,),),
+    _BAD: (
+        (25601, 49998, 59001),
+        range(40001, 40046),
+        range(50000, 50043),
+        (*range(51000, 51016), 51024),
+        range(52000, 52005),
+        (*range(60000, 60016), 60052, *range(60054, 60063), 60064, 60066, 60067),
+        range(61000, 61005),
+    ),
+    _LOCKED: (
+        (40046, 40047),
+        range(53000, 53012),
+        (60020, 60021, 60022, 60026, 60027, 60028, 60029, 60053, 60057, 60058, 60063, 60065),
+        range(61005, 61009),
+    ),
+    _FINE: ((70003,),),
+    500: (range(59002, 59012), (60050, 60051)),
+}
+STATUSES: Final[Mapping[int, int]] = {
+    **{code: status for status, groups in _LISTED.items() for codes in groups for code in codes},
+    **{code: status for code, (status, _) in ERRORS.items()},
+}
+
 UNROUTED: Final = frozenset({30000, 30030, 30031})
 
 REFUSALS: Final[Mapping[Refusal, int]] = {
@@ -166,7 +192,8 @@ class WireError(Exception):
 
     def __init__(self, code: int, detail: str = "", *, text: str | None = None) -> None:
         self.code = code
-        self.status, pattern = ERRORS[code]
+        status, pattern = ERRORS.get(code, (0, f"refused on demand: {code}"))
+        self.status = status or STATUSES[code]
         self.text = pattern.format(detail=detail) if text is None else text
         super().__init__(f"{code} {self.text}")
 

@@ -129,6 +129,13 @@ def spoiled_frame(frame: str | bytes) -> bytes:
     return _edited(frame, lambda elements: [spoiled(elements[0]), *elements[1:]])
 
 
+def empty_frame(frame: str | bytes) -> bytes:
+    """Return a frame of the same table with nothing in it, as the venue spells that (PROTOCOL 7.1)."""
+    assert isinstance(frame, bytes)
+    push = msgspec.json.decode(zlib.decompress(frame, wbits=RAW_DEFLATE), type=_Push)
+    return zlib.compress(msgspec.json.encode({"table": push.table, "data": ""}), wbits=RAW_DEFLATE)
+
+
 def spoiled(element: Element) -> Element:
     """Return an element that nobody can read."""
     return {name: {"lost": value} for name, value in element.items()}

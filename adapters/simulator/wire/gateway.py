@@ -109,6 +109,7 @@ class Gateway:
                 caller = _caller(endpoint, credentials, request.ip)
                 counted = self._limiter.count(f"{request.method} {path}", caller, endpoint.limit, now_ms)
             fields = self._body(endpoint, credentials, lower, request.body, now_ms)
+            self._house.check_refusals(path)
             account = "" if credentials is None else credentials.account
             data = endpoint.handler(Call(account=account, query=query, body=fields, now_ms=now_ms))
         except WireError as error:

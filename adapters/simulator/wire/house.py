@@ -8,6 +8,7 @@ from typing import Final, Literal
 from msgspec import Struct, field
 
 from adapters.simulator.faults import Faults
+from adapters.simulator.wire.codes import WireError
 from adapters.simulator.wire.keys import Keys
 from oms.values import EXACT
 
@@ -58,7 +59,9 @@ class Settings(Struct, forbid_unknown_fields=True):
     gather_ms: tuple[int, int] = (0, 0)  # a push waits so long for more of its topic (PROTOCOL 9.34)
     strict_streams: bool = False  # futures streams enforce the idle rules that were measured not to be (PROTOCOL 3.5)
     book_interval_ms: int | None = None  # of futures books; None: as the topic says. The wind-down's were 1000 apart
+    funding: bool = True  # is settled at its hours; else only on demand, so that a run at midnight is like any other
     forbidden_code: Literal[30012, 30019] = 30012  # what a missing permission is told by; 30019 comes with HTTP 200
+    refusals: dict[str, int] = {}  # path -> the code of PROTOCOL 4 that it answers with, its checks passed
     retired: dict[str, Retired] = {}  # path -> how it answers; of either host
     schedule: Schedule = field(default_factory=Schedule)
 
@@ -72,6 +75,12 @@ class House:
         self.settings = settings
         self.later = later
         self._hidden: dict[str, bool] = {}  # order id -> its trades too; for 30 s at most
+
+    def check_refusals(self, path: str) -> None:
+        """Raise WireError where a path is to refuse whatever it is asked."""
+        code = self.settings.refusals.get(path)
+        if code is not None:
+            raise WireError(code)
 
     def accepted(self, order_id: str) -> None:
         """Decide how long a new order stays unseen."""

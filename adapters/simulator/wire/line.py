@@ -54,3 +54,7 @@ class Stream(Protocol):
     def spoiled(self, content: str | bytes) -> str | bytes:
         """Return a data frame whose first element cannot be read."""
         ...
+
+    def empty(self, content: str | bytes) -> str | bytes:
+        """Return a frame like a data frame, with nothing in it."""
+        ...

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Struct
 
 from adapters.simulator.wire.feeds import INCREASE, TABLES, Feeds
-from adapters.simulator.wire.frames import error_frame, event_frame, novel_frame, spoiled_frame
+from adapters.simulator.wire.frames import empty_frame, error_frame, event_frame, novel_frame, spoiled_frame
 from adapters.simulator.wire.gateway import TIMESTAMP
 from adapters.simulator.wire.keys import STALE_MS, Keys, KeyState, signed_by
 from adapters.simulator.wire.line import OUTBOX_MAX, Frame
@@ -79,6 +79,9 @@ class SpotStream:
 
     def spoiled(self, content: str | bytes) -> str | bytes:
         return spoiled_frame(content)
+
+    def empty(self, content: str | bytes) -> str | bytes:
+        return empty_frame(content)
 
     def step(self, now_ms: int) -> None:
         """Close what has been idle or without a purpose for too long."""

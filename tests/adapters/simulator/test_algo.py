@@ -160,3 +160,24 @@ def test_nobody_sees_anothers() -> None:
     other.key, other.secret, other.memo = "k", "s", "m"
     assert other.send("POST", ORDER, body, other.headers(body))[1]["code"] == 50005
     assert other.ask(OPEN) == []
+
+
+def test_what_waits_may_hold_what_it_needs_until_it_fires_or_ends() -> None:
+    one = client()
+    one.simulator.exchange.rules.waiting_holds = True
+
+    def frozen() -> dict[str, Decimal]:
+        rows = one.get("/spot/v1/wallet")["wallet"]
+        return {row["name"]: Decimal(row["frozen"]) for row in rows if Decimal(row["frozen"])}
+
+    stop = one.ask(SUBMIT, **SELL)["order_id"]
+    assert frozen() == {"BTC": Decimal("0.01")}
+    buy = {"symbol": "BTC_USDT", "side": "buy", "type": "trigger", "trigger_price": "50000", "trigger_type": "limit"}
+    other = one.ask(SUBMIT, **buy, size="0.1", price="50000")["order_id"]
+    assert frozen() == {"BTC": Decimal("0.01"), "USDT": Decimal(5005)}
+    assert one.refusal(SUBMIT, **SELL | {"size": "1000", "client_order_id": "big"}) == (400, 50020)
+    one.ask(CANCEL, symbol="BTC_USDT", order_id=other, type="trigger")
+    assert frozen() == {"BTC": Decimal("0.01")}
+    move(one, "54000")
+    assert one.ask(ORDER, orderId=stop)["state"] == "triggered"
+    assert frozen() == {}

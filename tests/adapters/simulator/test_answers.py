@@ -4,9 +4,13 @@ import json
 
 import pytest
 
+from adapters.bitmart.envelope import opened
 from adapters.simulator.simulator import NoAnswer, Simulator
+from adapters.simulator.wire.codes import STATUSES
 from adapters.simulator.wire.gateway import Reply, Request
 from adapters.simulator.wire.house import Retired
+from oms.reports import Refusal
+from tests.adapters.bitmart.test_refusals import TABLE
 from tests.adapters.simulator.floor import Client
 from tests.adapters.simulator.futures.trader import Trader
 
@@ -58,3 +62,20 @@ def test_a_page_may_be_called_json_and_come_with_status_200() -> None:
     answer = asked(one)
     assert (answer.status, answer.headers["Content-Type"]) == (200, "application/json")
     assert answer.body.startswith(b"<html>")
+
+
+def test_every_code_that_is_listed_can_be_said() -> None:
+    assert set(STATUSES) == {*TABLE, 40012}
+
+
+@pytest.mark.parametrize("code", sorted(STATUSES))
+def test_a_path_refuses_on_demand_with_any_code_and_its_status(code: int) -> None:
+    one = Client(Simulator(traders=False))
+    one.simulator.settings.refusals = {"/spot/v1/wallet": code}
+    answer = asked(one, "/spot/v1/wallet")
+    assert (answer.status, json.loads(answer.body)["code"]) == (STATUSES[code], code)
+    refusal = opened(answer.body, answer.status)
+    assert isinstance(refusal, Refusal)
+    if code in TABLE:
+        assert (refusal.klass, refusal.reason) == TABLE[code]
+    assert asked(one).status == 200

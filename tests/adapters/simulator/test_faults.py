@@ -162,9 +162,12 @@ def heard(fault: str, *, orders: int = 3, later: tuple[int, ...] = ()) -> list[A
 
 def readable_price(frame: str | bytes) -> Any:
     try:
-        row = readable(frame)["data"][0]
+        data = readable(frame)["data"]
+        row = data[0] if data else {}
     except (ValueError, zlib.error):
         return "garbage"
+    if not row:
+        return "empty"
     if not isinstance(row["symbol"], str):
         return "spoiled"
     return "unknown" if row["order_state"] == "under_review" and "novelty" in row else int(row["price"][4])
@@ -178,6 +181,7 @@ STREAM_FAULTS = [
     ("frame_garbage",    ["garbage"] * 3),
     ("frame_unknown",    ["unknown"] * 3),
     ("element_spoiled",  ["spoiled"] * 3),
+    ("frame_empty",      ["empty", 0, "empty", 1, "empty", 2]),
 ]  # fmt: skip
 
 

@@ -48,7 +48,8 @@ def settle_due(state: State, now_ms: int) -> None:
         if not prices.funding_at_ms:
             prices.schedule(now_ms)
         elif now_ms >= prices.funding_at_ms:
-            if state.contracts[symbol].linear and state.status[symbol] is not Status.DELISTED:
+            trades = state.contracts[symbol].linear and state.status[symbol] is not Status.DELISTED
+            if trades and state.rules.funding_by_hours:
                 settle(state, symbol, prices.expected_rate, now_ms)
             prices.schedule(now_ms)
 

@@ -35,6 +35,7 @@ class Rules(Struct):
     amend_keeps_id: bool = True  # else an amended order goes on under a new id (PROTOCOL 13.7)
     settlement_by_order: bool = True  # a delisting shows as an order and a trade of the account; else as money only
     flat_ends_protection: bool = True  # take-profits and stop-losses end with their position; else they wait on
+    funding_by_hours: bool = True  # else only when somebody settles it
     cancel_takes_plans: bool = False  # cancel-orders and the dead man's switch cover plans too (PROTOCOL 13.9)
 
 

@@ -196,3 +196,8 @@ def spoiled_frame(frame: str | bytes) -> str:
     else:
         push.data[0] = spoiled(push.data[0])
     return msgspec.json.encode(push).decode()
+
+
+def empty_frame(frame: str | bytes) -> str:
+    """Return a frame of the same group with nothing in it, as the venue spells that (PROTOCOL 7.1)."""
+    return data_frame(msgspec.json.decode(frame, type=_Push).group, "")

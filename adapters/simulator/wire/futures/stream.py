@@ -7,7 +7,7 @@ import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
 from adapters.simulator.wire.futures.feeds import Feeds
-from adapters.simulator.wire.futures.frames import novel_frame, spoiled_frame
+from adapters.simulator.wire.futures.frames import empty_frame, novel_frame, spoiled_frame
 from adapters.simulator.wire.futures.publisher import ASSET, ORDER, POSITION
 from adapters.simulator.wire.futures.words import COINS
 from adapters.simulator.wire.gateway import TIMESTAMP
@@ -90,6 +90,9 @@ class FuturesStream:
 
     def spoiled(self, content: str | bytes) -> str | bytes:
         return spoiled_frame(content)
+
+    def empty(self, content: str | bytes) -> str | bytes:
+        return empty_frame(content)
 
     def step(self, now_ms: int) -> None:
         if self.topics:

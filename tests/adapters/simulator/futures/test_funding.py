@@ -9,6 +9,7 @@ from adapters.simulator.exchange.futures.events import FundingSettled
 from adapters.simulator.exchange.futures.orders import MarginMode
 from oms.values import ZERO
 from tests.adapters.simulator.futures.pit import NOW, SYMBOL, Pit
+from tests.adapters.simulator.futures.trader import OPEN_LONG, OPEN_SHORT, PRIVATE, another, trader
 
 HOUR = 3_600_000
 
@@ -61,6 +62,18 @@ def test_s38_a_clock_that_goes_back_or_leaps_settles_nothing_twice() -> None:
     pit.pass_by(40 * HOUR)
     assert len(paid(pit, "dan")) == 2
     assert pit.exchange.prices(SYMBOL).funding_at_ms > pit.now
+
+
+def test_the_hours_may_pass_without_a_settlement_and_one_on_demand_still_pays() -> None:
+    one = trader(funding=False)
+    two = another(one)
+    two.order(side=OPEN_SHORT, size=10, price="60000")
+    one.order(side=OPEN_LONG, size=10, price="60000")
+    for _ in range(25):
+        one.step(HOUR)
+    assert not [row for row in one.get(f"{PRIVATE}/transaction-history") if row["type"] == "Funding Fee"]
+    one.simulator.settle_funding("BTCUSDT", Decimal("0.001"), one.now)
+    assert [row["type"] for row in one.get(f"{PRIVATE}/transaction-history")].count("Funding Fee") == 1
 
 
 def test_only_what_is_open_at_the_instant_counts() -> None:
