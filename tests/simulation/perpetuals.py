@@ -25,7 +25,7 @@ from tests.simulation.futures_wire import FuturesLook
 from tests.simulation.invariants import Say, Witness
 from tests.simulation.people import MIDDLE, Strategies, Street, by_hand, plans
 from tests.simulation.running import Running
-from tests.simulation.scenes import FUNDS, PROBE, Errand, Scene, Spot, Wrong
+from tests.simulation.scenes import FUNDS, PROBE, SILENT, UNTOLD, Errand, Scene, Spot, Wrong
 from tests.simulation.settled import accepted_once, agreed, at_work
 from tests.simulation.wire import Look, SpotLook
 
@@ -80,7 +80,8 @@ class Perpetuals:
         return perp.BitmartPerp(credentials, perp.Endpoints(), link=link, clock=clock, ids=ids, spawn=spawn)
 
     def rates(self, table: Mapping[str, float]) -> Mapping[str, float]:
-        return {**table, **OFTEN}
+        told = {fault: 0.0 if fault in UNTOLD else rate for fault, rate in table.items() if fault not in SILENT}
+        return {**told, **OFTEN}
 
     def errands(self, chance: Random, account: AccountId, seconds: float, strategies: Strategies) -> Sequence[Errand]:
         made = list(futures_people.errands(chance, account, seconds, strategies, hedge=self._hedge))

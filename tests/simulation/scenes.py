@@ -30,6 +30,7 @@ Wrong = Iterable[tuple[str, str]]  # an invariant, and how it is violated
 
 
 UNTOLD: Final = frozenset({"bust"})  # the wire has no known word for it: our side sees a break, which a person ends
+SILENT: Final = frozenset({"frame_empty"})  # says nothing: what reads it is tried by itself
 
 
 class Scene(running.Scene, Protocol):
@@ -104,7 +105,7 @@ class Spot:
         return BitmartSpot(credentials, Endpoints(), link=link, clock=clock, ids=ids, spawn=spawn)
 
     def rates(self, table: Mapping[str, float]) -> Mapping[str, float]:
-        return {fault: rate for fault, rate in table.items() if fault not in UNTOLD}
+        return {fault: rate for fault, rate in table.items() if fault not in UNTOLD | SILENT}
 
     def errands(self, chance: Random, account: AccountId, seconds: float, strategies: Strategies) -> Sequence[Errand]:
         return [strategies.carry_out(plan) for plan in plans(chance, account, seconds)]
