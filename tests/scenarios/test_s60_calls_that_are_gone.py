@@ -3,12 +3,14 @@
 import asyncio
 
 import pytest
+from prometheus_client import CollectorRegistry, generate_latest
 
 from adapters.bitmart.answers import GONE_SECONDS
 from adapters.bitmart.perp import codec as perp
 from adapters.bitmart.spot import codec as spot
 from oms.errors import CapabilityLostError
 from oms.gateway.health import _calls, lost_calls
+from oms.gateway.reconciling import VenueMetrics
 from oms.order.state import Life
 from oms.ports import LinkAnswer
 from oms.values import Symbol
@@ -47,6 +49,7 @@ def test_s60_after_one_refusal_new_orders_of_that_market_do_not_leave_and_everyt
         assert house.order("c3").reason == f"capability_lost: {market} has retired submit"
         assert "c3" not in [each.body["client_order_id"] for each in house.network.submits()]
         assert _calls(house.engine).detail == f"{market} has retired submit"
+        assert f'oms_venue_call_lost{{account="desk",call="submit",market="{market}"}} 1.0' in Scraped(house).text()
         await house.cancel("c1")  # cancels, queries, fills and the other market go on
         await house.until(lambda: house.life("c1") is Life.CANCELED)
         house.stranger("sell", size[other], "50000", symbol=other)
@@ -99,10 +102,25 @@ def test_s60_what_was_said_to_be_gone_is_tried_again_after_a_while() -> None:
         house.network.mend()
         await house.place("c2", "buy", "0.01", "50000")
         assert house.life("c2") is Life.DENIED
+        metrics = Scraped(house)
+        assert "oms_venue_call_lost{" in metrics.text()
         await asyncio.sleep(GONE_SECONDS)
         await house.place("c3", "buy", "0.01", "50000")
         await house.until(lambda: house.life("c3") is Life.WORKING)
         assert lost_calls(house.engine) == {}
+        assert "oms_venue_call_lost{" not in metrics.text()
         await house.rests()
 
     tell(story)
+
+
+class Scraped:
+    """What a scrape shows of what is between us and the venue; one registry, as a running gateway has."""
+
+    def __init__(self, house: House) -> None:
+        self._registry = CollectorRegistry()
+        self._metrics = VenueMetrics(self._registry, [house.engine], {}, house.clock)
+
+    def text(self) -> str:
+        self._metrics.look()
+        return generate_latest(self._registry).decode()
