@@ -19,6 +19,8 @@ from oms.order.state import Life, status
 from oms.ports import LinkAnswer
 from oms.reports import TradeReport
 from oms.values import Liquidity, OrderStatus, Provenance, Side, Symbol
+from projections.fold import Twin
+from tests.golden.corpus import shown
 from tests.scenarios.house import DESK, PERPETUAL, SPOT, House, stream, tell
 
 DAY_SECONDS = 86_400
@@ -27,6 +29,7 @@ NO_TRADES = LinkAnswer(200, {}, b'{"code":1000,"message":"success","trace":"hidd
 
 def test_s09_one_trade_by_stream_poll_restart_and_again_is_one_fill_in_all_24_orders() -> None:
     ends: list[tuple[object, ...]] = []
+    tables: list[bytes] = []
 
     async def story(house: House, order: tuple[str, ...]) -> None:
         await house.start()
@@ -50,6 +53,7 @@ def test_s09_one_trade_by_stream_poll_restart_and_again_is_one_fill_in_all_24_or
                 venue_order_id=venue_order_id,
                 client_order_id=house.order("c1").request.client_order_id,
                 side=fill.side,
+                liquidity=fill.role,
                 commission=None if way == "stream" else fill.fee,
                 commission_currency=None if way == "stream" else fill.fee_coin,  # type: ignore[arg-type]  # likewise
                 at_ms=fill.at_ms,
@@ -60,6 +64,7 @@ def test_s09_one_trade_by_stream_poll_restart_and_again_is_one_fill_in_all_24_or
         house.network.mend()
         await house.rests()
         assert house.told("c1").count("order-filled") == 1
+        tables.append(projected(house))
         ours, leg = house.order("c1"), house.position(SPOT)
         funds = tuple(sorted(house.book.totals.items()))
         # A commission that comes apart from its trade is one event more: all but the counts of events is the same.
@@ -77,8 +82,28 @@ def test_s09_one_trade_by_stream_poll_restart_and_again_is_one_fill_in_all_24_or
 
     for order in permutations(("stream", "poll", "restart", "import")):
         tell(lambda house, way=order: story(house, way))  # type: ignore[misc]  # one world an order
-    assert len(ends) == 24
+    assert len(ends) == len(tables) == 24
     assert all(end == ends[0] for end in ends)
+    assert set(tables) == {tables[0]}, "the rows of every table are the same, byte for byte"
+    assert b'"fills"' in tables[0]
+
+
+# Where a row stands in the log, when and in how many steps it was written down (a commission may come apart from its
+# trade), and which witness told first: all else is what was told.
+OURS_ALONE = {"version", "position", "opened", "created_ns", "updated_ns", "recorded_ns", "occurred_ns", "source"}
+
+
+def projected(house: House) -> bytes:
+    """Return every row that the projections make of the log, as JSON, without what is ours alone."""
+    twin = Twin()
+    twin.apply(house.log._events)
+    rows = shown(twin.rows())
+    told = {
+        table: [{key: row[key] for key in row if key not in OURS_ALONE} for row in each]
+        for table, each in rows.items()
+        if table != "ledger"  # the journal: an entry a step; what its entries add up to is in `ledger_balances`
+    }
+    return msgspec.json.encode(told, order="sorted")
 
 
 @pytest.mark.parametrize("seconds", [60, 3 * DAY_SECONDS])
