@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from adapters.bitmart.perp import codec as perp
 from adapters.bitmart.spot import codec as spot
@@ -77,8 +78,16 @@ class Network:
         return [each for each in self.sent if each.path in SUBMITS]
 
     def cancels(self) -> list[Sent]:
-        """Return every cancel that left."""
-        return [each for each in self.sent if each.path in CANCELS]
+        """Return every cancel that left; a call that names several orders is one for each."""
+        found: list[Sent] = []
+        for each in self.sent:
+            if each.path in CANCELS:
+                found.append(each)
+            elif each.path == spot.CANCEL_ORDERS:
+                named = [("order_id", name) for name in each.body.get("orderIds", ())]
+                named += [("client_order_id", name) for name in each.body.get("clientOrderIds", ())]
+                found += [replace(each, body={"symbol": each.body["symbol"], key: name}) for key, name in named]
+        return found
 
     def note(self, method: str, path: str, body: bytes) -> None:
         fields = msgspec.json.decode(body) if body[:1] == b"{" else {}

@@ -7,7 +7,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, field
 
 from adapters.simulator.chance import Chance
 from adapters.simulator.exchange.accounts import Account
@@ -15,12 +15,14 @@ from adapters.simulator.link import SimulatedLink
 from adapters.simulator.simulator import Simulator
 from oms.book import order_stream
 from oms.lease import FRESH_SECONDS
+from oms.order.state import Order
 from oms.ports import Clock, LinkAnswer, LinkError, Socket
 from oms.values import AccountId, ClientOrderId
 from tests.simulation.invariants import Say, Witness
 
 SUBMIT: Final = "/spot/v2/submit_order"
 CANCEL: Final = "/spot/v3/cancel_order"
+CANCELS: Final = "/spot/v4/cancel_orders"
 
 
 Look = Callable[[str, bytes], bool]  # looks at a request that leaves (path, body); whether it is a command
@@ -29,6 +31,8 @@ Look = Callable[[str, bytes], bool]  # looks at a request that leaves (path, bod
 class _Named(Struct):
     client_order_id: str = ""
     order_id: str = ""
+    order_ids: tuple[str, ...] = field(default=(), name="orderIds")
+    client_order_ids: tuple[str, ...] = field(default=(), name="clientOrderIds")
 
 
 class SpotLook:
@@ -45,20 +49,30 @@ class SpotLook:
 
     def __call__(self, path: str, body: bytes) -> bool:
         """Return whether it is a command: then the log holds the intent for this very send."""
-        if path not in {SUBMIT, CANCEL}:
+        if path not in {SUBMIT, CANCEL, CANCELS}:
             return False
         named = msgspec.json.decode(body, type=_Named)
-        name = named.client_order_id or self._name_of(named.order_id)
-        order = self._witness.orders.get(order_stream(self._account, ClientOrderId(name)))
-        if path == CANCEL:
-            if order is None or not order.cancels_known:
-                self._say("I3", f"a cancel of {name} leaves and the log holds no request for it")
+        if path != SUBMIT:
+            ours = (named.client_order_id, *named.client_order_ids)
+            theirs = (self._name_of(order_id) for order_id in (named.order_id, *named.order_ids) if order_id)
+            for name in (*(name for name in ours if name), *theirs):
+                self._look_at_cancel(name)
             return True
+        name = named.client_order_id
+        order = self._logged(name)
         self._sends[name] += 1
         intents = 0 if order is None else order.attempts
         if intents < self._sends[name]:
             self._say("I3", f"{name} leaves for the {self._sends[name]}. time, the log holds {intents} intents")
         return True
+
+    def _logged(self, name: str) -> Order | None:
+        return self._witness.orders.get(order_stream(self._account, ClientOrderId(name)))
+
+    def _look_at_cancel(self, name: str) -> None:
+        order = self._logged(name)
+        if order is None or not order.cancels_known:
+            self._say("I3", f"a cancel of {name} leaves and the log holds no request for it")
 
     def _name_of(self, order_id: str) -> str:
         order = self._truth.order(order_id)
