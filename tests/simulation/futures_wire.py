@@ -81,4 +81,11 @@ class FuturesLook:
         name = "" if there is None else there.client_order_id
         if name.startswith(CHILD):
             return self._witness.by_venue_id.get(name.removeprefix(CHILD))
+        if there is not None and not name:  # the venue keeps no name of it: one of ours that nobody has an id of yet
+            return next((each for each in self._witness.orders.values() if _nameless(each)), None)
         return self._witness.orders.get(order_stream(self._account, ClientOrderId(name)))
+
+
+def _nameless(order: Order) -> bool:
+    """Whether it is an order that waits, is to be changed or ended, and of which the log has no id of the venue's."""
+    return order.conditional and order.venue_order_id is None and bool(order.cancels_known or order.amends_known)
