@@ -116,6 +116,7 @@ class CancelsFromMemory(Dispatcher):
 
     def resume_cancels(self) -> None:
         self._cancel_pending({stream: self._engine.book.orders[stream] for stream in self._engine.book.unsettled})
+        super().resume_cancels()  # and what else it does
 
 
 class NamesTradesByWitness(Survey):
