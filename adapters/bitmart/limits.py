@@ -1,8 +1,9 @@
 """How often BitMart may be called: one bucket for each endpoint, honoured in every window (PROTOCOL 3).
 
 The venue counts in fixed windows whose phase nobody tells, so a bucket keeps its limit in any window of that length:
-the n-th call waits until the one n before it is a window old. Calls wait in the order they came and for a bounded time;
-who would wait longer is turned away at once, before anything is sent. Sleeping is the loop's; time is the Clock's.
+the n-th call waits until the answer to the one n before it is a window old. The answer, since a call may arrive at any
+moment until then: a wire that stalls delivers at once what left bit by bit. Calls wait in the order they came and for a
+bounded time; who would wait longer is turned away before anything is sent. Sleeping is the loop's; time the Clock's.
 
 Submits and cancels have buckets of their own at the venue. What they share is ours: the calls in flight. A part of
 those is kept for cancels, so that a venue that answers slowly cannot fill them with submits. And what is ours is who
@@ -11,6 +12,7 @@ while cancels and queries of other buckets go on. After 418 nothing goes at all.
 """
 
 import asyncio
+import math
 from collections import deque
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -127,19 +129,40 @@ class TurnedAwayError(Exception):
         self.seconds = seconds
 
 
+class _Call:
+    """One call: when it is to leave, and from its answer on when that was. One that never left leaves its place to the
+    one that it waited for.
+    """
+
+    __slots__ = ("at", "flying", "instead")
+
+    def __init__(self, at: float) -> None:
+        self.at = at
+        self.flying = False
+        self.instead: _Call | None = None
+
+
+_NEVER: Final = _Call(-math.inf)
+
+
 class _Bucket:
-    """One endpoint's calls: when the last ones left or will leave."""
+    """One endpoint's last calls, as many as fit into one window."""
 
     def __init__(self, rate: Rate) -> None:
         self.window = rate.seconds * STRETCH
-        self.starts: deque[float] = deque(maxlen=rate.calls)
+        self.calls: deque[_Call] = deque(maxlen=rate.calls)
         self.frozen_until = 0.0
         self.strikes = 0
 
-    def next_start(self, now: float) -> float:
-        """Return when the next call may leave."""
-        full = len(self.starts) == self.starts.maxlen
-        return max(now, self.frozen_until, self.starts[0] + self.window if full else now)
+    @property
+    def before(self) -> _Call:
+        """The call that the next one waits for."""
+        return self.calls[0] if len(self.calls) == self.calls.maxlen else _NEVER
+
+    def free(self, before: _Call, now: float) -> float:
+        """Return when a call that waits for `before` may leave, at the soonest."""
+        before = before.instead or before
+        return max(now, self.frozen_until, (now if before.flying else before.at) + self.window)
 
 
 class Limiter:
@@ -174,9 +197,12 @@ class Limiter:
         else:
             await slots.acquire()  # at once: a timer for it would be wasted
         try:
-            await self._wait(path)
-            self._give_way(path, purpose)  # the venue may have said so while we waited
-            yield
+            call = await self._wait(path)
+            try:
+                self._give_way(path, purpose)  # the venue may have said so while we waited
+                yield
+            finally:
+                call.at, call.flying = self._clock.monotonic(), False
         finally:
             slots.release()
 
@@ -209,19 +235,25 @@ class Limiter:
         if purpose is Purpose.OPENING and rest > 0:
             raise TurnedAwayError(f"{path}: the venue is busy, no new orders for {rest:.1f} s", rest)
 
-    async def _wait(self, path: str) -> None:
+    async def _wait(self, path: str) -> _Call:
+        """Return the call once it may leave, and count it from then on."""
         bucket, now = self._bucket(path), self._clock.monotonic()
-        deadline = now + WAIT_MAX
+        deadline, before, call = now + WAIT_MAX, bucket.before, None
         while True:
-            start = max(bucket.next_start(now), self._stopped_until)
+            start = max(bucket.free(before, now), self._stopped_until)
             if start > deadline:
+                if call is not None:
+                    call.instead = before.instead or before
                 raise TurnedAwayError(f"{path}: the next turn is {start - now:.1f} s away", start - now)
-            bucket.starts.append(start)
-            if start > now:
-                await asyncio.sleep(start - now)
-            if max(bucket.frozen_until, self._stopped_until) <= start:
-                return
-            now = self._clock.monotonic()  # frozen while we slept: queue again, so that a thaw lets nobody storm
+            if call is None:
+                call = _Call(start)
+                bucket.calls.append(call)
+            call.at = start
+            if start <= now:
+                call.flying = True
+                return call
+            await asyncio.sleep(start - now)
+            now = self._clock.monotonic()  # the one before may still fly, or the venue froze us while we slept
 
     def _bucket(self, path: str) -> _Bucket:
         return self._buckets.get(path, self._unlisted)

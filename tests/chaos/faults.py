@@ -140,11 +140,11 @@ class Faults:
         await self._ready_after("cut of the venue")
 
     async def stall_venue(self) -> None:
-        """Not for long: what was held up arrives at once, and beyond what a window takes the venue blocks the account,
-        as it should, for minutes.
+        """What was held up arrives at once: no more than the venue's windows take, or it blocks the account for
+        minutes.
         """
         self._stage.venue_wire.stall()
-        await asyncio.sleep(self._dice.uniform(0.2, 1.5))
+        await asyncio.sleep(self._dice.uniform(0.2, 8.0))
         self._stage.venue_wire.flow()
         await self._ready_after("stall of the venue, from its end")
 

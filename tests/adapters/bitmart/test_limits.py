@@ -2,12 +2,13 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adapters.bitmart.limits import IN_FLIGHT, SPOT_RATES, Limiter, Rate, TurnedAwayError
+from adapters.bitmart.limits import SPOT_RATES, Limiter, Rate, TurnedAwayError
 from adapters.bitmart.spot import codec
 from oms.venue import NoAnswerError
 from tests.adapters.bitmart.fakes import KNOWN, ORDER, FakeLink, LoopClock, bitmart, ok, page, refused, virtual
@@ -52,6 +53,51 @@ def test_no_window_of_any_phase_is_overrun(pauses: list[float]) -> None:
             assert sum(start <= other < start + 2 for other in callers.left) <= 4
 
     story()
+
+
+@given(flights=st.lists(st.tuples(st.floats(0, 1), st.floats(0, 4), st.floats(0, 1)), max_size=30))
+@settings(max_examples=100, deadline=None)
+def test_no_window_is_overrun_wherever_a_wire_holds_the_calls_up(flights: list[tuple[float, float, float]]) -> None:
+    """Each call leaves after a pause, flies for a while, and arrives somewhere on its way."""
+
+    @virtual
+    async def story() -> None:
+        limiter, arrived = Limiter(LoopClock(), {PATH: Rate(4, 2)}), list[float]()
+
+        async def fly(seconds: float, share: float) -> None:
+            with suppress(TurnedAwayError):
+                async with limiter.turn(PATH):
+                    await asyncio.sleep(seconds * share)
+                    arrived.append(asyncio.get_running_loop().time())
+                    await asyncio.sleep(seconds * (1 - share))
+
+        tasks = []
+        for pause, seconds, share in flights:
+            await asyncio.sleep(pause)
+            tasks.append(asyncio.get_running_loop().create_task(fly(seconds, share)))
+        await asyncio.gather(*tasks)
+        for start in arrived:
+            assert sum(start <= other < start + 2 for other in arrived) <= 4
+
+    story()
+
+
+@virtual
+async def test_what_a_stalled_wire_delivers_at_once_is_no_more_than_a_window_takes() -> None:
+    callers, wire = Callers(), asyncio.Event()
+
+    async def through() -> None:
+        with suppress(TurnedAwayError):
+            async with callers.limiter.turn(PATH):
+                callers.left.append(asyncio.get_running_loop().time())
+                await wire.wait()
+
+    waiting = [asyncio.get_running_loop().create_task(through()) for _ in range(12)]
+    await asyncio.sleep(4)
+    assert len(callers.left) == 4
+    wire.set()
+    await asyncio.gather(*waiting)
+    assert callers.left[4:] == []  # who would have to wait until six seconds were over has been turned away
 
 
 @virtual
@@ -126,7 +172,7 @@ async def test_a_cancel_finds_a_place_while_a_slow_venue_holds_every_submit() ->
     venue = bitmart(link)
     submits = [asyncio.get_running_loop().create_task(venue.submit(ORDER)) for _ in range(100)]
     await asyncio.sleep(12)
-    assert len(link.of(codec.SUBMIT_ORDER)) == IN_FLIGHT
+    assert len(link.of(codec.SUBMIT_ORDER)) == 40  # the other places are held by those who wait for an answer to them
     before = asyncio.get_running_loop().time()
     await venue.cancel(KNOWN)
     assert asyncio.get_running_loop().time() - before == pytest.approx(8.0)
