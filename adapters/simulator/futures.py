@@ -8,8 +8,9 @@ from itertools import islice
 from typing import Final
 
 from adapters.simulator.chance import chance
+from adapters.simulator.exchange.futures.accounts import Wallet
 from adapters.simulator.exchange.futures.contracts import Contract, Status
-from adapters.simulator.exchange.futures.events import Event, FundingSettled, Printed
+from adapters.simulator.exchange.futures.events import Event, FundingSettled, Printed, WalletChanged
 from adapters.simulator.exchange.futures.exchange import FuturesExchange
 from adapters.simulator.exchange.futures.orders import CancelSource, RefusedError
 from adapters.simulator.exchange.futures.state import Rules
@@ -24,6 +25,7 @@ from adapters.simulator.wire.futures.stream import FuturesStream
 from adapters.simulator.wire.futures.venue import Venue
 from adapters.simulator.wire.gateway import Reply, Request
 from adapters.simulator.wire.house import House
+from adapters.simulator.wire.lag import Lagging
 from adapters.simulator.wire.line import Stream
 from adapters.simulator.wire.tape import Tape
 
@@ -56,6 +58,7 @@ class FuturesHost:
         self._delisted_s: dict[str, int] = {}
         self._funding: Mapping[str, deque[FundingSettled]] = {symbol: deque(maxlen=RATES_MAX) for symbol in symbols}
         self._publisher = Publisher(tape, house)
+        self._shown: Lagging[Wallet] = Lagging(house)
         self.exchange = FuturesExchange(contracts, self._collect, rules=rules, portion=house.portion)
         self.traders = FuturesTraders(self.exchange, chance(seed, "futures traders"), spot.traders.mid, active=traders)
         self._feeds = Feeds(self.exchange, tape, self._marks, house)
@@ -68,6 +71,7 @@ class FuturesHost:
                 funding=self._funding,
                 delisted_s=self._delisted_s,
                 house=house,
+                shown=self._shown,
             )
         )
 
@@ -107,6 +111,7 @@ class FuturesHost:
 
     def open_account(self, name: str, deposits: Mapping[str, Decimal]) -> None:
         self.exchange.open_account(name, deposits)
+        self._shown.opened(name, {coin: Wallet(available=amount) for coin, amount in deposits.items()})
 
     def trades(self, symbol: str) -> bool:
         return symbol in self.exchange.contracts
@@ -170,6 +175,12 @@ class FuturesHost:
             self.exchange.step(venue_ms)
 
     def _collect(self, event: Event) -> None:
-        if isinstance(event, FundingSettled):
-            self._funding[event.symbol].append(event)
+        match event:
+            case FundingSettled():
+                self._funding[event.symbol].append(event)
+            case WalletChanged():
+                now = Wallet(available=event.available, frozen=event.frozen, deposit=event.deposit)
+                self._shown.changed(event.account, event.coin, now, Wallet())
+            case _:
+                pass
         self._publisher.collect(event)

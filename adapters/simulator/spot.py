@@ -6,15 +6,17 @@ from itertools import islice
 from typing import Final
 
 from adapters.simulator.chance import chance
+from adapters.simulator.exchange.accounts import Balance
 from adapters.simulator.exchange.algo import Algo
 from adapters.simulator.exchange.matching import Exchange, Rules
-from adapters.simulator.exchange.orders import CancelSource, Event, Market, Printed
+from adapters.simulator.exchange.orders import BalanceChanged, CancelSource, Event, Market, Printed
 from adapters.simulator.host import BUSTABLE_MAX
 from adapters.simulator.traders import Traders
 from adapters.simulator.wire.codes import WireError
 from adapters.simulator.wire.feeds import Feeds
 from adapters.simulator.wire.gateway import Reply, Request
 from adapters.simulator.wire.house import House
+from adapters.simulator.wire.lag import Lagging
 from adapters.simulator.wire.line import Stream
 from adapters.simulator.wire.publisher import Publisher
 from adapters.simulator.wire.rest import spot_rest
@@ -71,11 +73,12 @@ class SpotHost:
         self._house = house
         tape: Tape[Printed] = Tape([market.symbol for market in markets])
         self._publisher = Publisher(tape, house)
+        self._shown: Lagging[Balance] = Lagging(house)
         self.exchange = Exchange(markets, self._happened, rules=rules, portion=house.portion)
         self._feeds = Feeds(self.exchange, tape)
         self.traders = Traders(self.exchange, chance(seed, "traders"), active=traders)
         self.algo = Algo(self.exchange, tape.last, house.accepted)
-        self._rest = spot_rest(Venue(exchange=self.exchange, tape=tape, house=house), self.algo)
+        self._rest = spot_rest(Venue(exchange=self.exchange, tape=tape, house=house, shown=self._shown), self.algo)
 
     def handle(self, request: Request, venue_ms: int) -> Reply:
         return self._rest.handle(request, venue_ms)
@@ -103,6 +106,7 @@ class SpotHost:
 
     def open_account(self, name: str, deposits: Mapping[str, Decimal]) -> None:
         self.exchange.open_account(name, deposits)
+        self._shown.opened(name, {coin: Balance(available=amount) for coin, amount in deposits.items()})
 
     def trades(self, symbol: str) -> bool:
         return symbol in self.exchange.markets
@@ -132,5 +136,11 @@ class SpotHost:
 
     def _happened(self, event: Event) -> None:
         self._publisher.collect(event)
-        if isinstance(event, Printed):
-            self.algo.saw(event)
+        match event:
+            case Printed():
+                self.algo.saw(event)
+            case BalanceChanged():
+                for coin, available, frozen in event.coins:
+                    self._shown.changed(event.account, coin, Balance(available, frozen), Balance())
+            case _:
+                pass

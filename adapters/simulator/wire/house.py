@@ -52,6 +52,7 @@ class Settings(Struct, forbid_unknown_fields=True):
 
     rate_limits: bool = True
     visibility_ms: tuple[int, int] = (0, 0)  # a new order is unknown to queries for so long; (0, 300) is life-like
+    balance_lag_ms: tuple[int, int] = (0, 0)  # queries show a change of a balance so much later; (0, 1000) is life-like
     unfilled_memory_ms: int = 20 * MINUTE_MS
     list_window_ms: int = 7 * DAY_MS
     cancel_ms: tuple[int, int] = (1, 40)  # from the acknowledgement of a futures cancel to the cancel (PROTOCOL 9.3)

@@ -102,7 +102,7 @@ class Queries:
                     "frozen": text(balance.frozen, 8),
                     "total": text(EXACT.add(balance.available, balance.frozen), 8),
                 }
-                for coin, balance in self._venue.account(call).balances.items()
+                for coin, balance in self._venue.balances(call).items()
             ]
         }
 
@@ -119,7 +119,7 @@ class Queries:
                     "unAvailable": text(balance.frozen, 8),
                     "available_usd_valuation": "",
                 }
-                for coin, balance in self._venue.account(call).balances.items()
+                for coin, balance in self._venue.balances(call).items()
                 if (balance.available or balance.frozen) and wanted in {None, "", coin}
             ]
         }

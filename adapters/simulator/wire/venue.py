@@ -1,15 +1,17 @@
 """What the spot endpoints share: the exchange behind them, and how much of it a query may see."""
 
+from collections.abc import Mapping
 from typing import TypeVar
 
 import msgspec
 
-from adapters.simulator.exchange.accounts import Account
+from adapters.simulator.exchange.accounts import Account, Balance
 from adapters.simulator.exchange.matching import Exchange
 from adapters.simulator.exchange.orders import Order, OrderState, Printed
 from adapters.simulator.wire.codes import WireError
 from adapters.simulator.wire.gateway import Call
 from adapters.simulator.wire.house import House
+from adapters.simulator.wire.lag import Lagging
 from adapters.simulator.wire.tape import Tape
 
 T = TypeVar("T")
@@ -18,14 +20,19 @@ T = TypeVar("T")
 class Venue:
     """The exchange as its REST endpoints see it."""
 
-    def __init__(self, *, exchange: Exchange, tape: Tape[Printed], house: House) -> None:
+    def __init__(self, *, exchange: Exchange, tape: Tape[Printed], house: House, shown: Lagging[Balance]) -> None:
         self.exchange = exchange
         self.tape = tape
         self.house = house
+        self.shown = shown
         self.faults = house.faults
 
     def account(self, call: Call) -> Account:
         return self.exchange.accounts[call.account]
+
+    def balances(self, call: Call) -> Mapping[str, Balance]:
+        """What an account has, as queries see it by now."""
+        return self.shown.view(call.account, self.account(call).balances)
 
     def sees(self, order: Order, now_ms: int) -> bool:
         """Say whether queries find `order`: not before it is visible, and not for ever if it never traded."""

@@ -4,6 +4,7 @@ asked for in seconds, flows in milliseconds, and all answer in milliseconds.
 
 from collections import deque
 from collections.abc import Callable, Iterable
+from decimal import localcontext
 from heapq import nlargest
 from typing import Final, Protocol, TypeVar
 
@@ -24,7 +25,7 @@ from adapters.simulator.wire.futures.venue import Venue, whole
 from adapters.simulator.wire.futures.words import ACCOUNT, COINS, FLOWS, POSITION_MODES, figure
 from adapters.simulator.wire.gateway import Call
 from adapters.simulator.wire.house import DAY_MS
-from oms.values import PositionLeg, Side
+from oms.values import EXACT, PositionLeg, Side
 
 OPEN_MAX: Final = 100  # live orders, or plans, in one answer
 ROWS_MAX: Final = 200
@@ -164,15 +165,18 @@ class Queries:
     def assets(self, call: Call) -> object:
         exchange = self._venue.exchange
         account = self._venue.account(call)
-        wallets = dict.fromkeys(COINS, NO_WALLET) | account.wallets
+        wallets = {**dict.fromkeys(COINS, NO_WALLET), **self._venue.shown.view(call.account, account.wallets)}
+        unrealised = {coin: exchange.unrealised(call.account, coin) for coin in wallets}
+        with localcontext(EXACT):
+            equities = {coin: wallet.total + unrealised[coin] for coin, wallet in wallets.items()}
         return [
             {
                 "currency": coin,
                 "position_deposit": figure(wallet.deposit),
                 "frozen_balance": figure(wallet.frozen),
                 "available_balance": figure(wallet.available),
-                "equity": figure(exchange.equity(call.account, coin)),
-                "unrealized": figure(exchange.unrealised(call.account, coin)),
+                "equity": figure(equities[coin]),
+                "unrealized": figure(unrealised[coin]),
             }
             for coin, wallet in wallets.items()
         ]

@@ -8,7 +8,7 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from adapters.simulator.exchange.futures.accounts import Account
+from adapters.simulator.exchange.futures.accounts import Account, Wallet
 from adapters.simulator.exchange.futures.contracts import Contract
 from adapters.simulator.exchange.futures.events import FundingSettled, Printed
 from adapters.simulator.exchange.futures.exchange import FuturesExchange
@@ -18,6 +18,7 @@ from adapters.simulator.wire.codes import WireError
 from adapters.simulator.wire.futures.feeds import Quote
 from adapters.simulator.wire.gateway import Call
 from adapters.simulator.wire.house import House
+from adapters.simulator.wire.lag import Lagging
 from adapters.simulator.wire.tape import Tape
 
 AMOUNT: Final = re.compile(r"[0-9]{1,20}(\.[0-9]{0,18})?")  # keeps every product of amounts exact
@@ -77,6 +78,7 @@ class Venue:
         funding: Mapping[str, deque[FundingSettled]],
         delisted_s: Mapping[str, int],
         house: House,
+        shown: Lagging[Wallet],
     ) -> None:
         self.exchange = exchange
         self.spot = spot
@@ -85,6 +87,7 @@ class Venue:
         self.funding = funding
         self.delisted_s = delisted_s
         self.house = house
+        self.shown = shown
         self.faults = house.faults
 
     def account(self, call: Call) -> Account:
