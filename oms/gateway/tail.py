@@ -13,13 +13,15 @@ PAGE: Final = 1_000
 class Tail:
     """Gives out what follows a position, and waits where nothing does yet.
 
-    It reads nothing unless somebody asks: whoever finds the end first asks the log, the others wait for that answer.
+    It reads nothing unless somebody asks. Of those at the end the first asks the log, and the others wait for that
+    answer; who is behind waits for nobody.
     """
 
     def __init__(self, log: EventLog, *, kept: int = KEPT) -> None:
         self._log = log
         self._kept = kept
         self._events: list[StoredEvent] = []  # consecutive; the last one is the furthest we have read
+        self._end = 0  # the log is as long as this for certain: we read it, or somebody who asks did
         self._turn = asyncio.Lock()
 
     async def after(self, position: int, *, seconds: float) -> Sequence[StoredEvent]:
@@ -28,17 +30,17 @@ class Tail:
         Raises:
             LogUnavailableError: the log cannot be read.
         """
-        if self._events and position < self._events[0].position - 1:
-            return await self._log.page(after=position, limit=PAGE)
-        if not self._held(position):
+        self._end = max(self._end, position)
+        if position == self._end:
             try:
-                async with asyncio.timeout(seconds):
-                    async with self._turn:
-                        if not self._held(position):
-                            await self._read(position, seconds)
+                async with asyncio.timeout(seconds), self._turn:
+                    if position == self._end:
+                        await self._read(position, seconds)
             except TimeoutError:
                 return ()
-        return self._held(position)
+        if position == self._end:
+            return ()
+        return self._held(position) or await self._log.page(after=position, limit=PAGE)
 
     def _held(self, position: int) -> Sequence[StoredEvent]:
         if not self._events:
@@ -48,8 +50,12 @@ class Tail:
 
     async def _read(self, position: int, seconds: float) -> None:
         await self._log.changed(after=position, seconds=seconds)
+        page = await self._log.page(after=position, limit=PAGE)
+        if not page:
+            return
         if self._events and self._events[-1].position != position:
             self._events = []  # nobody followed for a while: begin anew where somebody does
-        self._events.extend(await self._log.page(after=position, limit=PAGE))
+        self._events.extend(page)
+        self._end = max(self._end, page[-1].position)
         if len(self._events) > 2 * self._kept:
             del self._events[: -self._kept]

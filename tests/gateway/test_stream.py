@@ -407,6 +407,21 @@ async def test_whoever_waits_at_the_end_is_woken_by_one_look(house: House) -> No
     assert looks == 1
 
 
+async def test_who_is_behind_does_not_wait_behind_who_is_at_the_end() -> None:
+    """Found by the simulation (seeds 90072, 100075): on a quiet log a client got one page for each heartbeat."""
+    log = MemoryLog()
+    await grown(log, 1, 2_500)
+    tail, read = Tail(log, kept=1), 0
+    waiting = asyncio.ensure_future(tail.after(2_500, seconds=60))  # noqa: TID251 - the test's own
+    await asyncio.sleep(0)
+    async with asyncio.timeout(5):
+        while read < 2_500:
+            read += len(await tail.after(read, seconds=60))
+    assert not waiting.done()
+    await grown(log, 2_501, 1)
+    assert [event.position for event in await waiting] == [2_501]
+
+
 async def test_what_is_remembered_of_owners_is_bounded(house: House) -> None:
     for number in range(5):
         await house.place(client_order_id=f"c{number}")
