@@ -68,6 +68,7 @@ SPOT = Capabilities(
     visibility_delay=2.0,
     unfilled_memory=1200.0,
     history_window=604800.0,
+    history_reach=90 * 86_400.0,
 )
 STREAM = Provenance.STREAM
 OUTSTANDING = 2_000  # commands under way at saturation

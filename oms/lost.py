@@ -32,6 +32,7 @@ from oms.venue import Answer, NoAnswerError, Venue
 
 LOOKS: Final = 2  # before what was not to be had is out of reach
 QUIET_MS: Final = 60_000  # since the venue last touched the order: its lists lag
+PATIENCE_SECONDS: Final = 60.0  # that an order's own trades may fall short of its record before somebody is told (S10)
 SLACK_MS: Final = 60_000  # about the time in which an order lived
 ASKED_EACH_LOOK: Final = 3  # orders, so that a crowd does not use up the venue's rates
 FEE_MAX: Final = Decimal("0.01")  # of what was traded, that a balance may lack of it
@@ -58,11 +59,14 @@ class Lost:
         self._looks: dict[str, int] = {}  # by stream: how often its trades were out of reach
         self._proven: dict[str, _Proof] = {}  # by stream: what was found to be out of reach
         self._unshown: dict[str, Disagreement] = {}  # by stream: what the venue counts and its position does not show
+        self._short: dict[str, float] = {}  # by stream: since when its own trades fall short of what the venue counts
 
     @property
     def disagreements(self) -> tuple[Disagreement, ...]:
-        """What the venue counts, cannot show the trades of, and does not hold either."""
-        return tuple(self._unshown.values())
+        """What the venue counts and does not show the trades of, asked for them; by stream, the one that says more."""
+        now, orders = self._clock.monotonic(), self._recording.book.orders
+        late = [stream for stream, since in self._short.items() if now - since >= PATIENCE_SECONDS and stream in orders]
+        return tuple({**{stream: _unlisted(orders[stream]) for stream in late}, **self._unshown}.values())
 
     async def infer(self, picture: Picture) -> None:
         """Record what is out of reach; an order that cannot be asked for is left to the next time."""
@@ -83,6 +87,17 @@ class Lost:
                 await self._recording.report(news, source=Provenance.INFERRED, evidence=proof.evidence)
             else:
                 self._unshown[stream] = _unshown(order)
+        self._note_the_short(picture)
+
+    def _note_the_short(self, picture: Picture) -> None:
+        """Keep since when the venue shows fewer trades of an order, asked for those of that very order, than it counts:
+        two may share an id, or one is not listed.
+        """
+        orders, now = self._recording.book.orders, self._clock.monotonic()
+        short = [
+            name for name in picture.fills if name in orders and orders[name].venue_cum > orders[name].cum_quantity
+        ]
+        self._short = {name: self._short.get(name, now) for name in short}
 
     async def _prove(self, stream: str, order: Order) -> None:
         """Ask once more whether an order's trades are out of reach. Raises NoAnswerError."""
@@ -160,11 +175,19 @@ def _legs(shown: Answer, order: Order) -> Iterable[PositionReport]:
 
 
 def _unshown(order: Order) -> Disagreement:
+    return _apart(order, "by trades out of reach that its position does not show")
+
+
+def _unlisted(order: Order) -> Disagreement:
+    return _apart(order, "and its trades, asked for, do not add up to that")
+
+
+def _apart(order: Order, how: str) -> Disagreement:
     return Disagreement(
         kind=BreakKind.FILLS,
         subject=order.request.client_order_id,
         ours=f"{plain(order.cum_quantity)} traded",
-        theirs=f"{plain(order.venue_cum)} traded, by trades out of reach that its position does not show",
+        theirs=f"{plain(order.venue_cum)} traded, {how}",
         difference=EXACT.subtract(order.venue_cum, order.cum_quantity),
         symbol=order.request.symbol,
     )

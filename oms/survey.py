@@ -19,6 +19,7 @@ from oms.breaks.decisions import Disagreement, DisagreementsReport
 from oms.breaks.events import BreakKind
 from oms.decide import Addressed
 from oms.evidence import kept
+from oms.lookback import Lookback
 from oms.lost import Lost
 from oms.opening import Opening
 from oms.order.decisions import external_id
@@ -120,6 +121,7 @@ class Survey:
         self._opening = Opening(recording, venue, clock=clock, ids=ids)
         self._lost = Lost(recording, venue, clock=clock, ids=ids)
         self._perpetuals = perpetuals.Perpetuals(recording, venue, clock=clock, ids=ids)
+        self._lookback = Lookback(recording, venue, self.record, clock=clock)
         self._seen: dict[str, str] = {}  # by break id: the figures of the last look
 
     # ------------------------------------------------------------------------------------------------ everything
@@ -141,6 +143,9 @@ class Survey:
         if opened_before and not picture.failures:
             # What was recorded just now may explain it: only what stands once everything is in the book counts.
             reconciled = reconcile(self._book, picture)
+            remaining = (*reconciled.disagreements, *self._lost.disagreements)
+            if await self._lookback.look({each.break_id for each in remaining} - reconciled.unsure):
+                reconciled = reconcile(self._book, picture)
         if opened:
             await self._perpetuals.read_ledger()
             reconciled = replace(

@@ -194,6 +194,7 @@ class Capabilities(Struct, frozen=True, kw_only=True):
     visibility_delay: float  # an accepted order may be unknown to queries this long
     unfilled_memory: float  # an order that ended without a fill can be looked up this long
     history_window: float  # how far back order and trade lists see without being asked for more
+    history_reach: float  # how far back they see at most
     lost: frozenset[str] = frozenset()  # calls the venue has retired under us: submit, cancel, order, trades, …
 
 

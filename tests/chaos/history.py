@@ -58,6 +58,7 @@ SPOT: Final = Capabilities(
     visibility_delay=2.0,
     unfilled_memory=1200.0,
     history_window=604800.0,
+    history_reach=90 * 86_400.0,
 )
 SIDES: Final = (Side.BUY, Side.SELL, None)  # of every three orders: bought, sold again, canceled
 

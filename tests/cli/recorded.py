@@ -42,6 +42,7 @@ CAPABILITIES = Capabilities(
     visibility_delay=10.0,
     unfilled_memory=1200.0,
     history_window=86_400.0,
+    history_reach=90 * 86_400.0,
 )
 INSTRUMENT = Instrument(
     symbol=MARKET,

@@ -74,6 +74,7 @@ CAN = Capabilities(
     visibility_delay=0.0,
     unfilled_memory=86_400.0,
     history_window=86_400.0,
+    history_reach=90 * 86_400.0,
 )
 FINISHED = (VenueOrderStatus.FILLED, VenueOrderStatus.CANCELED)
 DELAY = 0.01  # seconds each way

@@ -47,6 +47,7 @@ SPOT = Capabilities(
     visibility_delay=2.0,
     unfilled_memory=1200.0,
     history_window=7 * 86400.0,
+    history_reach=90 * 86_400.0,
 )
 BTC_PERPETUAL = Instrument(
     symbol=Symbol("BTC/USDT:USDT"),
@@ -84,6 +85,7 @@ FUTURES = Capabilities(
     visibility_delay=2.0,
     unfilled_memory=90 * 86400.0,
     history_window=7 * 86400.0,
+    history_reach=90 * 86_400.0,
 )
 RICH = Facts(instrument=BTC_USDT, capabilities=SPOT, available=Decimal(10**9))
 

@@ -1,5 +1,6 @@
 """S09, S12, S13, S17: a trade is booked once, whenever and however often it is told; a dead order that shows lives."""
 
+import asyncio
 from decimal import Decimal
 from itertools import permutations
 from typing import Any
@@ -107,7 +108,7 @@ def projected(house: House) -> bytes:
 
 
 @pytest.mark.parametrize("seconds", [60, 3 * DAY_SECONDS])
-@pytest.mark.parametrize("way", ["stream", "poll"])
+@pytest.mark.parametrize("way", ["stream", "poll", "list"])
 def test_s12_a_trade_that_shows_long_after_the_cancel_is_booked_and_somebody_is_told(seconds: int, way: str) -> None:
     async def story(house: House) -> None:
         await house.start()
@@ -121,9 +122,9 @@ def test_s12_a_trade_that_shows_long_after_the_cancel_is_booked_and_somebody_is_
         house.leap(seconds)
         await house.start()
         matched_ms = house.now_ms
-        if way == "stream":
+        if way != "poll":
             matched_ms -= seconds * 1000  # it was matched before the cancel: no list from here on reaches back to it
-        else:
+        if way != "stream":
             house.faults(frame_dropped=1)
         trade_late(house, "c1", "0.004", at_ms=matched_ms)
         await house.until(lambda: house.order("c1").cum_quantity == Decimal("0.004"))
@@ -135,6 +136,32 @@ def test_s12_a_trade_that_shows_long_after_the_cancel_is_booked_and_somebody_is_
         assert house.order("c1").flagged
         await house.until(lambda: "order:c1" in house.breaks(), seconds=60)
         assert set(house.breaks()) == {"order:c1"}, "and nothing else disagrees: the money moved as the venue moved it"
+
+    tell(story)
+
+
+def test_s12_a_balance_that_no_trade_explains_is_looked_back_for_once_an_hour_and_stays_a_break() -> None:
+    async def story(house: House) -> None:
+        await house.start()
+        await house.rests()
+        opened_ms = house.engine.opened_ns // 1_000_000
+        house.kill()
+        house.leap(10 * DAY_SECONDS)
+        await house.start()
+        asked, serve = list[int](), house.simulator.serve
+
+        def heard(request: Request, now_ms: int, **more: Any) -> Reply | NoAnswer:
+            if request.target == spot.QUERY_TRADES:
+                asked.append(msgspec.json.decode(request.body)["startTime"])
+            return serve(request, now_ms, **more)
+
+        house.simulator.serve = heard  # type: ignore[method-assign]  # an ear at the venue's door
+        house.spot.balance("USDT").available += 5  # as a deposit does
+        await asyncio.sleep(1.5 * 3600)
+        far = [since_ms for since_ms in asked if opened_ms <= since_ms < house.now_ms - DAY_SECONDS * 1000]
+        assert len(far) == 4, "twice, each time in two parts: a week, and what is left to the log's beginning"
+        assert min(far) == opened_ms, "what is older is in what was taken over"
+        assert set(house.breaks()) == {"balance:spot/USDT"}
 
     tell(story)
 

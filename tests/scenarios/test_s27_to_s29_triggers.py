@@ -6,6 +6,7 @@ from decimal import Decimal
 import pytest
 from msgspec.structs import replace
 
+from adapters.simulator.exchange.orders import Fill
 from oms.order.state import Life, Order
 from oms.values import Crossing, PriceSource
 from oms.venue import Protection, Trigger
@@ -177,23 +178,41 @@ async def protected(house: House) -> None:
         await house.until(lambda each=name: house.life(each) is Life.WORKING)  # type: ignore[misc]  # bound now
 
 
-def test_s10_two_partial_fills_under_one_trade_id_are_both_kept_or_a_person_is_told() -> None:
+@pytest.mark.parametrize("quantity", ["0.01", "0.02"])  # the two fill it, or it works on
+@pytest.mark.parametrize("sizes", [("0.004", "0.006"), ("0.005", "0.005")])
+def test_s10_two_partial_fills_under_one_trade_id_are_told_apart_or_a_break_says_what_is_missing(
+    sizes: tuple[str, str], quantity: str
+) -> None:
     async def story(house: House) -> None:
         await house.start()
-        await house.place("c1", "buy", "0.01", "50000")
+        await house.place("c1", "buy", quantity, "50000")
         await house.until(lambda: house.life("c1") is Life.WORKING)
         await house.rests()
         house.faults(frame_dropped=1)
-        house.stranger("sell", "0.004", "50000")
-        house.stranger("sell", "0.006", "50000")
+        house.stranger("sell", sizes[0], "50000")
+        await asyncio.sleep(1)  # alike or not, they are two: each has its own time
+        house.stranger("sell", sizes[1], "50000")
         first, second = house.spot.fills
-        twin = replace(second, trade_id=first.trade_id)
-        house.spot.fills[1] = twin
-        house.spot.fills_of[twin.order_id][1] = twin
-        await asyncio.sleep(90)
-        order = house.order("c1")
-        kept = order.cum_quantity == Decimal("0.01") and house.position(SPOT).quantity == Decimal("0.01")
-        assert kept or house.breaks(), "a trade was lost in silence"
-        assert order.cum_quantity >= Decimal("0.004")
+        assert first.at_ms < second.at_ms
+        listed(house, second, trade_id=first.trade_id)
+        await house.until(lambda: "fills:c1" in house.breaks(), seconds=120)
+        ours, theirs = house.breaks()["fills:c1"]
+        booked = house.order("c1").cum_quantity
+        assert booked in {Decimal(size) for size in sizes}, "one is booked, and not twice"
+        assert ours == f"{booked} traded"
+        assert theirs.startswith("0.010")
+        assert ("order:c1" in house.breaks()) is (sizes[0] != sizes[1]), "nobody can tell two that are alike by a row"
+        house.faults()
+        listed(house, second, trade_id=second.trade_id)  # the venue mends its list
+        await house.until(lambda: house.order("c1").cum_quantity == Decimal("0.01"))
+        await house.until(lambda: not set(house.breaks()) - {"order:c1"})
+        assert house.position(SPOT).quantity == Decimal("0.01")
 
     tell(story)
+
+
+def listed(house: House, fill: Fill, *, trade_id: str) -> None:
+    """Have the venue list the second of two trades under an id."""
+    told = replace(fill, trade_id=trade_id)
+    house.spot.fills[1] = told
+    house.spot.fills_of[told.order_id][1] = told

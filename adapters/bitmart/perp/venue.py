@@ -78,6 +78,7 @@ CAPABILITIES: Final = Capabilities(
     visibility_delay=10.0,  # "not found means nothing for at least several seconds" (9.1)
     unfilled_memory=20 * 60.0,  # known of spot (9.7); no source says that futures remember longer
     history_window=7 * 86_400.0,  # what lists show without being asked for more (6.6)
+    history_reach=90 * 86_400.0,  # at most (6.6)
 )
 
 # What is lost once the venue has switched a path off (PROTOCOL 9.51), in the words of `Capabilities.lost`.

@@ -62,6 +62,7 @@ CAPABILITIES: Final = Capabilities(
     visibility_delay=10.0,  # "not found means nothing for at least several seconds" (9.1)
     unfilled_memory=20 * 60.0,  # 9.7
     history_window=7 * 86_400.0,  # what lists show without being asked for more (9.47)
+    history_reach=90 * 86_400.0,  # no source says how far they go; what futures do (6.6)
 )
 
 MS_PER_DAY: Final = 86_400_000
