@@ -36,6 +36,7 @@ from oms.values import (
     EXACT,
     ZERO,
     AccountId,
+    ExecId,
     PositionLeg,
     Purse,
     Symbol,
@@ -190,6 +191,23 @@ def names(report: OrderReport | TradeReport, order: Order) -> bool:
     """Whether `report` is about `order`, by either of its ids."""
     by_venue = order.venue_order_id is not None and report.venue_order_id == order.venue_order_id
     return by_venue or report.client_order_id == order.request.client_order_id
+
+
+def taken_back(order: Order, record: OrderReport, traded: Answer, booked_ms: Mapping[str, int]) -> tuple[ExecId, ...]:
+    """Return the trades of `order` that the venue no longer has: its record counts less than is booked here, a whole
+    list of what was traded in its time lacks them, and without them the figures are the record's. Where `booked_ms`
+    says when a trade happened, the record must be no older. Else nobody can tell, and none are returned.
+    """
+    counted = record.cum_quantity
+    if counted is None or counted >= order.cum_quantity or not traded.complete:
+        return ()
+    shown = {each.exec_id for each in traded.reports if isinstance(each, TradeReport)}
+    gone = [trade for trade in order.trades if trade.exec_id not in shown]
+    left = EXACT.subtract(order.cum_quantity, sum((trade.quantity for trade in gone), ZERO))
+    said_ms = record.updated_ms or 0
+    if left != counted or any(booked_ms.get(trade.exec_id, 0) > said_ms for trade in gone):
+        return ()
+    return tuple(trade.exec_id for trade in gone)
 
 
 def settled(order: Order, can: Capabilities, now_ns: int) -> bool:

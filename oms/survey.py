@@ -17,6 +17,7 @@ from oms.book import Book, account_stream
 from oms.breaks import decisions as breaks
 from oms.breaks.decisions import Disagreement, DisagreementsReport
 from oms.breaks.events import BreakKind
+from oms.busts import Busts
 from oms.decide import Addressed
 from oms.evidence import kept
 from oms.lookback import Lookback
@@ -120,6 +121,7 @@ class Survey:
         self._missed: dict[str, float] = {}  # by stream: since when the venue does not know an order it once showed
         self._opening = Opening(recording, venue, clock=clock, ids=ids)
         self._lost = Lost(recording, venue, clock=clock, ids=ids)
+        self._busts = Busts(recording, venue, event_log=event_log, clock=clock, ids=ids)
         self._perpetuals = perpetuals.Perpetuals(recording, venue, clock=clock, ids=ids)
         self._lookback = Lookback(recording, venue, self.record, clock=clock)
         self._seen: dict[str, str] = {}  # by break id: the figures of the last look
@@ -146,6 +148,7 @@ class Survey:
             remaining = (*reconciled.disagreements, *self._lost.disagreements)
             if await self._lookback.look({each.break_id for each in remaining} - reconciled.unsure):
                 reconciled = reconcile(self._book, picture)
+            await self._busts.look(reconciled, (picture.open_orders, *picture.looked_up.values()))
         if opened:
             await self._perpetuals.read_ledger()
             reconciled = replace(

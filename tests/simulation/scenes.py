@@ -29,7 +29,7 @@ Errand = Coroutine[Any, Any, None]
 Wrong = Iterable[tuple[str, str]]  # an invariant, and how it is violated
 
 
-UNTOLD: Final = frozenset({"bust"})  # the wire has no known word for it: our side sees a break, which a person ends
+UNTOLD: Final = frozenset({"bust"})  # the wire has no known word for it: told as S52
 SILENT: Final = frozenset({"frame_empty"})  # says nothing: what reads it is tried by itself
 
 

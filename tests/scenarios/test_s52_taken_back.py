@@ -1,0 +1,76 @@
+"""S52: a trade that the venue takes back without a word. What notices it are figures that no longer agree; what proves
+it are the order's record and a whole list of trades, twice. The bust of one trade in the log: `test_kept_exactly.py`.
+"""
+
+import asyncio
+
+import pytest
+
+from adapters.simulator.host import Product
+from oms.order.state import Life
+from oms.store.codec import decode_meta
+from oms.values import Provenance, Symbol
+from tests.scenarios.house import PERPETUAL, SPOT, House, stream, tell
+
+BUSTED = "trade-busted"
+MARKETS = [(SPOT, Product.SPOT, "0.01"), (PERPETUAL, Product.FUTURES, "10")]
+by_market = pytest.mark.parametrize(("symbol", "product", "size"), MARKETS)
+
+
+async def traded(house: House, symbol: Symbol, size: str) -> str:
+    """An order that is filled by two trades of `size`; return the id of the second."""
+    await house.start()
+    for number in (1, 2):
+        house.stranger("sell", size, str(60_000 + number), symbol=symbol)
+    double = str(2 * int(size)) if symbol == PERPETUAL else "0.02"
+    await house.place("c1", "buy", double, "60010", symbol=symbol)
+    await house.until(lambda: house.life("c1") is Life.FILLED)
+    await house.rests()
+    return trades_at_venue(house, symbol)[-1]
+
+
+def trades_at_venue(house: House, symbol: Symbol) -> list[str]:
+    account = house.spot if symbol == SPOT else house.futures
+    return [fill.trade_id for fill in account.fills]
+
+
+@by_market
+def test_s52_a_trade_that_is_gone_for_good_is_taken_back_with_its_money(
+    symbol: Symbol, product: Product, size: str
+) -> None:
+    async def story(house: House) -> None:
+        trade_id = await traded(house, symbol, size)
+        house.simulator.bust(product, trade_id, house.now_ms)
+        await asyncio.sleep(60)
+        assert BUSTED not in house.told("c1"), "one look proves nothing: queries lag"
+        await asyncio.sleep(90)
+        assert house.told("c1").count(BUSTED) == 1
+        assert [trade.exec_id for trade in house.order("c1").trades] == trades_at_venue(house, symbol)
+        assert house.life("c1") is Life.CANCELED, "as the venue's record says"
+        (busted,) = [each for each in house.log._streams[stream("c1")].values() if each.topic.startswith(BUSTED)]
+        assert decode_meta(busted.state).source is Provenance.INFERRED
+        assert decode_meta(busted.state).cause in house.log._messages, "the answers that prove it are kept"
+        assert list(house.breaks()) == ["order:c1"], "a person should look, and the figures agree again"
+        head = await house.log.head()
+        await asyncio.sleep(600)
+        assert house.told("c1").count(BUSTED) == 1
+        assert await house.log.head() <= head + 10, "nothing is written for ever"
+        assert [each for each in house.differences() if "order:c1" not in each] == []
+
+    tell(story)
+
+
+@by_market
+def test_s52_also_where_the_stream_told_nothing_and_the_process_is_new(
+    symbol: Symbol, product: Product, size: str
+) -> None:
+    async def story(house: House) -> None:
+        trade_id = await traded(house, symbol, size)
+        house.kill()
+        house.simulator.bust(product, trade_id, house.now_ms)
+        await house.start()
+        await asyncio.sleep(150)
+        assert house.told("c1").count(BUSTED) == 1
+        assert list(house.breaks()) == ["order:c1"]
+
+    tell(story)
