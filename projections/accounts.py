@@ -14,7 +14,14 @@ from msgspec.structs import replace
 from oms.book import CLOSED_KEPT, Book
 from oms.errors import CorruptStreamError
 from oms.ledger import Transaction, transaction
-from oms.order.events import CommissionReported, InferredFillReplaced, OrderClaimed, OrderFilled, TradeBusted
+from oms.order.events import (
+    CommissionReported,
+    InferredFillReplaced,
+    LiquidityReported,
+    OrderClaimed,
+    OrderFilled,
+    TradeBusted,
+)
 from oms.order.state import Order
 from oms.ports import Meta, StoredEvent
 from oms.store.codec import Event, decode, decode_meta
@@ -58,6 +65,8 @@ class Story(Struct, gc=False):
                     commission=late.commission,
                     commission_currency=late.commission_currency,
                 )
+            case LiquidityReported(exec_id=name, liquidity=liquidity) if name in self.fills:
+                self.fills[name] = replace(self.fills[name], liquidity=liquidity)
             case OrderClaimed() as claimed:
                 self.fills = {name: replace(fill, strategy=claimed.strategy) for name, fill in self.fills.items()}
             case TradeBusted() | InferredFillReplaced() as bust if bust.exec_id in self.fills:

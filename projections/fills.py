@@ -3,7 +3,14 @@
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from oms.order.events import CommissionReported, InferredFillReplaced, OrderClaimed, OrderFilled, TradeBusted
+from oms.order.events import (
+    CommissionReported,
+    InferredFillReplaced,
+    LiquidityReported,
+    OrderClaimed,
+    OrderFilled,
+    TradeBusted,
+)
 from oms.values import ExecId
 from projections.accounts import Accounts, Fact
 from projections.rows import FillRow
@@ -43,7 +50,13 @@ class Fills:
 
     def fold(self, fact: Fact) -> None:
         match fact.recorded.event:
-            case OrderFilled() | CommissionReported() | TradeBusted() | InferredFillReplaced() as event:
+            case (
+                OrderFilled()
+                | CommissionReported()
+                | LiquidityReported()
+                | TradeBusted()
+                | InferredFillReplaced() as event
+            ):
                 row = None if fact.story is None else fact.story.fills.get(event.exec_id)
                 if row is not None:
                     self._touched[fact.recorded.stream, event.exec_id] = row

@@ -33,7 +33,9 @@ _OF_MARKET: Final = frozenset(
 
 _CLAIMED: Final = "order-claimed/"
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_MONEY: Final = frozenset({"order-filled", "commission-reported", "trade-busted", "inferred-fill-replaced"})
+_MONEY: Final = frozenset(
+    {"order-filled", "commission-reported", "liquidity-reported", "trade-busted", "inferred-fill-replaced"}
+)
 
 
 class Channel(StrEnum):

@@ -31,6 +31,7 @@ from oms.order.events import (
     CancelUnknown,
     CommissionReported,
     ExternalOrderSeen,
+    LiquidityReported,
     OrderAmended,
     OrderClaimed,
     OrderDenied,
@@ -464,15 +465,13 @@ def _again(trade: TradeReport, known: Trade, order: Order) -> tuple[OrderEvent, 
     if trade.quantity != known.quantity or trade.price != known.price:
         # Two trades under one id, or one trade told twice differently: money either way, so a person must see it.
         return _contradicted(order, trade, f"trade {trade.exec_id} was {plain(known.quantity)} at {plain(known.price)}")
+    told: list[OrderEvent] = []
     if known.commission is None and trade.commission is not None and trade.commission_currency is not None:
-        return (
-            CommissionReported(
-                exec_id=trade.exec_id,
-                commission=trade.commission,
-                commission_currency=trade.commission_currency,
-            ),
-        )
-    return ()
+        cost, currency = trade.commission, trade.commission_currency
+        told.append(CommissionReported(exec_id=trade.exec_id, commission=cost, commission_currency=currency))
+    if known.liquidity is None and trade.liquidity is not None:
+        told.append(LiquidityReported(exec_id=trade.exec_id, liquidity=trade.liquidity))
+    return tuple(told)
 
 
 def _bust(trade: Trade) -> TradeBusted:

@@ -201,6 +201,13 @@ class CommissionReported(_Event, frozen=True, tag="commission-reported/1"):
     commission_currency: Currency
 
 
+class LiquidityReported(_Event, frozen=True, tag="liquidity-reported/1"):
+    """Which side made the market in a trade that was booked before the venue told it: of perpetuals, streams do not."""
+
+    exec_id: ExecId
+    liquidity: Liquidity
+
+
 class TradeBusted(_Event, frozen=True, tag="trade-busted/1"):
     """The venue took a booked trade back; the figures are those of the trade, to be reversed."""
 
@@ -367,6 +374,7 @@ OrderEvent = (
     | OrderVanished
     | OrderFilled
     | CommissionReported
+    | LiquidityReported
     | TradeBusted
     | InferredFillReplaced
     | ProgressReported

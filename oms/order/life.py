@@ -20,6 +20,7 @@ from oms.order.events import (
     CancelUnknown,
     CommissionReported,
     InferredFillReplaced,
+    LiquidityReported,
     OrderAmended,
     OrderClaimed,
     OrderDenied,
@@ -64,6 +65,7 @@ CLOSED: Final = frozenset({DENIED, FILLED, CANCELED, EXPIRED, REJECTED, VANISHED
 
 _STAYS: Final = (
     CommissionReported,
+    LiquidityReported,
     CancelAccepted,
     CancelRefused,
     CancelUnknown,

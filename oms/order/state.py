@@ -26,6 +26,7 @@ from oms.order.events import (
     CommissionReported,
     ExternalOrderSeen,
     InferredFillReplaced,
+    LiquidityReported,
     OrderAmended,
     OrderClaimed,
     OrderDenied,
@@ -54,6 +55,7 @@ from oms.values import (
     ClientOrderId,
     Currency,
     ExecId,
+    Liquidity,
     OrderStatus,
     Origin,
     StrategyId,
@@ -88,6 +90,7 @@ class Trade(Struct, frozen=True, gc=False):
     price: Decimal
     commission: Decimal | None
     commission_currency: Currency | None
+    liquidity: Liquidity | None
 
 
 class Order(Struct, frozen=True, kw_only=True, gc=False):
@@ -241,6 +244,9 @@ def evolve(order: Order | None, event: OrderEvent) -> Order:
         case CommissionReported():
             trades = tuple(_commissioned(order.trades, event))
             return replace(order, trades=trades, uncharged=_uncharged(trades), version=version)
+        case LiquidityReported(exec_id=name, liquidity=made):
+            trades = tuple(replace(each, liquidity=made) if each.exec_id == name else each for each in order.trades)
+            return replace(order, trades=trades, version=version)
         case TradeBusted():
             return _busted(order, event, life, version)
         case InferredFillReplaced():
@@ -309,7 +315,7 @@ def _filled(order: Order, event: OrderFilled, life: Life, version: int) -> Order
     after = replace(
         order,
         life=life,
-        trades=(*order.trades, Trade(event.exec_id, quantity, price, event.commission, event.commission_currency)),
+        trades=(*order.trades, _trade(event)),
         cum_quantity=cum_quantity,
         cum_cost=EXACT.add(order.cum_cost, worth(quantity, price, order.request.contract_size)),
         venue_cum=max(order.venue_cum, cum_quantity),
@@ -424,6 +430,12 @@ def _busted(order: Order, event: TradeBusted, life: Life, version: int) -> Order
         done=False,
         flagged=True,
         version=version,
+    )
+
+
+def _trade(event: OrderFilled) -> Trade:
+    return Trade(
+        event.exec_id, event.quantity, event.price, event.commission, event.commission_currency, event.liquidity
     )
 
 

@@ -469,6 +469,25 @@ def payload_that_nobody_could_read() -> Iterator[Said]:
     yield from _account(account.PayloadQuarantined(channel=where, why="not a number: 'NaN'", message_id="m1"))
 
 
+def who_made_the_market_told_later() -> Iterator[Said]:
+    """A trade of which the stream did not say who made the market, and a list did."""
+    heard = order.OrderFilled(
+        exec_id=ExecId("p1"),
+        quantity=Decimal(3),
+        price=Decimal("50000.5"),
+        commission=Decimal("0.09"),
+        commission_currency=USDT,
+    )
+    yield from _order(
+        "later",
+        _asked("later", symbol=PERPETUAL, quantity=Decimal(3), contract_size=Decimal("0.001")),
+        SENT,
+        ACCEPTED,
+        heard,
+        order.LiquidityReported(exec_id=ExecId("p1"), liquidity=Liquidity.TAKER),
+    )
+
+
 STORIES: dict[str, Story] = {
     "0001-whole": whole,
     "0002-before-halts-had-scopes": before_halts_had_scopes,
@@ -481,5 +500,6 @@ STORIES: dict[str, Story] = {
     "0010-good-till-a-date": good_till_a_date,
     "0011-held-before-the-log": held_before_the_log,
     "0012-inferred": inferred,
+    "0016-who-made-the-market-told-later": who_made_the_market_told_later,
     "0015-payload-that-nobody-could-read": payload_that_nobody_could_read,
 }

@@ -8,7 +8,7 @@ from oms.errors import CorruptStreamError
 from oms.order import events
 from oms.order.events import OrderEvent, OrderRequested
 from oms.order.state import CLOSED, TRANSITIONS, Life, Order, evolve
-from oms.values import AccountId, ClientOrderId, ExecId, OrderType, Side, StrategyId, Symbol, VenueOrderId
+from oms.values import AccountId, ClientOrderId, ExecId, Liquidity, OrderType, Side, StrategyId, Symbol, VenueOrderId
 
 # Letters of the life an event leads to: S sending, I in doubt, W working, F filled, C canceled, E expired, R rejected,
 # V vanished, D denied, N new; a dot where the event would be corrupt history.
@@ -24,6 +24,7 @@ VenueSearched        N     D        S        I         W       F        C       
 OrderVanished        .     .        .        V         V       .        .         .        .         .
 OrderFilled          W     W        W        W         W       F        C         E        W         W
 CommissionReported   N     D        S        I         W       F        C         E        R         V
+LiquidityReported    N     D        S        I         W       F        C         E        R         V
 TradeBusted          .     .        .        .         W       W        C         E        R         V
 InferredFillReplaced .     .        .        .         W       F        C         E        .         V
 ProgressReported     .     .        .        .         W       F        C         E        .         .
@@ -58,6 +59,7 @@ EXAMPLES: dict[str, OrderEvent] = {
     "OrderVanished": events.OrderVanished(evidence=("m1", "m2", "m3")),
     "OrderFilled": events.OrderFilled(exec_id=ExecId("t1"), quantity=ONE, price=TEN),
     "CommissionReported": events.CommissionReported(exec_id=ExecId("t1"), commission=ONE, commission_currency="USDT"),  # type: ignore[arg-type]
+    "LiquidityReported": events.LiquidityReported(exec_id=ExecId("t1"), liquidity=Liquidity.MAKER),
     "TradeBusted": events.TradeBusted(exec_id=ExecId("t1"), quantity=ONE, price=TEN),
     "InferredFillReplaced": events.InferredFillReplaced(exec_id=ExecId("inferred:c1:0-1"), quantity=ONE, price=TEN),
     "ProgressReported": events.ProgressReported(cum_quantity=ONE),

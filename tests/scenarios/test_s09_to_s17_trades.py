@@ -17,28 +17,33 @@ from adapters.simulator.wire.gateway import Reply, Request
 from oms.breaks.events import BreakKind, BreakOpened
 from oms.order.messages import OrderNews
 from oms.order.state import Life, status
-from oms.ports import LinkAnswer
 from oms.reports import TradeReport
-from oms.values import Liquidity, OrderStatus, Provenance, Side, Symbol
+from oms.values import Currency, Liquidity, OrderStatus, Provenance, Side, Symbol
 from projections.fold import Twin
 from tests.golden.corpus import shown
 from tests.scenarios.house import DESK, PERPETUAL, SPOT, House, stream, tell
 
 DAY_SECONDS = 86_400
-NO_TRADES = LinkAnswer(200, {}, b'{"code":1000,"message":"success","trace":"hidden","data":[]}')
+COMMISSION, LIQUIDITY = "commission", "liquidity"
 
 
-def test_s09_one_trade_by_stream_poll_restart_and_again_is_one_fill_in_all_24_orders() -> None:
+@pytest.mark.parametrize(
+    ("symbol", "size", "unsaid"),  # what the stream leaves to the lists
+    [(SPOT, "0.01", {COMMISSION}), (PERPETUAL, "5", {LIQUIDITY}), (PERPETUAL, "5", {COMMISSION, LIQUIDITY})],
+)
+def test_s09_one_trade_by_stream_poll_restart_and_again_is_one_fill_in_all_24_orders(
+    symbol: Symbol, size: str, unsaid: set[str]
+) -> None:
     ends: list[tuple[object, ...]] = []
     tables: list[bytes] = []
 
     async def story(house: House, order: tuple[str, ...]) -> None:
         await house.start()
-        await house.place("c1", "buy", "0.01", "50000")
+        await house.place("c1", "buy", size, "50000", symbol=symbol)
         await house.until(lambda: house.life("c1") is Life.WORKING)
         house.network.cut()
-        house.stranger("sell", "0.01", "50000")
-        [fill] = house.spot.fills
+        house.stranger("sell", size, "50000", symbol=symbol)
+        [fill] = house.spot.fills if symbol == SPOT else house.futures.fills
         venue_order_id = house.order("c1").venue_order_id
         for way in order:
             if way == "restart":
@@ -48,15 +53,15 @@ def test_s09_one_trade_by_stream_poll_restart_and_again_is_one_fill_in_all_24_or
                 continue
             trade = TradeReport(
                 exec_id=fill.trade_id,  # type: ignore[arg-type]  # as the venue says it
-                symbol=SPOT,
+                symbol=symbol,
                 price=fill.price,
                 quantity=fill.size,
                 venue_order_id=venue_order_id,
                 client_order_id=house.order("c1").request.client_order_id,
                 side=fill.side,
-                liquidity=fill.role,
-                commission=None if way == "stream" else fill.fee,
-                commission_currency=None if way == "stream" else fill.fee_coin,  # type: ignore[arg-type]  # likewise
+                liquidity=None if way == "stream" and LIQUIDITY in unsaid else fill.role,
+                commission=None if way == "stream" and COMMISSION in unsaid else fill.fee,
+                commission_currency=None if way == "stream" and COMMISSION in unsaid else Currency("USDT"),
                 at_ms=fill.at_ms,
             )
             source = {"stream": Provenance.STREAM, "poll": Provenance.POLL, "import": Provenance.IMPORT}[way]
@@ -66,7 +71,7 @@ def test_s09_one_trade_by_stream_poll_restart_and_again_is_one_fill_in_all_24_or
         await house.rests()
         assert house.told("c1").count("order-filled") == 1
         tables.append(projected(house))
-        ours, leg = house.order("c1"), house.position(SPOT)
+        ours, leg = house.order("c1"), house.position(symbol)
         funds = tuple(sorted(house.book.totals.items()))
         # A commission that comes apart from its trade is one event more: all but the counts of events is the same.
         ends.append(
@@ -86,7 +91,7 @@ def test_s09_one_trade_by_stream_poll_restart_and_again_is_one_fill_in_all_24_or
     assert len(ends) == len(tables) == 24
     assert all(end == ends[0] for end in ends)
     assert set(tables) == {tables[0]}, "the rows of every table are the same, byte for byte"
-    assert b'"fills"' in tables[0]
+    assert b'"liquidity":"maker"' in tables[0]
 
 
 # Where a row stands in the log, when and in how many steps it was written down (a commission may come apart from its
