@@ -32,11 +32,10 @@ class Table(Generic[R]):
     """A table in Postgres. `types` gives the SQL type of every column, `key` its primary key."""
 
     def __init__(self, name: str, row: type[R], *, key: Key, types: Mapping[str, str]) -> None:
-        columns = [field.name for field in fields(row)]
-        assert columns == list(types), f"{row.__name__} and the columns of {name} differ"
         self.name = name
         self.key = key
-        self.columns: Sequence[str] = columns
+        self.columns: Sequence[str] = _columns(row)
+        assert self.columns == tuple(types), f"{row.__name__} and the columns of {name} differ"
         self._row = row
         self.select, self._upsert = _statements(name, key, tuple(types.items()))
 
@@ -58,6 +57,11 @@ class Table(Generic[R]):
     def read(self, values: Sequence[object]) -> R:
         """Return the row in one result of `select`."""
         return msgspec.convert(dict(zip(self.columns, values, strict=True)), self._row)
+
+
+@cache
+def _columns(row: type[Struct]) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(row))
 
 
 @cache

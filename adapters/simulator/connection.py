@@ -73,9 +73,11 @@ class Connection:
 
     def pump(self) -> None:
         """Move what the stream has to say towards the client."""
-        waiting = bool(self.stream.outbox) or self.stream.closed
-        while self.stream.outbox:
-            frame = self.stream.outbox.popleft()
+        outbox = self.stream.outbox
+        if not outbox and not self.stream.closed:
+            return  # nothing to say: most times it is so
+        while outbox:
+            frame = outbox.popleft()
             if self._half_open:
                 continue
             if frame.data and self._faults.active:
@@ -85,8 +87,7 @@ class Connection:
         if len(self._outgoing) > OUTBOX_MAX:  # the reader is too slow and is cut off
             self._outgoing.clear()
             self.stream.closed = True
-        if waiting:
-            self._notify()
+        self._notify()
 
     # -------------------------------------------------------------------------------------------- the faults of frames
 

@@ -236,11 +236,15 @@ class Simulator:
         return venue_ms
 
     def _flush(self, venue_ms: int) -> None:
+        connections = self.connections
         for product, host in self._hosts.items():
-            host.flush([one.stream for one in self.connections if one.product is product], venue_ms)
-        for connection in self.connections:
+            host.flush([one.stream for one in connections if one.product is product], venue_ms)
+        over = False
+        for connection in connections:
             connection.pump()
-        self.connections = [connection for connection in self.connections if not connection.stream.closed]
+            over = over or connection.stream.closed
+        if over:
+            self.connections = [connection for connection in connections if not connection.stream.closed]
 
     def _unreachable(self, venue_ms: int) -> bool:
         return self._agenda.now_ms < self._down_until_ms or self.settings.schedule.dark(venue_ms)

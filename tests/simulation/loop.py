@@ -11,7 +11,7 @@ compares, instead of one of handles. Timers of one instant ring in the order in 
 import asyncio
 from collections import deque
 from collections.abc import Callable, Coroutine
-from contextvars import Context, copy_context
+from contextvars import Context
 from heapq import heappop, heappush
 from typing import Any, Final, TypeVar, TypeVarTuple, Unpack
 
@@ -36,7 +36,7 @@ class Call(Struct):
     whoever finds it drops it.
     """
 
-    context: Context
+    context: Context | None  # None: the loop's own will do, as nobody here keeps anything in one
     callback: Callable[..., object] | None
     args: tuple[object, ...]
 
@@ -68,19 +68,22 @@ class VirtualLoop(asyncio.BaseEventLoop):
     def call_soon(
         self, callback: Callable[[Unpack[Ts]], object], *args: *Ts, context: Context | None = None
     ) -> asyncio.Handle:
-        call = Call(copy_context() if context is None else context, callback, args)
+        call = Call(context, callback, args)
         self._calls.append(call)
         return call  # type: ignore[return-value]  # a handle in all that is asked of one
 
     def call_later(
         self, delay: float, callback: Callable[[Unpack[Ts]], object], *args: *Ts, context: Context | None = None
     ) -> asyncio.TimerHandle:
-        return self.call_at(self._seconds + delay, callback, *args, context=context)
+        call = Call(context, callback, args)
+        self._timed += 1
+        heappush(self._timers, (self._seconds + delay, self._timed, call))
+        return call  # type: ignore[return-value]  # as above
 
     def call_at(
         self, when: float, callback: Callable[[Unpack[Ts]], object], *args: *Ts, context: Context | None = None
     ) -> asyncio.TimerHandle:
-        call = Call(copy_context() if context is None else context, callback, args)
+        call = Call(context, callback, args)
         self._timed += 1
         heappush(self._timers, (when, self._timed, call))
         return call  # type: ignore[return-value]  # as above
@@ -95,29 +98,45 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self._calls.clear()
         self._timers.clear()
 
+    # What every future asks, answered without a frame.
+    get_debug = False.__bool__  # type: ignore[assignment]
+
     def _run_once(self) -> None:
-        """Let time pass until something is due, and do what is. What that makes ready waits for the next pass."""
+        """Pass after pass, until the base class is to stop: let time pass until something is due, and do what is. What
+        that makes ready waits for the next pass.
+        """
         calls, timers = self._calls, self._timers
-        while timers and timers[0][2].callback is None:
-            heappop(timers)
-        waiting = not calls and not self._stopping  # type: ignore[attr-defined]  # the base class sets it
-        due_in = timers[0][0] - self._seconds if waiting and timers else 0.0
-        self._seconds += PASS_SECONDS + due_in if due_in > 0.0 else PASS_SECONDS
-        self.passes += 1
-        if self.passes > self._passes_max or self._seconds > self._seconds_max or (waiting and not timers):
-            self._limit()
-        soon = self._seconds + SOON_SECONDS
-        while timers and timers[0][0] < soon:
-            calls.append(heappop(timers)[2])
-        for _ in range(len(calls)):
-            call = calls.popleft()
-            if call.callback is not None:
-                try:
-                    call.context.run(call.callback, *call.args)
-                except (SystemExit, KeyboardInterrupt):
-                    raise
-                except BaseException as error:  # noqa: BLE001 - as the stock loop does: it is told, and nobody ends
-                    self.call_exception_handler({"message": "a callback failed", "exception": error})
+        while True:
+            while timers and timers[0][2].callback is None:
+                heappop(timers)
+            if calls or self._stopping:  # type: ignore[attr-defined]  # the base class sets it
+                self._seconds += PASS_SECONDS
+            elif timers:
+                self._seconds += PASS_SECONDS + max(timers[0][0] - self._seconds, 0.0)
+            else:
+                self._limit()
+                self._seconds += PASS_SECONDS
+            self.passes += 1
+            if self.passes > self._passes_max or self._seconds > self._seconds_max:
+                self._limit()
+            soon = self._seconds + SOON_SECONDS
+            while timers and timers[0][0] < soon:
+                calls.append(heappop(timers)[2])
+            for _ in range(len(calls)):
+                call = calls.popleft()
+                callback, context = call.callback, call.context
+                if callback is not None:
+                    try:
+                        if context is None:
+                            callback(*call.args)
+                        else:
+                            context.run(callback, *call.args)
+                    except (SystemExit, KeyboardInterrupt):
+                        raise
+                    except BaseException as error:  # noqa: BLE001 - as the stock loop does: it is told, nobody ends
+                        self.call_exception_handler({"message": "a callback failed", "exception": error})
+            if self._stopping:  # type: ignore[attr-defined]  # as above
+                return
 
     def _limit(self) -> None:
         if self.passes > self._passes_max:

@@ -165,9 +165,8 @@ class World:
     def _note(self, what: str, *details: object) -> None:
         """Keep what happens: all of it in the trace, the last of it to be told. Nobody spells what nobody reads."""
         self.seconds = self._clock.monotonic()
-        self._trace.update(f"{self.seconds!r} {what} ".encode())
-        for detail in details:
-            self._trace.update(detail if isinstance(detail, bytes) else repr(detail).encode())
+        told = [detail if isinstance(detail, bytes) else repr(detail).encode() for detail in details]
+        self._trace.update(b"%r %b %b" % (self.seconds, what.encode(), b"".join(told)))
         self.notes.append((self.seconds, what, details))
 
     def _committed(self, epoch: int, events: Sequence[StoredEvent]) -> None:

@@ -63,6 +63,16 @@ class Publisher:
             events = _coalesced(events)
         if not streams:
             return
+        if events:
+            self._tell(events, streams, exchange, now_ms)
+        self._repeat_positions(streams, exchange, now_ms)
+        public = dict.fromkeys(topic for stream in streams if not stream.private for topic in stream.topics)
+        for topic, frame in feeds.due(public, now_ms):
+            _push(streams, ("", topic), frame, now_ms)
+
+    @staticmethod
+    def _tell(events: list[Event], streams: Sequence[Stream], exchange: FuturesExchange, now_ms: int) -> None:
+        """Push each event to whoever listens."""
         wanted = {(stream.account or "", topic) for stream in streams for topic in stream.topics}
         pushes: dict[Address, list[object]] = {}
         for event in events:
@@ -72,10 +82,6 @@ class Publisher:
         for (account, topic), elements in pushes.items():
             for data in _batches(topic, elements):
                 _push(streams, (account, topic), data_frame(topic, data), now_ms)
-        self._repeat_positions(streams, exchange, now_ms)
-        public = dict.fromkeys(topic for stream in streams if not stream.private for topic in stream.topics)
-        for topic, frame in feeds.due(public, now_ms):
-            _push(streams, ("", topic), frame, now_ms)
 
     def _repeat_positions(self, streams: Sequence[Stream], exchange: FuturesExchange, now_ms: int) -> None:
         """Push what each listening account holds, whether it changed or not."""
