@@ -47,20 +47,24 @@ class Gate:
     async def cancel(self, order: OrderRef, *, last_look: LastLook = nothing_holds) -> Answer:
         return await self._pass().cancel(order, last_look=lambda: self._stopped() or last_look())
 
-    async def cancel_many(self, orders: Sequence[OrderRef]) -> Answer:
-        return await self._pass().cancel_many(orders)
+    async def cancel_many(self, orders: Sequence[OrderRef], *, last_look: LastLook = nothing_holds) -> Answer:
+        return await self._pass().cancel_many(orders, last_look=lambda: self._stopped() or last_look())
 
     async def amend(self, change: Amendment, *, last_look: LastLook = nothing_holds) -> Answer:
         return await self._pass().amend(change, last_look=lambda: self._stopped() or last_look())
 
-    async def set_leverage(self, symbol: Symbol, leverage: Decimal, margin_mode: MarginMode) -> Answer:
-        return await self._pass().set_leverage(symbol, leverage, margin_mode)
+    async def set_leverage(
+        self, symbol: Symbol, leverage: Decimal, margin_mode: MarginMode, *, last_look: LastLook = nothing_holds
+    ) -> Answer:
+        return await self._pass().set_leverage(
+            symbol, leverage, margin_mode, last_look=lambda: self._stopped() or last_look()
+        )
 
-    async def set_position_mode(self, mode: PositionMode) -> Answer:
-        return await self._pass().set_position_mode(mode)
+    async def set_position_mode(self, mode: PositionMode, *, last_look: LastLook = nothing_holds) -> Answer:
+        return await self._pass().set_position_mode(mode, last_look=lambda: self._stopped() or last_look())
 
-    async def dead_man(self, symbol: Symbol, seconds: int) -> Answer:
-        return await self._pass().dead_man(symbol, seconds)
+    async def dead_man(self, symbol: Symbol, seconds: int, *, last_look: LastLook = nothing_holds) -> Answer:
+        return await self._pass().dead_man(symbol, seconds, last_look=lambda: self._stopped() or last_look())
 
     # -------------------------------------------------------------------------------------------- questions
 

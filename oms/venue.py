@@ -233,10 +233,10 @@ class Venue(Protocol):
         """
         ...
 
-    async def cancel_many(self, orders: Sequence[OrderRef]) -> Answer:
+    async def cancel_many(self, orders: Sequence[OrderRef], *, last_look: LastLook = nothing_holds) -> Answer:
         """Ask for cancels of one market once, by one call: an Ack or a Refusal for each, which names it by our id, of
         class UNKNOWN where no answer settles it. Only where `capabilities` has it; orders that wait for a price go
-        alone.
+        alone. `last_look` as of `submit`, and of all that follow.
         """
         ...
 
@@ -280,15 +280,17 @@ class Venue(Protocol):
         """Movements of money in the window that are not trades, bisected until whole, as LedgerReports."""
         ...
 
-    async def set_leverage(self, symbol: Symbol, leverage: Decimal, margin_mode: MarginMode) -> Answer:
+    async def set_leverage(
+        self, symbol: Symbol, leverage: Decimal, margin_mode: MarginMode, *, last_look: LastLook = nothing_holds
+    ) -> Answer:
         """Set what new positions of `symbol` are backed by, and read it back: a LeverageReport, or a Refusal."""
         ...
 
-    async def set_position_mode(self, mode: PositionMode) -> Answer:
+    async def set_position_mode(self, mode: PositionMode, *, last_look: LastLook = nothing_holds) -> Answer:
         """Switch the account, and read it back: a PositionModeReport, which may show that it did not, or a Refusal."""
         ...
 
-    async def dead_man(self, symbol: Symbol, seconds: int) -> Answer:
+    async def dead_man(self, symbol: Symbol, seconds: int, *, last_look: LastLook = nothing_holds) -> Answer:
         """Have the venue cancel every order of `symbol` unless this is called again within `seconds`; 0 disarms."""
         ...
 

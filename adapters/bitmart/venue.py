@@ -114,8 +114,8 @@ class Bitmart:
     async def cancel(self, order: OrderRef, *, last_look: LastLook = nothing_holds) -> Answer:
         return await self._of(order.symbol).cancel(order, last_look=last_look)
 
-    async def cancel_many(self, orders: Sequence[OrderRef]) -> Answer:
-        return await self._of(orders[0].symbol).cancel_many(orders)
+    async def cancel_many(self, orders: Sequence[OrderRef], *, last_look: LastLook = nothing_holds) -> Answer:
+        return await self._of(orders[0].symbol).cancel_many(orders, last_look=last_look)
 
     async def amend(self, change: Amendment, *, last_look: LastLook = nothing_holds) -> Answer:
         return await self._of(change.order.symbol).amend(change, last_look=last_look)
@@ -129,11 +129,13 @@ class Bitmart:
     async def order_history(self, symbol: Symbol, *, since_ms: int, until_ms: int) -> Answer:
         return await self._of(symbol).order_history(symbol, since_ms=since_ms, until_ms=until_ms)
 
-    async def set_leverage(self, symbol: Symbol, leverage: Decimal, margin_mode: MarginMode) -> Answer:
-        return await self._of(symbol).set_leverage(symbol, leverage, margin_mode)
+    async def set_leverage(
+        self, symbol: Symbol, leverage: Decimal, margin_mode: MarginMode, *, last_look: LastLook = nothing_holds
+    ) -> Answer:
+        return await self._of(symbol).set_leverage(symbol, leverage, margin_mode, last_look=last_look)
 
-    async def dead_man(self, symbol: Symbol, seconds: int) -> Answer:
-        return await self._of(symbol).dead_man(symbol, seconds)
+    async def dead_man(self, symbol: Symbol, seconds: int, *, last_look: LastLook = nothing_holds) -> Answer:
+        return await self._of(symbol).dead_man(symbol, seconds, last_look=last_look)
 
     # -------------------------------------------------------------------------------------------- of perpetuals alone
 
@@ -144,8 +146,8 @@ class Bitmart:
         """What moved money and is no trade; on spot nothing does that the venue tells of."""
         return await _asked(FUTURES, partial(self._perp.ledger, since_ms=since_ms, until_ms=until_ms))
 
-    async def set_position_mode(self, mode: PositionMode) -> Answer:
-        return await self._perp.set_position_mode(mode)
+    async def set_position_mode(self, mode: PositionMode, *, last_look: LastLook = nothing_holds) -> Answer:
+        return await self._perp.set_position_mode(mode, last_look=last_look)
 
     # -------------------------------------------------------------------------------------------- of both
 

@@ -205,19 +205,21 @@ class MemoryVenue:
 
     # -------------------------------------------------------------------------------------------- what it has not
 
-    async def cancel_many(self, orders: Sequence[OrderRef]) -> Answer:
+    async def cancel_many(self, orders: Sequence[OrderRef], *, last_look: LastLook = nothing_holds) -> Answer:
         raise NotOfferedError(f"{len(orders)} at once")
 
     async def amend(self, change: Amendment, *, last_look: LastLook = nothing_holds) -> Answer:
         raise NotOfferedError(f"{change}")
 
-    async def set_leverage(self, symbol: Symbol, leverage: Decimal, margin_mode: MarginMode) -> Answer:
+    async def set_leverage(
+        self, symbol: Symbol, leverage: Decimal, margin_mode: MarginMode, *, last_look: LastLook = nothing_holds
+    ) -> Answer:
         raise NotOfferedError(f"{symbol} {leverage} {margin_mode}")
 
-    async def set_position_mode(self, mode: PositionMode) -> Answer:
+    async def set_position_mode(self, mode: PositionMode, *, last_look: LastLook = nothing_holds) -> Answer:
         raise NotOfferedError(f"{mode}")
 
-    async def dead_man(self, symbol: Symbol, seconds: int) -> Answer:
+    async def dead_man(self, symbol: Symbol, seconds: int, *, last_look: LastLook = nothing_holds) -> Answer:
         raise NotOfferedError(f"{symbol} {seconds}")
 
     # -------------------------------------------------------------------------------------------- the stream

@@ -154,7 +154,7 @@ class ScriptedVenue:
             self.set_status(order.client_order_id, VenueOrderStatus.CANCELED)
         return self._settled(fate, Ack())
 
-    async def cancel_many(self, orders: Sequence[OrderRef]) -> Answer:
+    async def cancel_many(self, orders: Sequence[OrderRef], *, last_look: LastLook = nothing_holds) -> Answer:
         """One call with one fate; but each order has an answer of its own, and some may have none."""
         self.canceled.extend(orders)
         self.cancel_calls.append([order.client_order_id for order in orders])
@@ -319,7 +319,9 @@ class ScriptedVenue:
         self.ledger_asked += 1
         return self._answer([row for row in self.flows if since_ms <= (row.at_ms or 0) <= until_ms])
 
-    async def set_leverage(self, symbol: Symbol, leverage: Decimal, margin_mode: MarginMode) -> Answer:
+    async def set_leverage(
+        self, symbol: Symbol, leverage: Decimal, margin_mode: MarginMode, *, last_look: LastLook = nothing_holds
+    ) -> Answer:
         self.settings.append((symbol, leverage, margin_mode))
         await asyncio.sleep(0.01)
         fate = self.fates.popleft() if self.fates else Fate.ACCEPTED
@@ -327,7 +329,7 @@ class ScriptedVenue:
             return self._answer((LeverageReport(symbol=symbol, leverage=leverage, margin_mode=margin_mode),))
         return self._settled(fate, Ack())
 
-    async def set_position_mode(self, mode: PositionMode) -> Answer:
+    async def set_position_mode(self, mode: PositionMode, *, last_look: LastLook = nothing_holds) -> Answer:
         self.settings.append(mode)
         await asyncio.sleep(0.01)
         fate = self.fates.popleft() if self.fates else Fate.ACCEPTED
@@ -338,7 +340,7 @@ class ScriptedVenue:
             return self._answer((PositionModeReport(mode=self.mode),))
         return self._settled(fate, Ack())
 
-    async def dead_man(self, symbol: Symbol, seconds: int) -> Answer:
+    async def dead_man(self, symbol: Symbol, seconds: int, *, last_look: LastLook = nothing_holds) -> Answer:
         if not self.capabilities(symbol).dead_man:
             raise NotOfferedError(symbol)
         await self._asked()

@@ -248,7 +248,7 @@ class BitmartPerp:
         reports = self._reading.settled(path, evidence)
         return Answer(reports=named(reports, order.client_order_id, order.venue_order_id), evidence=evidence)
 
-    async def cancel_many(self, orders: Sequence[OrderRef]) -> Answer:
+    async def cancel_many(self, orders: Sequence[OrderRef], *, last_look: LastLook = nothing_holds) -> Answer:  # noqa: ARG002
         raise NotOfferedError(f"BitMart futures cancels one order in a call: {len(orders)}")
 
     async def amend(self, change: Amendment, *, last_look: LastLook = nothing_holds) -> Answer:
@@ -284,20 +284,22 @@ class BitmartPerp:
             return codec.MODIFY_TP_SL_ORDER, rewaits.modify_tp_sl(change.order, wanted, wanted.trigger)
         return codec.MODIFY_PLAN_ORDER, rewaits.modify_plan(change.order, wanted, wanted.trigger)
 
-    async def dead_man(self, symbol: Symbol, seconds: int) -> Answer:
+    async def dead_man(self, symbol: Symbol, seconds: int, *, last_look: LastLook = nothing_holds) -> Answer:
         """Arm the switch of one symbol. Whether it covers orders that wait for a price is UNVERIFIED (PROTOCOL 6.4)."""
         body = requests.cancel_all_after(symbol, seconds)
-        evidence = await self._rest.signed(codec.CANCEL_ALL_AFTER, body, Purpose.CANCELING)
+        evidence = await self._rest.signed(codec.CANCEL_ALL_AFTER, body, Purpose.CANCELING, last_look)
         return Answer(reports=self._reading.settled(codec.CANCEL_ALL_AFTER, evidence), evidence=evidence)
 
     # -------------------------------------------------------------------------------------------- settings
 
-    async def set_leverage(self, symbol: Symbol, leverage: Decimal, margin_mode: MarginMode) -> Answer:
+    async def set_leverage(
+        self, symbol: Symbol, leverage: Decimal, margin_mode: MarginMode, *, last_look: LastLook = nothing_holds
+    ) -> Answer:
         try:
             body = requests.submit_leverage(symbol, leverage, margin_mode)
         except CommandRefusedError as error:
             return _refused_here(codec.SUBMIT_LEVERAGE, None, "leverage", str(error))
-        evidence = await self._rest.signed(codec.SUBMIT_LEVERAGE, body)
+        evidence = await self._rest.signed(codec.SUBMIT_LEVERAGE, body, last_look=last_look)
         reports = self._reading.settled(codec.SUBMIT_LEVERAGE, evidence)
         if refused(reports):
             return Answer(reports=reports, evidence=evidence)
@@ -321,13 +323,19 @@ class BitmartPerp:
                     continue
         return None, evidence
 
-    async def set_position_mode(self, mode: PositionMode) -> Answer:
+    async def set_position_mode(self, mode: PositionMode, *, last_look: LastLook = nothing_holds) -> Answer:
         """Switch the account, and believe the venue only when it is read back (PROTOCOL 9.17)."""
         self._mode.forget()
         try:
-            evidence = await self._rest.signed(codec.SET_POSITION_MODE, requests.set_position_mode(mode))
+            evidence = await self._rest.signed(
+                codec.SET_POSITION_MODE, requests.set_position_mode(mode), last_look=last_look
+            )
             reports = self._reading.settled(codec.SET_POSITION_MODE, evidence)
-        except NoAnswerError:  # what is read back may settle it: the wanted mode is there, whoever brought it about
+        except (
+            NoAnswerError
+        ) as error:  # what is read back may settle it: the wanted mode is there, whoever brought it about
+            if not error.sent:
+                raise
             report, read = await self._mode.read()
             if report.mode is not mode:
                 raise

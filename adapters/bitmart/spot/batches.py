@@ -102,7 +102,7 @@ class Batches:
 
     # -------------------------------------------------------------------------------------------- cancels
 
-    async def cancel_many(self, orders: Sequence[OrderRef]) -> Answer:
+    async def cancel_many(self, orders: Sequence[OrderRef], last_look: LastLook) -> Answer:
         """Ask for cancels once, ten of one symbol in a call: an Ack or a Refusal for each, in the order given. As with
         one cancel, both leave the order's final state to be read.
         """
@@ -110,7 +110,7 @@ class Batches:
         asked: list[Evidence] = []
         for part, body in [(part, requests.cancel_many(part)) for part in _parts(orders)]:
             try:
-                evidence, reports = await self._calls.ask(codec.CANCEL_ORDERS, body, Purpose.CANCELING)
+                evidence, reports = await self._calls.ask(codec.CANCEL_ORDERS, body, Purpose.CANCELING, last_look)
             except NoAnswerError as error:
                 lost = _lost(error)
                 asked.append(error.evidence)

@@ -55,9 +55,11 @@ class Calls:
         evidence = await self.rest.signed(path, body, purpose, last_look)
         return evidence, self.reading.settled(path, evidence)
 
-    async def ask(self, path: str, body: bytes, purpose: Purpose) -> tuple[Evidence, Reports]:
+    async def ask(
+        self, path: str, body: bytes, purpose: Purpose, last_look: LastLook = nothing_holds
+    ) -> tuple[Evidence, Reports]:
         """Send a command once and return what came, whatever it settles."""
-        evidence = await self.rest.signed(path, body, purpose)
+        evidence = await self.rest.signed(path, body, purpose, last_look)
         return evidence, self.reading.read(path, evidence)
 
     async def query(self, path: str, body: bytes, *, tolerated: Collection[str] = ()) -> tuple[Evidence, Reports]:

@@ -191,9 +191,9 @@ class BitmartSpot:
         evidence, reports = await self._triggers.cancel(order, last_look)
         return Answer(reports=named(reports, order.client_order_id, order.venue_order_id), evidence=evidence)
 
-    async def cancel_many(self, orders: Sequence[OrderRef]) -> Answer:
+    async def cancel_many(self, orders: Sequence[OrderRef], *, last_look: LastLook = nothing_holds) -> Answer:
         """Ask for cancels once, ten of one symbol in a call: an Ack or a Refusal for each, in the order given."""
-        return await self._batches.cancel_many(orders)
+        return await self._batches.cancel_many(orders, last_look)
 
     async def cancel_all(self, symbol: Symbol | None = None, side: Side | None = None) -> Answer:
         """Ask for the cancel of everything, or of a symbol's or a side's orders: one Ack, since the venue names none of
@@ -355,13 +355,20 @@ class BitmartSpot:
     async def amend(self, change: Amendment, *, last_look: LastLook = nothing_holds) -> Answer:  # noqa: ARG002
         raise NotOfferedError(f"{change.order.client_order_id}: spot orders cannot be changed")
 
-    async def set_leverage(self, symbol: Symbol, leverage: Decimal, margin_mode: MarginMode) -> Answer:
+    async def set_leverage(
+        self,
+        symbol: Symbol,
+        leverage: Decimal,
+        margin_mode: MarginMode,
+        *,
+        last_look: LastLook = nothing_holds,  # noqa: ARG002
+    ) -> Answer:
         raise NotOfferedError(f"{symbol}: spot has no leverage ({leverage}, {margin_mode})")
 
-    async def set_position_mode(self, mode: PositionMode) -> Answer:
+    async def set_position_mode(self, mode: PositionMode, *, last_look: LastLook = nothing_holds) -> Answer:  # noqa: ARG002
         raise NotOfferedError(f"spot has no position mode ({mode})")
 
-    async def dead_man(self, symbol: Symbol, seconds: int) -> Answer:
+    async def dead_man(self, symbol: Symbol, seconds: int, *, last_look: LastLook = nothing_holds) -> Answer:  # noqa: ARG002
         raise NotOfferedError(f"{symbol}: spot has no dead-man switch ({seconds} s)")
 
     # -------------------------------------------------------------------------------------------- stream and end
