@@ -19,6 +19,10 @@ class Agenda:
         self._number += 1
         heappush(self._waiting, (self.now_ms + delay_ms, self._number, work))
 
+    def __len__(self) -> int:
+        """How much waits."""
+        return len(self._waiting)
+
     def due(self, now_ms: int, venue_ms: int) -> None:
         """Do what is due by `now_ms`."""
         self.now_ms = max(self.now_ms, now_ms)

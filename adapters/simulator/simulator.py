@@ -156,6 +156,11 @@ class Simulator:
             connection.stream.step(venue_ms)
         self._flush(venue_ms)
 
+    @property
+    def under_way(self) -> int:
+        """How much will still happen by itself: late frames, requests that arrive late, faults that end."""
+        return len(self._agenda)
+
     # -------------------------------------------------------------------------------------------- the world's side
 
     def open_account(

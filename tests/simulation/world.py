@@ -4,7 +4,8 @@ First the safety phase: strategies command, others trade, every fault strikes, p
 may ever be wrong, though much may be late. Then the liveness phase: no fault is new, and within two minutes everything
 agrees. A minute and ten seconds of them are the proof of an absence (the validity of a request, then the visibility of
 an order); the rest is polls and their pauses. Then the aftermath: frames up to two minutes late still come in and
-change nothing.
+change nothing. It ends a while after the last thing that was under way has come, or, in every eighth world, after the
+two minutes whatever comes: so that also what the OMS might do by itself after a long rest is seen.
 """
 
 import asyncio
@@ -46,6 +47,8 @@ CALM_SECONDS: Final = 2.0  # to come up in: afterwards coming up is as hard as e
 SAFETY_SECONDS: Final = 25.0
 LIVENESS_SECONDS: Final = 120.0
 AFTERMATH_SECONDS: Final = 125.0
+REST_SECONDS: Final = 25.0  # after the last thing under way: two comparisons of everything
+LONG_EVERY: Final = 8  # one world in so many rests for the whole aftermath
 CRASHES_MAX: Final = 6
 STEPS_BEFORE_DOOM: Final = (5, 600)
 OVERTAKEN_RATE: Final = 0.2  # dooms in which no one dies, but a second OMS takes over by force
@@ -341,7 +344,7 @@ class World:
             await self._watch(SAFETY_SECONDS)
             self._calm_down()
             await self._converge(errands)
-            await self._watch(AFTERMATH_SECONDS, every=5.0)
+            await self._aftermath()
             await self.readers.rebuild(self._clock)
             self._compare()
         finally:
@@ -418,6 +421,16 @@ class World:
                     raise ViolatedError
         finally:
             probe.cancel()
+
+    async def _aftermath(self) -> None:
+        """Let whatever is late come in, and look at what it does."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + AFTERMATH_SECONDS
+        rested_at = until if self.seed % LONG_EVERY == 0 else loop.time() + REST_SECONDS
+        while loop.time() < min(until, rested_at):
+            await self._watch(5.0, every=5.0)
+            if self.simulator.under_way:
+                rested_at = max(rested_at, loop.time() + REST_SECONDS)
 
     async def _probe(self) -> None:
         far = self.scene.probe(ACCOUNT)
