@@ -1,6 +1,6 @@
 """Keeps the bytes of what the venue sent and nobody here could read (S44)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 import structlog
@@ -13,7 +13,7 @@ from oms.evidence import kept
 from oms.ports import Clock, Ids, VenueMessage
 from oms.reports import Unreadable
 from oms.values import AccountId, Provenance
-from oms.venue import Answer
+from oms.venue import Answer, NoAnswerError
 
 log = structlog.get_logger()
 
@@ -35,11 +35,13 @@ class Recording(Protocol):
     ) -> object: ...
 
 
-async def keep_unreadable(recording: Recording, answer: Answer, *, ids: Ids, clock: Clock) -> None:
-    """Keep an answer that holds something unreadable, once for each cause, and say so; what stood beside that goes its
-    way.
+async def keep_unreadable(
+    recording: Recording, answer: Answer | NoAnswerError, about: str = "", *, ids: Ids, clock: Clock
+) -> None:
+    """Keep an answer that holds something unreadable, or is so altogether, once for each cause, and say so; what stood
+    beside that goes its way. `about` says what was asked for, where the answer does not.
     """
-    causes = dict.fromkeys(report.cause for report in answer.reports if isinstance(report, Unreadable))
+    causes = _causes(answer, about)
     if not causes:
         return
     evidence, channel = kept(answer.evidence, ids, clock), answer.evidence.channel
@@ -48,4 +50,11 @@ async def keep_unreadable(recording: Recording, answer: Answer, *, ids: Ids, clo
     if news:
         log.warning("quarantined", account=recording.account, channel=channel, causes=[each.why for each in news])
         reports: list[Addressed] = [(account_stream(recording.account), each) for each in news]
-        await recording.report(reports, source=answer.source, evidence=evidence)
+        source = answer.source if isinstance(answer, Answer) else Provenance.POLL
+        await recording.report(reports, source=source, evidence=evidence)
+
+
+def _causes(answer: Answer | NoAnswerError, about: str) -> Iterable[str]:
+    if isinstance(answer, NoAnswerError):
+        return (f"{about}: the answer cannot be read",) if answer.unreadable else ()
+    return dict.fromkeys(report.cause for report in answer.reports if isinstance(report, Unreadable))

@@ -5,10 +5,10 @@ same survey serves the running OMS and a rehearsal that only shows what would be
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from typing import Final, Protocol
 
 import structlog
-from msgspec import Struct
 from msgspec.structs import replace
 
 from oms import perpetuals
@@ -19,7 +19,7 @@ from oms.breaks.decisions import Disagreement, DisagreementsReport
 from oms.breaks.events import BreakKind
 from oms.busts import Busts
 from oms.decide import Addressed
-from oms.evidence import kept
+from oms.evidence import Searched, kept
 from oms.lookback import Lookback
 from oms.lost import Lost
 from oms.opening import Opening
@@ -83,27 +83,6 @@ class Recording(perpetuals.Recording, Protocol):
         ...
 
 
-class Searched(Struct, frozen=True):
-    """What the venue said, asked everywhere for a trace of one order; the window is that of history and trades."""
-
-    looked: Answer
-    listed: Answer
-    history: Answer
-    traded: Answer
-    since_ms: int
-    until_ms: int
-
-    @property
-    def answers(self) -> Mapping[str, Answer]:
-        """By what was asked."""
-        return {
-            "order": self.looked,
-            "open_orders": self.listed,
-            "order_history": self.history,
-            "trades": self.traded,
-        }
-
-
 Heard = Callable[[Provenance, float], None]  # how we learned of a trade, and seconds after it happened
 
 
@@ -124,6 +103,7 @@ class Survey:
         self._busts = Busts(recording, venue, event_log=event_log, clock=clock, ids=ids)
         self._perpetuals = perpetuals.Perpetuals(recording, venue, clock=clock, ids=ids)
         self._lookback = Lookback(recording, venue, self.record, clock=clock)
+        self._keep = partial(keep_unreadable, recording, ids=ids, clock=clock)
         self._seen: dict[str, str] = {}  # by break id: the figures of the last look
 
     # ------------------------------------------------------------------------------------------------ everything
@@ -173,10 +153,11 @@ class Survey:
                 answer = recognized(self._book, await question)
             except NoAnswerError as error:
                 failures.setdefault(part, error.cause)
+                await self._keep(error, part)
                 return None
             if answer.unasked:
                 failures.setdefault(part, answer.unasked)
-            await keep_unreadable(self._recording, answer, ids=self._ids, clock=self._clock)
+            await self._keep(answer)
             return answer
 
         open_orders = await asked(Part.ORDERS, self._venue.open_orders())
@@ -218,6 +199,7 @@ class Survey:
                 unanswered = 0
             except NoAnswerError as error:
                 failures.setdefault(Part.ORDERS, f"{stream}: {error.cause}")
+                await self._keep(error, stream)
                 unanswered += 1
                 if unanswered >= UNANSWERED_MAX:
                     break
@@ -247,8 +229,10 @@ class Survey:
                 continue
             try:
                 answers[stream] = await self._venue.order_trades(order_ref(order))
+                await self._keep(answers[stream])
             except NoAnswerError as error:
                 failures.setdefault(Part.TRADES, f"{stream}: {error.cause}")
+                await self._keep(error, stream)
                 break
         return answers
 
@@ -365,6 +349,7 @@ class Survey:
         listed = recognized(self._book, await self._venue.open_orders())
         history = await self._venue.order_history(symbol, since_ms=since_ms, until_ms=until_ms)
         traded = await self._venue.trades(since_ms=since_ms, until_ms=until_ms)
+        await self._keep(history)
         # Of the history only these orders: what else ended in it may have traded before this log's opening.
         ours = tuple(
             report
@@ -427,7 +412,7 @@ class Survey:
         here knows could not be asked for.
         """
         account = self._recording.account
-        await keep_unreadable(self._recording, answer, ids=self._ids, clock=self._clock)
+        await self._keep(answer)
         answer = recognized(self._book, answer)
         looked_up: dict[str, Answer] = {}
         shown = {address(account, each) for each in answer.reports if isinstance(each, OrderReport)}

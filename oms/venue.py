@@ -139,16 +139,24 @@ class NoAnswerError(VenueUnreachableError):
     """We could not ask, or the answer settles nothing. Never to be read as "not found".
 
     `sent` is False only if certainly no byte of the request left. `again_seconds`: it was held back for the venue's
-    rates, and may leave then.
+    rates, and may leave then. `unreadable`: there was an answer, the bytes are in `evidence`, and nobody here can read
+    it.
     """
 
     def __init__(
-        self, cause: str, evidence: Evidence, *, sent: bool = True, again_seconds: float | None = None
+        self,
+        cause: str,
+        evidence: Evidence,
+        *,
+        sent: bool = True,
+        again_seconds: float | None = None,
+        unreadable: bool = False,
     ) -> None:
         super().__init__(cause)
         self.evidence = evidence
         self.sent = sent
         self.again_seconds = again_seconds
+        self.unreadable = unreadable
 
 
 class CatalogueCutError(NoAnswerError):

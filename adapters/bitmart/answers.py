@@ -10,7 +10,8 @@ from typing import Final
 
 import msgspec
 
-from adapters.bitmart.refusals import CLOCK, DUPLICATE_ID, RETIRED, UNKNOWN_PATH
+from adapters.bitmart.envelope import HTTP_OK, NO_PAYLOAD
+from adapters.bitmart.refusals import CLOCK, DUPLICATE_ID, RETIRED, UNKNOWN_PATH, UNREADABLE
 from adapters.bitmart.rest import Rest
 from oms.reports import Ack, OrderReport, Refusal, RefusalClass, Report, TradeReport, Unreadable
 from oms.values import ClientOrderId, Provenance, VenueOrderId
@@ -87,7 +88,8 @@ class Reading:
         reports = self.read(path, evidence)
         found = refusal(reports)
         if found and found.reason not in tolerated:
-            raise NoAnswerError(cause(evidence, found), evidence)
+            broken = evidence.status == HTTP_OK and found.reason in (NO_PAYLOAD, UNREADABLE[1])
+            raise NoAnswerError(cause(evidence, found), evidence, unreadable=broken)
         return reports
 
 

@@ -17,6 +17,8 @@ M = TypeVar("M")
 Reports = tuple[Report, ...]
 Reader = Callable[[bytes | Raw], Reports]
 
+NAMES: Final = ("orderId", "order_id", "tradeId", "trade_id", "symbol", "currency")  # what elements call themselves by
+NAME_MAX: Final = 40  # characters of a name
 CAUSE_MAX: Final = 200  # characters of what was wrong that are kept
 
 
@@ -28,9 +30,19 @@ def element(kind: type[M], translated: Callable[[M], Reports]) -> Reader:
         try:
             return translated(decode(raw))
         except MALFORMED as error:
-            return (unreadable(error),)
+            return (unreadable(error, _name(raw)),)
 
     return read
+
+
+def _name(raw: bytes | Raw) -> str:
+    """Return what tells an element that cannot be read from the others, as far as that can be read."""
+    try:
+        found = _fields.decode(raw)
+    except MALFORMED:
+        return ""
+    names = ((field, bytes(found[field]).strip(b'"').decode("utf-8", "replace")) for field in NAMES if field in found)
+    return " ".join(f"{field} {name[:NAME_MAX]}" for field, name in names if name)
 
 
 def elements(kind: type[M], translated: Callable[[M], Reports]) -> Reader:
@@ -69,11 +81,13 @@ def _apart(read: Reader, data: bytes) -> Reports:
     return tuple(report for raw in found for report in read(raw))
 
 
-def unreadable(error: Exception) -> Unreadable:
-    """Return what stands among the reports for an element that made no sense."""
-    return Unreadable(cause=str(error)[:CAUSE_MAX])
+def unreadable(error: Exception, name: str = "") -> Unreadable:
+    """Return what stands among the reports for an element that made no sense, `name` being what it calls itself."""
+    why = str(error)[:CAUSE_MAX]
+    return Unreadable(cause=f"{why}, of {name}" if name else why)
 
 
+_fields: Final = msgspec.json.Decoder(dict[str, Raw])
 _raws: Final = msgspec.json.Decoder(list[Raw])
 
 

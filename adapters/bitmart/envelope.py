@@ -17,6 +17,7 @@ M = TypeVar("M")
 
 SUCCESS: Final = 1000
 HTTP_OK: Final = 200
+NO_PAYLOAD: Final = "no_payload"  # the reason of a success that does not hold what was asked for
 EMPTY: Final = (b"", b"null", b'""', b"{}", b"[]")
 PLEASANTRIES: Final = ("ok", "success")  # the texts that success has come with
 # Whatever foreign bytes make decoding and translating raise; arithmetic, where a sum of theirs cannot be exact.
@@ -54,7 +55,7 @@ def opened(body: bytes, status: int | None = None) -> bytes | Refusal:
 def without_payload(payload: bytes) -> Refusal:
     """Return what a success proves that lacks what was asked for: nothing."""
     shown = payload[: refusals.TEXT_MAX].decode("utf-8", "replace")
-    return Refusal(klass=RefusalClass.UNKNOWN, reason="no_payload", code=str(SUCCESS), text=shown or None)
+    return Refusal(klass=RefusalClass.UNKNOWN, reason=NO_PAYLOAD, code=str(SUCCESS), text=shown or None)
 
 
 def payload(kind: type[M], body: bytes, status: int | None = None) -> M | Refusal:

@@ -256,8 +256,13 @@ async def _asked(market: str, ask: Callable[[], Awaitable[T]]) -> T:
     try:
         return await ask()
     except NoAnswerError as error:
-        named = f"{market}: {error.cause}"
-        raise NoAnswerError(named, error.evidence, sent=error.sent, again_seconds=error.again_seconds) from error
+        raise NoAnswerError(
+            f"{market}: {error.cause}",
+            error.evidence,
+            sent=error.sent,
+            again_seconds=error.again_seconds,
+            unreadable=error.unreadable,
+        ) from error
 
 
 async def _either(of_spot: Callable[[], Awaitable[Answer]], of_futures: Callable[[], Awaitable[Answer]]) -> Answer:

@@ -320,7 +320,9 @@ PUSHED: tuple[Report, ...] = (
         at_ms=1609926039226,
     ),
 )
-CUT: tuple[Report, ...] = (Unreadable(cause="Expected `array` of at least length 6, got 1 - at `$.candle`"),)
+CUT: tuple[Report, ...] = (
+    Unreadable(cause="Expected `array` of at least length 6, got 1 - at `$.candle`, of symbol ETH_USDT"),
+)
 
 FRAMES: dict[str, tuple[tuple[Report, ...], ...]] = {
     "bitmartnet_Balance": (LOGGED_IN, subscribed("spot/user/balance:BALANCE_UPDATE"), BALANCE),

@@ -80,21 +80,23 @@ class Orders:
             try:
                 found, evidence = await look(order)
             except NoAnswerError as error:
-                failed.append(NoAnswerError(f"{part}: {error.cause}", error.evidence))
+                failed.append(NoAnswerError(f"{part}: {error.cause}", error.evidence, unreadable=error.unreadable))
                 continue
             asked.append(evidence)
             if found is not None:
                 return Answer(reports=(found,), evidence=joined(asked), source=Provenance.POLL)
         if failed:
             missing = "; ".join(error.cause for error in failed)
-            raise NoAnswerError(f"{order.client_order_id} cannot be proven absent: {missing}", failed[0].evidence)
+            first = next((error for error in failed if error.unreadable), failed[0])
+            why = f"{order.client_order_id} cannot be proven absent: {missing}"
+            raise NoAnswerError(why, first.evidence, unreadable=first.unreadable)
         return Answer(reports=(_absent(order, NO_TRACE),), evidence=joined(asked), source=Provenance.POLL)
 
     async def _among_open(self, order: OrderRef) -> tuple[OrderReport | None, Evidence]:
         reports, evidence = await self._open(order.symbol)
         found = await self._ours(reports, order)
         if found is None and not whole(reports, queries.OPEN_MAX):
-            raise NoAnswerError("the list is cut, or a row of it unreadable", evidence)
+            raise _not_whole("the list is cut, or a row of it unreadable", reports, evidence)
         return found, evidence
 
     async def _in_history(self, order: OrderRef) -> tuple[OrderReport | None, Evidence]:
@@ -103,7 +105,7 @@ class Orders:
         reports = self._reading.listed(codec.ORDER_HISTORY, evidence)
         found = await self._ours(reports, order)
         if found is None and not whole(reports, queries.ROWS_MAX):
-            raise NoAnswerError("the list is cut, or a row of it unreadable", evidence)
+            raise _not_whole("the list is cut, or a row of it unreadable", reports, evidence)
         return found, evidence
 
     async def _behind_trades(self, order: OrderRef) -> tuple[OrderReport | None, Evidence]:
@@ -118,7 +120,7 @@ class Orders:
             if isinstance(report, OrderReport) and (found := await self._ours((report,), order)):
                 return found, evidence
         if len(unknown) > LOOK_UPS_MAX or not whole(reports, queries.ROWS_MAX):
-            raise NoAnswerError("more trades than can be looked through, or one unreadable", evidence)
+            raise _not_whole("more trades than can be looked through, or one unreadable", reports, evidence)
         return None, evidence
 
     async def _find_waiting(self, order: OrderRef) -> Answer:
@@ -138,7 +140,7 @@ class Orders:
             if found is not None:
                 return Answer(reports=(found,), evidence=joined(asked), source=Provenance.POLL)
             if not whole(reports, queries.OPEN_MAX):
-                raise NoAnswerError(f"{evidence.channel}: the list is cut, or a row of it unreadable", evidence)
+                raise _not_whole(f"{evidence.channel}: the list is cut, or a row of it unreadable", reports, evidence)
         ended: OrderReport | None = None
         for query in self._traces(order):
             evidence = await self._rest.keyed(codec.ORDER_HISTORY, query)
@@ -148,7 +150,7 @@ class Orders:
             if found is not None and (found.status not in ENDED or found.triggered_by is not None):
                 return Answer(reports=(found,), evidence=joined(asked), source=Provenance.POLL)
             if found is None and not whole(reports, queries.ROWS_MAX):
-                raise NoAnswerError(f"{evidence.channel}: the list is cut, or a row of it unreadable", evidence)
+                raise _not_whole(f"{evidence.channel}: the list is cut, or a row of it unreadable", reports, evidence)
             ended = found or ended
         evidence = joined(asked)
         report = self._ended(order, ended, evidence)
@@ -448,6 +450,11 @@ def _within(report: Report, since_ms: int, until_ms: int) -> bool:
             return created_ms <= until_ms and updated_ms >= since_ms
         case _:
             return True
+
+
+def _not_whole(why: str, reports: Reports, evidence: Evidence) -> NoAnswerError:
+    """Return what a list that may lack the order amounts to."""
+    return NoAnswerError(why, evidence, unreadable=not readable(reports))
 
 
 def _absent(order: OrderRef, why: str) -> Refusal:

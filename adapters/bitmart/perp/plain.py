@@ -50,6 +50,7 @@ class PlainOrder(Struct, gc=False):
     create_time: Millis
     update_time: Millis
     trigger_price: Literal["-", ""] = "-"
+    activation_price: Literal["-", ""] = "-"
     plan_order_id: Literal[""] = ""
     last_trade: PlainTrade | None = None
 
