@@ -395,14 +395,14 @@ def hang_up(url: str) -> None:
 async def test_who_was_stopped_in_the_middle_of_a_page_does_not_keep_the_next_from_following(
     tables: str, spawn: Tasks
 ) -> None:
-    log = MemoryLog()
+    url, log = emptied(tables), MemoryLog()
     await write(log, two_orders().events)
     made = projectors()
     for projector in made:
         projector.table = Stopped.of(projector.table)  # type: ignore[misc]
-    runner(log, tables, spawn, into=made).start()
+    runner(log, url, spawn, into=made).start()
     await asyncio.wait_for(Stopped.in_page.wait(), 10)
-    following = runner(log, tables, spawn)
+    following = runner(log, url, spawn)
     following.start()
     assert await following.catch_up(await log.head(), 20 * SILENT_SECONDS)
-    await equal(log, tables)
+    await equal(log, url)
