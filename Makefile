@@ -10,7 +10,7 @@ WORKERS ?=
 CYCLES ?= 50
 FUZZ ?= 100000
 
-.PHONY: demo test test-containers lint bench simulate fuzz chaos golden clean
+.PHONY: demo test proof test-containers lint bench simulate fuzz chaos golden clean
 .DEFAULT_GOAL := demo
 
 $(READY): constraints.txt pyproject.toml
@@ -24,7 +24,10 @@ demo: $(READY)
 	$(BIN)/oms demo
 
 test: lint
-	$(BIN)/python -m pytest -n 2 --dist loadfile -rs
+	$(BIN)/python -m pytest -n 2 --dist loadfile -rs -m "not proof"
+
+proof: $(READY)
+	$(BIN)/python -m pytest -n 2 --dist loadfile -rs -m proof
 
 test-containers: $(READY)
 	tests/store/containers/run.sh $(BIN)/python -m pytest tests/store --ignore tests/store/test_disk_full.py \

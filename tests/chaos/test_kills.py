@@ -21,6 +21,7 @@ SEED: Final = 5
 
 
 @pytest.mark.postgres
+@pytest.mark.proof
 @pytest.mark.timeout(900)
 async def test_no_kill_loses_or_doubles_an_order_and_the_oms_is_ready_again_within_three_seconds(
     tmp_path: Path,

@@ -1,5 +1,5 @@
-"""Two thousand worlds in which everything goes wrong that can, and nothing is ever wrong afterwards: a thousand here,
-and every seed that ever failed; as many in `test_other_seeds`, which another worker plays.
+"""Worlds in which everything goes wrong that can, and nothing is ever wrong afterwards: five hundred, and every seed
+that ever failed. `test_other_seeds` plays on to two thousand.
 """
 
 import os
@@ -53,7 +53,7 @@ def test_what_failed_once_does_not_fail_again(seed: int) -> None:
     assert wrongs([seed]) == "", FAILED[seed]
 
 
-@pytest.mark.parametrize("first", range(1, 1001, CHUNK))
+@pytest.mark.parametrize("first", range(1, 501, CHUNK))
 def test_no_invariant_is_ever_violated(first: int) -> None:
     assert wrongs(range(first, first + CHUNK)) == ""
 
