@@ -127,6 +127,10 @@ def build(
     return application
 
 
+class _HungUpError(Exception):
+    """The client is gone, and the rest of its body with it."""
+
+
 class _Gateway:
     """The way of a request through the door."""
 
@@ -182,6 +186,9 @@ class _Gateway:
             response = self._problem(problem_of(error, position=self._accounts.position))
         except web.HTTPException as error:  # aiohttp's own: no such path, no such method, a body too large
             response = self._problem(problem_of(_refusal(error, request), position=self._accounts.position))
+        except _HungUpError:  # nothing was done, and nobody is there to be told
+            log.info("a client hung up in the middle of a body", method=request.method, path=request.path)
+            return web.Response(status=400)
         except Exception:  # the boundary: no traceback reaches a client
             problem = internal_problem(self._ids.next())
             log.exception("a request failed", incident=problem.incident, method=request.method, path=request.path)
@@ -259,7 +266,10 @@ class _Operations:
 async def _body(route: Route, request: web.Request) -> Any:  # noqa: ANN401  # of the route's type
     if route.body is None:
         return None
-    raw = await request.read()
+    try:
+        raw = await request.read()
+    except ConnectionError as error:
+        raise _HungUpError from error
     return route.body() if route.body_optional and not raw else decode_body(route.body, raw)
 
 

@@ -331,11 +331,7 @@ class BitmartPerp:
                 codec.SET_POSITION_MODE, requests.set_position_mode(mode), last_look=last_look
             )
             reports = self._reading.settled(codec.SET_POSITION_MODE, evidence)
-        except (
-            NoAnswerError
-        ) as error:  # what is read back may settle it: the wanted mode is there, whoever brought it about
-            if not error.sent:
-                raise
+        except NoAnswerError:  # what is read back may settle it: the wanted mode is there, whoever brought it about
             report, read = await self._mode.read()
             if report.mode is not mode:
                 raise
