@@ -20,19 +20,22 @@ from adapters.bitmart.spot import venue as spot
 from adapters.bitmart.spot.requests import SelfTrade
 from adapters.bitmart.transport import AiohttpLink
 from adapters.bitmart.venue import Bitmart, Endpoints
+from adapters.simulator.exchange.algo import AlgoOrder, Kind
 from adapters.simulator.exchange.futures import orders as exchange
 from adapters.simulator.exchange.futures import standing as futures
 from adapters.simulator.exchange.futures.accounts import DEFAULT_LEVERAGE, Setting
 from adapters.simulator.exchange.futures.plans import PriceWay
 from adapters.simulator.exchange.futures.state import IDS_PER_MS as FUTURES_IDS_PER_MS
 from adapters.simulator.exchange.matching import IDS_PER_MS
+from adapters.simulator.exchange.orders import NewOrder
+from adapters.simulator.exchange.orders import OrderType as SpotType
 from adapters.simulator.exchange.standing import Standing, put_back
 from adapters.simulator.host import FUTURES_PREFIX
 from adapters.simulator.server import Urls, serve
 from adapters.simulator.simulator import MAIN, MAIN_FUNDS, MAIN_MARGIN, Simulator
 from adapters.simulator.wire import keys
 from adapters.simulator.wire.house import Schedule
-from oms.book import Book
+from oms.book import Book, order_stream
 from oms.catalogue import Tell
 from oms.cli import app
 from oms.cli.parts import Parts, Trouble
@@ -45,9 +48,21 @@ from oms.recovery import Known
 from oms.store.log import PostgresLog
 from oms.sums import symbol_of, traded
 from oms.system import Connected, VenueName, World
-from oms.values import EXACT, RATIO, AccountId, Crossing, PositionLeg, Side, Symbol, Wallet, purse_parts, purses
+from oms.values import (
+    EXACT,
+    RATIO,
+    AccountId,
+    ClientOrderId,
+    Crossing,
+    PositionLeg,
+    Side,
+    Symbol,
+    Wallet,
+    purse_parts,
+    purses,
+)
 from oms.vault import Keys
-from oms.venue import NoAnswerError, Venue
+from oms.venue import NoAnswerError, Protection, Venue
 from projections.compare import compare
 from projections.past import Past
 from projections.queries import Queries
@@ -212,8 +227,7 @@ async def _paper(
     """Start a simulated exchange in which the paper account stands as our log says: what it owns, holds, and what rests
     or waits there.
 
-    So the log is the one memory of both, and a kill at any moment leaves no difference between them. Not put back are
-    spot orders that wait for a price, and what protects a position without being an order of ours.
+    So the log is the one memory of both, and a kill at any moment leaves no difference between them.
     """
     simulated = Simulator(seed=config.simulator.seed)
     own = keys.demo_credentials(PAPER, config.simulator.seed)
@@ -222,26 +236,65 @@ async def _paper(
         simulated.open_account(own, MAIN_FUNDS, MAIN_MARGIN)
     else:
         simulated.open_account(own, _coins(book, Wallet.SPOT), _coins(book, Wallet.FUTURES))
-        alive = [book.orders[stream] for stream in book.open]
-        working = [order for order in alive if order.life is Life.WORKING and order.request.quantity is not None]
-        spots = [each for each in working if each.request.price is not None and _rests_on_spot(each)]
-        put_back(simulated.exchange, PAPER, map(_standing, spots))
-        perpetuals = _standing_perpetuals(book, [each for each in working if _is_perpetual(each)])
-        futures.put_back(simulated.futures.exchange, PAPER, perpetuals)
-        resting, held = len(spots) + len(perpetuals.orders), len(perpetuals.legs)
-        tell(f"the paper account goes on with {resting} orders and {held} positions; prices begin anew")
+        again = stand_again(simulated, PAPER, book)
+        tell(f"the paper account goes on with {again.orders} orders and {again.positions} positions; prices begin anew")
+        if again.left:
+            tell(f"warning: not put back, since nothing says what they wait for: {', '.join(again.left)}")
     async with serve(simulated, clock=world.clock, spawn=world.spawn) as urls:
         yield own, _endpoints(urls)
+
+
+class Again(Struct, frozen=True):
+    """How much of an account stands again; `left`: orders that do not, by their ids."""
+
+    orders: int
+    positions: int
+    left: tuple[ClientOrderId, ...]
+
+
+def stand_again(simulated: Simulator, account: AccountId, book: Book) -> Again:
+    """Put back what rests, waits and is held by `book` on an exchange that begins anew, where it owns its coins."""
+    alive = [book.orders[stream] for stream in book.open]
+    working = [order for order in alive if order.life is Life.WORKING]
+    left = [each for each in working if not _stands(each) and _protects(each, book) is None]
+    spots = [each for each in working if not _is_perpetual(each) and each not in left]
+    put_back(simulated.exchange, account, (_standing(each) for each in spots if not each.waits))
+    for each in spots:
+        if each.waits:
+            simulated.spot.algo.put_back(_waiting(account, each))
+    perpetuals = _standing_perpetuals(book, [each for each in working if _is_perpetual(each) and each not in left])
+    futures.put_back(simulated.futures.exchange, account, perpetuals)
+    return Again(
+        orders=len(spots) + len(perpetuals.orders),
+        positions=len(perpetuals.legs),
+        left=tuple(each.request.client_order_id for each in left),
+    )
+
+
+def _stands(order: Order) -> bool:
+    """Whether what was asked says all that an exchange has to know of the order."""
+    request = order.request
+    if order.waits:
+        return request.trigger is not None and (request.quantity or request.notional) is not None
+    return request.quantity is not None and request.price is not None
+
+
+def _protects(order: Order, book: Book) -> tuple[Order, Protection] | None:
+    """Return the order that this one came with, and as which protection; None for any other order, and where nobody
+    knows any more.
+    """
+    request, name = order.request, order.parent
+    parent = None if name is None else book.orders.get(order_stream(request.account, name))
+    if parent is None or not order.waits or order.original is not None or request.quantity is None:
+        return None
+    protection = parent.request.stop_loss if order.stops else parent.request.take_profit
+    return None if protection is None else (parent, protection)
 
 
 def _endpoints(urls: Urls) -> Endpoints:
     return Endpoints(
         spot=urls.spot_url, futures=urls.futures_url, spot_ws=urls.spot_ws_url, futures_ws=urls.futures_ws_url
     )
-
-
-def _rests_on_spot(order: Order) -> bool:
-    return not _is_perpetual(order) and not order.waits
 
 
 def _is_perpetual(order: Order) -> bool:
@@ -272,6 +325,31 @@ def _standing(order: Order) -> Standing:
     )
 
 
+def _waiting(account: AccountId, order: Order) -> AlgoOrder:
+    request, order_id, trigger = order.request, order.venue_order_id, order.request.trigger
+    assert trigger is not None
+    assert order_id is not None, "a working order was accepted under an id"
+    created_ms = int(order_id) // IDS_PER_MS
+    return AlgoOrder(
+        order_id=order_id,
+        kind=Kind.TP_SL if request.reduce_only else Kind.TRIGGER,
+        new=NewOrder(
+            account=account,
+            symbol=request.symbol.replace("/", "_"),
+            side=request.side,
+            type=SpotType.MARKET if request.price is None else SpotType.LIMIT,
+            size=request.quantity,
+            notional=request.notional,
+            price=request.price,
+            client_order_id=request.client_order_id,
+        ),
+        trigger_price=trigger.price,
+        rises=trigger.when is Crossing.RISES_TO,
+        created_ms=created_ms,
+        updated_ms=created_ms,
+    )
+
+
 def _standing_perpetuals(book: Book, working: Sequence[Order]) -> futures.Standing:
     mode = book.account.position_mode
     legs = {stream: leg for stream, leg in book.positions.items() if traded(stream).base is None}
@@ -283,7 +361,7 @@ def _standing_perpetuals(book: Book, working: Sequence[Order]) -> futures.Standi
             if leg.leverage is not None
         },
         legs=tuple(_standing_leg(stream, leg) for stream, leg in legs.items() if leg.quantity),
-        orders=tuple(map(_standing_order, working)),
+        orders=tuple(_standing_order(each, _protects(each, book)) for each in working),
     )
 
 
@@ -299,7 +377,7 @@ def _standing_leg(stream: str, leg: Position) -> futures.StandingLeg:
     )
 
 
-def _standing_order(order: Order) -> futures.StandingOrder:
+def _standing_order(order: Order, protects: tuple[Order, Protection] | None) -> futures.StandingOrder:
     request, order_id, trigger = order.request, order.venue_order_id, order.request.trigger
     assert request.quantity is not None
     assert order_id is not None, "a working order was accepted under an id"
@@ -317,7 +395,20 @@ def _standing_order(order: Order) -> futures.StandingOrder:
         filled_size=order.cum_quantity,
         filled_value=filled_value,
         created_ms=int(order_id) // FUTURES_IDS_PER_MS,
+        take_profit=_preset(request.take_profit),
+        stop_loss=_preset(request.stop_loss),
     )
+    if protects is not None:
+        parent, protection = protects
+        return replace(
+            standing,
+            client_order_id="",
+            reduce_only=True,
+            parent_order_id=parent.venue_order_id or "",
+            trigger_price=protection.price,
+            way=PriceWay.RISES if (request.side is Side.BUY) is order.stops else PriceWay.FALLS,
+            price_type=exchange.PriceType(protection.by),
+        )
     if trigger is None or not order.waits:
         return standing
     rate = trigger.callback_rate
@@ -328,6 +419,10 @@ def _standing_order(order: Order) -> futures.StandingOrder:
         price_type=exchange.PriceType(trigger.by),
         callback_percent=None if rate is None else EXACT.multiply(rate, Decimal(100)),
     )
+
+
+def _preset(protection: Protection | None) -> exchange.Preset | None:
+    return None if protection is None else exchange.Preset(protection.price, exchange.PriceType(protection.by))
 
 
 @asynccontextmanager

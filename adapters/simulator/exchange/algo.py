@@ -103,6 +103,16 @@ class Algo:
         self._orders[order.order_id] = order
         return order
 
+    def put_back(self, order: AlgoOrder) -> None:
+        """Let one of an exchange that ended wait on, as it is. It holds what such orders hold here.
+
+        Raises:
+            RefusedError: the account has not what it holds.
+            KeyError: there is no such market.
+        """
+        order.held = self._exchange.hold(order.new) if self._exchange.rules.waiting_holds else None
+        self._orders[order.order_id] = order
+
     def cancel(self, order: AlgoOrder, now_ms: int, source: CancelSource = CancelSource.USER) -> None:
         """End the wait. Raises RefusedError if it has ended."""
         if not order.waits:

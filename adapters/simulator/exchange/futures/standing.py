@@ -17,6 +17,7 @@ from adapters.simulator.exchange.futures.orders import (
     OrderType,
     PlanKind,
     PositionMode,
+    Preset,
     PriceType,
     SelfTrade,
 )
@@ -56,6 +57,9 @@ class StandingOrder(Struct, frozen=True, kw_only=True):
     way: PriceWay = PriceWay.RISES
     price_type: PriceType = PriceType.LAST
     callback_percent: Decimal | None = None
+    take_profit: Preset | None = None  # comes with what it trades from here on
+    stop_loss: Preset | None = None
+    parent_order_id: str = ""  # it is what the preset of that order made
 
 
 class Standing(Struct, frozen=True, kw_only=True):
@@ -133,6 +137,8 @@ def _rest(exchange: FuturesExchange, owner: Account, each: StandingOrder) -> Non
         state=OrderState.PARTIALLY_FILLED if each.filled_size else OrderState.NEW,
         filled_size=each.filled_size,
         filled_value=each.filled_value,
+        take_profit=each.take_profit,
+        stop_loss=each.stop_loss,
     )
     if not each.reduce_only:
         value = contract.value(Decimal(1), each.price)
@@ -174,4 +180,7 @@ def _plan(owner: Account, each: StandingOrder, trigger_price: Decimal) -> Plan:
         created_ms=each.created_ms,
         updated_ms=each.created_ms,
         callback_percent=each.callback_percent or ZERO,
+        take_profit=each.take_profit,
+        stop_loss=each.stop_loss,
+        parent_order_id=each.parent_order_id,
     )
