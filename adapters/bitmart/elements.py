@@ -3,7 +3,7 @@
 A reader is total: whatever bytes it is given, it returns reports, an `Unreadable` among them for what made no sense.
 """
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Final, TypeVar
 
 import msgspec
@@ -33,6 +33,19 @@ def element(kind: type[M], translated: Callable[[M], Reports]) -> Reader:
             return (unreadable(error, _name(raw)),)
 
     return read
+
+
+def all_plain(pushes: Sequence[M], translated: Callable[[M], Reports | None]) -> Reports | None:
+    """Return the reports of all of `pushes`; None if one is not plain: then the whole frame is read otherwise."""
+    if len(pushes) == 1:
+        return translated(pushes[0])
+    told: list[Report] = []
+    for push in pushes:
+        reports = translated(push)
+        if reports is None:
+            return None
+        told += reports
+    return tuple(told)
 
 
 def _name(raw: bytes | Raw) -> str:

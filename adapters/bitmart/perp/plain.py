@@ -10,7 +10,7 @@ from typing import Annotated, Final, Literal
 import msgspec
 from msgspec import Meta, Struct
 
-from adapters.bitmart.elements import Reports
+from adapters.bitmart.elements import Reports, all_plain
 from adapters.bitmart.envelope import MALFORMED
 from adapters.bitmart.perp.spelling import LATEST_MS, SECONDS_BELOW, symbol
 from adapters.bitmart.perp.translate import MARGIN_MODES, MODES, PLACEMENTS, Placement, status
@@ -85,14 +85,10 @@ def read(data: bytes) -> tuple[str, Reports] | None:
         return None
     try:
         pushes = _decode(data)
-        if len(pushes.data) == 1:
-            reports: Reports | None = _reports(pushes.data[0])
-            return None if reports is None else (pushes.group, reports)
-        found = [_reports(push) for push in pushes.data]
+        reports = all_plain(pushes.data, _reports)
     except MALFORMED:
         return None
-    told = tuple(report for each in found if each is not None for report in each)
-    return None if None in found else (pushes.group, told)
+    return None if reports is None else (pushes.group, reports)
 
 
 def _reports(push: PlainPush) -> tuple[OrderReport] | tuple[OrderReport, TradeReport] | None:

@@ -10,7 +10,7 @@ from typing import Final, Literal
 import msgspec
 from msgspec import Struct
 
-from adapters.bitmart.elements import Reports
+from adapters.bitmart.elements import Reports, all_plain
 from adapters.bitmart.envelope import MALFORMED
 from adapters.bitmart.scalars import millis, millis_of, positive_of, unsigned_of
 from adapters.bitmart.spot.translate import LIQUIDITIES, SIDES, symbol
@@ -75,14 +75,10 @@ def read(data: bytes) -> tuple[str, Reports] | None:
         return None
     try:
         pushes = _decode(data)
-        if len(pushes.data) == 1:
-            reports: Reports | None = _reports(pushes.data[0])
-            return None if reports is None else (pushes.table, reports)
-        found = [_reports(push) for push in pushes.data]
+        reports = all_plain(pushes.data, _reports)
     except MALFORMED:
         return None
-    told = tuple(report for each in found if each is not None for report in each)
-    return None if None in found else (pushes.table, told)
+    return None if reports is None else (pushes.table, reports)
 
 
 def _reports(push: PlainPush) -> tuple[OrderReport] | tuple[OrderReport, TradeReport] | None:
