@@ -94,7 +94,7 @@ class Readers:
             self._compare(self.tables)
 
     def _compare(self, tables: Tables) -> None:
-        rows = {name: dict(rows) for name, rows in self._twin.rows().items() if rows}
+        rows = {name: rows for name, rows in self._twin.rows().items() if rows}
         if rows != tables.rows:
             for wrong in islice(differences(rows, tables.rows), TOLD_MAX):
                 self._say("I11", f"at {tables.position}: {wrong}")

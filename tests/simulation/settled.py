@@ -16,6 +16,7 @@ from tests.simulation.invariants import Witness
 from tests.simulation.people import SYMBOL
 from tests.simulation.running import Running
 
+UNSETTLED: Final = frozenset({Life.NEW, Life.SENDING, Life.IN_DOUBT})
 NO_FILLS: Final[Mapping[str, OrderFilled]] = {}
 
 
@@ -59,7 +60,7 @@ def at_work(running: Running, witness: Witness) -> Iterable[tuple[str, str]]:
     if engine._waiting or not engine.ready or dispatcher.in_flight:
         yield "I10", "the OMS is still at work"
     for stream, order in witness.orders.items():
-        if order.life in {Life.NEW, Life.SENDING, Life.IN_DOUBT} or order.unsettled:
+        if order.life in UNSETTLED or order.unsettled:
             yield "I10", f"{stream} is left {order.life}, its trades missing: {order.trades_missing}"
     for each in engine.book.account.breaks.open.values():
         if each.kind is not BreakKind.ORDER:  # the venue said what nobody can read: that is for a person to end

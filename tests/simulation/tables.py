@@ -181,7 +181,7 @@ class _Cursor:
             connection.checkpoints.update(dict.fromkeys(stand, after))
         elif (table := connection.selects.get(id(query))) is not None:
             rows = tables.rows.get(table.name, {}).values()
-            self._found = [tuple(_values(row)[column] for column in table.columns) for row in rows]
+            self._found = [tuple(map(_values(row).__getitem__, table.columns)) for row in rows]
         elif (table := connection.upserts.get(id(query))) is not None:
             sent = _decoder(table._row).decode(parameters[0])
             connection.rows.append((table.name, {table.key_of(row): row for row in sent}))
