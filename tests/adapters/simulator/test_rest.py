@@ -267,6 +267,9 @@ def test_where_the_rules_say_so_it_is_refused_instead() -> None:
     one = Client(Simulator(traders=False, rules=Rules(refuse_crossing_maker=True)))
     one.submit(side="sell", size="1", price="60000")
     assert one.refusal(SUBMIT, **LIMIT | {"type": "limit_maker", "price": "60000"}) == (400, 50034)
+    one.submit(side="buy", size="1", price="50000")
+    sell = LIMIT | {"side": "sell", "type": "limit_maker", "price": "50000"}
+    assert one.refusal(SUBMIT, **sell) == (400, 50035)
 
 
 def test_a_closed_venue_refuses_orders_and_answers_queries() -> None:

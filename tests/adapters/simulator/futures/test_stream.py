@@ -181,7 +181,7 @@ def test_a_market_order_is_pushed_as_captured_and_then_as_matched() -> None:
     first = submitted["order"]
     assert (submitted["action"], first["state"], first["last_trade"]) == (2, 1, None)
     assert Decimal(first["price"]) > 60_000  # the worst it takes
-    assert first["update_time"] <= first["create_time"]
+    assert first["update_time"] < first["create_time"], "as captured"
     last = matched["order"]
     assert (matched["action"], last["state"], last["deal_size"], last["deal_avg_price"]) == (1, 4, "1", "60000")
     trade = last["last_trade"]
