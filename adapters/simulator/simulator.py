@@ -206,6 +206,12 @@ class Simulator:
         self._hosts[product].bust(trade_id, venue_ms)
         self._flush(venue_ms)
 
+    def hang_up(self) -> None:
+        """Close every stream, as a host that is replaced does."""
+        for connection in self.connections:
+            connection.close()
+            connection.pump()
+
     def set_clock(self, offset_ms: int) -> None:
         """Show every client a clock that is off by so much."""
         self._offset_ms = offset_ms

@@ -6,8 +6,8 @@ at most one acceptance per client order id, I3 a send only after its intent is c
 in the log, I5 position = sum of fills = the venue's, I6 entries sum to zero, available and held are the total, I7
 balances equal the venue's at rest, I8 each trade once, I9 life moves along the table, I10 no doubt is left, none
 without evidence, I12 memory = fold of the log, I13 the log is whole, I14 a fenced writer never lands, and sends
-nothing for long, I15 nothing is spent twice, I18 no secret is kept, I19 nothing grows or runs without end, I20 a
-halted scope sends nothing that opens.
+nothing for long, I15 nothing is spent twice, I19 nothing grows or runs without end, I20 a halted scope sends nothing
+that opens. I16 is told by `rates`, I18 by `secrecy`.
 """
 
 from collections import Counter
@@ -91,6 +91,7 @@ class Witness:
         self.seen = 0  # events: what is said of them holds until the next one
         self._held: tuple[int, Mapping[str, Decimal]] = (0, {})
         self._say = say
+        self.limits: Callable[[str, Order, OrderEvent], None] = lambda *_: None  # what holds orders against limits
 
     def committed(self, epoch: int, events: Sequence[StoredEvent]) -> None:
         """Take in one commit."""
@@ -191,6 +192,7 @@ class Witness:
                     self._say("I20", f"{stored.stream} is sent while trading is halted")
             case _:
                 self._doubt(stored, before, after, event)
+        self.limits(stored.stream, after, event)
 
     def _filled(self, stream: str, order: Order, fill: OrderFilled) -> None:
         request = order.request
@@ -323,17 +325,6 @@ def replayed(engine: Engine, storage: Storage) -> Iterable[tuple[str, str]]:
     wrong = verify(storage.sealed())
     if wrong is not None:
         yield "I13", f"the seal of position {wrong} is broken"
-
-
-def discreet(secret: str, storage: Storage) -> Iterable[tuple[str, str]]:
-    """Yield where the account's secret stands in the log (I18)."""
-    known = secret.encode()
-    for stored in storage.events:
-        if known in stored.state:
-            yield "I18", f"position {stored.position} holds the secret"
-    for name, message in storage._messages.items():
-        if known in message.body:
-            yield "I18", f"venue message {name} holds the secret"
 
 
 def _present(amounts: Mapping[K, Decimal]) -> dict[K, Decimal]:

@@ -65,6 +65,11 @@ class VirtualLoop(asyncio.BaseEventLoop):
         """Return the virtual seconds since the loop was made."""
         return self._seconds
 
+    @property
+    def due(self) -> int:
+        """How many timers are set."""
+        return sum(timer[2].callback is not None for timer in self._timers)
+
     def call_soon(
         self, callback: Callable[[Unpack[Ts]], object], *args: *Ts, context: Context | None = None
     ) -> asyncio.Handle:

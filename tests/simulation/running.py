@@ -33,6 +33,10 @@ from tests.simulation.wire import Wire
 BOOT_PAUSE_SECONDS = 1.0
 
 
+def _as_it_is(venue: Venue) -> Venue:
+    return venue
+
+
 @dataclass(frozen=True)
 class Parts:
     """What a process is made of; a planted bug replaces one of them."""
@@ -48,6 +52,8 @@ class Parts:
     heartbeat: type[Heartbeat] = Heartbeat
     runner: type[Runner] = Runner
     tail: type[Tail] = Tail
+    # What is done to the adapter before it is used.
+    adapter: Callable[[Venue], Venue] = _as_it_is
     # Faults of the log that this world has at another rate, so that they meet.
     often: tuple[tuple[str, float], ...] = ()
 
@@ -113,6 +119,7 @@ class Running:
         storage: Storage,
         scene: Scene,
         credentials: Credentials,
+        limits: Limits,
         clock: WorldClock,
         ids: CountedIds,
         closed_kept: int,
@@ -130,6 +137,7 @@ class Running:
         self._account = account
         self._parts = parts
         self._log = Session(storage, page_max=page_max)
+        self._limits = limits
         self._clock = clock
         self._ids = ids
         self._closed_kept = closed_kept
@@ -137,7 +145,8 @@ class Running:
         self._readers = readers
         self._leading: Engine | None = None
         self._dead_man = scene.dead_man
-        self._venue: Venue = scene.venue(credentials, link=wire, clock=clock, ids=ids, spawn=process.spawn)
+        venue = scene.venue(credentials, link=wire, clock=clock, ids=ids, spawn=process.spawn)
+        self._venue: Venue = parts.adapter(venue)
         process.spawn(self._boot(), name="boot")
 
     @property
@@ -175,7 +184,7 @@ class Running:
             self._account,
             instruments={each.symbol: each for each in instruments},
             capabilities=self._venue.capabilities,
-            limits=Limits(),
+            limits=self._limits,
         )
         await self._compose(decider)
 
@@ -191,7 +200,7 @@ class Running:
             closed_kept=self._closed_kept,
         )
         self._leading = engine  # which sends what is left to send before it has started altogether
-        standby = self._parts.standby(self.lease, self._log)
+        standby = self._parts.standby(self.lease, self._log, tallied=self._limits.strategy_loss_max)
         await standby.wait(lambda _: None)
         self.lease.keep(engine.fence)
         gate = self._parts.gate(self._venue, lambda: self.lease.fresh)

@@ -10,19 +10,25 @@ import msgspec
 from msgspec import Struct, field
 
 from adapters.simulator.chance import Chance
+from adapters.simulator.connection import Connection
 from adapters.simulator.exchange.accounts import Account
+from adapters.simulator.host import Product
 from adapters.simulator.link import SimulatedLink
 from adapters.simulator.simulator import Simulator
+from adapters.simulator.wire.gateway import Request
 from oms.book import order_stream
 from oms.lease import FRESH_SECONDS
 from oms.order.state import Order
 from oms.ports import Clock, LinkAnswer, LinkError, Socket
 from oms.values import AccountId, ClientOrderId
 from tests.simulation.invariants import Say, Witness
+from tests.simulation.rates import Door
+from tests.simulation.secrecy import Ear
 
 SUBMIT: Final = "/spot/v2/submit_order"
 CANCEL: Final = "/spot/v3/cancel_order"
 CANCELS: Final = "/spot/v4/cancel_orders"
+BANNED: Final = 418
 
 
 Look = Callable[[str, bytes], bool]  # looks at a request that leaves (path, body); whether it is a command
@@ -79,6 +85,23 @@ class SpotLook:
         return "" if order is None else order.client_order_id
 
 
+class WatchedLink(SimulatedLink):
+    """Counts what comes in at the venue's door (I16), and knows what must not be heard elsewhere (I18)."""
+
+    def __init__(self, simulator: Simulator, clock: Clock, chance: Chance, door: Door, ear: Ear) -> None:
+        super().__init__(simulator, clock, chance)
+        self._door = door
+        self._ear = ear
+
+    def deliver(self, connection: Connection, frame: str) -> None:
+        self._ear.sent(frame)
+        super().deliver(connection, frame)
+
+    def _arrive(self, answered: asyncio.Future[LinkAnswer], product: Product, request: Request) -> None:
+        self._door.passes(product, request, self._clock.monotonic())
+        super()._arrive(answered, product, request)
+
+
 class Wire:
     """A Link of one process."""
 
@@ -90,11 +113,13 @@ class Wire:
         *,
         look: Look,
         say: Say,
+        ear: Ear,
         note: Callable[..., None],
         lost_seconds: Callable[[], float],
     ) -> None:
         self._lost_seconds = lost_seconds
-        self._link = SimulatedLink(simulator, clock, chance)
+        self._link = WatchedLink(simulator, clock, chance, Door(simulator, say), ear)
+        self._ear = ear
         self._commands = look
         self._say = say
         self._note = note
@@ -102,6 +127,7 @@ class Wire:
     async def call(self, method: str, url: str, headers: Mapping[str, str], body: bytes, seconds: float) -> LinkAnswer:
         path = urlsplit(url).path
         self._look(path, body)
+        self._ear.signed(headers)
         self._note("out", method, path, body)
         try:
             answer = await self._link.call(method, url, headers, body, seconds)
@@ -109,6 +135,8 @@ class Wire:
             self._note("in", path, str(error))
             raise
         self._note("in", path, answer.status, answer.body)
+        if answer.status == BANNED:
+            self._say("I16", f"the venue blocked the account for going on with {path}")
         return answer
 
     async def connect(self, url: str, seconds: float) -> Socket:

@@ -17,6 +17,7 @@ from random import Random  # noqa: TID251 - the simulation's chance comes from i
 from typing import Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from adapters.bitmart.sign import Credentials
 from adapters.simulator.chance import chance
@@ -26,18 +27,21 @@ from oms.account.state import HaltTrading, ResumeTrading
 from oms.answers import Receipt
 from oms.book import order_stream
 from oms.decide import Command
+from oms.errors import OmsError
 from oms.order.messages import CancelOrder, PlaceOrder
 from oms.ports import StoredEvent
 from oms.store.memory import MemoryLeases
 from oms.values import AccountId
-from tests.simulation import invariants
+from tests.simulation import invariants, leftovers
 from tests.simulation.invariants import Witness
+from tests.simulation.limits import Held, limits_of
 from tests.simulation.loop import EndlessError, run
 from tests.simulation.people import Strategies
 from tests.simulation.perpetuals import scene_of
 from tests.simulation.process import GoneError, Process
 from tests.simulation.readers import Readers
 from tests.simulation.running import PARTS, CountedIds, Parts, Running, WorldClock
+from tests.simulation.secrecy import Ear
 from tests.simulation.storage import LogFaults
 from tests.simulation.wire import Wire
 
@@ -109,6 +113,9 @@ class World:
         self._plan = dice
         self._clock = WorldClock(EPOCH_NS)
         self.witness = Witness(self.say)
+        self._limits = limits_of(self._dice("limits"))
+        self._held = Held(ACCOUNT, self._limits, self.witness, self.say)
+        self.witness.limits = self._held.take
         self._log_faults = LogFaults(self._dice("log"))
         self.storage = parts.storage(
             self._log_faults,
@@ -119,6 +126,8 @@ class World:
         self.scene = scene_of(seed, dice, self._dice)
         self.simulator = self.scene.simulator
         keys = demo_credentials(ACCOUNT, seed)
+        keys = replace(keys, memo=f"memo of {keys.key[:8]}")  # which nothing else can be taken for
+        self.ear = Ear(keys, self.say)
         self.scene.open_account(keys)
         self._credentials = Credentials(key=keys.key, secret=keys.secret, memo=keys.memo)
         self._closed_kept = dice.choice((0, 2, 10_000))
@@ -135,7 +144,8 @@ class World:
     def play(self) -> Outcome:
         """Run this world to its end."""
         try:
-            run(self._history(), passes_max=PASSES_MAX, seconds_max=SECONDS_MAX)
+            with self.ear.listening():
+                run(self._history(), passes_max=PASSES_MAX, seconds_max=SECONDS_MAX)
         except EndlessError as error:
             self.say("I19", str(error))
         except ViolatedError:
@@ -215,6 +225,7 @@ class World:
             chance(self.seed, f"network {number}"),
             look=self.scene.look(ACCOUNT, self.witness, self._sends, self.say),
             say=self.say,
+            ear=self.ear,
             note=self._note,
             lost_seconds=lambda: self._lost_seconds(number),
         )
@@ -227,6 +238,7 @@ class World:
             storage=self.storage,
             scene=self.scene,
             credentials=self._credentials,
+            limits=self._limits,
             clock=self._clock,
             ids=CountedIds(self._clock, number, self._dice(f"ids {number}")),
             closed_kept=self._closed_kept,
@@ -302,7 +314,11 @@ class World:
     async def _give(self, command: Command) -> Receipt:
         if not self._processes:
             raise GoneError
-        return await self._leader.give(command)
+        try:
+            return await self._leader.give(command)
+        except OmsError as error:
+            self.ear.overhear("an answer", str(error))
+            raise
 
     def _remembers(self, running: Running) -> None:
         """I12, of the account's writer while it is idle: else memory is ahead of the log, or fenced and behind it."""
@@ -319,6 +335,7 @@ class World:
         self._remembers(self._leader)
         for failure in (failure for each in self._processes for failure in each.process.failures):
             self.say("I19", f"a task died of {failure}")
+            self.ear.overhear("what a task died of", failure)
         for invariant, wrong in self.scene.accepted_once(ACCOUNT, self.witness):
             self.say(invariant, wrong)
         for confused in self._strategies.confused:
@@ -423,14 +440,21 @@ class World:
             probe.cancel()
 
     async def _aftermath(self) -> None:
-        """Let whatever is late come in, and look at what it does."""
+        """Let whatever is late come in, have every stream open once more, and look at what is left of it."""
         loop = asyncio.get_running_loop()
+        before = self._rest()
+        self.simulator.hang_up()
         until = loop.time() + AFTERMATH_SECONDS
         rested_at = until if self.seed % LONG_EVERY == 0 else loop.time() + REST_SECONDS
         while loop.time() < min(until, rested_at):
             await self._watch(5.0, every=5.0)
             if self.simulator.under_way:
                 rested_at = max(rested_at, loop.time() + REST_SECONDS)
+        for what in leftovers.grown(before, self._rest()):
+            self.say("I19", what)
+
+    def _rest(self) -> leftovers.Rest:
+        return leftovers.Rest(asyncio.get_running_loop(), self._processes, self._leader)
 
     async def _probe(self) -> None:
         far = self.scene.probe(ACCOUNT)
@@ -447,11 +471,11 @@ class World:
         """At rest: everything agrees with the exchange, and with a replay."""
         engine = self._leader.engine
         assert engine is not None
-        secret = self._credentials.secret
         for invariant, what in (
             *self._differences(),
+            *self._held.memory(engine.book.loss),
             *invariants.replayed(engine, self.storage),
-            *invariants.discreet(secret, self.storage),
+            *self.ear.stored(self.storage),
         ):
             self.say(invariant, what)
 

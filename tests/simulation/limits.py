@@ -1,0 +1,173 @@
+"""The limits that an account may have, set in a share of the worlds and held against what the log sends (I15).
+
+What may still trade counts as if it did: orders in doubt, and changes on their way. The losses of a strategy are added
+up here from its trades alone.
+"""
+
+from collections.abc import Callable, Iterable
+from decimal import Decimal
+from random import Random  # noqa: TID251 - the simulation's chance comes from its seed
+from typing import Final
+
+from oms.book import position_stream
+from oms.order.events import (
+    CommissionReported,
+    InferredFillReplaced,
+    OrderEvent,
+    OrderFilled,
+    SendStarted,
+    TradeBusted,
+)
+from oms.order.state import CLOSED, Order
+from oms.risk import Limits
+from oms.values import EXACT, RATIO, ZERO, AccountId, StrategyId, purse_parts, purses, signed
+from tests.simulation import futures_people, people
+from tests.simulation.invariants import Say, Witness
+
+RATE: Final = 0.35  # worlds with limits
+ROUNDING: Final = Decimal("1e-9")  # between two ways to share a cost
+
+
+def limits_of(chance: Random) -> Limits:
+    """Return the limits of one world: tight ones, which are met."""
+    if chance.random() >= RATE:
+        return Limits()
+    spot, perpetual = people.SYMBOL, futures_people.SYMBOL
+    return Limits(
+        order_notional_max=chance.choice((None, Decimal(900), Decimal(1_400))),
+        open_orders_max=chance.choice((2, 3, 5, 10_000)),
+        position_max=chance.choice(({}, {spot: Decimal("0.03"), perpetual: Decimal(30)})),
+        strategy_loss_max=chance.choice(({}, {name: Decimal("0.5") for name in futures_people.NAMES})),
+    )
+
+
+class Share:
+    """What one strategy holds of a leg by its own trades, at what cost, and what it has earned."""
+
+    def __init__(self) -> None:
+        self.quantity = self.cost = self.earned = ZERO
+
+    def trade(self, quantity: Decimal, value: Decimal) -> None:
+        """Take in a trade: `quantity` is negative for a sale, `value` has its sign and is in quote units."""
+        held = self.quantity
+        if not held or (held > ZERO) is (quantity > ZERO):
+            self.quantity, self.cost = EXACT.add(held, quantity), EXACT.add(self.cost, value)
+            return
+        closes = min(held.copy_abs(), quantity.copy_abs())
+        cost = RATIO.divide(EXACT.multiply(self.cost, closes), held.copy_abs())
+        proceeds = RATIO.divide(EXACT.multiply(value, closes), quantity.copy_abs())
+        self.earned = EXACT.subtract(self.earned, EXACT.add(proceeds, cost))
+        self.quantity = EXACT.add(held, quantity)
+        past = quantity.copy_abs() > held.copy_abs()
+        self.cost = EXACT.subtract(value, proceeds) if past else EXACT.subtract(self.cost, cost)
+
+
+class Held:
+    """Holds each order that is sent for the first time against the limits of its world."""
+
+    def __init__(self, account: AccountId, limits: Limits, witness: Witness, say: Say) -> None:
+        self._account = account
+        self._limits = limits
+        self._witness = witness
+        self._say = say
+        self._shares: dict[tuple[StrategyId, str], Share] = {}
+        self._uncounted = False  # a trade was taken back: what was lost is no longer added up here
+
+    def take(self, stream: str, order: Order, event: OrderEvent) -> None:
+        """Take in one event of an order, which is `order` after it."""
+        match event:
+            case SendStarted(attempt=1):
+                self._sent(stream, order)
+            case OrderFilled():
+                request = order.request
+                size = EXACT.multiply(signed(request.side, event.quantity), request.contract_size)
+                share = self._share(order)
+                share.trade(signed(request.side, event.quantity), EXACT.multiply(size, event.price))
+                self._filled(stream, order)
+                self._charge(share, order, event.commission, event.commission_currency)
+            case CommissionReported():
+                self._charge(self._share(order), order, event.commission, event.commission_currency)
+            case TradeBusted() | InferredFillReplaced():
+                self._uncounted = True
+            case _:
+                pass
+
+    def _sent(self, stream: str, order: Order) -> None:
+        limits, request = self._limits, order.request
+        alive = [each for each in self._witness.orders.values() if each.life not in CLOSED]
+        if len(alive) > limits.open_orders_max:
+            self._say("I15", f"with {stream} {len(alive)} orders are open, {limits.open_orders_max} are allowed")
+        worth = request.notional
+        if worth is None and request.price is not None and request.quantity is not None:
+            worth = request.quantity * request.price * request.contract_size
+        if limits.order_notional_max is not None and worth is not None and worth > limits.order_notional_max:
+            self._say("I15", f"{stream} is worth {worth}, {limits.order_notional_max} is allowed")
+        if request.reduces:
+            return
+        most = limits.position_max.get(request.symbol)
+        size = self._size(order, alive)
+        if most is not None and size > most:
+            self._say("I15", f"with {stream} its leg may come to {size}, {most} is allowed")
+        allowed = limits.strategy_loss_max.get(request.strategy)
+        lost = self._lost(request.strategy)
+        if allowed is not None and not self._uncounted and lost > allowed + ROUNDING:
+            self._say("I15", f"{stream} is sent by a strategy that has lost {lost}, {allowed} is allowed")
+
+    def _filled(self, stream: str, order: Order) -> None:
+        """What an order of ours opened is no more than is allowed; unless others have moved the leg, too."""
+        request = order.request
+        most = self._limits.position_max.get(request.symbol)
+        if most is None or request.reduces or self._witness.external or self._uncounted:
+            return
+        leg = position_stream(self._account, request.symbol, request.position_leg)
+        size = signed(request.side, self._witness.traded.get(leg, ZERO))
+        if size > most:
+            self._say("I15", f"{stream} has brought its leg to {size}, {most} is allowed")
+
+    def _size(self, order: Order, alive: Iterable[Order]) -> Decimal:
+        """Return how large the order's leg becomes on its side if all that may still trade there does."""
+        request = order.request
+        leg = position_stream(self._account, request.symbol, request.position_leg)
+        size = signed(request.side, self._witness.booked.get(leg, ZERO))
+        for each in alive:
+            other = each.request
+            if (other.symbol, other.side, other.position_leg, other.reduces) == (
+                request.symbol,
+                request.side,
+                request.position_leg,
+                False,
+            ):
+                size = EXACT.add(size, _left(each))
+        return size
+
+    def memory(self, losses: Callable[[StrategyId], Decimal]) -> Iterable[tuple[str, str]]:
+        """Yield where memory tallies another loss than the log's trades add up to (I12)."""
+        for strategy in () if self._uncounted else self._limits.strategy_loss_max:
+            ours, theirs = self._lost(strategy), losses(strategy)
+            if abs(EXACT.subtract(ours, theirs)) > ROUNDING:
+                yield "I12", f"{strategy} has lost {theirs} in memory, {ours} by the log"
+
+    def _lost(self, strategy: StrategyId) -> Decimal:
+        return sum((-share.earned for (owner, _), share in self._shares.items() if owner == strategy), ZERO)
+
+    def _share(self, order: Order) -> Share:
+        request = order.request
+        leg = position_stream(self._account, request.symbol, request.position_leg)
+        return self._shares.setdefault((request.strategy, leg), Share())
+
+    @staticmethod
+    def _charge(share: Share, order: Order, commission: Decimal | None, currency: str | None) -> None:
+        if commission is not None and currency == purse_parts(purses(order.request.symbol).quote)[1]:
+            share.earned = EXACT.subtract(share.earned, commission)
+
+
+def _left(order: Order) -> Decimal:
+    """Return what an order may still trade, at the largest that a change on its way may make it."""
+    request = order.request
+    if request.quantity is None:
+        price = request.reference_price
+        if request.notional is None or price is None:
+            return ZERO
+        return RATIO.divide(EXACT.subtract(request.notional, order.cum_cost), price)
+    largest = max((request.quantity, *(each.quantity for each in order.amends if each.quantity is not None)))
+    return EXACT.subtract(largest, order.cum_quantity)
