@@ -19,6 +19,7 @@ from oms.position.flows import payment_of
 from oms.position.shown import contradicts
 from oms.position.state import FLAT
 from oms.reconcile import backed, leg_of
+from oms.recovered import runs
 from oms.reports import LedgerReport, LeverageReport, PositionModeReport, PositionReport
 from oms.sums import traded
 from oms.values import AccountId, MarginMode, PositionLeg, Provenance, Symbol
@@ -61,6 +62,7 @@ class Perpetuals:
         self._ids = ids
         self._read_until_ms = 0  # the ledger is known up to here, but for what overlaps
         self._asked_ms = 0
+        self._began_ns = clock.now_ns()
 
     async def learn(self, shown: Answer) -> None:
         """Record the mode, leverage and margin mode that the venue's positions show, where they are news, and keep the
@@ -127,9 +129,9 @@ class Perpetuals:
         return position_stream(self._recording.account, symbol, PositionLeg.NET)
 
     async def _tell(self, news: Sequence[Addressed], answer: Answer) -> None:
-        if news:
+        for source, part in runs(news, Provenance.POLL, self._began_ns):
             evidence = kept(answer.evidence, self._ids, self._clock)
-            await self._recording.report(news, source=Provenance.POLL, evidence=evidence)
+            await self._recording.report(part, source=source, evidence=evidence)
 
 
 def _setting(report: PositionReport) -> LeverageReport:

@@ -44,6 +44,7 @@ from oms.reconcile import (
     remembered,
     settled,
 )
+from oms.recovered import runs
 from oms.recovery import first_written_ns
 from oms.reports import OrderReport, TradeReport
 from oms.sending import order_ref
@@ -96,6 +97,7 @@ class Survey:
         self._log = event_log
         self._clock = clock
         self._ids = ids
+        self._began_ns = clock.now_ns()
         self._traded_until_ms = 0  # trades are known up to here, but for what overlaps
         self._missed: dict[str, float] = {}  # by stream: since when the venue does not know an order it once showed
         self._opening = Opening(recording, venue, clock=clock, ids=ids)
@@ -428,12 +430,9 @@ class Survey:
 
     async def _report(self, news: Sequence[Addressed], answer: Answer) -> None:
         late = [report.at_ms for _, report in news if isinstance(report, TradeReport) and self._is_new(report)]
-        await self._recording.report(
-            news,
-            source=answer.source,
-            occurred_ns=_occurred_ns(news),
-            evidence=kept(answer.evidence, self._ids, self._clock),
-        )
+        for source, part in runs(news, answer.source, self._began_ns):
+            evidence = kept(answer.evidence, self._ids, self._clock)
+            await self._recording.report(part, source=source, occurred_ns=_occurred_ns(part), evidence=evidence)
         for at_ms in late:
             if at_ms is not None:
                 for heard in self.on_fill:

@@ -131,6 +131,7 @@ class Provenance(StrEnum):
     RESPONSE = "response"  # the venue's answer to our request
     STREAM = "stream"  # the venue's private stream
     POLL = "poll"  # a query of ours
+    RECOVERED = "recovered"  # a query of ours, of what had happened before this process began to listen
     INFERRED = "inferred"  # concluded by us, with evidence
     MANUAL = "manual"  # an operator's word
     IMPORT = "import"  # taken in from outside history

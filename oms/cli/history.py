@@ -21,7 +21,7 @@ from oms.moves import MOVING
 from oms.ports import StoredEvent, VenueMessage
 from oms.store.codec import decode_meta
 from oms.store.log import PostgresLog
-from oms.values import AccountId, ClientOrderId
+from oms.values import AccountId, ClientOrderId, Provenance
 
 PAGE: Final = 2_000
 FOLLOW_SECONDS: Final = 5.0  # a look at the log even without a notice
@@ -43,25 +43,32 @@ def events(
     start: Annotated[int, typer.Option("--from", min=1, help="The first position to show.")] = 1,
     follow: Annotated[bool, typer.Option("--follow", help="Go on as the log grows, until Ctrl-C.")] = False,
     stream: Annotated[str | None, typer.Option(help="Only this stream, or those that begin so.")] = None,
+    source: Annotated[
+        Provenance | None, typer.Option(help="Only what came to be known so; recovered: made good from the venue.")
+    ] = None,
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> None:
     """Print the log in order: one event a line."""
     output = Output(as_json=as_json)
     with recorded(configured(config)) as url:
-        asyncio.run(_print_events(url, output, start=start, follow=follow, stream=stream))
+        asyncio.run(_print_events(url, output, start=start, follow=follow, stream=stream, source=source))
 
 
-async def _print_events(url: str, output: Output, *, start: int, follow: bool, stream: str | None) -> None:
+async def _print_events(
+    url: str, output: Output, *, start: int, follow: bool, stream: str | None, source: Provenance | None
+) -> None:
     log = PostgresLog(url)
     try:
         async for stored in _events(log, start, follow=follow):
             if stream is not None and not stored.stream.startswith(stream):
                 continue
+            meta = decode_meta(stored.state)
+            if source is not None and meta.source is not source:
+                continue
             if output.as_json:
                 output.document(frame(stored))
             else:
-                meta = decode_meta(stored.state)
                 output.say(
                     f"{stored.position:>8}  {instant(meta.recorded_ns)}  {stored.topic:<24} {stored.stream:<48} "
                     f"{_terse(body_of(stored))}"

@@ -98,6 +98,11 @@ def test_events_come_in_order_and_whole(oms: Oms, traded: str) -> None:
 def test_events_begin_and_narrow_where_asked(oms: Oms, traded: str) -> None:
     tail = [json.loads(line)["position"] for line in oms("events", "--from", "6", "--json").out.splitlines()]
     assert tail == [6, 7]
+    polled = [json.loads(line) for line in oms("events", "--source", "poll", "--json").out.splitlines()]
+    every = [json.loads(line) for line in oms("events", "--json").out.splitlines()]
+    assert [each["position"] for each in polled] == [e["position"] for e in every if e["data"]["source"] == "poll"]
+    assert polled
+    assert oms("events", "--source", "recovered", "--json").out == ""
     lines = oms("events", "--stream", "position/", "--json").out.splitlines()
     assert [json.loads(line)["position"] for line in lines] == [7]
 

@@ -145,7 +145,7 @@ def test_s67_after_a_failover_that_lost_the_last_commits_the_venues_orders_are_a
         await house.until(lambda: house.told("c2") != [])
         assert house.life("c2") is Life.WORKING
         assert house.told("c2")[0] == "external-order-seen"
-        assert recovered(house, replicated) <= {Provenance.POLL, Provenance.INFERRED}
+        assert recovered(house, replicated) == {Provenance.RECOVERED}, "and whoever asks is told which those are"
         assert len(house.network.submits()) == 2  # nothing was sent again
         await house.cancel("c2")  # it is an order like any other
         await house.until(lambda: house.life("c2") is Life.CANCELED)
@@ -184,7 +184,12 @@ def test_s68_yesterdays_backup_and_the_venues_history_make_today_again() -> None
         assert {name: total for name, total in house.book.totals.items() if total} == {
             name: total for name, total in totals.items() if total
         }
-        assert recovered(house, backup) <= {Provenance.POLL, Provenance.INFERRED}
+        told = [each for each in house.log._events[backup:] if each.stream.startswith(("order/", "position/"))]
+        marked = {each.topic for each in told if decode_meta(each.state).source is Provenance.RECOVERED}
+        assert {each.topic for each in told} == marked
+        assert marked >= {"external-order-seen/1", "order-filled/1", "fill-booked/1", "progress-reported/1"}
+        rest = {each.topic for each in house.log._events[backup:]} - marked
+        assert rest == {"writer-started/1", "break-opened/1", "trades-covered/1"}, "what is of today"
         (listed,) = house.book.account.breaks.open.values()
         assert listed.difference == 5
         assert len(house.network.submits()) == 3
