@@ -114,7 +114,7 @@ def _rewaited(command: AmendOrder, order: Order, instrument: Instrument, can: Ca
     if not can.amend_triggers:
         raise InvalidOrderError(f"{can.name} cannot change an order that waits", next_step="cancel it, place anew")
     if request.trigger is None:
-        raise InvalidOrderError("nobody here knows what it waits for: it is somebody else's order")
+        raise InvalidOrderError("nobody here knows what it waits for: it was not asked for here")
     if request.trigger.callback_rate is not None:
         raise InvalidOrderError("a trailing order cannot be changed", next_step="cancel it, place anew")
     if command.quantity is not None:

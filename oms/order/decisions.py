@@ -75,7 +75,7 @@ from oms.order.messages import (
     SubmitUnknown,
     SubmitWithdrawn,
 )
-from oms.order.presets import STOP_LOSS
+from oms.order.presets import STOP_LOSS, waits_for
 from oms.order.state import CLOSED, EXTERNAL, TRANSITIONS, Life, Order, Trade, evolve
 from oms.reports import OrderReport, TradeReport, VenueOrderStatus
 from oms.risk import Facts, Limits, collared, deny
@@ -261,13 +261,15 @@ def external(
     if report.venue_order_id is None or report.side is None:
         raise InvalidOrderError(f"a report on {report.symbol} names neither an order of ours nor one of the venue's")
     leg = report.position_leg or PositionLeg.NET
+    trigger = None if parent is None else waits_for(report, parent)
+    at_market = trigger is not None or report.order_type == "market"
     seen = ExternalOrderSeen(
         account=account,
         client_order_id=external_id(report),
         venue_order_id=report.venue_order_id,
         symbol=report.symbol,
         side=report.side,
-        order_type=OrderType.MARKET if report.order_type == "market" else OrderType.LIMIT,
+        order_type=OrderType.MARKET if at_market else OrderType.LIMIT,
         quantity=report.quantity or None,
         notional=report.notional,
         price=report.price or None,
@@ -280,6 +282,7 @@ def external(
         stops=report.order_type == STOP_LOSS,
         strategy=None if parent is None else parent.request.strategy,
         parent=None if parent is None else parent.request.client_order_id,
+        trigger=trigger,
     )
     return (seen, *_shown(report, evolve(None, seen)))
 

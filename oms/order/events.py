@@ -94,6 +94,7 @@ class ExternalOrderSeen(_Event, frozen=True, tag="external-order-seen/1"):
     stops: bool = False  # the venue calls it a stop-loss
     strategy: StrategyId | None = None
     parent: ClientOrderId | None = None
+    trigger: Trigger | None = None  # what it waits for, where the order that it came with says so
 
 
 class OrderDenied(_Event, frozen=True, tag="order-denied/1"):

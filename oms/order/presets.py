@@ -8,6 +8,8 @@ from typing import Final
 from oms.order.events import OrderRequested
 from oms.order.state import Order
 from oms.reports import OrderReport
+from oms.values import Crossing, Side
+from oms.venue import Trigger
 
 STOP_LOSS: Final = "stop_loss"  # the type of an order that waits to close a position at a loss
 
@@ -25,6 +27,20 @@ def parent_of(report: OrderReport, known: Collection[Order]) -> Order | None:
     else:
         return None
     return found[0] if len(found) == 1 else None
+
+
+def waits_for(report: OrderReport, parent: Order) -> Trigger | None:
+    """Return what an order waits for that the venue made of a preset of `parent`; it fires as a market order. None for
+    what a conditional order has sent.
+    """
+    if report.triggered_by is not None or report.trigger_price is None:
+        return None
+    stops = report.order_type == STOP_LOSS
+    preset = parent.request.stop_loss if stops else parent.request.take_profit
+    if preset is None:
+        return None
+    rises = (report.side is Side.BUY) is stops
+    return Trigger(price=preset.price, when=Crossing.RISES_TO if rises else Crossing.FALLS_TO, by=preset.by)
 
 
 def _asked_for(request: OrderRequested, report: OrderReport) -> bool:

@@ -293,6 +293,7 @@ def _opened(event: OrderEvent) -> Order:
                 reduce_only=event.reduce_only,
                 leverage=event.leverage,
                 margin_leverage=event.leverage,
+                trigger=event.trigger,
             )
             return Order(
                 request=request,

@@ -12,6 +12,8 @@ from oms.values import Crossing, PriceSource
 from oms.venue import Protection, Trigger
 from tests.scenarios.house import PERPETUAL, SPOT, House, tell
 
+AMENDED = "order-amended"
+
 
 @pytest.mark.parametrize("restarted", [False, True])
 @pytest.mark.parametrize("heard", [True, False])
@@ -148,6 +150,40 @@ def test_what_the_venue_makes_of_a_preset_is_its_orders_child_and_its_strategys(
         sent = [each for each in made(house) if each.trades]
         assert [(each.cum_quantity, each.request.strategy) for each in sent] == [(3, "maker")]
         assert {each.request.strategy for each in house.book.orders.values()} == {"maker"}
+
+    tell(story)
+
+
+def test_what_protects_by_an_orders_own_word_is_changed_and_read_back_from_what_the_venue_made_of_it() -> None:
+    async def story(house: House) -> None:
+        await house.start()
+        arrive(house, "60000")
+        presets = {
+            "stop_loss": Protection(price=Decimal(59_000), by=PriceSource.MARK),
+            "take_profit": Protection(price=Decimal(61_000)),
+        }
+        await house.place("p1", "buy", "3", "60000", symbol=PERPETUAL, **presets)
+        house.stranger("sell", "3", "60000", symbol=PERPETUAL)
+        await house.until(lambda: len(made(house)) == 2)
+        changes = {True: "58000.0", False: "62000.0"}
+        for child in made(house):
+            await house.amend(child.request.client_order_id, trigger_price=changes[child.stops])
+        await house.until(lambda: all(house.told(each.request.client_order_id)[-1] == AMENDED for each in made(house)))
+        assert {each.request.trigger for each in made(house)} == {
+            Trigger(price=Decimal(58_000), when=Crossing.FALLS_TO, by=PriceSource.MARK),
+            Trigger(price=Decimal(62_000), when=Crossing.RISES_TO, by=PriceSource.LAST),
+        }
+        plans = {(plan.trigger_price, plan.price_type.value) for plan in house.futures.plans.values()}
+        assert plans == {(58_000, "mark"), (62_000, "last")}
+        assert {plan.type.value for plan in house.futures.plans.values()} == {"market"}
+        await house.rests()
+        arrive(house, "61500")
+        await asyncio.sleep(5)
+        assert house.position().quantity == 3, "the old price is nothing to it"
+        house.stranger("buy", "3", "61990", symbol=PERPETUAL)
+        arrive(house, "62000")
+        await house.until(lambda: house.position().quantity == 0)
+        await house.rests()
 
     tell(story)
 
