@@ -64,7 +64,8 @@ class Limits(Struct, frozen=True, kw_only=True):
     """What an account may do. Quote units for money; None, or a market that is not named, is no limit.
 
     `halt_on_seizure` halts a market in which the venue liquidated or deleveraged a position, until it is resumed.
-    `position_max` is the most that one leg of a market may come to if every live order fills, in the market's unit.
+    `position_max` is the most that one leg of a market may come to if every live order fills, in the market's unit; an
+    order by notional, of which nobody knows how much it buys, opens nothing there.
     `strategy_loss_max` is what a strategy's own trades may lose, realized, before it opens nothing more (S51).
     `collar` is, by market, how far beyond the best opposite price a limit price may be, as a fraction (0.02); what
     opens there needs a book that is whole and was heard within `collar_seconds`.
@@ -178,6 +179,11 @@ def _deny_opening(request: OrderRequested, facts: Facts, limits: Limits) -> Deni
                 "leverage", f"leverage {plain(asked)} differs from {plain(held.leverage)} of the open position"
             )
     most = limits.position_max.get(request.symbol)
+    if most is not None and request.quantity is None:
+        return Denial(
+            "position_max",
+            f"{request.symbol} may come to {plain(most)}, and nobody can say how much an order by notional buys",
+        )
     if most is not None and request.quantity is not None:
         size = EXACT.add(EXACT.add(signed(request.side, held.quantity), facts.opening), request.quantity)
         if size > most:

@@ -11,10 +11,10 @@ from msgspec.structs import replace
 from oms.account.events import BalanceAdjusted, PositionModeSet
 from oms.book import Book, account_stream, order_stream, position_stream
 from oms.decide import Decided, Decider, Said
-from oms.errors import BelowMinimumError, CommandRefusedError, InvalidOrderError, OffGridError
+from oms.errors import BelowMinimumError, CommandRefusedError, InvalidOrderError, LimitExceededError, OffGridError
 from oms.order.events import OrderDenied
 from oms.order.holds import contracts
-from oms.order.messages import CancelOrder
+from oms.order.messages import AmendOrder, CancelOrder
 from oms.order.state import CLOSED, Life, Order
 from oms.position.events import FillBooked
 from oms.position.state import FLAT, Position
@@ -354,6 +354,31 @@ def test_what_contradicts_itself_is_refused(
 ) -> None:
     with pytest.raises(InvalidOrderError, match=why):
         Desk(mode=PositionMode(mode)).place(side, leg=leg, **({"quantity": "2"} | changes))
+
+
+def test_a_change_on_its_way_counts_against_the_limit_of_the_position() -> None:
+    """Found by the simulation: what the order was counted, and not what it may have become."""
+    desk = Desk(decider(Limits(position_max={PERPETUAL: Decimal(5)})))
+    first = desk.place(BUY, "1")
+    name = first.request.client_order_id
+    desk.say(AmendOrder(account=MAIN, client_order_id=name, request_id="a1", quantity=Decimal(4)))
+    late = desk.place(BUY, "2")
+    assert late.reason == "position_max: BTC/USDT:USDT net could come to 6, 5 is allowed"
+    assert desk.place(BUY, "1").life is Life.SENDING
+    desk.say(AmendOrder(account=MAIN, client_order_id=name, request_id="a2", quantity=Decimal(3)))
+    with pytest.raises(LimitExceededError, match="could come to 6, 5 is allowed"):
+        desk.say(AmendOrder(account=MAIN, client_order_id=name, request_id="a3", quantity=Decimal(5)))
+
+
+def test_an_order_by_notional_opens_nothing_where_the_position_has_a_limit() -> None:
+    """Found by the simulation: nobody knows how much it buys, and it passed as if it bought nothing."""
+    desk = Desk(decider(Limits(position_max={Symbol("BTC/USDT"): Decimal(5)})))
+    by_notional = {"type": OrderType.MARKET, "notional": Decimal(100), "quantity": None, "price": None}
+    denied = desk.say(asking(client_order_id=ClientOrderId("m1"), **by_notional)).state
+    assert isinstance(denied, Order)
+    assert denied.reason == (
+        "position_max: BTC/USDT may come to 5, and nobody can say how much an order by notional buys"
+    )
 
 
 def test_limits_of_leverage_and_position_deny_with_their_figures() -> None:

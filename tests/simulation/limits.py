@@ -32,11 +32,11 @@ def limits_of(chance: Random) -> Limits:
     """Return the limits of one world: tight ones, which are met."""
     if chance.random() >= RATE:
         return Limits()
-    spot, perpetual = people.SYMBOL, futures_people.SYMBOL
+    tight = {people.SYMBOL: Decimal("0.012"), futures_people.SYMBOL: Decimal(26)}
     return Limits(
         order_notional_max=chance.choice((None, Decimal(900), Decimal(1_400))),
         open_orders_max=chance.choice((2, 3, 5, 10_000)),
-        position_max=chance.choice(({}, {spot: Decimal("0.03"), perpetual: Decimal(30)})),
+        position_max=chance.choice(({}, tight, tight)),
         strategy_loss_max=chance.choice(({}, {name: Decimal("0.5") for name in futures_people.NAMES})),
     )
 

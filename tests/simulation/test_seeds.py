@@ -26,6 +26,7 @@ FAILED = {
     114: "what a plan order had sent was booked twice after a restart, when the order had left memory",
     492: "a change of the price alone was lost when a change of the quantity showed together with it",
     684: "what a plan had sent was booked twice: both came in one push, and which was whose was read too late",
+    70: "market buys by notional passed a limit of the position as if they bought nothing",
     777: "funding that was stamped ahead of our clock was not read",
     1044: "what a liquidation took was not read, as it was stamped ahead of our clock",
     2139: "what a plan order had sent was booked twice: a list told late that the order had waited",
