@@ -62,7 +62,10 @@ def test_s02_a_refusal_as_a_duplicate_is_no_refusal_of_the_order_but_proof_that_
     tell(story)
 
 
-def test_s03_killed_at_any_step_of_a_send_the_order_is_there_once_or_not_at_all_and_never_under_another_id() -> None:
+@pytest.mark.parametrize("symbol", [SPOT, PERPETUAL])
+def test_s03_killed_at_any_step_of_a_send_the_order_is_there_once_or_not_at_all_and_never_under_another_id(
+    symbol: Symbol,
+) -> None:
     ended: list[int] = []
 
     async def story(house: House, step: int) -> None:
@@ -71,7 +74,7 @@ def test_s03_killed_at_any_step_of_a_send_the_order_is_there_once_or_not_at_all_
         process.doom(process.steps + step)
         acknowledged = True
         try:
-            await house.place("c1", "buy", "0.01", "50000")
+            await house.place("c1", "buy", SIZE[symbol], "50000", symbol=symbol)
             await asyncio.sleep(0.4)
         except GoneError:
             acknowledged = False
@@ -86,8 +89,9 @@ def test_s03_killed_at_any_step_of_a_send_the_order_is_there_once_or_not_at_all_
         await house.start()
         await house.rests()
         assert {each.body["client_order_id"] for each in house.network.submits()} <= {"c1"}
-        assert len(house.spot.open) == len(house.network.submits()) <= 1
-        assert all(order.client_order_id == "c1" for order in house.spot.open.values())
+        there = [order.client_order_id for order in (*house.spot.open.values(), *house.futures.open.values())]
+        assert there == ["c1"] * len(house.network.submits())
+        assert len(there) <= 1
         if sent:
             assert "outcome-unknown" in house.told("c1") or house.told("c1")[2] == "venue-accepted"
             assert house.life("c1") is Life.WORKING

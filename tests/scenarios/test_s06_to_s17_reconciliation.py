@@ -5,11 +5,12 @@ from decimal import Decimal
 from random import Random  # noqa: TID251 - jitter from a seed
 
 import pytest
+from prometheus_client import CollectorRegistry
 
 from adapters.bitmart.perp import codec as perp
 from adapters.bitmart.spot import codec as spot
 from adapters.bitmart.venue import Bitmart, Endpoints
-from oms.gateway.reconciling import comparison
+from oms.gateway.reconciling import VenueMetrics, comparison
 from oms.order.events import VenueSearched
 from oms.order.messages import CancelOrder
 from oms.order.state import Life, status
@@ -179,6 +180,8 @@ def test_s08_a_fill_that_the_stream_never_brings_is_found_by_the_poll_and_its_de
 ) -> None:
     async def story(house: House) -> None:
         await house.start()
+        registry = CollectorRegistry()
+        VenueMetrics(registry, [house.engine], {DESK: house.oms.watcher}, house.clock)
         await house.place("c1", "buy", size, "50000", symbol=symbol)
         await house.until(lambda: house.life("c1") is Life.WORKING)
         await asyncio.sleep(15)  # whatever the start had to ask is asked
@@ -191,6 +194,9 @@ def test_s08_a_fill_that_the_stream_never_brings_is_found_by_the_poll_and_its_de
         [(source, late)] = house.heard
         assert source is Provenance.POLL
         assert 0 < late < 12
+        scraped = {"account": DESK, "source": "poll"}
+        assert registry.get_sample_value("oms_fill_delay_seconds_count", scraped) == 1
+        assert registry.get_sample_value("oms_fill_delay_seconds_sum", scraped) == late
 
     tell(story)
 
@@ -332,9 +338,15 @@ def test_s16_an_unfilled_order_that_ended_while_we_were_down_is_closed_with_what
         await house.rests()
         assert Life.REJECTED not in house.lives("c1")
         assert status(house.order("c1")) is OrderStatus.CANCELED
-        if life is Life.VANISHED:
+        if life is Life.CANCELED:
+            assert house.told("c1")[-1] == "venue-canceled", "the venue itself said so"
+            assert "venue-searched" not in house.told("c1")
+        else:
+            assert house.order("c1").reason == "proof: absence"
             [searched] = [each for each in house.events("c1") if isinstance(each, VenueSearched)]
             assert {mark.what for mark in searched.marks} >= {"order", "open_orders", "trades"}
-            assert all(mark.message_id in house.log._messages for mark in searched.marks), "the bytes are kept"
+            said = {mark.what: house.log._messages[mark.message_id].body for mark in searched.marks}
+            assert b"50005" in said["order"], "not found"
+            assert b'"c1"' not in said["open_orders"] + said["trades"]
 
     tell(story)

@@ -16,13 +16,14 @@ from oms.gateway.bodies import CancelAllBody
 from oms.gateway.commands import Commands, Items
 from oms.gateway.metrics import Metrics
 from oms.gateway.problems import ForbiddenError
+from oms.gateway.sight import Sight
 from oms.gateway.tokens import Scope
 from oms.order.events import OrderDenied
 from oms.order.state import Life
-from oms.ports import LinkAnswer
+from oms.ports import Batch, Fenced, LinkAnswer
 from oms.store.memory import Fault, Trouble
 from oms.values import Currency, Origin, PositionLeg, PositionMode, StrategyId, Wallet, purse
-from tests.scenarios.house import DESK, PERPETUAL, SPOT, House, beside, tell
+from tests.scenarios.house import DESK, PERPETUAL, SPOT, House, beside, stream, tell
 
 LONG, SHORT, NET = PositionLeg.LONG, PositionLeg.SHORT, PositionLeg.NET
 USDT = purse(Wallet.SPOT, Currency("USDT"))
@@ -165,8 +166,11 @@ def test_s22_a_leader_that_was_paused_past_its_lease_wakes_in_the_middle_of_a_se
         new = await house.start()
         assert new.engine.epoch > engine.epoch
         await asyncio.sleep(60)
+        assert engine.fenced.is_set(), "its token is an old one"
         assert not old.process.alive
         assert not house.network.submits(), "it woke and sent"
+        late = Batch(DESK, engine.epoch, [])
+        assert isinstance(await house.log.append(late), Fenced), "nor does the log take a word of it"
         await house.until(lambda: house.life("c1") is Life.REJECTED, seconds=120)  # never arrived, and proven
         await house.rests()
         assert not house.spot.open
@@ -268,7 +272,9 @@ def test_s24_a_mode_is_not_switched_under_open_orders_and_a_switch_that_only_say
         await house.until(lambda: bool(house.book.account.halts), seconds=20)
         assert house.book.account.position_mode is PositionMode.ONE_WAY
         await house.place("c2", "buy", "2", "50000", symbol=PERPETUAL)
-        assert house.life("c2") is Life.DENIED
+        await house.place("c3", "buy", "0.01", "50000")
+        for name in ("c2", "c3"):  # the account, and not that market alone
+            assert (house.order(name).reason or "").startswith("trading_halted")
 
     tell(story)
 
@@ -288,18 +294,31 @@ def test_s25_of_two_reduce_only_sells_at_once_one_is_denied_and_the_position_nev
     tell(story)
 
 
-@pytest.mark.parametrize("befall", ["liquidate", "deleverage"])
-def test_s26_what_the_venue_seizes_is_booked_as_that_and_nothing_opens_there_again(befall: str) -> None:
+@pytest.mark.parametrize(("befall", "origin"), [("liquidate", Origin.LIQUIDATION), ("deleverage", Origin.ADL)])
+def test_s26_what_the_venue_seizes_is_booked_as_that_and_nothing_opens_there_again(befall: str, origin: Origin) -> None:
     async def story(house: House) -> None:
         await long(house, "10")
         house.stranger("buy", "50", "59000", symbol=PERPETUAL)  # somebody takes what is liquidated
         getattr(house.simulator.futures.exchange, befall)(DESK, "BTCUSDT", NET, house.now_ms)
         await house.until(lambda: house.position().quantity == 0)
         seized = [each for each in house.book.orders.values() if each.origin is not None]
-        assert {each.origin for each in seized} <= {Origin.LIQUIDATION, Origin.ADL}
-        assert seized
+        assert [each.origin for each in seized] == [origin]
+        assert seized[0].cum_quantity == 10
+        assert seized[0].request.client_order_id.startswith("external"), "it has no name of ours"
+        lost = (60_000 - (seized[0].average_price or 0)) * Decimal("0.01")
+        assert house.position().realized == -lost != 0
+        told = [each for each in house.log._events if each.stream == stream(seized[0].request.client_order_id)]
+        anybody = Caller(
+            token_id="t",
+            strategy=StrategyId("other"),
+            accounts=frozenset({DESK}),
+            scopes=frozenset({Scope.READ}),
+            symbols=frozenset(),
+        )
+        assert await Sight(house.log).seen(anybody, told) == told, "every strategy is told"
         await house.place("c9", "buy", "1", "50000", symbol=PERPETUAL)
         assert house.life("c9") is Life.DENIED
+        assert origin.value in (house.order("c9").reason or "")
         await house.rests()
 
     tell(story)

@@ -3,34 +3,37 @@
 import asyncio
 from decimal import Decimal
 
+import pytest
+
 from adapters.simulator.exchange.futures.contracts import Status
 from adapters.simulator.wire.house import Schedule
 from oms.order.state import Life
-from oms.values import Origin
+from oms.values import Origin, Symbol
 from tests.scenarios.house import PERPETUAL, SPOT, House, tell
 
 
-def test_s46_words_that_nobody_has_heard_of_stop_neither_the_stream_nor_the_orders() -> None:
+@pytest.mark.parametrize(("symbol", "size"), [(SPOT, "0.01"), (PERPETUAL, "2")])
+def test_s46_words_that_nobody_has_heard_of_stop_neither_the_stream_nor_the_orders(symbol: Symbol, size: str) -> None:
     async def story(house: House) -> None:
         await house.start()
         house.faults(frame_unknown=1)
         for number in range(5):
-            await house.place(f"c{number}", "buy", "0.01", "50000")
-            house.stranger("sell", "0.01", "50000")
+            await house.place(f"c{number}", "buy", size, "50000", symbol=symbol)
+            house.stranger("sell", size, "50000", symbol=symbol)
         names = [f"c{number}" for number in range(5)]
         await house.until(lambda: all(house.life(name) is Life.FILLED for name in names), seconds=120)
         assert house.oms.watcher.live  # the same stream, still heard
         house.faults()
-        await house.place("after", "buy", "0.01", "50000")
-        house.stranger("sell", "0.01", "50000")
+        await house.place("after", "buy", size, "50000", symbol=symbol)
+        house.stranger("sell", size, "50000", symbol=symbol)
         await house.until(lambda: house.life("after") is Life.FILLED)
         for name in names:
-            assert house.order(name).cum_quantity == Decimal("0.01")
+            assert house.order(name).cum_quantity == Decimal(size)
             assert house.order(name).flagged  # for a person to look at, with the raw word on record
             assert "report-contradicted" in house.told(name)
         assert not house.order("after").flagged
         await house.until(lambda: set(house.breaks()) == {f"order:{name}" for name in names}, seconds=60)
-        assert house.position(SPOT).quantity == Decimal("0.06")
+        assert house.position(symbol).quantity == 6 * Decimal(size)
 
     tell(story)
 

@@ -175,6 +175,23 @@ def test_s56_what_the_edge_blocks_was_certainly_not_executed_and_is_tried_three_
     tell(story)
 
 
+def test_s57_an_order_that_was_taken_with_a_system_error_is_found_and_works() -> None:
+    async def story(house: House) -> None:
+        await house.start()
+        house.network.executed[perp.SUBMIT_ORDER] = SYSTEM_ERROR
+        house.faults(frame_dropped=1)
+        await house.place("c1", "buy", "1", "50000", symbol=PERPETUAL)
+        await house.until(lambda: house.life("c1") is Life.IN_DOUBT)
+        house.network.mend()
+        await house.until(lambda: house.life("c1") is Life.WORKING)
+        house.faults()
+        await house.rests()
+        assert "venue-refused" not in house.told("c1")
+        assert len(house.futures.open) == len(house.network.submits()) == 1
+
+    tell(story)
+
+
 def test_s57_an_ambiguous_system_error_is_looked_into_and_is_no_refusal() -> None:
     async def story(house: House) -> None:
         await house.start()

@@ -78,6 +78,7 @@ UNPLACED: Final[Placement] = (None, None, None)
 
 ACCEPTED, WORKING, FINISHED = "1", "2", "4"  # `state`
 SUBMIT, CANCEL = "2", "3"  # `action`
+ACTIONS: Final = frozenset("123456789")  # all that are listed (PROTOCOL 8.3)
 CANCEL_REASONS: Final = {"4": "liquidation", "5": "adl"}
 # Orders that the venue made itself, by their type and by what the stream says of them (PROTOCOL 6.6, 8.3).
 ORIGINS: Final = {
@@ -159,6 +160,8 @@ def order(
     kind, state = text(message.type), text(message.state)
     size, filled = positive(message.size), unsigned(message.deal_size)
     now = status(state, size, filled, action, conditional=kind in CONDITIONAL)
+    if action is not None and action not in ACTIONS:  # whatever that does to an order, its state alone does not say
+        now, state = None, f"{state} by action {action}"
     venue_order_id, client_id = _order_id(message.order_id), text(message.client_order_id)
     return OrderReport(
         symbol=symbol(message.symbol),
