@@ -8,7 +8,7 @@ from adapters.bitmart.perp import codec as perp
 from adapters.bitmart.spot import codec as spot
 from oms.order.state import Life
 from oms.ports import LinkAnswer
-from oms.values import Symbol
+from oms.values import Currency, Symbol, Wallet, purse
 from tests.scenarios.house import PERPETUAL, SPOT, House, tell
 from tests.simulation.process import GoneError
 
@@ -177,6 +177,31 @@ def test_s04_whatever_the_refusal_says_of_the_end_only_the_order_itself_proves_i
         await house.until(lambda: house.life("c1") is Life.CANCELED)
         await house.place("r3", "buy", SIZE[symbol], "49000", symbol=symbol)
         await house.until(lambda: house.life("r3") is Life.WORKING)
+        await house.rests()
+
+    tell(story)
+
+
+def test_s05_on_perpetuals_too_an_order_whose_cancel_found_nothing_still_counts() -> None:
+    async def story(house: House) -> None:
+        await house.start()
+        await house.place("c1", "buy", "5", "50000", symbol=PERPETUAL)
+        await house.until(lambda: house.life("c1") is Life.WORKING)
+        unknown = b'{"code":40035,"message":"The order is not exist","trace":"t","data":{}}'
+        house.network.answers[perp.CANCEL_ORDER] = LinkAnswer(400, {"content-type": "application/json"}, unknown)
+        await house.cancel("c1")
+        await house.until(lambda: "cancel-refused" in house.told("c1"))
+        margin = purse(Wallet.FUTURES, Currency("USDT"))
+        assert house.book.funds(margin).held > 0
+        assert await house.oms.watcher.compare()
+        await house.place("c2", "buy", "1", "49999", symbol=PERPETUAL)  # it would stand beside c1
+        assert (house.order("c2").reason or "").startswith("end_unproven")
+        house.network.mend()
+        await house.cancel("c1", "x2")
+        await house.until(lambda: house.life("c1") is Life.CANCELED)
+        assert house.book.funds(margin).held == 0
+        await house.place("c3", "buy", "1", "49999", symbol=PERPETUAL)
+        await house.until(lambda: house.life("c3") is Life.WORKING)
         await house.rests()
 
     tell(story)

@@ -46,6 +46,37 @@ def test_s29_a_plan_order_fires_under_a_new_id_and_stays_our_order(restarted: bo
 
 
 @pytest.mark.parametrize("restarted", [False, True])
+def test_s29_a_trailing_order_that_fires_stays_our_order(restarted: bool) -> None:  # noqa: FBT001
+    async def story(house: House) -> None:
+        await house.start()
+        arrive(house, "60000")
+        wait = Trigger(
+            price=Decimal(61_000), when=Crossing.RISES_TO, by=PriceSource.LAST, callback_rate=Decimal("0.01")
+        )
+        await house.place("t1", "sell", "3", None, symbol=PERPETUAL, trigger=wait)
+        assert house.life("t1") is not Life.DENIED, house.order("t1").reason
+        await house.until(lambda: house.life("t1") is Life.WORKING)
+        waiting_id = house.order("t1").venue_order_id
+        if restarted:
+            await house.restart()
+            await house.rests()
+        for price in ("61000", "62000"):
+            arrive(house, price)  # from here on it follows
+        await asyncio.sleep(2)
+        assert house.life("t1") is Life.WORKING
+        house.stranger("buy", "3", "61000", symbol=PERPETUAL)
+        arrive(house, "61300")  # more than a hundredth back: it sells
+        await house.until(lambda: house.life("t1") is Life.FILLED, seconds=30)
+        await house.rests()
+        [child] = {fill.order_id for fill in house.futures.fills}
+        assert child != waiting_id
+        assert house.position().quantity == -3
+        assert [each.request.strategy for each in house.book.orders.values()] == ["maker"], "nothing is somebody else's"
+
+    tell(story)
+
+
+@pytest.mark.parametrize("restarted", [False, True])
 @pytest.mark.parametrize("profit", [False, True])
 def test_s28_when_one_side_of_a_bracket_fills_the_other_is_cancelled_once_restart_or_not(
     restarted: bool,  # noqa: FBT001
