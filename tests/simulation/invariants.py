@@ -179,7 +179,7 @@ class Witness:
             self.by_venue_id[after.venue_order_id] = after
         match event:
             case OrderFilled():
-                self._filled(stored.stream, after, event)
+                self._filled(stored.stream, before, after, event)
             case CommissionReported():
                 fills = self.fills[after.request.symbol]
                 fills[event.exec_id] = replace(fills[event.exec_id], commission=event.commission)
@@ -194,13 +194,14 @@ class Witness:
                 self._doubt(stored, before, after, event)
         self.limits(stored.stream, after, event)
 
-    def _filled(self, stream: str, order: Order, fill: OrderFilled) -> None:
+    def _filled(self, stream: str, before: Order | None, order: Order, fill: OrderFilled) -> None:
         request = order.request
         fills = self.fills.setdefault(request.symbol, {})
         if fill.exec_id in fills:
             self._say("I8", f"trade {fill.exec_id} of {stream} is booked a second time")
         fills[fill.exec_id] = fill
-        sizes = (request.quantity, *(each.quantity for each in order.amends))
+        amends = order.amends if before is None else before.amends  # what fills an order ends its changes
+        sizes = (request.quantity, *(each.quantity for each in amends))
         ours = order.origin is None  # what the venue made may have grown with what it protects
         if (
             ours
