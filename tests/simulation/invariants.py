@@ -87,6 +87,7 @@ class Witness:
         self.versions: dict[str, int] = {}
         self.halts: dict[tuple[StrategyId | None, Symbol | None], None] = {}
         self.head = 0
+        self.opened_ns = 0  # when the log began
         self.epoch = 0
         self.seen = 0  # events: what is said of them holds until the next one
         self._held: tuple[int, Mapping[str, Decimal]] = (0, {})
@@ -159,6 +160,7 @@ class Witness:
         if stored.position != self.head + 1:
             self._say("I13", f"position {stored.position} after {self.head}")
         self.head = stored.position
+        self.opened_ns = self.opened_ns or decode_meta(stored.state).recorded_ns
         self.seen += 1
         due = self.versions.get(stored.stream, 0) + 1
         if stored.version != due:

@@ -22,8 +22,11 @@ KEPT: Final = (dict, set, list, deque)
 BOUNDS: Final = {"tasks": 20, "timers": 30}
 BOUND: Final = 64  # of everything else: these worlds are small
 # What may be more at the second rest: the tail of the log is kept up to a number of its own; the last comparison
-# keeps what it found, and no more; of prices and liquidations there is one for each market.
-LIVELY: Final = frozenset({"timers", "Survey._seen", "Standing.orders", "Decider.marks", "Decider.liquidations"})
+# keeps what it found, and no more; of prices and liquidations there is one for each market, of looks back one for each
+# open break.
+LIVELY: Final = frozenset(
+    {"timers", "Survey._seen", "Standing.orders", "Decider.marks", "Decider.liquidations", "Lookback._looked"}
+)
 BY_ITSELF: Final = frozenset({"Tail._events"})
 
 
