@@ -8,7 +8,7 @@ from decimal import localcontext
 from heapq import nlargest
 from typing import Final, Protocol, TypeVar
 
-from adapters.simulator.exchange.futures.accounts import Account, Setting, Wallet
+from adapters.simulator.exchange.futures.accounts import Account, Setting
 from adapters.simulator.exchange.futures.orders import OrderState, PlanKind, PositionMode
 from adapters.simulator.exchange.futures.plans import Plan
 from adapters.simulator.exchange.futures.positions import Position
@@ -34,7 +34,6 @@ FLOWS_DEFAULT: Final = 100
 SPAN_MAX_MS: Final = 90 * DAY_MS
 SECOND_MS: Final = 1_000
 MODE_WORDS: Final = {mode: word for word, mode in POSITION_MODES.items()}
-NO_WALLET: Final = Wallet()
 T = TypeVar("T")
 
 
@@ -165,7 +164,8 @@ class Queries:
     def assets(self, call: Call) -> object:
         exchange = self._venue.exchange
         account = self._venue.account(call)
-        wallets = {**dict.fromkeys(COINS, NO_WALLET), **self._venue.shown.view(call.account, account.wallets)}
+        owned = {coin: account.wallet(coin) for coin in dict.fromkeys((*COINS, *account.wallets))}
+        wallets = self._venue.shown.view(call.account, owned)
         unrealised = {coin: exchange.unrealised(call.account, coin) for coin in wallets}
         with localcontext(EXACT):
             equities = {coin: wallet.total + unrealised[coin] for coin, wallet in wallets.items()}
