@@ -26,6 +26,8 @@ SYMBOL: Final = Symbol("BTC/USDT")
 VENUE_SYMBOL: Final = "BTC_USDT"
 MIDDLE: Final = 60_000  # quote units; everybody trades around it
 TRIES_MAX: Final = 12  # of one command, with pauses between
+HANG_UP_RATE: Final = 0.05  # commands whose strategy is gone before the answer
+HANG_UP_SECONDS: Final = 0.01
 QUOTES_MAX: Final = 12  # of the other traders, at one time
 
 
@@ -90,6 +92,7 @@ class Strategies:
 
     def __init__(self, chance: Random, door: Door, acknowledged: Callable[[Command, Receipt], None]) -> None:
         self.answers: Counter[str] = Counter()
+        self.hung_up = 0
         self.confused: list[str] = []  # answers that no client should ever get
         self._chance = chance
         self._door = door
@@ -119,7 +122,7 @@ class Strategies:
         """Give one command until it is answered for good; whether it was acknowledged."""
         for _ in range(TRIES_MAX):
             try:
-                receipt = await self._door(command)
+                receipt = await self._ask(command)
             except CommandRefusedError as refusal:
                 self.answers[refusal.code] += 1
                 if isinstance(command, PlaceOrder):
@@ -136,6 +139,21 @@ class Strategies:
             self._told(command, receipt)
             return True
         return False
+
+    async def _ask(self, command: Command) -> Receipt:
+        """Ask the OMS; now and then the connection is gone before the answer comes, and the command goes its way.
+
+        Raises:
+            GoneError: nobody knows what became of it.
+        """
+        if self._chance.random() >= HANG_UP_RATE:
+            return await self._door(command)
+        try:
+            async with asyncio.timeout(self._chance.uniform(0.0, HANG_UP_SECONDS)):
+                return await self._door(command)
+        except TimeoutError:
+            self.hung_up += 1
+            raise GoneError from None
 
     def _accepted(self, command: PlaceOrder) -> None:
         first = self._placed.setdefault(command.client_order_id, command)

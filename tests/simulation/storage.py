@@ -17,6 +17,7 @@ RATES: Final[Mapping[str, float]] = {
     "log silent, done": 0.01,  # committed, and nobody can be asked
     "log silent, lost": 0.01,  # not committed, and nobody can be asked
     "log silent, late": 0.01,  # nobody can be asked, and it commits after that
+    "log conflicts": 0.005,  # refused as if another writer had been first, without a trace of one
     "log slow": 0.05,
     "log hangs": 0.003,
     "log unreadable": 0.03,
@@ -61,6 +62,10 @@ class LogFaults:
             before = self._chance.uniform(0, HANG_SECONDS)
         return Fault(trouble, before, after)
 
+    def conflict(self) -> bool:
+        """Return whether this commit is refused as a conflict."""
+        return self._fires("log conflicts")
+
     def read(self) -> bool:
         return self._fires("log unreadable")
 
@@ -79,6 +84,7 @@ class Storage(MemoryLog):
         super().__init__(faults)
         self.taken_at = 0.0  # virtual seconds: when a process last took the account over, and with which epoch
         self.seized = 0  # a writer that takes the next epoch after its own has lost nothing
+        self._troubles = faults
         self._seen = seen
         self._refused = refused
 
@@ -95,6 +101,8 @@ class Storage(MemoryLog):
         return epoch
 
     def _commit(self, batch: Batch) -> Committed | AlreadyThere | Conflict | Fenced | NotCommitted:
+        if batch.events and self._troubles.conflict():
+            return Conflict(tuple(dict.fromkeys(event.stream for event in batch.events)))
         outcome = super()._commit(batch)
         if isinstance(outcome, Committed):
             self._seen(batch.epoch, self._events[outcome.first - 1 : outcome.last])

@@ -164,7 +164,7 @@ class World:
             seconds=self.seconds,
             settled_after=self.settled_after,
             faults=faults + self._log_faults.fired + self.readers.faults.fired,
-            answers=self._strategies.answers,
+            answers=self._strategies.answers + Counter({"hung up": self._strategies.hung_up}),
         )
 
     seconds = 0.0
