@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Collection, Iterator, Mapping
 from contextlib import asynccontextmanager
+from decimal import Decimal
 from typing import Any, Final
 
 import structlog
@@ -11,15 +12,17 @@ from msgspec.structs import replace
 from adapters.bitmart.limits import Limiter, Purpose
 from oms.book import Book
 from oms.decide import Decider
+from oms.engine import Engine
 from oms.lease import Lease
 from oms.order.events import OrderRequested
 from oms.order.messages import PlaceOrder
 from oms.order.state import Life
 from oms.ports import EventLog, Link, LinkAnswer, Socket, Spawn
+from oms.recovery import Recovered
 from oms.risk import Facts
 from oms.standby import Standby
 from oms.survey import Survey
-from oms.values import StrategyId
+from oms.values import Purse, StrategyId
 from oms.venue import Answer, Evidence, Venue
 from tests.simulation.bugs import Planted
 from tests.simulation.running import Parts
@@ -128,6 +131,21 @@ class DoubtIsNoExposure(Decider):
         return replace(facts, open_orders=facts.open_orders - len(doubted))
 
 
+class SpendsWhatIsHeld(Book):
+    """Takes all that is owned for what may be spent."""
+
+    def available(self, purse: Purse) -> Decimal:
+        return self.funds(purse).total
+
+
+class HoldsNothing(Engine):
+    """Decides on such a book."""
+
+    async def _rebuild(self, warm: Recovered | None = None) -> None:
+        await super()._rebuild(warm)
+        self.book.__class__ = SpendsWhatIsHeld
+
+
 class ForgetsLosses(Standby):
     """Takes an account over without what its strategies have lost."""
 
@@ -149,6 +167,7 @@ PROMISE_BUGS: Final[Mapping[str, Planted]] = {
     "keep the headers": Planted(Parts(adapter=keeps_headers), frozenset({"I18"})),
     "doubt is no exposure": Planted(Parts(decider=DoubtIsNoExposure), frozenset({"I15"})),
     "forget losses": Planted(Parts(standby=ForgetsLosses), frozenset({"I12", "I15"})),
+    "hold nothing": Planted(Parts(engine=HoldsNothing), frozenset({"I6"})),
     "watch for ever": Planted(Parts(adapter=watches_for_ever), frozenset({"I19"})),
     "remember every answer": Planted(Parts(survey=RemembersAnswers), frozenset({"I19"})),
 }
