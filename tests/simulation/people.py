@@ -90,11 +90,14 @@ class Strategies:
     `acknowledged` is told of each acknowledgement in its very moment.
     """
 
-    def __init__(self, chance: Random, door: Door, acknowledged: Callable[[Command, Receipt], None]) -> None:
+    def __init__(
+        self, chance: Random, door: Door, acknowledged: Callable[[Command, Receipt], None], *, hangs_up: Random
+    ) -> None:
         self.answers: Counter[str] = Counter()
         self.hung_up = 0
         self.confused: list[str] = []  # answers that no client should ever get
         self._chance = chance
+        self._hangs_up = hangs_up
         self._door = door
         self._told = acknowledged
         self._placed: dict[str, PlaceOrder] = {}
@@ -146,10 +149,10 @@ class Strategies:
         Raises:
             GoneError: nobody knows what became of it.
         """
-        if self._chance.random() >= HANG_UP_RATE:
+        if self._hangs_up.random() >= HANG_UP_RATE:
             return await self._door(command)
         try:
-            async with asyncio.timeout(self._chance.uniform(0.0, HANG_UP_SECONDS)):
+            async with asyncio.timeout(self._hangs_up.uniform(0.0, HANG_UP_SECONDS)):
                 return await self._door(command)
         except TimeoutError:
             self.hung_up += 1

@@ -41,9 +41,10 @@ Seen = Callable[[int, Sequence[StoredEvent]], None]  # the writer's epoch, the e
 class LogFaults:
     """What befalls the log, from a seed; `fired` counts it. Nothing does until `strike`."""
 
-    def __init__(self, chance: Random) -> None:
+    def __init__(self, chance: Random, conflicts: Random) -> None:
         self.fired: Counter[str] = Counter()
         self._chance = chance
+        self._conflicts = conflicts
         self.strike(0.0)
 
     def strike(self, scale: float, without: Collection[str] = (), often: Mapping[str, float] = NONE) -> None:
@@ -64,7 +65,9 @@ class LogFaults:
 
     def conflict(self) -> bool:
         """Return whether this commit is refused as a conflict."""
-        return self._fires("log conflicts")
+        fires = self._conflicts.random() < self._rates["log conflicts"]
+        self.fired["log conflicts"] += fires
+        return fires
 
     def read(self) -> bool:
         return self._fires("log unreadable")

@@ -116,7 +116,7 @@ class World:
         self._limits = limits_of(self._dice("limits"))
         self._held = Held(ACCOUNT, self._limits, self.witness, self.say)
         self.witness.limits = self._held.take
-        self._log_faults = LogFaults(self._dice("log"))
+        self._log_faults = LogFaults(self._dice("log"), self._dice("conflicts"))
         self.storage = parts.storage(
             self._log_faults,
             self._committed,
@@ -139,7 +139,9 @@ class World:
         self._pausing: tuple[int, float] | None = None  # which process is to stop at its next send, for so long
         self._before: frozenset[str] = frozenset()  # trades before the log began
         self.readers = Readers(self._dice, self.storage, runner=parts.runner, tail=parts.tail, say=self.say)
-        self._strategies = Strategies(self._dice("strategies"), self._give, self._acknowledged)
+        self._strategies = Strategies(
+            self._dice("strategies"), self._give, self._acknowledged, hangs_up=self._dice("hanging up")
+        )
 
     def play(self) -> Outcome:
         """Run this world to its end."""
