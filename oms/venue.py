@@ -191,6 +191,7 @@ class Capabilities(Struct, frozen=True, kw_only=True):
     hedge_mode: bool = False  # long and short legs apart
     amend: bool = False
     triggers: bool = False  # orders that wait for a price
+    closing_triggers: bool = False  # of these a sell may say that it only takes out, where there are no positions
     amend_triggers: bool = False  # what such an order waits for, and the limit of what it sends, can be changed
     trailing: bool = False
     protections: bool = False  # take-profit and stop-loss that come with an order

@@ -168,7 +168,7 @@ def _offered(command: PlaceOrder, can: Capabilities) -> None:
     if command.post_only and not can.post_only:
         raise InvalidOrderError(f"{can.name} has no post-only orders")
     if command.reduce_only and not can.reduce_only:
-        raise InvalidOrderError(f"{can.name} has no reduce-only orders")
+        _takes_out(command, can)
     if command.position_leg is not _NET and not can.hedge_mode:
         raise InvalidOrderError(f"{can.name} has no long and short legs; position_leg is net")
     if command.trigger is not None and not can.triggers:
@@ -177,6 +177,14 @@ def _offered(command: PlaceOrder, can: Capabilities) -> None:
         raise InvalidOrderError(f"{can.name} has no trailing orders")
     if (command.take_profit is not None or command.stop_loss is not None) and not can.protections:
         raise InvalidOrderError(f"{can.name} has no take-profit and stop-loss that come with an order")
+
+
+def _takes_out(command: PlaceOrder, can: Capabilities) -> None:
+    """Refuse a reduce-only order where there are no positions, but for a sell that waits, if the venue knows such."""
+    if not can.closing_triggers:
+        raise InvalidOrderError(f"{can.name} has no reduce-only orders")
+    if command.trigger is None or command.side is _BUY:
+        raise InvalidOrderError(f"{can.name}: only a sell that waits for a price can be reduce-only")
 
 
 def _sized(command: PlaceOrder, can: Capabilities) -> None:

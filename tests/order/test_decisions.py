@@ -104,6 +104,21 @@ def test_a_spot_order_that_waits_leaves_with_its_trigger_and_never_without_it() 
         decisions.place(asking(trigger=STOP), None, RICH, Limits())
 
 
+def test_on_spot_only_a_sell_that_waits_can_be_reduce_only_and_only_where_the_venue_knows_such() -> None:
+    takes_out = msgspec.structs.replace(WAITS, closing_triggers=True)
+    facts = msgspec.structs.replace(WAITING, capabilities=takes_out)
+    asked, _ = decisions.place(asking(side=Side.SELL, trigger=STOP, reduce_only=True), None, facts, Limits())
+    assert isinstance(asked, events.OrderRequested)
+    assert asked.reduce_only
+    for wrong, known in (
+        (asking(side=Side.SELL, reduce_only=True), facts),
+        (asking(side=Side.BUY, trigger=STOP, reduce_only=True), facts),
+        (asking(side=Side.SELL, trigger=STOP, reduce_only=True), WAITING),
+    ):
+        with pytest.raises(InvalidOrderError, match="reduce-only"):
+            decisions.place(wrong, None, known, Limits())
+
+
 @pytest.mark.parametrize(
     "changes",
     [

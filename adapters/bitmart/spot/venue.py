@@ -57,6 +57,7 @@ CAPABILITIES: Final = Capabilities(
     post_only=True,
     market_buy_by_notional=True,
     triggers=True,
+    closing_triggers=True,
     cancels_at_once=requests.BATCH_MAX,
     submit_validity=60.0,  # a stamp is good for a minute (PROTOCOL 9.22)
     visibility_delay=10.0,  # "not found means nothing for at least several seconds" (9.1)
