@@ -210,8 +210,9 @@ class Limiter:
         """Learn from an answer: its status, and the venue's own count."""
         bucket, now = self._bucket(path), self._clock.monotonic()
         if status in (TOO_MANY, BANNED):
-            bucket.strikes = min(bucket.strikes + 1, STRIKES_MAX)
-            bucket.frozen_until = now + min(bucket.window * 2 ** (bucket.strikes - 1), FREEZE_MAX)
+            if now >= bucket.frozen_until:  # else it left with one that was refused already: one storm is one strike
+                bucket.strikes = min(bucket.strikes + 1, STRIKES_MAX)
+                bucket.frozen_until = now + min(bucket.window * 2 ** (bucket.strikes - 1), FREEZE_MAX)
             if purpose is not Purpose.LOOKING:
                 self._shedding_until = max(self._shedding_until, bucket.frozen_until)
             if status == BANNED:

@@ -129,6 +129,20 @@ async def test_a_429_freezes_its_bucket_for_longer_each_time_and_a_success_forgi
 
 
 @virtual
+async def test_calls_that_are_refused_together_are_one_strike() -> None:
+    """As after a start that follows another one at once: the venue counts what the process before has sent, too."""
+    callers = Callers()
+    await at_once(callers.call, 4)
+    for _ in range(4):
+        callers.limiter.answered(PATH, 429, {})
+    await callers.call()
+    assert callers.left[-1] == pytest.approx(2.2)
+    callers.limiter.answered(PATH, 429, {})  # the next one is: twice as long
+    await callers.call()
+    assert callers.left[-1] == pytest.approx(2.2 + 4.4)
+
+
+@virtual
 async def test_a_thaw_lets_nobody_storm() -> None:
     callers = Callers()
     waiting = asyncio.gather(*(callers.call() for _ in range(12)))
