@@ -31,6 +31,7 @@ class TruePosition(Struct, frozen=True):
     symbol: str
     leg: str
     size: Decimal  # contracts
+    average_price: Decimal
 
 
 class TrueOrder(Struct, frozen=True):
@@ -98,8 +99,12 @@ def _spot(shown: Shown) -> Ours:
 
 def _futures(shown: Shown, truth: TrueFutures) -> Iterator[str]:
     """How a wallet is divided into free and held is each side's own reckoning of margin; what is in it is not, but for
-    the share of a cost that leaves with a part of a position: a quotient, which each side rounds for itself.
+    the share of a cost that leaves with a part of a position: a quotient, which each side rounds for itself, and which
+    hangs on the order in which the trades were learned. What is in it less what the open positions have cost does not.
     """
+    cost = {f"{row.symbol} {row.leg}": row.open_cost for row in shown.positions if _perpetual(row.symbol)}
+    sizes = {f"{row.symbol} {row.leg}": row.contract_size for row in shown.positions}
+    paid = ZERO
     ours: dict[str, Decimal] = {}
     theirs: dict[str, Decimal] = {}
     for row in shown.positions:
@@ -107,13 +112,18 @@ def _futures(shown: Shown, truth: TrueFutures) -> Iterator[str]:
             ours[f"position {row.symbol} {row.leg}"] = row.quantity
     for balance in shown.balances:
         if balance.wallet == "futures":
-            ours[f"total of futures {balance.currency}"] = balance.total
+            spent = sum(cost.values(), ZERO) if balance.currency == "USDT" else ZERO
+            ours[f"total of futures {balance.currency}"] = balance.total - spent
     ours |= {f"filled of {o.client_order_id}": 1 + o.cum_quantity for o in shown.open_orders if _perpetual(o.symbol)}
     for position in truth.positions:
         symbol = f"{position.symbol.removesuffix('USDT')}/USDT:USDT"
         size = -position.size if position.leg == "short" else position.size
         theirs[f"position {symbol} {position.leg}"] = size
-    theirs |= {f"total of futures {coin}": wallet.total for coin, wallet in truth.balances.items()}
+        paid += size * position.average_price * sizes.get(f"{symbol} {position.leg}", ZERO)
+    theirs |= {
+        f"total of futures {coin}": wallet.total - (paid if coin == "USDT" else ZERO)
+        for coin, wallet in truth.balances.items()
+    }
     theirs |= {f"filled of {o.client_order_id or o.order_id}": 1 + o.filled for o in truth.orders if o.state in LIVE}
     for name in sorted({*ours, *theirs}):
         mine, yours = ours.get(name, ZERO), theirs.get(name, ZERO)

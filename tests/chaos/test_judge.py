@@ -15,7 +15,7 @@ VENUE: dict[str, Any] = {
     "spot": {"balances": {}, "orders": [], "trades": []},
     "futures": {
         "balances": {"USDT": {"available": "70", "frozen": "10", "deposit": "20"}},
-        "positions": [{"symbol": "BTCUSDT", "leg": "long", "size": "2"}],
+        "positions": [{"symbol": "BTCUSDT", "leg": "long", "size": "2", "average_price": "29000"}],
         "orders": [],
     },
     "orders": [],
@@ -27,9 +27,9 @@ def truth(**futures: object) -> Truth:
     return msgspec.convert(VENUE | {"futures": VENUE["futures"] | futures}, Truth)
 
 
-def ours(total: str = "100", contracts: str = "2") -> Shown:
+def ours(total: str = "100", contracts: str = "2", cost: str = "58") -> Shown:
     wallet = {"account": "main", "wallet": "futures", "currency": "USDT", "held": "30", "available": "70"}
-    leg = {"account": "main", "symbol": "BTC/USDT:USDT", "leg": "long", "open_cost": "0", "realized": "0"}
+    leg = {"account": "main", "symbol": "BTC/USDT:USDT", "leg": "long", "open_cost": cost, "realized": "0"}
     leg |= {"commissions": {}, "contract_size": "0.001", "funding": "0", "shares": {}}
     return Shown(
         open_orders=[],
@@ -44,12 +44,17 @@ def test_what_agrees_is_equal_also_where_a_quotient_was_rounded() -> None:
     assert list(unequal(ours(total="99.9999999999"), truth())) == []
 
 
+def test_what_was_earned_so_far_may_differ_by_what_the_open_position_has_cost() -> None:
+    assert list(unequal(ours(total="102", cost="60"), truth())) == []
+    assert list(unequal(ours(total="102", cost="59"), truth())) == ["total of futures USDT: ours 43, venue 42.000"]
+
+
 @pytest.mark.parametrize(
     ("shown", "theirs", "word"),
     [
-        (lambda: ours(total="99.99"), truth(), "total of futures USDT: ours 99.99, venue 100"),
+        (lambda: ours(total="99.99"), truth(), "total of futures USDT: ours 41.99, venue 42.000"),
         (lambda: ours(contracts="1"), truth(), "position BTC/USDT:USDT long: ours 1, venue 2"),
-        (ours, truth(positions=[]), "position BTC/USDT:USDT long: ours 2, venue 0"),
+        (lambda: ours(cost="0"), truth(positions=[]), "position BTC/USDT:USDT long: ours 2, venue 0"),
         (ours, truth(orders=[ORDER]), "filled of a: ours 0, venue 1"),
     ],
 )

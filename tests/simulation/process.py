@@ -130,8 +130,8 @@ class Process:
 
     @property
     def living(self) -> int:
-        """How many of its tasks have not ended."""
-        return len(self._tasks)
+        """How many of its tasks have not ended; what somebody outside asks for and waits for is not its own."""
+        return sum(task.get_name() != "call" for task in self._tasks)
 
     @property
     def over(self) -> bool:
