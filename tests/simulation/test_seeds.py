@@ -40,6 +40,7 @@ FAILED = {
     66078: "a standby's read models stood still behind the page of a projector that was stopped",
     90072: "a subscriber who was behind waited behind one at the end of a quiet log, for every page",
     100075: "as 90072",
+    12783: "the venue's clock was being read at the second rest, and passed for a task left behind (likewise)",
     1831: "a subscriber who waited for news at one rest and not at the other passed for a task left behind (likewise)",
     201369: "as 102534",
     104181: "as 103701",

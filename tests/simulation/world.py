@@ -452,6 +452,8 @@ class World:
             await self._watch(5.0, every=5.0)
             if self.simulator.under_way:
                 rested_at = max(rested_at, loop.time() + REST_SECONDS)
+        if any(leftovers.grown(before, self._rest())):
+            await self._watch(3.0)  # a task that only passed by is gone by then
         for what in leftovers.grown(before, self._rest()):
             self.say("I19", what)
 
