@@ -46,7 +46,7 @@ class Process:
         self._died = died
         self.at_death: list[Callable[[], object]] = []  # what others do once its connections are gone
         self._over = False
-        self._paused_until = 0.0
+        self.paused_until = float("-inf")  # of the loop's clock
         self.paused = False  # it was told to stop, and perhaps still does
         self._tasks: dict[asyncio.Task[None], Coroutine[object, object, None]] = {}
         self._callers: dict[asyncio.Future[Any], None] = {}
@@ -89,13 +89,13 @@ class Process:
     def pause(self, seconds: float) -> None:
         """Take no step for so long, as after SIGSTOP: timers run out, answers arrive, and nobody looks."""
         loop = asyncio.get_running_loop()
-        self._paused_until = loop.time() + seconds
+        self.paused_until = loop.time() + seconds
         self.paused = True
 
     @property
     def paused_seconds(self) -> float:
         """How much longer it takes no step."""
-        left = max(self._paused_until - asyncio.get_running_loop().time(), 0.0)
+        left = max(self.paused_until - asyncio.get_running_loop().time(), 0.0)
         self.paused = left > 0
         return left
 

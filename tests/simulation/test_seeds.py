@@ -50,6 +50,7 @@ FAILED = {
     103701: "a leverage that still differed passed for rest (the simulation's own mistake)",
     102534: "funding that the venue dated from before the log began is a break, rightly (the simulation's own mistake)",
     103062: "as 102534",
+    40680: "a process that had been stopped woke after the first rest, and led (the simulation's own mistake)",
     103176: "as 102441",
     102441: "a change that showed only in its fills was forgotten as they filled it (the simulation's own mistake)",
 }

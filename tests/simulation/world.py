@@ -58,6 +58,7 @@ STEPS_BEFORE_DOOM: Final = (5, 600)
 OVERTAKEN_RATE: Final = 0.2  # dooms in which no one dies, but a second OMS takes over by force
 PAUSED_RATE: Final = 0.25  # dooms in which the process is only stopped for a while
 PAUSE_SECONDS: Final = (0.5, 9.0)
+WAKING_SECONDS: Final = 5.0  # in which a process that was stopped finds out how things stand
 PAUSED_AT_SEND_RATE: Final = 0.5  # pauses that wait for an intent which is committed and not sent
 STANDBY_RATE: Final = 0.5  # dooms before which somebody started a standby
 HALT_RATE: Final = 0.3  # worlds in which an operator halts trading for a while
@@ -432,7 +433,7 @@ class World:
                 await self._watch(1.0)
                 self.settled_after = loop.time() - begun
                 wrong = list(self._differences())
-                if not wrong and probe.done() and all(errand.done() for errand in errands):
+                if not wrong and probe.done() and all(errand.done() for errand in errands) and not self._waking():
                     return
                 if self.settled_after > LIVENESS_SECONDS:
                     for invariant, what in wrong or [("I10", "a strategy still waits for its answer")]:
@@ -440,6 +441,11 @@ class World:
                     raise ViolatedError
         finally:
             probe.cancel()
+
+    def _waking(self) -> bool:
+        """Whether a process that was stopped has still to wake, and to do what it was about to."""
+        now = asyncio.get_running_loop().time()
+        return any(each.process.alive and now < each.process.paused_until + WAKING_SECONDS for each in self._processes)
 
     async def _aftermath(self) -> None:
         """Let whatever is late come in, have every stream open once more, and look at what is left of it."""
