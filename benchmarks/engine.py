@@ -17,6 +17,7 @@ from functools import partial
 import uvloop
 from msgspec import Struct
 
+from adapters.bitmart.spot.venue import CAPABILITIES
 from oms.answers import Receipt
 from oms.book import account_stream, order_stream
 from oms.decide import Addressed, BalancesReport, Decider
@@ -40,10 +41,8 @@ from oms.values import (
     Side,
     StrategyId,
     Symbol,
-    TimeInForce,
     VenueOrderId,
 )
-from oms.venue import Capabilities
 
 MAIN = AccountId("main")
 BTC_USDT = Instrument(
@@ -57,18 +56,6 @@ BTC_USDT = Instrument(
     notional_min=Decimal(5),
     maker_fee=Decimal("0.001"),
     taker_fee=Decimal("0.001"),
-)
-SPOT = Capabilities(
-    name="bench",
-    order_types=frozenset(OrderType),
-    times_in_force=frozenset({TimeInForce.GTC, TimeInForce.IOC}),
-    post_only=True,
-    market_buy_by_notional=True,
-    submit_validity=60.0,
-    visibility_delay=2.0,
-    unfilled_memory=1200.0,
-    history_window=604800.0,
-    history_reach=90 * 86_400.0,
 )
 STREAM = Provenance.STREAM
 OUTSTANDING = 2_000  # commands under way at saturation
@@ -144,7 +131,7 @@ async def started(log: PostgresLog) -> tuple[Engine, Tasks]:
     decider = Decider(
         MAIN,
         instruments={BTC_USDT.symbol: BTC_USDT},
-        capabilities=lambda _: SPOT,
+        capabilities=lambda _: CAPABILITIES,
         limits=Limits(open_orders_max=10**9),
     )
     engine = Engine(MAIN, decider=decider, log=log, clock=clock, ids=TimeOrderedIds(clock), spawn=tasks)

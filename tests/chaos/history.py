@@ -9,10 +9,11 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import Final
 
+from msgspec.structs import replace
+
 from oms.book import order_stream
 from oms.decide import Addressed, Decider
 from oms.engine import Engine
-from oms.instrument import Instrument
 from oms.order.messages import CancelOrder, CancelTaken, PlaceOrder, SubmitAccepted
 from oms.reports import OrderReport, TradeReport, VenueOrderStatus
 from oms.risk import Limits
@@ -20,6 +21,7 @@ from oms.runtime import SystemClock, Tasks, TimeOrderedIds
 from oms.store.log import PostgresLog
 from oms.store.process import ProcessAppender
 from oms.values import (
+    ZERO,
     AccountId,
     ClientOrderId,
     Currency,
@@ -29,37 +31,12 @@ from oms.values import (
     Provenance,
     Side,
     StrategyId,
-    Symbol,
-    TimeInForce,
     VenueOrderId,
 )
-from oms.venue import Capabilities
+from tests.order import story
 
 AT_ONCE: Final = 500  # orders said in one breath
-BTC_USDT: Final = Instrument(
-    symbol=Symbol("BTC/USDT"),
-    venue_symbol="BTC_USDT",
-    base=Currency("BTC"),
-    quote=Currency("USDT"),
-    price_step=Decimal("0.01"),
-    quantity_step=Decimal("0.00001"),
-    quantity_min=Decimal("0.00001"),
-    notional_min=Decimal(5),
-    maker_fee=Decimal(0),
-    taker_fee=Decimal(0),
-)
-SPOT: Final = Capabilities(
-    name="past",
-    order_types=frozenset(OrderType),
-    times_in_force=frozenset({TimeInForce.GTC}),
-    post_only=True,
-    market_buy_by_notional=True,
-    submit_validity=60.0,
-    visibility_delay=2.0,
-    unfilled_memory=1200.0,
-    history_window=604800.0,
-    history_reach=90 * 86_400.0,
-)
+BTC_USDT: Final = replace(story.BTC_USDT, maker_fee=ZERO, taker_fee=ZERO)
 SIDES: Final = (Side.BUY, Side.SELL, None)  # of every three orders: bought, sold again, canceled
 
 
@@ -70,7 +47,7 @@ async def write_past(url: str, account: AccountId, events: int) -> int:
     decider = Decider(
         account,
         instruments={BTC_USDT.symbol: BTC_USDT},
-        capabilities=lambda _: SPOT,
+        capabilities=lambda _: story.SPOT,
         limits=Limits(open_orders_max=10 * AT_ONCE),
     )
     engine = Engine(account, decider=decider, log=log, clock=clock, ids=TimeOrderedIds(clock), spawn=tasks)

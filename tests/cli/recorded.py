@@ -6,7 +6,6 @@ from oms.book import account_stream, order_stream
 from oms.decide import BalancesReport, Decider
 from oms.engine import Engine
 from oms.evidence import kept
-from oms.instrument import Instrument
 from oms.order.messages import PlaceOrder, SubmitAccepted
 from oms.reports import BalanceReport, TradeReport
 from oms.risk import Limits
@@ -22,40 +21,15 @@ from oms.values import (
     Provenance,
     Side,
     StrategyId,
-    Symbol,
-    TimeInForce,
     VenueOrderId,
 )
-from oms.venue import Capabilities, Evidence
+from oms.venue import Evidence
 from projections.runner import Runner
+from tests.order.story import BTC_USDT, SPOT
 
 ACCOUNT = AccountId("main")
 ORDER = ClientOrderId("first")
-MARKET = Symbol("BTC/USDT")
-CAPABILITIES = Capabilities(
-    name="a venue",
-    order_types=frozenset(OrderType),
-    times_in_force=frozenset({TimeInForce.GTC}),
-    post_only=True,
-    market_buy_by_notional=True,
-    submit_validity=60.0,
-    visibility_delay=10.0,
-    unfilled_memory=1200.0,
-    history_window=86_400.0,
-    history_reach=90 * 86_400.0,
-)
-INSTRUMENT = Instrument(
-    symbol=MARKET,
-    venue_symbol="BTC_USDT",
-    base=Currency("BTC"),
-    quote=Currency("USDT"),
-    price_step=Decimal("0.01"),
-    quantity_step=Decimal("0.00001"),
-    quantity_min=Decimal("0.00001"),
-    notional_min=Decimal(5),
-    maker_fee=Decimal("0.001"),
-    taker_fee=Decimal("0.001"),
-)
+MARKET = BTC_USDT.symbol
 ASKED = Evidence(channel="POST /submit", request=b'{"size":"0.5"}', response=b'{"code":1000}', status=200)
 PUSHED = Evidence(channel="ws orders", response=b"not JSON")
 
@@ -64,7 +38,7 @@ async def record(url: str) -> int:
     """Write the log into the database at `url`; return its length."""
     clock, tasks = SystemClock(), Tasks()
     ids, log = TimeOrderedIds(clock), PostgresLog(url)
-    decider = Decider(ACCOUNT, instruments={MARKET: INSTRUMENT}, capabilities=lambda _: CAPABILITIES, limits=Limits())
+    decider = Decider(ACCOUNT, instruments={MARKET: BTC_USDT}, capabilities=lambda _: SPOT, limits=Limits())
     engine = Engine(ACCOUNT, decider=decider, log=log, clock=clock, ids=ids, spawn=tasks)
     try:
         await engine.start("a venue")

@@ -20,8 +20,9 @@ from oms.store.log import PostgresLog
 from projections.compare import compare
 from projections.fold import projectors
 from projections.rebuild import rebuild
-from tests.cli.recorded import ACCOUNT, INSTRUMENT, MARKET, record
+from tests.cli.recorded import ACCOUNT, MARKET, record
 from tests.engine.scripted_venue import ScriptedVenue
+from tests.order.story import BTC_USDT
 from tests.projections.history import write
 from tests.projections.test_runner import two_orders
 
@@ -150,9 +151,7 @@ async def test_s66_a_full_rebuild_says_nothing_to_the_venue_and_notifies_nobody(
 
         engine = Engine(
             ACCOUNT,
-            decider=Decider(
-                ACCOUNT, instruments={MARKET: INSTRUMENT}, capabilities=venue.capabilities, limits=Limits()
-            ),
+            decider=Decider(ACCOUNT, instruments={MARKET: BTC_USDT}, capabilities=venue.capabilities, limits=Limits()),
             log=log,
             clock=clock,
             ids=TimeOrderedIds(clock),
