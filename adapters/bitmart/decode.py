@@ -1,5 +1,6 @@
 """A recorded BitMart payload, as the adapter understands it: what `oms decode` prints."""
 
+import codecs
 from collections.abc import Mapping
 from typing import Final, Literal
 from urllib.parse import parse_qsl
@@ -34,6 +35,7 @@ def decode(market: Market, kind: Kind, path: str | None, payload: bytes) -> tupl
     hedge mode, the only one there was before 2025.
     """
     known, _, query = (path or "").partition("?")
+    payload = _unframed(payload)
     match market:
         case "spot":
             return _spot(kind, known, query, payload)
@@ -42,6 +44,14 @@ def decode(market: Market, kind: Kind, path: str | None, payload: bytes) -> tupl
             return _asked_for(reports, market, query)
         case "futures":
             return perp.frame(payload, mode=PositionMode.HEDGE)[1]
+
+
+def _unframed(payload: bytes) -> bytes:
+    """Return a payload without what an editor puts around a text: a mark of its encoding, empty lines. Deflated bytes,
+    which may begin or end with the same, stay as they are.
+    """
+    told = payload.removeprefix(codecs.BOM_UTF8).strip()
+    return told if told[:1] in (b"{", b"[") or told == spot.PONG else payload
 
 
 def _spot(kind: Kind, path: str, query: str, payload: bytes) -> tuple[Report, ...]:

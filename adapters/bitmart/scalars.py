@@ -18,6 +18,9 @@ TIME_MAX: Final = 20  # characters
 NAME_MAX: Final = 64  # characters of a market's name: names are kept, and must not take much
 SPELLINGS_MAX: Final = 8192  # decimals that are kept by their spelling
 VENUE_ORDER_ID: Final = re.compile(r"[1-9][0-9]{0,31}", re.ASCII)  # a zero would be no id to the venue
+SECOND_MS: Final = 1000
+LATEST_MS: Final = 253_402_300_799_999  # the end of 9999
+SECONDS_BELOW: Final = 100_000_000_000  # a time of less is in seconds: as milliseconds it were before 1973-03
 MAGNITUDE_MAX: Final = 60  # digits either side of the point: 1e999999 would be an attack on memory
 
 
@@ -93,7 +96,15 @@ def text(value: Wire) -> str | None:
         return None
     if type(value) is int:
         return str(value)
+    if type(value) is Decimal and abs(value.adjusted()) <= MAGNITUDE_MAX and value == (number := int(value)):
+        return str(number)  # 2.0, or an id as 2.20609666322019e14: still every digit of it
     raise ValueError(f"not a text: {value!r:.80}")
+
+
+def word(value: Wire) -> str | None:
+    """Return a word of the venue's vocabulary, whose case varies (PROTOCOL 9.28)."""
+    found = text(value)
+    return None if found is None else found.lower()
 
 
 def identity(value: Wire) -> str | None:
@@ -112,6 +123,19 @@ def millis(value: Wire) -> int | None:
     if number != int(number) or number < 0:
         raise ValueError(f"not a time in milliseconds: {value!r:.80}")
     return int(number)
+
+
+def instant(value: Wire) -> int | None:
+    """Return a time in milliseconds, also where the venue sends seconds; zero means none (PROTOCOL 9.23)."""
+    if type(value) is int and SECONDS_BELOW < value <= LATEST_MS:
+        return value  # how nearly all of them come
+    number = amount(value)
+    if number is None or number == 0:
+        return None
+    at_ms = int(number if number > SECONDS_BELOW else number * SECOND_MS)
+    if not 0 <= at_ms <= LATEST_MS or number != int(number):
+        raise ValueError(f"not a time: {value!r:.80}")
+    return at_ms
 
 
 def whole(value: Wire, name: str) -> int:

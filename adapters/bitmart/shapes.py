@@ -66,6 +66,10 @@ def spot_path(payload: bytes) -> str:
             return spot.CANCEL_ORDER
         case {"symbols": [{"quote_increment": _}, *_]}, _:
             return spot.SYMBOLS_DETAILS
+        case {"symbols": [{"base": dict()}, *_]}, _:
+            return "/spot/v1/margin/isolated/account"
+        case {"code": _, "data": {"orderIds": _}}, _:
+            return spot.BATCH_ORDERS
         case dict(), _:
             return _first(SPOT_FIELDS, found)
         case _, dict():

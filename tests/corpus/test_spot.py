@@ -28,8 +28,6 @@ def test_an_answer_means(name: str) -> None:
 
 
 NEED_THEIR_PATH = (  # nothing in the payload tells them from others
-    "spot_v1_margin_isolated_account__bitmartnet_GetIsolatedMarginAccount",
-    "spot_v4_batch_orders__bitmartnet_PlaceMultipleOrders",
     *(name for name, reports in ANSWERS.items() if reports == (Ack(),)),
 )
 

@@ -84,8 +84,8 @@ def _rows(field: str, kind: type[M], read: Reader) -> Reader:
     """Return a reader of a payload whose one field of interest is a list."""
 
     def translated(message: M) -> Reports:
-        rows: list[Raw] = getattr(message, field)
-        return tuple(report for raw in rows for report in read(raw))
+        rows: list[Raw] | None = getattr(message, field)
+        return tuple(report for raw in rows or () for report in read(raw))
 
     return element(kind, translated)
 

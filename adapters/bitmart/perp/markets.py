@@ -10,8 +10,20 @@ from decimal import Decimal
 from typing import Final
 
 from adapters.bitmart.perp import messages as wire
-from adapters.bitmart.perp.spelling import DOLLAR, SECOND_MS, instant, symbol
-from adapters.bitmart.scalars import Wire, above_zero, amount, identity, positive, required, text, whole
+from adapters.bitmart.perp.spelling import DOLLAR, symbol
+from adapters.bitmart.scalars import (
+    SECOND_MS,
+    Wire,
+    above_zero,
+    amount,
+    identity,
+    instant,
+    positive,
+    required,
+    text,
+    whole,
+    word,
+)
 from oms.instrument import Bracket
 from oms.reports import (
     BookReport,
@@ -50,7 +62,7 @@ def instrument(message: wire.Contract) -> InstrumentReport:
         quantity_max=positive(message.max_volume),
         notional_min=ZERO,
         leverage_max=positive(message.max_leverage),
-        tradable=perpetual and text(message.status) == "Trading",
+        tradable=perpetual and word(message.status) == "trading",
     )
 
 
@@ -127,7 +139,7 @@ def depth_push(message: wire.DepthPush | wire.DepthPushV2) -> BookReport:
         symbol=symbol(message.symbol),
         bids=_levels(message.bids),
         asks=_levels(message.asks),
-        update=text(message.type) == "update",
+        update=word(message.type) == "update",
         version=None if version is None else whole(message.version, "version"),
         at_ms=instant(message.ms_t),
     )

@@ -148,7 +148,7 @@ class Asset(Struct):
 class Wallet(Struct):
     """`data` of a sub-account's wallet."""
 
-    wallet: list[Raw]
+    wallet: list[Raw] | None
 
 
 class WalletEntry(Struct):
@@ -181,7 +181,7 @@ class Transaction(Struct):
 class Transfers(Struct):
     """`data` of `transfer-contract-list`."""
 
-    records: list[Raw]
+    records: list[Raw] | None
 
 
 class Transfer(Struct):
@@ -245,7 +245,7 @@ class BracketRules(Struct):
 class Contracts(Struct):
     """`data` of `details`."""
 
-    symbols: list[Raw]
+    symbols: list[Raw] | None
 
 
 class Contract(Struct):
@@ -323,7 +323,7 @@ class FundingRate(Struct):
 class Rows(Struct):
     """`data` of `funding-rate-v2` and `funding-rate-history`."""
 
-    list: list[Raw]
+    list: list[Raw] | None
 
 
 class SettledRate(Struct):

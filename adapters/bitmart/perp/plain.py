@@ -12,9 +12,9 @@ from msgspec import Meta, Struct
 
 from adapters.bitmart.elements import Reports, all_plain
 from adapters.bitmart.envelope import MALFORMED
-from adapters.bitmart.perp.spelling import LATEST_MS, SECONDS_BELOW, symbol
+from adapters.bitmart.perp.spelling import symbol
 from adapters.bitmart.perp.translate import MARGIN_MODES, MODES, PLACEMENTS, Placement, status
-from adapters.bitmart.scalars import positive_of, signed_of, unsigned_of
+from adapters.bitmart.scalars import LATEST_MS, SECONDS_BELOW, positive_of, signed_of, unsigned_of
 from oms.reports import OrderReport, TradeReport
 from oms.values import ClientOrderId, Currency, ExecId, VenueOrderId
 

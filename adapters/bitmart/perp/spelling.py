@@ -1,18 +1,14 @@
-"""How BitMart futures spells markets and moments, and what that is in our words."""
+"""How BitMart futures spells markets, and what that is in our words."""
 
 from functools import lru_cache
 from typing import Final
 
-from adapters.bitmart.scalars import NAME_MAX, Wire, amount
+from adapters.bitmart.scalars import NAME_MAX
 from oms.errors import UnknownSymbolError
 from oms.values import Symbol
 
 STABLE: Final = ("USDT", "USDC")  # what linear contracts are quoted and settled in
 DOLLAR: Final = "USD"  # what coin-margined contracts are quoted in
-
-SECOND_MS: Final = 1000
-LATEST_MS: Final = 253_402_300_799_999  # the end of 9999
-SECONDS_BELOW: Final = 100_000_000_000  # a time of less is in seconds: as milliseconds it were before 1973-03
 
 
 @lru_cache(maxsize=8192)
@@ -41,16 +37,3 @@ def venue_symbol(symbol: Symbol) -> str:
     if not base or not settle or settle != (base if quote == DOLLAR else quote):
         raise UnknownSymbolError(f"{symbol} is not a perpetual")
     return f"{base}{quote}"
-
-
-def instant(value: Wire) -> int | None:
-    """Return a time in milliseconds, also where the venue sends seconds; zero means none (PROTOCOL 9.23)."""
-    if type(value) is int and SECONDS_BELOW < value <= LATEST_MS:
-        return value  # how nearly all of them come
-    number = amount(value)
-    if number is None or number == 0:
-        return None
-    at_ms = int(number if number > SECONDS_BELOW else number * SECOND_MS)
-    if not 0 <= at_ms <= LATEST_MS or number != int(number):
-        raise ValueError(f"not a time: {value!r:.80}")
-    return at_ms

@@ -15,8 +15,19 @@ from typing import Final
 
 from adapters.bitmart.elements import Reports, unreadable
 from adapters.bitmart.perp import messages as wire
-from adapters.bitmart.perp.spelling import instant, symbol
-from adapters.bitmart.scalars import Wire, above_zero, amount, identity, positive, required, text, unsigned
+from adapters.bitmart.perp.spelling import symbol
+from adapters.bitmart.scalars import (
+    Wire,
+    above_zero,
+    amount,
+    identity,
+    instant,
+    positive,
+    required,
+    text,
+    unsigned,
+    word,
+)
 from oms.reports import (
     BalanceReport,
     LedgerReport,
@@ -124,7 +135,7 @@ def placed(side: Wire, mode: PositionMode | None) -> Placement:
 
 def position_mode(value: Wire, otherwise: PositionMode | None = None) -> PositionMode | None:
     """Return the mode a payload says; recordings from before 2025 and REST trades say none."""
-    return MODES.get(value, otherwise) if type(value) is str else otherwise
+    return MODES.get(value.strip().lower(), otherwise) if type(value) is str else otherwise
 
 
 # ------------------------------------------------------------------------------------------------ orders
@@ -157,7 +168,7 @@ def order(
 ) -> OrderReport:
     """Return the state of an order. On the stream, `action` says what has happened to it."""
     side, leg, effect = placed(message.side, position_mode(message.position_mode, mode))
-    kind, state = text(message.type), text(message.state)
+    kind, state = word(message.type), text(message.state)
     size, filled = positive(message.size), unsigned(message.deal_size)
     now = status(state, size, filled, action, conditional=kind in CONDITIONAL)
     if action is not None and action not in ACTIONS:  # whatever that does to an order, its state alone does not say
@@ -192,7 +203,7 @@ def plan_order(message: wire.PlanOrder, mode: PositionMode | None) -> OrderRepor
     """Return the state of an order that waits for its price; nothing of it is filled, its order will be another."""
     side, leg, effect = placed(message.side, position_mode(message.position_mode, mode))
     state, client_id = text(message.state), text(message.client_order_id)
-    waiting = state in (ACCEPTED, WORKING, "active")
+    waiting = state in (ACCEPTED, WORKING) or word(state) == "active"
     return OrderReport(
         symbol=symbol(message.symbol),
         status=VenueOrderStatus.NEW if waiting else None,
@@ -202,7 +213,7 @@ def plan_order(message: wire.PlanOrder, mode: PositionMode | None) -> OrderRepor
         side=side,
         position_leg=leg,
         effect=effect,
-        order_type=text(message.type),
+        order_type=word(message.type),
         quantity=positive(message.size),
         price=_executive_price(message.executive_price),
         leverage=positive(message.leverage),
@@ -272,7 +283,7 @@ def trade(message: wire.Trade, mode: PositionMode | None) -> TradeReport:
         effect=effect,
         commission=commission,
         commission_currency=None if commission is None else _settle(market),
-        liquidity=LIQUIDITIES.get((text(message.exec_type) or "").lower()),
+        liquidity=LIQUIDITIES.get(word(message.exec_type) or ""),
         realized_pnl=amount(message.realised_profit),
         at_ms=instant(message.create_time),
     )
@@ -298,7 +309,7 @@ def position(message: wire.Position, mode: PositionMode | None) -> PositionRepor
 
 def position_v2(message: wire.PositionV2) -> PositionReport:
     """Return a row of `position-v2`: `current_amount` says how much, the sign of `position_amount` which way."""
-    leg = LEGS.get((text(message.position_side) or "").lower())
+    leg = LEGS.get(word(message.position_side) or "")
     quantity, signed = amount(message.current_amount), amount(message.position_amount)
     if quantity is None:
         quantity = signed
@@ -322,7 +333,7 @@ def position_risk(message: wire.PositionRisk) -> PositionReport:
     """Return a row of `position-risk`, which knows no average price."""
     return PositionReport(
         symbol=symbol(message.symbol),
-        leg=LEGS.get((text(message.position_side) or "").lower()),
+        leg=LEGS.get(word(message.position_side) or ""),
         quantity=amount(message.position_amt),
         mark_price=positive(message.mark_price),
         margin_mode=_margin_mode(message.margin_type),
@@ -348,7 +359,7 @@ def position_push(message: wire.PositionPush, mode: PositionMode | None) -> Posi
 
 def _leg(position_type: Wire, volume: Wire, mode: PositionMode | None) -> tuple[PositionLeg | None, Decimal | None]:
     """Return the leg and the quantity. A net position is signed: the venue's volume is not, its type is the sign."""
-    leg, quantity = LEGS.get(text(position_type) or ""), amount(volume)
+    leg, quantity = LEGS.get(word(position_type) or ""), amount(volume)
     if mode is not PositionMode.ONE_WAY:
         return leg, quantity
     if leg is SHORT and quantity is not None and quantity > 0:
@@ -401,7 +412,7 @@ def claimed(message: wire.Claimed) -> BalanceReport:
 def transaction(message: wire.Transaction) -> LedgerReport:
     """Return one movement; its type is a text, beside which a number may stand."""
     market, kind = text(message.symbol), text(message.type)
-    flow = FLOWS.get((kind or "").lower()) or FLOWS.get(text(message.flow_type) or "")
+    flow = FLOWS.get(word(kind) or "") or FLOWS.get(text(message.flow_type) or "")
     if flow is None:
         if kind is None:
             raise ValueError("a transaction without its type")
@@ -418,9 +429,9 @@ def transaction(message: wire.Transaction) -> LedgerReport:
 
 def transfer(message: wire.Transfer) -> Reports:
     """Return a transfer as the futures wallet sees it; one that is under way or has failed moved nothing."""
-    if (text(message.state) or "").upper() != "FINISHED":
+    if word(message.state) != "finished":
         return ()
-    moved, way = required(message.amount, "amount"), text(message.type)
+    moved, way = required(message.amount, "amount"), word(message.type)
     if way not in (*OUTWARD, *INWARD):
         raise ValueError(f"a transfer of type {way!r:.80}")
     return (
@@ -480,7 +491,7 @@ def _executive_price(value: Wire) -> Decimal | None:
 
 
 def _margin_mode(value: Wire) -> MarginMode | None:
-    return MARGIN_MODES.get((text(value) or "").lower())
+    return MARGIN_MODES.get(word(value) or "")
 
 
 def _currency(value: Wire) -> Currency | None:

@@ -49,7 +49,7 @@ def _batch(message: wire.Batch) -> Reports:
     if whole(message.code, "code") != 0:
         code, words = text(message.code), text(message.msg)
         return (Refusal(klass=RefusalClass.UNKNOWN, reason=BATCH_FAILED, code=code, text=words),)
-    found = (identity(one) for one in _batch_orders.decode(message.data).orderIds)
+    found = (identity(one) for one in _batch_orders.decode(message.data).orderIds or ())
     return tuple(Ack(venue_order_id=VenueOrderId(order_id)) for order_id in found if order_id is not None)
 
 
@@ -68,9 +68,9 @@ def _canceled_algo(message: wire.MaybeResult | bool | None) -> Reports:  # noqa:
 
 
 def _canceled_list(message: wire.CanceledList) -> Reports:
-    done = tuple(Ack(venue_order_id=VenueOrderId(str(found))) for found in message.successIds)
+    done = tuple(Ack(venue_order_id=VenueOrderId(str(found))) for found in message.successIds or ())
     failed = tuple(
-        Refusal(klass=RefusalClass.CERTAIN, reason=ORDER_CLOSED, text=str(found)) for found in message.failIds
+        Refusal(klass=RefusalClass.CERTAIN, reason=ORDER_CLOSED, text=str(found)) for found in message.failIds or ()
     )
     return done + failed
 
@@ -85,15 +85,15 @@ instrument: Final = element(wire.SymbolDetails, translate.instrument)
 
 
 def _wallet(message: wire.Wallet) -> Reports:
-    return tuple(report for raw in message.wallet for report in wallet_entry(raw))
+    return tuple(report for raw in message.wallet or () for report in wallet_entry(raw))
 
 
 def _margin_accounts(message: wire.MarginAccounts) -> Reports:
-    return tuple(report for raw in message.symbols for report in margin_account(raw))
+    return tuple(report for raw in message.symbols or () for report in margin_account(raw))
 
 
 def _instruments(message: wire.Symbols) -> Reports:
-    return tuple(report for raw in message.symbols for report in instrument(raw))
+    return tuple(report for raw in message.symbols or () for report in instrument(raw))
 
 
 SUBMIT_ORDER: Final = "/spot/v2/submit_order"
@@ -191,7 +191,7 @@ _balance_detail: Final = element(wire.BalanceDetail, translate.balance_detail)
 
 def _balance_push(message: wire.BalancePush) -> Reports:
     at_ms = millis(message.event_time)
-    reports = (report for raw in message.balance_details for report in _balance_detail(raw))
+    reports = (report for raw in message.balance_details or () for report in _balance_detail(raw))
     return tuple(
         msgspec.structs.replace(report, at_ms=at_ms) if isinstance(report, BalanceReport) else report
         for report in reports
@@ -270,10 +270,13 @@ def any_frame(data: bytes) -> tuple[str, Reports]:
 ACKNOWLEDGED: Final = {"login": "login", "subscribe": "subscribed", "unsubscribe": "unsubscribed"}
 
 
+NO_ERROR: Final = ("", "0")
+
+
 def _control(message: wire.Frame) -> Report:
     """Read an acknowledgement or an error; success is the absence of a code (PROTOCOL 2.6, 4.8)."""
     event, code = _shown(message.event), _shown(message.errorCode)
-    if code:
+    if code not in NO_ERROR:
         words = _shown(message.errorMessage) or _shown(message.message)
         return Control(event="error", text=f"{code} {event}: {words}"[:CAUSE_MAX])
     if event in ACKNOWLEDGED:

@@ -71,8 +71,8 @@ class MaybeResult(Struct):
 class CanceledList(Struct):
     """What `/spot/v4/cancel_orders` did, one id each."""
 
-    successIds: list[Wire]
-    failIds: list[Wire] = []
+    successIds: list[Wire] | None
+    failIds: list[Wire] | None = None
 
 
 class Batch(Struct):
@@ -86,7 +86,7 @@ class Batch(Struct):
 class BatchOrders(Struct):
     """The ids of a batch, without any mapping to its elements."""
 
-    orderIds: list[Wire]
+    orderIds: list[Wire] | None
 
 
 # ------------------------------------------------------------------------------------------------ account, REST
@@ -95,7 +95,7 @@ class BatchOrders(Struct):
 class Wallet(Struct):
     """`data` of both wallets."""
 
-    wallet: list[Raw]
+    wallet: list[Raw] | None
 
 
 class WalletEntry(Struct):
@@ -111,7 +111,7 @@ class WalletEntry(Struct):
 class MarginAccounts(Struct):
     """`data` of `/spot/v1/margin/isolated/account`: one wallet for each pair."""
 
-    symbols: list[Raw]
+    symbols: list[Raw] | None
 
 
 class MarginAccount(Struct):
@@ -153,7 +153,7 @@ class TradeFee(Struct):
 class Symbols(Struct):
     """`data` of `/spot/v1/symbols/details` (objects) and `/spot/v1/symbols` (names)."""
 
-    symbols: list[Raw]
+    symbols: list[Raw] | None
 
 
 class SymbolDetails(Struct):
@@ -280,7 +280,7 @@ class OrderPush(Struct):
 class BalancePush(Struct):
     """`spot/user/balance`: absolute amounts after a change."""
 
-    balance_details: list[Raw]
+    balance_details: list[Raw] | None
     event_time: Wire = None
 
 

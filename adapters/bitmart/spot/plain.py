@@ -121,7 +121,7 @@ def _reports(push: PlainPush) -> tuple[OrderReport] | tuple[OrderReport, TradeRe
         venue_order_id=order_id,
         client_order_id=client_id,
         side=side,
-        liquidity=LIQUIDITIES.get(push.exec_type.strip()),
+        liquidity=LIQUIDITIES.get(push.exec_type.strip().lower()),
         at_ms=millis(push.last_fill_time) or updated_ms,
     )
     return (order, trade)

@@ -17,12 +17,14 @@ from adapters.bitmart.scalars import (
     above_zero,
     amount,
     identity,
+    instant,
     millis,
     positive,
     required,
     text,
     unsigned,
     whole,
+    word,
 )
 from adapters.bitmart.spot import messages as wire
 from oms.errors import UnknownSymbolError
@@ -68,10 +70,9 @@ PARTIALLY_CANCELED: Final = ("partially_canceled", "12", "11")
 CANCELING: Final = "7"  # still working: what it is follows from what it filled
 
 SIDES: Final = {"buy": Side.BUY, "sell": Side.SELL}
-LIQUIDITIES: Final = {"M": Liquidity.MAKER, "maker": Liquidity.MAKER, "T": Liquidity.TAKER, "taker": Liquidity.TAKER}
+LIQUIDITIES: Final = {"m": Liquidity.MAKER, "maker": Liquidity.MAKER, "t": Liquidity.TAKER, "taker": Liquidity.TAKER}
 ENTRUSTED: Final = ("limit_maker", "ioc")  # the kinds of limit order that a push tells apart only by `entrust_type`
 PRECISION_MAX: Final = 40
-SECOND_MS: Final = 1000
 
 
 # ------------------------------------------------------------------------------------------------ names
@@ -109,6 +110,7 @@ def status(raw: str | None, cum_quantity: Decimal | None, *, market_buy: bool) -
     """Return what a state means, None if it is a new one."""
     if raw is None:
         return None
+    raw = raw.lower()
     if raw in PARTIALLY_CANCELED and market_buy:
         return FILLED
     if raw == CANCELING:
@@ -122,7 +124,7 @@ def status(raw: str | None, cum_quantity: Decimal | None, *, market_buy: bool) -
 def order(message: wire.Order) -> tuple[OrderReport]:
     """Return the state of an order that was asked for."""
     venue_order_id = _order_id(message.orderId)
-    side, kind = _side(message.side), text(message.type)
+    side, kind = _side(message.side), word(message.type)
     raw, cum_quantity = text(message.state), unsigned(message.filledSize)
     market_buy = kind == OrderType.MARKET and side is Side.BUY
     now = status(raw, cum_quantity, market_buy=market_buy)
@@ -216,8 +218,8 @@ def order_push(message: wire.OrderPush) -> tuple[OrderReport] | tuple[OrderRepor
 
 
 def _pushed_type(message: wire.OrderPush) -> str | None:
-    entrusted = (text(message.entrust_type) or "").lower()
-    return entrusted if entrusted in ENTRUSTED else text(message.type)
+    entrusted = word(message.entrust_type)
+    return entrusted if entrusted in ENTRUSTED else word(message.type)
 
 
 # ------------------------------------------------------------------------------------------------ balances
@@ -278,7 +280,7 @@ def instrument(message: wire.SymbolDetails) -> tuple[InstrumentReport]:
             quantity_step=above_zero(message.quote_increment, "quote_increment"),
             quantity_min=required(message.base_min_size, "base_min_size"),
             notional_min=max(amount(message.min_buy_amount) or ZERO, amount(message.min_sell_amount) or ZERO),
-            tradable=text(message.trade_status) == "trading",
+            tradable=word(message.trade_status) == "trading",
         ),
     )
 
@@ -311,10 +313,13 @@ def ticker_push(message: wire.TickerPush) -> tuple[TickerReport]:
 
 def candle(row: wire.KlineRow | wire.Candle, market: Symbol | None = None, interval: str | None = None) -> CandleReport:
     """Return one bar; the venue gives the start of its interval in seconds."""
+    open_ms = instant(row.t)
+    if open_ms is None:
+        raise ValueError("a bar without its time")
     return CandleReport(
         symbol=market,
         interval=interval,
-        open_ms=whole(row.t, "open time") * SECOND_MS,
+        open_ms=open_ms,
         open=required(row.o, "open"),
         high=required(row.h, "high"),
         low=required(row.l, "low"),
@@ -338,14 +343,13 @@ def public_trade(row: wire.PublicTradeRow) -> tuple[PublicTradeReport]:
 
 def trade_push(message: wire.TradePush) -> tuple[PublicTradeReport]:
     """Return one trade of the market, pushed; before 2024 only the time in seconds was sent."""
-    seconds = millis(message.s_t)
     return (
         PublicTradeReport(
             symbol=symbol(message.symbol),
             price=above_zero(message.price, "price"),
             quantity=above_zero(message.size, "size"),
             side=_side(message.side),
-            at_ms=millis(message.ms_t) or (None if seconds is None else seconds * SECOND_MS),
+            at_ms=millis(message.ms_t) or instant(message.s_t),
         ),
     )
 
@@ -370,7 +374,7 @@ def depth_push(message: wire.DepthPush) -> tuple[BookReport]:
             symbol=symbol(message.symbol),
             bids=_levels(message.bids),
             asks=_levels(message.asks),
-            update=text(message.type) == "update",
+            update=word(message.type) == "update",
             version=None if version is None else int(version),
             at_ms=millis(message.ms_t),
         ),
@@ -396,11 +400,11 @@ def _required_id(value: Wire, name: str) -> str:
 
 
 def _side(value: Wire) -> Side | None:
-    return SIDES.get(text(value) or "")
+    return SIDES.get(word(value) or "")
 
 
 def _liquidity(value: Wire) -> Liquidity | None:
-    return LIQUIDITIES.get(text(value) or "")
+    return LIQUIDITIES.get(word(value) or "")
 
 
 def _currency(value: Wire) -> Currency | None:

@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adapters.bitmart.perp import codec
-from adapters.bitmart.perp.spelling import instant, symbol, venue_symbol
+from adapters.bitmart.perp.spelling import symbol, venue_symbol
 from adapters.bitmart.perp.translate import placed
+from adapters.bitmart.scalars import instant
 from oms.errors import UnknownSymbolError
 from oms.reports import (
     Ack,
