@@ -11,7 +11,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from adapters.simulator.exchange.accounts import HISTORY_MAX, Account, Balance
+from adapters.simulator.exchange.accounts import Account, Balance
 from adapters.simulator.exchange.admission import admit
 from adapters.simulator.exchange.book import Book
 from adapters.simulator.exchange.orders import (
@@ -30,6 +30,7 @@ from adapters.simulator.exchange.orders import (
     RefusedError,
     SelfTrade,
 )
+from adapters.simulator.exchange.owner import HISTORY_MAX, Terms
 from oms.values import EXACT, ZERO, Liquidity, Side
 
 FEE_GRID: Final = Decimal("0.00000001")  # fees are cut to 8 decimals, as in the capture of PROTOCOL 5.8
@@ -98,7 +99,8 @@ class Exchange:
         for coin, amount in deposits.items():
             if not (amount.is_finite() and amount >= ZERO):
                 raise ValueError(f"deposit {amount} {coin} is not an amount")
-        account = Account(name, maker_fee=maker_fee, taker_fee=taker_fee, watched=watched, history_max=history_max)
+        terms = Terms(maker_fee=maker_fee, taker_fee=taker_fee, watched=watched, history_max=history_max)
+        account = Account(name, terms)
         account.balances.update({coin: Balance(available=amount) for coin, amount in deposits.items()})
         self.accounts[name] = account
         return account

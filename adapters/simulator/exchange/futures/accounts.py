@@ -11,9 +11,9 @@ from msgspec import Struct
 from adapters.simulator.exchange.futures.orders import Fill, MarginMode, Order, PositionMode
 from adapters.simulator.exchange.futures.plans import Plan
 from adapters.simulator.exchange.futures.positions import Position
+from adapters.simulator.exchange.owner import Owner, Terms
 from oms.values import ZERO, PositionLeg, Side
 
-HISTORY_MAX: Final = 200_000  # of closed orders, plans, fills and flows each
 DEFAULT_LEVERAGE: Final = 10
 
 
@@ -62,38 +62,20 @@ class Setting(Struct, frozen=True):
     margin_mode: MarginMode = MarginMode.CROSS
 
 
-class Account:
-    """One account. Fees are fractions of the notional. An unwatched one causes no events, has no past, no limit but its
-    coins, and is never liquidated: background traders, whose story nobody asks for.
+class Account(Owner[Order, Fill]):
+    """One account, its coins, positions and plans. An unwatched one also has no limit but its coins, and is never
+    liquidated.
     """
 
-    def __init__(
-        self,
-        name: str,
-        *,
-        maker_fee: Decimal,
-        taker_fee: Decimal,
-        watched: bool = True,
-        history_max: int = HISTORY_MAX,
-    ) -> None:
-        self.name = name
-        self.maker_fee = maker_fee
-        self.taker_fee = taker_fee
-        self.hold_rate = max(maker_fee, taker_fee, ZERO)
-        self.watched = watched
+    def __init__(self, name: str, terms: Terms) -> None:
+        super().__init__(name, terms)
         self.mode = PositionMode.HEDGE
         self.settings: dict[str, Setting] = {}
         self.wallets: dict[str, Wallet] = {}
         self.positions: dict[tuple[str, PositionLeg], Position] = {}
-        self.open: dict[str, Order] = {}
-        self.closed: dict[str, Order] = {}
         self.plans: dict[str, Plan] = {}
         self.past_plans: dict[str, Plan] = {}
-        self.fills: deque[Fill] = deque(maxlen=history_max)
-        self.fills_of: dict[str, list[Fill]] = {}
-        self.flows: deque[Flow] = deque(maxlen=history_max)
-        self._ids: dict[str, str] = {}  # client order id -> the newest order or plan id under it
-        self._history_max = history_max
+        self.flows: deque[Flow] = deque(maxlen=terms.history_max)
 
     # -------------------------------------------------------------------------------------------- looking
 
@@ -127,23 +109,12 @@ class Account:
             if order.symbol == symbol:
                 yield order
 
-    def order(self, order_id: str) -> Order | None:
-        return self.open.get(order_id) or self.closed.get(order_id)
-
-    def order_by_client_id(self, client_order_id: str) -> Order | None:
-        """Return the newest order under the id, live or past; None also where the id is a plan's."""
-        order_id = self._ids.get(client_order_id)
-        return None if order_id is None else self.order(order_id)
-
     def plan(self, plan_id: str) -> Plan | None:
         return self.plans.get(plan_id) or self.past_plans.get(plan_id)
 
     def plan_by_client_id(self, client_order_id: str) -> Plan | None:
         plan_id = self._ids.get(client_order_id)
         return None if plan_id is None else self.plan(plan_id)
-
-    def knows(self, client_order_id: str) -> bool:
-        return client_order_id in self._ids
 
     def promised(self, symbol: str, side: Side, leg: PositionLeg) -> Decimal:
         """Return how many contracts of the leg wait in reduce-only orders of `side`."""
@@ -154,26 +125,6 @@ class Account:
         return [one for one in self.live_orders(symbol) if one.reduce_only and one.side is side and one.leg is leg]
 
     # -------------------------------------------------------------------------------------------- noting
-
-    def opened(self, order: Order) -> None:
-        self.open[order.order_id] = order
-        if order.client_order_id:
-            self._ids[order.client_order_id] = order.order_id
-
-    def filled(self, fill: Fill) -> None:
-        self.fills.append(fill)
-        self.fills_of.setdefault(fill.order_id, []).append(fill)
-
-    def ended(self, order: Order) -> None:
-        """Move the order from the open ones into the past, which forgets its oldest when full."""
-        del self.open[order.order_id]
-        if not self.watched:
-            return
-        self.closed[order.order_id] = order
-        if len(self.closed) > self._history_max:
-            oldest = next(iter(self.closed))
-            del self.closed[oldest]
-            self.fills_of.pop(oldest, None)
 
     def planned(self, plan: Plan) -> None:
         self.plans[plan.plan_id] = plan

@@ -9,7 +9,7 @@ from decimal import Decimal, localcontext
 from typing import Final
 
 from adapters.simulator.exchange.book import Book
-from adapters.simulator.exchange.futures.accounts import HISTORY_MAX, Account, FlowKind, Setting, Wallet
+from adapters.simulator.exchange.futures.accounts import Account, FlowKind, Setting, Wallet
 from adapters.simulator.exchange.futures.admission import check_setting
 from adapters.simulator.exchange.futures.booking import end
 from adapters.simulator.exchange.futures.busts import Busts
@@ -42,6 +42,7 @@ from adapters.simulator.exchange.futures.state import Rules, State
 from adapters.simulator.exchange.futures.switches import Switches
 from adapters.simulator.exchange.futures.triggers import Triggers
 from adapters.simulator.exchange.futures.waiting import add_plan, end_plan
+from adapters.simulator.exchange.owner import HISTORY_MAX, Terms
 from oms.values import EXACT, ZERO, PositionLeg, Side
 
 DEFAULT_MAKER_FEE: Final = Decimal("0.0002")
@@ -137,7 +138,8 @@ class FuturesExchange:
         for coin, amount in deposits.items():
             if not (reasonable(amount) and amount >= ZERO):
                 raise ValueError(f"deposit {amount} {coin} is not an amount")
-        account = Account(name, maker_fee=maker_fee, taker_fee=taker_fee, watched=watched, history_max=history_max)
+        terms = Terms(maker_fee=maker_fee, taker_fee=taker_fee, watched=watched, history_max=history_max)
+        account = Account(name, terms)
         account.wallets.update({coin: Wallet(available=amount) for coin, amount in deposits.items()})
         self._state.accounts[name] = account
         return account
