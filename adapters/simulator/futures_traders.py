@@ -1,19 +1,17 @@
 """The other people in the perpetual market: they quote around the spot price, so that index and spot stay together.
 
-Deterministic for a seed and the times of the steps. Prices are counted in steps of the contract's grid.
+Deterministic for a seed and the times of the steps.
 """
 
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Final
 
-from msgspec import Struct
-
 from adapters.simulator.chance import Chance
 from adapters.simulator.exchange.futures.contracts import Contract
 from adapters.simulator.exchange.futures.exchange import FuturesExchange
 from adapters.simulator.exchange.futures.orders import MarginMode, Mode, NewOrder, PositionMode, RefusedError
-from adapters.simulator.traders import BASIS, FUNDS, MAKERS, TAKERS
+from adapters.simulator.street import FUNDS, MAKERS, TAKERS, Street, withdraw
 from oms.values import EXACT, ZERO, Side
 
 QUOTE_MS: Final = 1_000
@@ -25,15 +23,9 @@ TAKE_WORTH: Final = (60, 12_000)
 SpotPrice = Callable[[str, str], Decimal | None]  # (base, quote) -> where the spot market is, if there is one
 
 
-class _Street(Struct):
-    """One contract as the makers see it: prices in steps."""
-
+class _Street(Street, kw_only=True):
     contract: Contract
-    mid: int
     premium: int = 0  # how far from spot somebody moved it
-    quotes: list[str] = []
-    quoted_ms: int | None = None
-    take_at_ms: int = 0
 
 
 class FuturesTraders:
@@ -51,7 +43,7 @@ class FuturesTraders:
             exchange.set_position_mode(name, PositionMode.ONE_WAY)
             for contract in contracts:
                 exchange.set_leverage(name, contract.symbol, 1, MarginMode.CROSS)
-        self._streets = {one.symbol: _Street(one, _steps(one, one.opening)) for one in contracts}
+        self._streets = {one.symbol: _street(one) for one in contracts}
 
     def step(self, elapsed_ms: int, now_ms: int) -> None:
         """Do what is due. `elapsed_ms` is a time that never steps and paces them; `now_ms` the venue's, for stamps."""
@@ -96,9 +88,9 @@ class FuturesTraders:
             self._take(street, now_ms)
 
     def _move(self, street: _Street, price: Decimal, now_ms: int) -> None:
-        self._withdraw(street, now_ms)
-        street.premium += _steps(street.contract, price) - self._follow(street)
-        street.mid = _steps(street.contract, price)
+        withdraw(self._exchange, street, now_ms)
+        street.premium += street.steps(price) - self._follow(street)
+        street.mid = street.steps(price)
         book = self._exchange.book(street.contract.symbol)
         for side in (Side.BUY, Side.SELL):
             while book.crosses(side, price) and (best := book.against(side).best()) is not None:
@@ -112,42 +104,27 @@ class FuturesTraders:
         contract = street.contract
         spot = self._spot(contract.base, contract.quote)
         if spot is not None:
-            street.mid = max(_steps(contract, spot) + street.premium, LEVELS * 2)
+            street.mid = max(street.steps(spot) + street.premium, LEVELS * 2)
         return street.mid
 
     def _quote(self, street: _Street, now_ms: int) -> None:
         """Replace all quotes by new ones around the middle price."""
-        self._withdraw(street, now_ms)
-        gap = max(street.mid // BASIS, 1)
-        for level in range(1, LEVELS + 1):
-            for side, steps in ((Side.BUY, street.mid - gap * level), (Side.SELL, street.mid + gap * level)):
-                price = EXACT.multiply(street.contract.price_step, Decimal(max(steps, 1)))
-                size = _size(street.contract, price, self._chance.randint(*QUOTE_WORTH))
-                self._rest(street, side, size, price, now_ms)
-
-    def _withdraw(self, street: _Street, now_ms: int) -> None:
-        live = self._exchange.accounts[MAKERS].open
-        for order_id in street.quotes:
-            if order_id in live:
-                self._exchange.cancel(MAKERS, order_id, now_ms)
-        street.quotes.clear()
+        withdraw(self._exchange, street, now_ms)
+        for side, price in street.ladder(LEVELS):
+            size = _size(street.contract, price, self._chance.randint(*QUOTE_WORTH))
+            self._rest(street, side, size, price, now_ms)
 
     def _take(self, street: _Street, now_ms: int) -> None:
         side = Side.BUY if self._chance.randint(0, 1) else Side.SELL
         best = self._exchange.book(street.contract.symbol).against(side).best()
         if best is None:
             return
-        step = street.contract.price_step
         size = _size(street.contract, best.price, self._chance.randint(*TAKE_WORTH))
-        reach = EXACT.multiply(step, Decimal(max(street.mid // BASIS * 3, 1)))  # a few levels, no further
-        if side is Side.BUY:
-            self._hit(street, side, size, EXACT.add(best.price, reach), now_ms)
-        else:
-            self._hit(street, side, size, max(EXACT.subtract(best.price, reach), step), now_ms)
+        self._hit(street, side, size, street.reach(side, best.price), now_ms)
 
     def _print(self, street: _Street, now_ms: int) -> None:
         """Trade the least there is at the middle price."""
-        price = EXACT.multiply(street.contract.price_step, Decimal(street.mid))
+        price = street.middle
         self._rest(street, Side.SELL, street.contract.size_min, price, now_ms)
         self._hit(street, Side.BUY, street.contract.size_min, price, now_ms)
 
@@ -163,8 +140,10 @@ class FuturesTraders:
         self._exchange.submit(new, now_ms)
 
 
-def _steps(contract: Contract, price: Decimal) -> int:
-    return int(EXACT.divide_int(price, contract.price_step))
+def _street(contract: Contract) -> _Street:
+    street = _Street(contract=contract, step=contract.price_step)
+    street.mid = street.steps(contract.opening)
+    return street
 
 
 def _size(contract: Contract, price: Decimal, worth: int) -> Decimal:

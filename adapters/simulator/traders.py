@@ -1,42 +1,29 @@
 """The other people in the market: makers that quote around a wandering price, takers that hit them.
 
-Deterministic for a seed and the times of the steps. Prices are counted in ticks, so that chance never makes a decimal.
+Deterministic for a seed and the times of the steps.
 """
 
 from decimal import Decimal
 from typing import Final
 
-from msgspec import Struct
-
 from adapters.simulator.chance import Chance
 from adapters.simulator.exchange.matching import Exchange
 from adapters.simulator.exchange.orders import Market, NewOrder, OrderType
+from adapters.simulator.street import BASIS, FUNDS, MAKERS, TAKERS, Street, withdraw
 from oms.values import EXACT, ZERO, Side
-
-MAKERS: Final = "~makers"
-TAKERS: Final = "~takers"
-FUNDS: Final = Decimal(10) ** 15  # of every coin: they never run dry
 
 QUOTE_MS: Final = 500
 TAKE_MS: Final = (100, 700)  # between two takers of one market
 LEVELS: Final = 12  # per side
-BASIS: Final = 10_000  # parts of a price: half the spread and the steps between levels are one of these
 WANDER: Final = 1.0  # basis points per quote, one standard deviation
 PULL: Final = 0.05  # the share of the way back to the anchor per quote
 QUOTE_WORTH: Final = (200, 4_000)  # quote units per level
 TAKE_WORTH: Final = (50, 12_000)  # per taker: up to three levels
 
 
-class _Street(Struct):
-    """One market as the makers see it: prices in ticks."""
-
+class _Street(Street, kw_only=True):
     market: Market
-    tick: Decimal
-    anchor: int
-    mid: int
-    quotes: list[str] = []
-    quoted_ms: int | None = None
-    take_at_ms: int = 0
+    anchor: int = 0
 
 
 class Traders:
@@ -77,10 +64,10 @@ class Traders:
         street = self._streets.get(symbol)
         if street is None:
             raise ValueError(f"no market is called {symbol!r}")
-        if not (price.is_finite() and ZERO < price < FUNDS) or EXACT.remainder(price, street.tick):
-            raise ValueError(f"price {price} is not on the grid of {street.tick}")
-        self._withdraw(street, now_ms)
-        street.anchor = street.mid = int(EXACT.divide_int(price, street.tick))
+        if not (price.is_finite() and ZERO < price < FUNDS) or EXACT.remainder(price, street.step):
+            raise ValueError(f"price {price} is not on the grid of {street.step}")
+        withdraw(self._exchange, street, now_ms)
+        street.anchor = street.mid = street.steps(price)
         book = self._exchange.book(symbol)
         for side in (Side.BUY, Side.SELL):
             while book.crosses(side, price) and (best := book.against(side).best()) is not None:
@@ -92,7 +79,7 @@ class Traders:
     def mid(self, base: str, quote: str) -> Decimal | None:
         """Return where the makers see the market of two coins; None when there is no such market."""
         street = self._streets.get(f"{base}_{quote}")
-        return None if street is None else EXACT.multiply(street.tick, Decimal(street.mid))
+        return None if street is None else street.middle
 
     # -------------------------------------------------------------------------------------------- how
 
@@ -102,20 +89,10 @@ class Traders:
 
     def _quote(self, street: _Street, now_ms: int) -> None:
         """Replace all quotes by new ones around the middle price."""
-        self._withdraw(street, now_ms)
-        gap = max(street.mid // BASIS, 1)
-        for level in range(1, LEVELS + 1):
-            for side, ticks in ((Side.BUY, street.mid - gap * level), (Side.SELL, street.mid + gap * level)):
-                price = EXACT.multiply(street.tick, Decimal(max(ticks, 1)))
-                size = _size(street.market, price, self._chance.randint(*QUOTE_WORTH))
-                self._rest(street, side, size, price, now_ms)
-
-    def _withdraw(self, street: _Street, now_ms: int) -> None:
-        live = self._exchange.accounts[MAKERS].open
-        for order_id in street.quotes:
-            if order_id in live:
-                self._exchange.cancel(MAKERS, order_id, now_ms)
-        street.quotes.clear()
+        withdraw(self._exchange, street, now_ms)
+        for side, price in street.ladder(LEVELS):
+            size = _size(street.market, price, self._chance.randint(*QUOTE_WORTH))
+            self._rest(street, side, size, price, now_ms)
 
     def _take(self, street: _Street, now_ms: int) -> None:
         side = Side.BUY if self._chance.randint(0, 1) else Side.SELL
@@ -123,15 +100,11 @@ class Traders:
         if best is None:
             return
         size = _size(street.market, best.price, self._chance.randint(*TAKE_WORTH))
-        reach = EXACT.multiply(street.tick, Decimal(max(street.mid // BASIS * 3, 1)))  # a few levels, no further
-        if side is Side.BUY:
-            self._hit(street, side, size, EXACT.add(best.price, reach), now_ms)
-        else:
-            self._hit(street, side, size, max(EXACT.subtract(best.price, reach), street.tick), now_ms)
+        self._hit(street, side, size, street.reach(side, best.price), now_ms)
 
     def _print(self, street: _Street, now_ms: int) -> None:
         """Trade the least there is at the middle price."""
-        price = EXACT.multiply(street.tick, Decimal(street.mid))
+        price = street.middle
         size = _size(street.market, price, 0)
         self._rest(street, Side.SELL, size, price, now_ms)
         self._hit(street, Side.BUY, size, price, now_ms)
@@ -151,8 +124,9 @@ class Traders:
 
 def _street(market: Market) -> _Street:
     tick = Decimal(1).scaleb(-market.price_places)
-    opening = int(EXACT.divide_int(market.opening, tick))
-    return _Street(market, tick, opening, opening)
+    street = _Street(market=market, step=tick)
+    street.anchor = street.mid = street.steps(market.opening)
+    return street
 
 
 def _size(market: Market, price: Decimal, worth: int) -> Decimal:

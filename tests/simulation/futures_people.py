@@ -11,7 +11,7 @@ from adapters.simulator.exchange.futures.exchange import FuturesExchange
 from adapters.simulator.exchange.futures.orders import MarginMode as VenueMarginMode
 from adapters.simulator.exchange.futures.orders import Mode, NewOrder, PlanKind, RefusedError
 from adapters.simulator.exchange.futures.plans import NewPlan
-from adapters.simulator.traders import MAKERS, TAKERS
+from adapters.simulator.street import MAKERS, TAKERS
 from oms.account.modes import SetPositionMode
 from oms.account.state import ResumeTrading
 from oms.decide import Command

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from adapters.simulator.exchange.orders import NewOrder, RefusedError
 from adapters.simulator.exchange.orders import OrderType as VenueOrderType
 from adapters.simulator.simulator import Simulator
-from adapters.simulator.traders import TAKERS
+from adapters.simulator.street import TAKERS
 from oms.answers import Receipt
 from oms.decide import Command
 from oms.errors import CommandRefusedError, DuplicateOrderError, OmsError

@@ -11,7 +11,8 @@ from adapters.simulator.exchange.futures.plans import NewPlan
 from adapters.simulator.exchange.matching import Exchange
 from adapters.simulator.futures_traders import FuturesTraders
 from adapters.simulator.simulator import MARKETS
-from adapters.simulator.traders import MAKERS, TAKERS, Traders
+from adapters.simulator.street import MAKERS, TAKERS
+from adapters.simulator.traders import Traders
 from oms.values import ZERO, Side
 from tests.adapters.simulator.futures.pit import NOW
 
