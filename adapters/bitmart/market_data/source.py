@@ -6,13 +6,19 @@ from typing import Final
 from msgspec import Struct
 from msgspec.structs import replace
 
+from adapters.bitmart.answers import Reading
 from adapters.bitmart.connection import Dialect
+from adapters.bitmart.rest import Rest
 from adapters.bitmart.sign import Credentials
 from oms.reports import CandleReport, Report
 from oms.values import Symbol
 
 Read = Callable[[bytes], tuple[str, tuple[Report, ...]]]
+Bars = Callable[
+    [Symbol, str, int, int], Awaitable[tuple[CandleReport, ...]]
+]  # of a market and an interval, within two ms
 
+SECOND_MS: Final = 1000
 ANONYMOUS: Final = Credentials("", "", "")  # public calls and streams take no key
 
 
@@ -27,7 +33,7 @@ class Source(Struct, frozen=True, kw_only=True):
     intervals: tuple[str, ...]
     pushed: tuple[str, ...]  # those of which the stream tells
     bars_max: int
-    history: Callable[[Symbol, str, int, int], Awaitable[tuple[CandleReport, ...]]]
+    history: Bars
     book: Callable[[Symbol], str]  # the topics of one symbol
     trades: Callable[[Symbol], str]
     ticker: Callable[[Symbol], str]
@@ -51,3 +57,23 @@ def spelled_as_ours(read: Read, ours: Mapping[str, str]) -> Read:
         return channel, tuple(ours for report in reports for ours in respelled(report))
 
     return read_ours
+
+
+def bars(
+    rest: Rest,
+    answer: Callable[[str, bytes, int | None], tuple[Report, ...]],
+    path: str,
+    query: Callable[[Symbol, str, int, int], Mapping[str, str | int]],
+) -> Bars:
+    """Return what asks `path` for the bars of a window; `query` is told the whole seconds inside of it (9.23)."""
+    reading = Reading(rest, answer)
+
+    async def history(symbol: Symbol, interval: str, since_ms: int, until_ms: int) -> tuple[CandleReport, ...]:
+        since_s, until_s = -(-since_ms // SECOND_MS), until_ms // SECOND_MS
+        if since_s > until_s:
+            return ()
+        evidence = await rest.public(path, query(symbol, interval, since_s, until_s))
+        found = reading.listed(path, evidence)
+        return tuple(report for report in found if isinstance(report, CandleReport))
+
+    return history

@@ -5,20 +5,17 @@ from typing import Final
 
 import msgspec
 
-from adapters.bitmart.answers import Reading
 from adapters.bitmart.connection import Dialect
 from adapters.bitmart.limits import FUTURES_RATES
-from adapters.bitmart.market_data.source import ANONYMOUS, Source, spelled_as_ours
+from adapters.bitmart.market_data.source import ANONYMOUS, Source, bars, spelled_as_ours
 from adapters.bitmart.perp import codec
 from adapters.bitmart.perp.dialect import PERP
 from adapters.bitmart.perp.spelling import venue_symbol
 from adapters.bitmart.rest import Rest, ServerClock
 from oms.ports import Clock, Link, Spawn
-from oms.reports import CandleReport
 from oms.values import Symbol
 
 BARS_MAX: Final = 500
-SECOND_MS: Final = 1000
 # Ours -> the stream's word, and the minutes that REST takes.
 WORDS: Final[Mapping[str, str]] = {
     "1m": "1m", "3m": "3m", "5m": "5m", "15m": "15m", "30m": "30m", "1h": "1H", "2h": "2H", "4h": "4H", "1d": "1D",
@@ -43,28 +40,21 @@ def perp_source(url: str, *, link: Link, clock: Clock, spawn: Spawn, server_cloc
         spawn=spawn,
         server_clock=server_clock,
     )
-    reading = Reading(rest, codec.answer)
 
-    async def history(symbol: Symbol, interval: str, since_ms: int, until_ms: int) -> tuple[CandleReport, ...]:
-        since_s, until_s = -(-since_ms // SECOND_MS), until_ms // SECOND_MS  # whole seconds inside the window (9.23)
-        if since_s > until_s:
-            return ()
-        query: dict[str, str | int] = {
+    def asked(symbol: Symbol, interval: str, since_s: int, until_s: int) -> Mapping[str, str | int]:
+        return {
             "symbol": venue_symbol(symbol),
             "step": STEPS[interval],
             "start_time": since_s,
             "end_time": until_s,
         }
-        evidence = await rest.public(codec.KLINE, query)
-        found = reading.listed(codec.KLINE, evidence)
-        return tuple(report for report in found if isinstance(report, CandleReport))
 
     source = Source(
         dialect=PUBLIC,
         intervals=tuple(WORDS),
         pushed=tuple(OURS.values()),
         bars_max=BARS_MAX,
-        history=history,
+        history=bars(rest, codec.answer, codec.KLINE, asked),
         book=lambda symbol: f"futures/depthIncrease50:{venue_symbol(symbol)}@100ms",
         trades=lambda symbol: f"futures/trade:{venue_symbol(symbol)}",
         ticker=lambda symbol: f"futures/bookticker:{venue_symbol(symbol)}",

@@ -5,20 +5,17 @@ from typing import Final
 
 import msgspec
 
-from adapters.bitmart.answers import Reading
 from adapters.bitmart.connection import Dialect
 from adapters.bitmart.limits import SPOT_RATES
-from adapters.bitmart.market_data.source import ANONYMOUS, Source, spelled_as_ours
+from adapters.bitmart.market_data.source import ANONYMOUS, Source, bars, spelled_as_ours
 from adapters.bitmart.rest import Rest
 from adapters.bitmart.spot import codec
 from adapters.bitmart.spot.dialect import SPOT
 from adapters.bitmart.spot.translate import venue_symbol
 from oms.ports import Clock, Link, Spawn
-from oms.reports import CandleReport
 from oms.values import Symbol
 
 BARS_MAX: Final = 200
-SECOND_MS: Final = 1000
 # Ours -> the stream's word, and the minutes that REST takes. REST offers no 3m.
 WORDS: Final[Mapping[str, str]] = {
     "1m": "1m", "5m": "5m", "15m": "15m", "30m": "30m", "1h": "1H", "2h": "2H", "4h": "4H", "1d": "1D", "1w": "1W",
@@ -33,29 +30,22 @@ OURS: Final = {word: interval for interval, word in WORDS.items()}
 def spot_source(url: str, *, link: Link, clock: Clock, spawn: Spawn) -> tuple[Source, Rest]:
     """Return the public wire of the spot host at `url`, and the calls it makes."""
     rest = Rest(credentials=ANONYMOUS, url=url, rates=SPOT_RATES, link=link, clock=clock, spawn=spawn)
-    reading = Reading(rest, codec.answer)
 
-    async def history(symbol: Symbol, interval: str, since_ms: int, until_ms: int) -> tuple[CandleReport, ...]:
-        since_s, until_s = -(-since_ms // SECOND_MS), until_ms // SECOND_MS  # whole seconds inside the window (9.23)
-        if since_s > until_s:
-            return ()
-        query: dict[str, str | int] = {
+    def asked(symbol: Symbol, interval: str, since_s: int, until_s: int) -> Mapping[str, str | int]:
+        return {
             "symbol": venue_symbol(symbol),
             "step": STEPS[interval],
             "after": since_s,
             "before": until_s,
             "limit": BARS_MAX,
         }
-        evidence = await rest.public(codec.KLINES, query)
-        found = reading.listed(codec.KLINES, evidence)
-        return tuple(report for report in found if isinstance(report, CandleReport))
 
     source = Source(
         dialect=PUBLIC,
         intervals=tuple(WORDS),
         pushed=tuple(OURS.values()),
         bars_max=BARS_MAX,
-        history=history,
+        history=bars(rest, codec.answer, codec.KLINES, asked),
         book=lambda symbol: f"spot/depth/increase100:{venue_symbol(symbol)}",
         trades=lambda symbol: f"spot/trade:{venue_symbol(symbol)}",
         ticker=lambda symbol: f"spot/ticker:{venue_symbol(symbol)}",
