@@ -29,11 +29,12 @@ from oms.sending import new_order, order_ref
 from oms.standby import Standby
 from oms.survey import Survey
 from oms.values import ClientOrderId, ExecId, Provenance
-from oms.venue import Answer, Evidence, NoAnswerError
+from oms.venue import Answer, Evidence, NoAnswerError, Venue
 from projections import checkpoint
 from projections.connection import Connection
 from projections.runner import Runner, _Page
 from tests.simulation.running import Parts
+from tests.simulation.scenes import Forgetful
 from tests.simulation.storage import Storage
 
 PROOFS: Final = ("looked", "listed", "traded")
@@ -224,6 +225,13 @@ class GivesOutTheEnd(Tail):
         return await super().after(position, seconds=seconds)
 
 
+def trusts_its_memory(venue: Venue) -> Venue:
+    """Takes it that the venue still knows every order of the last twenty minutes, whatever the venue."""
+    if isinstance(venue, Forgetful):
+        venue.forgets_after = 1_200.0
+    return venue
+
+
 class Planted(Struct, frozen=True):
     """One bug: what to run instead, and the invariants of which one must notice."""
 
@@ -242,6 +250,7 @@ BUGS: Final[Mapping[str, Planted]] = {
     ),
     "book a fill twice": Planted(Parts(survey=NamesTradesByWitness), frozenset({"I5", "I8"})),
     "could not ask is not found": Planted(Parts(survey=CouldNotAskIsNotFound), frozenset({"I10"})),
+    "forgotten is never taken": Planted(Parts(adapter=trusts_its_memory), frozenset({"I10"})),
     "not found is absent": Planted(Parts(survey=NotFoundIsAbsent), frozenset({"I10"})),
     "keep the epoch": Planted(
         Parts(engine=KeepsItsEpoch, often=(("log silent, late", 0.2),)),

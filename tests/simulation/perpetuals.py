@@ -40,7 +40,7 @@ EVERY: Final = 3  # one world in so many has perpetuals
 
 def scene_of(seed: int, dice: Random, dice_for: Callable[[str], Random]) -> Scene:
     """Return the scene of a seed. `dice` are the world's own, `dice_for` a purpose are others."""
-    return Spot(seed, dice, dice_for("street")) if seed % EVERY else Perpetuals(seed, dice, dice_for)
+    return Spot(seed, dice, dice_for) if seed % EVERY else Perpetuals(seed, dice, dice_for)
 
 
 class Perpetuals:

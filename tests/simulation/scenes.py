@@ -1,10 +1,13 @@
 """What is traded in a world, and by whom: all that differs between a world of spot and one of perpetuals."""
 
 from collections import Counter
-from collections.abc import Collection, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping, Sequence
 from decimal import Decimal
+from math import exp, log
 from random import Random  # noqa: TID251 - the simulation's chance comes from its seed
 from typing import Any, Final, Protocol
+
+from msgspec.structs import replace
 
 from adapters.bitmart.sign import Credentials
 from adapters.bitmart.spot.venue import BitmartSpot, Endpoints
@@ -13,8 +16,8 @@ from adapters.simulator.simulator import MARKETS, Simulator
 from adapters.simulator.wire.keys import Credentials as Keys
 from oms.order.messages import PlaceOrder
 from oms.ports import Clock, Ids, Link, Spawn
-from oms.values import AccountId, ClientOrderId, OrderType, Side, StrategyId
-from oms.venue import Venue
+from oms.values import AccountId, ClientOrderId, OrderType, Side, StrategyId, Symbol
+from oms.venue import Capabilities, Venue
 from tests.simulation import running
 from tests.simulation.invariants import Say, Witness
 from tests.simulation.people import MIDDLE, SYMBOL, Strategies, Street, by_hand, plans
@@ -24,6 +27,8 @@ from tests.simulation.wire import Look, SpotLook
 
 FUNDS: Final[Mapping[str, Decimal]] = {"USDT": Decimal(4_000), "BTC": Decimal("0.08")}
 PROBE: Final = ClientOrderId("probe")
+FORGETFUL_RATE: Final = 0.2  # worlds whose venue soon forgets an order that ended without a fill
+MEMORY_SECONDS: Final = (0.5, 150.0)  # before anybody can have asked, or after a doubt can have ended
 
 Errand = Coroutine[Any, Any, None]
 Wrong = Iterable[tuple[str, str]]  # an invariant, and how it is violated
@@ -82,12 +87,23 @@ class Scene(running.Scene, Protocol):
         ...
 
 
+class Forgetful(BitmartSpot):
+    """Spot of a venue that soon forgets what ended without a fill: its twenty minutes are longer than a world lasts."""
+
+    forgets_after: float = MEMORY_SECONDS[0]
+
+    def capabilities(self, symbol: Symbol) -> Capabilities:
+        return replace(super().capabilities(symbol), unfilled_memory=self.forgets_after)
+
+
 class Spot:
     """One spot market."""
 
     dead_man = 0  # spot has no such switch
 
-    def __init__(self, seed: int, dice: Random, street: Random) -> None:
+    def __init__(self, seed: int, dice: Random, dice_for: Callable[[str], Random]) -> None:
+        memory = dice_for("memory")
+        self._forgets_after = exp(memory.uniform(*map(log, MEMORY_SECONDS))) if memory.random() < FORGETFUL_RATE else None
         self.simulator = Simulator(
             contracts=(),  # worlds without perpetuals are faster
             seed=seed,
@@ -96,13 +112,19 @@ class Spot:
             rules=Rules(duplicate_check=dice.random() < 0.5),
         )
         self._accounts = self.simulator.exchange.accounts
-        self._street = Street(street, self.simulator)
+        if self._forgets_after is not None:
+            self.simulator.settings.unfilled_memory_ms = int(self._forgets_after * 1000)
+        self._street = Street(dice_for("street"), self.simulator)
 
     def open_account(self, keys: Keys) -> None:
         self.simulator.open_account(keys, FUNDS)
 
     def venue(self, credentials: Credentials, *, link: Link, clock: Clock, ids: Ids, spawn: Spawn) -> Venue:
-        return BitmartSpot(credentials, Endpoints(), link=link, clock=clock, ids=ids, spawn=spawn)
+        kind = BitmartSpot if self._forgets_after is None else Forgetful
+        spot = kind(credentials, Endpoints(), link=link, clock=clock, ids=ids, spawn=spawn)
+        if isinstance(spot, Forgetful):
+            spot.forgets_after = self._forgets_after
+        return spot
 
     def rates(self, table: Mapping[str, float]) -> Mapping[str, float]:
         return {fault: rate for fault, rate in table.items() if fault not in UNTOLD | SILENT}

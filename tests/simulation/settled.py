@@ -98,6 +98,8 @@ def _orders(account: AccountId, truth: Account, witness: Witness, before: Collec
             continue
         if venues.live and ours.life is not Life.WORKING:
             yield "I1", f"{stream} is live at the venue and {ours.life} here"
+        if ours.life is Life.REJECTED:
+            yield "I10", f"{stream} is rejected here, and the venue had taken it"
         if ours.cum_quantity != venues.filled_size:
             yield "I5", f"{stream} filled {venues.filled_size} at the venue, {ours.cum_quantity} here"
 
