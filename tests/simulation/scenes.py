@@ -103,7 +103,8 @@ class Spot:
 
     def __init__(self, seed: int, dice: Random, dice_for: Callable[[str], Random]) -> None:
         memory = dice_for("memory")
-        self._forgets_after = exp(memory.uniform(*map(log, MEMORY_SECONDS))) if memory.random() < FORGETFUL_RATE else None
+        forgetful = memory.random() < FORGETFUL_RATE
+        self._forgets_after = exp(memory.uniform(*map(log, MEMORY_SECONDS))) if forgetful else None
         self.simulator = Simulator(
             contracts=(),  # worlds without perpetuals are faster
             seed=seed,
