@@ -1,4 +1,4 @@
-"""What the door needs of the read models, in its own words. `projections.queries` answers it; tests have a fake.
+"""What the door needs of the read models, in its own words. `projections.queries` answers it, and `projections.past`.
 
 Rows are shown by name (`oms.gateway.views.shown`): whatever answers may have more columns than a view shows.
 """

@@ -5,7 +5,6 @@ a test reports.
 """
 
 import asyncio
-import base64
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from decimal import Decimal
@@ -20,7 +19,7 @@ import oms
 from oms.book import account_stream, order_stream
 from oms.decide import BalancesReport, Decider
 from oms.engine import Engine
-from oms.errors import CursorError, LogUnavailableError
+from oms.errors import LogUnavailableError
 from oms.evidence import kept
 from oms.gateway.allowance import UNLIMITED, TokenLimits
 from oms.gateway.http import Server, build, serve
@@ -34,8 +33,8 @@ from oms.runtime import SystemClock, Tasks, TimeOrderedIds
 from oms.store.memory import MemoryLog
 from oms.values import AccountId, ClientOrderId, Currency, Provenance, StrategyId, Symbol
 from oms.venue import Evidence
-from projections.fold import Twin
-from projections.past import Past
+from projections.past import Past, Then
+from projections.queries import Listing
 from tests.order.story import BTC_USDT, SPOT
 
 MAIN = AccountId("main")
@@ -44,18 +43,12 @@ TRADER = (Scope.READ, Scope.ORDERS_WRITE, Scope.ORDERS_CANCEL)
 SETTINGS = Settings(port=0, wait_seconds=0.2, heartbeat_seconds=0.2, slow_seconds=0.5, hello_seconds=1.0)
 
 
-class Rows(Struct, frozen=True):
-    position: int
-    rows: Sequence[object]
-    next_cursor: str | None = None
-
-
 class FoldedReads:
     """The read models as the projections would have them, at a position that a test may hold back."""
 
     def __init__(self, log: MemoryLog) -> None:
         self._log = log
-        self._twin = Twin()
+        self._past = Past(log)
         self.held_at: int | None = None
         self.down = False
 
@@ -63,9 +56,7 @@ class FoldedReads:
         if self.down:
             raise LogUnavailableError("the read models cannot be read")
         head = await self._log.head()
-        upto = head if self.held_at is None else min(self.held_at, head)
-        self._twin.apply(await self._log.page(after=self._twin.position, limit=upto - self._twin.position))
-        return self._twin.position
+        return head if self.held_at is None else min(self.held_at, head)
 
     async def wait_for(self, position: int, seconds: float) -> bool:
         try:
@@ -76,82 +67,29 @@ class FoldedReads:
             return False
         return True
 
-    async def orders(
-        self,
-        *,
-        accounts: Sequence[AccountId],
-        strategy: StrategyId | None = None,
-        symbols: Sequence[Symbol] | None = None,
-        open_only: bool = False,
-        limit: int,
-        cursor: str | None = None,
-    ) -> Rows:
-        rows = await self._rows("orders", accounts)
-        chosen = [
-            row
-            for row in sorted(rows, key=lambda row: -row.opened)
-            if strategy in {None, row.strategy}
-            and (symbols is None or row.symbol in symbols)
-            and (row.open or not open_only)
-        ]
-        return self._page(chosen, "opened", limit, cursor)
+    async def orders(self, **asked: Any) -> Listing[Any]:
+        return await (await self._now()).orders(**asked)
 
-    async def fills(
-        self,
-        *,
-        accounts: Sequence[AccountId],
-        strategy: StrategyId | None = None,
-        symbols: Sequence[Symbol] | None = None,
-        client_order_id: ClientOrderId | None = None,
-        limit: int,
-        cursor: str | None = None,
-    ) -> Rows:
-        rows = await self._rows("fills", accounts)
-        chosen = [
-            row
-            for row in sorted(rows, key=lambda row: -row.position)
-            if strategy in {None, row.strategy}
-            and (symbols is None or row.symbol in symbols)
-            and client_order_id in {None, row.client_order_id}
-        ]
-        return self._page(chosen, "position", limit, cursor)
+    async def fills(self, **asked: Any) -> Listing[Any]:
+        return await (await self._now()).fills(**asked)
 
-    async def positions(self, *, accounts: Sequence[AccountId]) -> Rows:
-        return self._page(await self._rows("positions", accounts), "position", 1000, None)
+    async def positions(self, **asked: Any) -> Listing[Any]:
+        return await (await self._now()).positions(**asked)
 
-    async def balances(self, *, accounts: Sequence[AccountId]) -> Rows:
-        return self._page(await self._rows("balances", accounts), "position", 1000, None)
+    async def balances(self, **asked: Any) -> Listing[Any]:
+        return await (await self._now()).balances(**asked)
 
-    async def breaks(
-        self, *, accounts: Sequence[AccountId], open_only: bool = False, limit: int, cursor: str | None = None
-    ) -> Rows:
-        rows = [row for row in await self._rows("breaks", accounts) if row.open or not open_only]
-        return self._page(sorted(rows, key=lambda row: -row.opened), "opened", limit, cursor)
+    async def breaks(self, **asked: Any) -> Listing[Any]:
+        return await (await self._now()).breaks(**asked)
 
-    async def ledger(
-        self, *, accounts: Sequence[AccountId], symbols: Sequence[Symbol] | None = None, limit: int,
-        cursor: str | None = None,
-    ) -> Rows:  # fmt: skip
-        rows = [row for row in await self._rows("ledger", accounts) if symbols is None or row.symbol in symbols]
-        return self._page(sorted(rows, key=lambda row: -row.position), "position", limit, cursor)
+    async def ledger(self, **asked: Any) -> Listing[Any]:
+        return await (await self._now()).ledger(**asked)
 
-    async def ledger_balances(self, *, accounts: Sequence[AccountId]) -> Rows:
-        return self._page(await self._rows("ledger_balances", accounts), "position", 1000, None)
+    async def ledger_balances(self, **asked: Any) -> Listing[Any]:
+        return await (await self._now()).ledger_balances(**asked)
 
-    async def _rows(self, table: str, accounts: Sequence[AccountId]) -> list[Any]:
-        await self.position()
-        return [row for row in self._twin.rows()[table].values() if row.account in accounts]
-
-    def _page(self, rows: Sequence[Any], key: str, limit: int, cursor: str | None) -> Rows:
-        if cursor is not None:
-            try:
-                below = int(base64.b64decode(cursor))
-            except ValueError as error:
-                raise CursorError("the cursor cannot be read") from error
-            rows = [row for row in rows if getattr(row, key) < below]
-        more = len(rows) > limit
-        following = base64.b64encode(str(getattr(rows[limit - 1], key)).encode()).decode() if more else None
-        return Rows(self._twin.position, rows[:limit], following)
+    async def _now(self) -> Then:
+        return self._past.at(await self.position())
 
 
 class KnownTokens:
