@@ -1,7 +1,5 @@
 """Held against published payloads: what clients send is understood, and what the samples show is there too."""
 
-import json
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,8 +7,8 @@ import pytest
 from adapters.simulator.simulator import Simulator
 from adapters.simulator.wire.house import Settings
 from tests.adapters.simulator.floor import Client
+from tests.adapters.simulator.published import missing, needs_corpus, served
 
-CORPUS = Path(__file__).parents[4] / "shared/bitmart/corpus/spot/rest"
 NOT_SERVED = ("/sub-account/", "/margin/", "/deposit", "/withdraw", "/account/v1/currencies")
 SKIPPED = {
     "auth_signature_vector.json",  # of a path that is long gone; the vector itself is in test_rest
@@ -19,20 +17,7 @@ SKIPPED = {
 WIRE_FAULTS = {30000, 30018, 50000, 50028, 57001, 70001}  # the request was not understood
 
 
-def served() -> list[dict[str, Any]]:
-    cases = [
-        json.loads(file.read_text()) | {"file": file.name}
-        for file in sorted(CORPUS.glob("*.json"))
-        if file.name not in SKIPPED
-    ]
-    return [
-        case for case in cases
-        if str(case["path_or_channel"]).startswith("/") and not any(p in case["path_or_channel"] for p in NOT_SERVED)
-    ]  # fmt: skip
-
-
-CASES = served() if CORPUS.is_dir() else []
-needs_corpus = pytest.mark.skipif(not CASES, reason="the corpus of BitMart payloads is not beside this checkout")
+CASES = served("spot", not_served=NOT_SERVED, skipped=SKIPPED)
 
 
 def traded() -> Client:
@@ -54,13 +39,6 @@ def test_what_clients_send_is_understood(case: dict[str, Any]) -> None:
     else:
         _, answer = one.post(path, **{**case["request"], "recvWindow": 5000})
     assert answer["code"] not in WIRE_FAULTS, answer
-
-
-NOT_SHOWN = {
-    "success": "beside code on one capture, and contradicting it",
-    "planned_down_time": "no market here is going to be delisted",
-    "errno": "an older envelope",
-}
 
 
 @needs_corpus
@@ -90,20 +68,3 @@ def test_what_the_samples_show_is_shown_here_too(case: dict[str, Any]) -> None:
         ours = one.post(path, **bodies.get(path, {}))[1]
     assert ours["code"] == 1000, ours
     assert missing(case["response"], ours) == []
-
-
-def missing(sample: Any, ours: Any, path: str = "") -> list[str]:
-    """Return the fields of `sample` that `ours` has not, or has with another JSON type."""
-    if isinstance(sample, dict):
-        if not isinstance(ours, dict):
-            return [f"{path} is no object"]
-        found = []
-        for name, value in sample.items():
-            if name not in NOT_SHOWN:
-                found += missing(value, ours[name], f"{path}.{name}") if name in ours else [f"{path}.{name}"]
-        return found
-    if isinstance(sample, list):
-        if not isinstance(ours, list):
-            return [f"{path} is no list"]
-        return missing(sample[0], ours[0], f"{path}[]") if sample and ours else []
-    return [] if sample is None or type(sample) is type(ours) else [f"{path} is a {type(ours).__name__}"]

@@ -1,73 +1,20 @@
 """The simulator over real loopback: any HTTP client can trade on it, and its own door tells and takes."""
 
-import asyncio
-import hmac
 import json
-import time
 import zlib
-from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from decimal import Decimal
-from hashlib import sha256
-from typing import Any
 
 import aiohttp
 import pytest
 
-from adapters.simulator.server import Urls, serve
+from adapters.simulator.server import serve
 from adapters.simulator.simulator import Simulator
+from tests.adapters.simulator.desk import Desk, SystemClock, spawn
 
 
-class SystemClock:
-    def now_ns(self) -> int:
-        return time.time_ns()  # noqa: TID251 -- a real server runs by the real clock
-
-    def monotonic(self) -> float:
-        return time.monotonic()  # noqa: TID251 -- as above
-
-
-def spawn(work: Coroutine[object, object, None], *, name: str) -> asyncio.Task[None]:
-    return asyncio.get_running_loop().create_task(work, name=name)
-
-
-class Desk:
-    """A client at a running simulator."""
-
-    def __init__(self, urls: Urls, http: aiohttp.ClientSession) -> None:
-        self.urls = urls
-        self.http = http
-        self.login = urls.accounts[0]
-
-    def sign(self, body: bytes) -> tuple[str, str]:
-        at = str(time.time_ns() // 1_000_000)  # noqa: TID251 -- as above
-        message = f"{at}#{self.login.memo}#".encode() + body
-        return at, hmac.new(self.login.secret.encode(), message, sha256).hexdigest()
-
-    async def post(self, path: str, **fields: object) -> Any:
-        body = json.dumps(fields).encode()
-        at, sign = self.sign(body)
-        headers = {"X-BM-KEY": self.login.key, "X-BM-TIMESTAMP": at, "X-BM-SIGN": sign}
-        headers["Content-Type"] = "application/json"
-        async with self.http.post(self.urls.spot_url + path, data=body, headers=headers) as answer:
-            return await answer.json()
-
-    async def sim(self, path: str, **fields: object) -> tuple[int, Any]:
-        url = f"{self.urls.sim_url}/sim/{path}"
-        async with self.http.post(url, json=fields) if fields else self.http.get(url) as answer:
-            return answer.status, await answer.json()
-
-    async def truth(self, account: str = "main") -> Any:
-        return (await self.sim("truth"))[1]["accounts"][account]
-
-
-@asynccontextmanager
-async def desk(*, traders: bool = False) -> AsyncIterator[Desk]:
-    simulator = Simulator(seed=1, traders=traders)
-    async with (
-        serve(simulator, clock=SystemClock(), spawn=spawn) as urls,
-        aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=10)) as http,
-    ):
-        yield Desk(urls, http)
+def desk(*, traders: bool = False) -> AbstractAsyncContextManager[Desk]:
+    return Desk.at(Simulator(seed=1, traders=traders))
 
 
 ORDER = {"symbol": "BTC_USDT", "side": "buy", "type": "limit", "size": "0.01", "price": "50000"}

@@ -1,7 +1,6 @@
 """Held against published payloads: what clients send is understood, and what the samples show is there too."""
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,29 +16,16 @@ from tests.adapters.simulator.futures.trader import (
     another,
     trader,
 )
-from tests.adapters.simulator.test_corpus import missing
+from tests.adapters.simulator.published import missing, needs_corpus, served
+from tests.corpus.cases import CORPUS
 
-CORPUS = Path(__file__).parents[5] / "shared/bitmart/corpus/futures"
 NOT_SERVED = ("/affiliate/", "/claim")  # rebates; the demo host's tap
 SKIPPED = {"public_details__ccxt_static.json", "position__captured.json"}  # numbers re-typed by the publisher
 MISUNDERSTOOD = {30000, 30018, 40011, 40041, 40042, 40045, 60000, 60030}
 REFUSED_HERE = "/account/contract/sub-account/"
 
 
-def served() -> list[dict[str, Any]]:
-    cases = [
-        json.loads(file.read_text()) | {"file": file.name}
-        for file in sorted(CORPUS.glob("rest/*.json"))
-        if file.name not in SKIPPED
-    ]
-    return [
-        case for case in cases
-        if str(case["path_or_channel"]).startswith("/") and not any(p in case["path_or_channel"] for p in NOT_SERVED)
-    ]  # fmt: skip
-
-
-CASES = served() if CORPUS.is_dir() else []
-needs_corpus = pytest.mark.skipif(not CASES, reason="the corpus of BitMart payloads is not beside this checkout")
+CASES = served("futures", not_served=NOT_SERVED, skipped=SKIPPED)
 
 
 def traded() -> Trader:
@@ -134,7 +120,7 @@ def test_what_the_samples_show_is_shown_here_too(case: dict[str, Any]) -> None:
 
 FRAMES = [
     (file.name, frame)
-    for file in (sorted(CORPUS.glob("ws/*.json")) if CORPUS.is_dir() else ())
+    for file in (sorted(CORPUS.glob("futures/ws/*.json")) if CORPUS.is_dir() else ())
     for frame in json.loads(file.read_text())["frames"] or ()
     if "data" in frame
 ]

@@ -1,61 +1,38 @@
 """The futures host over real loopback: any HTTP client can trade on it, and the door tells and takes."""
 
 import asyncio
-import hmac
-import json
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from decimal import Decimal
-from hashlib import sha256
 from typing import Any
 
 import aiohttp
 import pytest
 
-from adapters.simulator.server import Urls, serve
 from adapters.simulator.simulator import Simulator
 from adapters.simulator.wire.house import Settings
-from tests.adapters.simulator.test_server import SystemClock, spawn
+from tests.adapters.simulator.desk import Desk
 
 BTC = "BTCUSDT"
 PRIVATE = "/contract/private"
 LIMIT = {"symbol": BTC, "side": 1, "type": "limit", "size": 10, "price": "50000"}
 
 
-class Desk:
+class FuturesDesk(Desk):
     """A client of a running simulator's futures host."""
 
-    def __init__(self, urls: Urls, http: aiohttp.ClientSession) -> None:
-        self.urls = urls
-        self.http = http
-        self.login = urls.accounts[0]
-
-    def sign(self, body: bytes) -> tuple[str, str]:
-        at = str(time.time_ns() // 1_000_000)  # noqa: TID251 -- a real server runs by the real clock
-        message = f"{at}#{self.login.memo}#".encode() + body
-        return at, hmac.new(self.login.secret.encode(), message, sha256).hexdigest()
+    @property
+    def host(self) -> str:
+        return self.urls.futures_url
 
     async def get(self, target: str) -> Any:
         headers = {"X-BM-KEY": self.login.key}
-        async with self.http.get(self.urls.futures_url + target, headers=headers) as answer:
+        async with self.http.get(self.host + target, headers=headers) as answer:
             return await answer.json()
 
-    async def post(self, path: str, **fields: object) -> Any:
-        body = json.dumps(fields).encode()
-        at, sign = self.sign(body)
-        headers = {"X-BM-KEY": self.login.key, "X-BM-TIMESTAMP": at, "X-BM-SIGN": sign}
-        headers["Content-Type"] = "application/json"
-        async with self.http.post(self.urls.futures_url + path, data=body, headers=headers) as answer:
-            return await answer.json()
-
-    async def sim(self, path: str, **fields: object) -> tuple[int, Any]:
-        url = f"{self.urls.sim_url}/sim/{path}"
-        async with self.http.post(url, json=fields) if fields else self.http.get(url) as answer:
-            return answer.status, await answer.json()
-
-    async def truth(self, market: str = "futures") -> Any:
-        return (await self.sim("truth"))[1]["accounts"]["main"][market]
+    async def stood(self, market: str = "futures") -> Any:
+        """What the truth says of one market."""
+        return (await self.truth())[market]
 
     @asynccontextmanager
     async def stream(self, *topics: str) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
@@ -71,14 +48,11 @@ class Desk:
 
 
 @asynccontextmanager
-async def desk(*, traders: bool = True, **settings: Any) -> AsyncIterator[Desk]:
+async def desk(*, traders: bool = True, **settings: Any) -> AsyncIterator[FuturesDesk]:
     simulator = Simulator(seed=1, traders=traders, settings=Settings(rate_limits=False, **settings))
-    async with (
-        serve(simulator, clock=SystemClock(), spawn=spawn) as urls,
-        aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=10)) as http,
-    ):
+    async with FuturesDesk.at(simulator) as one:
         await asyncio.sleep(0.1)  # the first quotes
-        yield Desk(urls, http)
+        yield one
 
 
 async def test_every_endpoint_answers_a_client_that_knows_nothing_but_http() -> None:
@@ -135,7 +109,7 @@ async def test_every_endpoint_answers_a_client_that_knows_nothing_but_http() -> 
 
 async def test_rest_stream_and_truth_tell_the_same_story_and_no_money_is_lost() -> None:
     async with desk() as one, one.stream("futures/order", "futures/asset:USDT") as socket:
-        before = await one.truth()
+        before = await one.stood()
         opened = await one.post(f"{PRIVATE}/submit-order", symbol=BTC, side=1, type="market", size=20)
         closed = await one.post(f"{PRIVATE}/submit-order", symbol=BTC, side=3, type="market", size=20)
         ids = [str(answer["data"]["order_id"]) for answer in (opened, closed)]
@@ -151,7 +125,7 @@ async def test_rest_stream_and_truth_tell_the_same_story_and_no_money_is_lost() 
                 if order["deal_size"] == order["size"]:
                     done.add(order["order_id"])
 
-        truth = await one.truth()
+        truth = await one.stood()
         rows = (await one.get(f"{PRIVATE}/trades?symbol={BTC}"))["data"]
         (asset,) = [a for a in (await one.get(f"{PRIVATE}/assets-detail"))["data"] if a["currency"] == "USDT"]
 
@@ -178,13 +152,13 @@ async def test_a_transfer_takes_from_one_market_what_it_brings_to_the_other() ->
     async with desk(traders=False) as one:
 
         async def total() -> Decimal:
-            both = [(await one.truth(market))["balances"]["USDT"]["available"] for market in ("spot", "futures")]
+            both = [(await one.stood(market))["balances"]["USDT"]["available"] for market in ("spot", "futures")]
             return sum(map(Decimal, both), Decimal(0))
 
         before = await total()
         await one.post("/account/v1/transfer-contract", currency="USDT", amount="123.45", type="spot_to_contract")
         assert await total() == before
-        assert (await one.truth("futures"))["balances"]["USDT"]["available"] == "1000123.45"
+        assert (await one.stood("futures"))["balances"]["USDT"]["available"] == "1000123.45"
 
 
 async def test_the_door_moves_a_contract_and_settles_its_funding() -> None:
