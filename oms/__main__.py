@@ -55,6 +55,7 @@ from oms.values import (
     ClientOrderId,
     Crossing,
     PositionLeg,
+    Protection,
     Side,
     Symbol,
     Wallet,
@@ -62,7 +63,7 @@ from oms.values import (
     purses,
 )
 from oms.vault import Keys
-from oms.venue import NoAnswerError, Protection, Venue
+from oms.venue import NoAnswerError, Venue
 from projections.compare import compare
 from projections.past import Past
 from projections.queries import Queries

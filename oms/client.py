@@ -53,7 +53,8 @@ from oms.gateway.views import (
 from oms.market_data import Kind
 from oms.ports import Clock, Ids
 from oms.runtime import SystemClock, TimeOrderedIds
-from oms.venue import Protection, Trigger
+from oms.values import Protection
+from oms.venue import Trigger
 
 __all__ = ["Amount", "Client", "ClientError", "RefusedError", "UnexpectedAnswerError", "UnreachableError", "connect"]
 
@@ -176,14 +177,24 @@ class Client:
         price: Amount | None = None,
         quantity: Amount | None = None,
         trigger_price: Amount | None = None,
+        take_profit: Protection | None = None,
+        stop_loss: Protection | None = None,
         account: str | None = None,
     ) -> OrderAnswer:
-        """Ask for a change of a working order, or of what one waits for; return it once the request is durable."""
+        """Ask for a change of a working order, of what one waits for, or of what comes into force with its fill; return
+        it once the request is durable.
+        """
         if isinstance(order, OrderView):
             account, order = order.account, order.client_order_id
         path, query, key = f"/v1/orders/{order}", {"account": account}, self._ids.next()
         change = given(
-            {"price": spelled(price), "quantity": spelled(quantity), "trigger_price": spelled(trigger_price)}
+            {
+                "price": spelled(price),
+                "quantity": spelled(quantity),
+                "trigger_price": spelled(trigger_price),
+                "take_profit": msgspec.to_builtins(take_profit),
+                "stop_loss": msgspec.to_builtins(stop_loss),
+            }
         )
         return await self._call(OrderAnswer, "PATCH", path, query=query, body=change, key=key)
 

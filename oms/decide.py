@@ -242,7 +242,8 @@ class Decider:
         )
         events = orders.amend(command, order, facts, self.limits)
         if events:
-            self._need("amend", order.request.symbol)
+            protects = command.take_profit is not None or command.stop_loss is not None
+            self._need("amend_protections" if protects else "amend", order.request.symbol)
         return events
 
     def _facts(self, command: PlaceOrder | OrderRequested, book: Book, at_ns: int) -> Facts:

@@ -39,10 +39,10 @@ from oms.ports import Clock, Ids, Spawn
 from oms.position.events import LeverageRequested
 from oms.position.settings import LeverageRejected
 from oms.reports import Ack, LeverageReport, OrderReport, PositionModeReport, Refusal, RefusalClass, Report
-from oms.sending import as_changed, batched, cancel_verdict, new_order, order_ref
+from oms.sending import amendment, batched, cancel_verdict, new_order, order_ref
 from oms.sums import symbol_of
 from oms.values import Provenance, Symbol
-from oms.venue import Amendment, Answer, Evidence, NoAnswerError, Venue
+from oms.venue import Answer, Evidence, NoAnswerError, Venue
 
 AGAIN_SECONDS: Final = 3.0  # a cancel that has not ended its order by then is sent again
 BACK_OFF_SECONDS: Final = (0.25, 1.0)  # before the second and the third send of one order
@@ -351,15 +351,7 @@ class Dispatcher:
     async def _ask_amend(self, order: Order, change: Amend) -> tuple[OrderNews, Evidence]:
         request_id = change.request_id
         try:
-            answer = await self._venue.amend(
-                Amendment(
-                    order=order_ref(order),
-                    price=change.price,
-                    quantity=change.quantity,
-                    waiting=as_changed(order, change) if order.waits else None,
-                ),
-                last_look=lambda: self._holds(order),
-            )
+            answer = await self._venue.amend(amendment(order, change), last_look=lambda: self._holds(order))
         except NoAnswerError as error:
             halt = self._halt_of(order)
             if not error.sent and halt is not None:

@@ -19,6 +19,7 @@ from oms.values import (
     PositionLeg,
     PositionMode,
     PriceSource,
+    Protection,
     Side,
     Symbol,
     VenueOrderId,
@@ -78,6 +79,8 @@ class OrderReport(_Report, frozen=True, kw_only=True, tag="order", gc=False):
     margin_mode: str | None = None
     cancel_reason: str | None = None  # who ended it, if the venue says: user, system, stp, liquidation, adl
     trigger_price: Decimal | None = None  # it waits for this price
+    take_profit: Protection | None = None  # comes into force with its fill
+    stop_loss: Protection | None = None
     origin: Origin | None = None  # the venue made it itself: liquidation, adl, settlement
     triggered_by: VenueOrderId | None = None  # the conditional order that sent this one when its price came
     raw_status: str | None = None

@@ -9,7 +9,7 @@ from oms.order.admission import sent_as
 from oms.order.messages import CancelRejected, CancelTaken, CancelUnanswered
 from oms.order.state import Amend, Order
 from oms.reports import Ack, Refusal, RefusalClass, Report
-from oms.venue import NewOrder, OrderRef
+from oms.venue import Amendment, NewOrder, OrderRef
 
 _T = TypeVar("_T")
 
@@ -39,13 +39,36 @@ def new_order(order: Order) -> NewOrder:
     )
 
 
-def as_changed(order: Order, change: Amend) -> NewOrder:
-    """Return an order that waits, as a change would have it."""
+def amendment(order: Order, change: Amend) -> Amendment:
+    """Return a change as it leaves. Of what venues take whole, what changes before it asked for stays."""
+    whole = _as_changed(order, change)
+    return Amendment(
+        order=order_ref(order),
+        price=change.price,
+        quantity=change.quantity,
+        waiting=whole if order.waits and not change.protects else None,
+        take_profit=whole.take_profit if change.protects else None,
+        stop_loss=whole.stop_loss if change.protects else None,
+    )
+
+
+def _as_changed(order: Order, change: Amend) -> NewOrder:
+    """Return an order as a change, and those on their way before it, would have it."""
     asked = new_order(order)
-    trigger = asked.trigger
-    if trigger is not None and change.trigger_price is not None:
-        trigger = replace(trigger, price=change.trigger_price)
-    return replace(asked, price=change.price or asked.price, trigger=trigger)
+    for each in order.amends:
+        trigger = asked.trigger
+        if trigger is not None and each.trigger_price is not None:
+            trigger = replace(trigger, price=each.trigger_price)
+        asked = replace(
+            asked,
+            price=each.price or asked.price,
+            trigger=trigger,
+            take_profit=each.take_profit or asked.take_profit,
+            stop_loss=each.stop_loss or asked.stop_loss,
+        )
+        if each.request_id == change.request_id:
+            break
+    return asked
 
 
 def order_ref(order: Order) -> OrderRef:

@@ -106,6 +106,8 @@ def _steps(order: Order, event: OrderEvent, at_ns: int, placed_ns: int) -> Itera
                 price=event.price,
                 quantity=event.quantity,
                 trigger_price=event.trigger_price,
+                take_profit=event.take_profit,
+                stop_loss=event.stop_loss,
             )
             yield at_ns, change
         case OrderFilled():

@@ -8,6 +8,8 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple, NewType
 
+from msgspec import Struct
+
 AccountId = NewType("AccountId", str)  # FIX 1: one account at one venue, named by its owner
 StrategyId = NewType("StrategyId", str)  # who asked; a token is bound to one
 ClientOrderId = NewType("ClientOrderId", str)  # FIX 11: ours, chosen before the order leaves
@@ -108,6 +110,13 @@ class Crossing(StrEnum):
 
     RISES_TO = "rises_to"
     FALLS_TO = "falls_to"
+
+
+class Protection(Struct, frozen=True, kw_only=True):
+    """A take-profit or a stop-loss that comes into force with the order's fill: at `price`, as a market order."""
+
+    price: Decimal
+    by: PriceSource = PriceSource.LAST
 
 
 class PositionEffect(StrEnum):

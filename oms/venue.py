@@ -20,6 +20,7 @@ from oms.values import (
     PositionLeg,
     PositionMode,
     PriceSource,
+    Protection,
     Provenance,
     Side,
     Symbol,
@@ -40,13 +41,6 @@ class Trigger(Struct, frozen=True, kw_only=True):
     when: Crossing
     by: PriceSource = PriceSource.LAST
     callback_rate: Decimal | None = None
-
-
-class Protection(Struct, frozen=True, kw_only=True):
-    """A take-profit or a stop-loss that comes into force with the order's fill: at `price`, as a market order."""
-
-    price: Decimal
-    by: PriceSource = PriceSource.LAST
 
 
 class NewOrder(Struct, frozen=True, kw_only=True):
@@ -85,12 +79,15 @@ class Amendment(Struct, frozen=True, kw_only=True):
     """A change of a working order. What is None stays; `quantity` is the order's new total, filled part included.
 
     `waiting`, of an order that waits for a price: the whole of it as it is to be, since venues take no part alone.
+    `take_profit` and `stop_loss`, what is to come into force with its fill: both as they are to be, and nothing beside.
     """
 
     order: OrderRef
     price: Decimal | None = None
     quantity: Decimal | None = None
     waiting: NewOrder | None = None
+    take_profit: Protection | None = None
+    stop_loss: Protection | None = None
 
 
 # ------------------------------------------------------------------------------------------------ how it reaches us
@@ -195,6 +192,7 @@ class Capabilities(Struct, frozen=True, kw_only=True):
     amend_triggers: bool = False  # what such an order waits for, and the limit of what it sends, can be changed
     trailing: bool = False
     protections: bool = False  # take-profit and stop-loss that come with an order
+    amend_protections: bool = False  # these can be changed until the order is filled
     leverage: bool = False
     cancels_at_once: int = 1  # of one market, by one call that answers for each
     dead_man: bool = False  # cancels everything when it has not heard from us for a while

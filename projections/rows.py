@@ -25,6 +25,7 @@ from oms.values import (
     OrderType,
     Origin,
     PositionLeg,
+    Protection,
     Provenance,
     Side,
     StrategyId,
@@ -33,7 +34,7 @@ from oms.values import (
     VenueOrderId,
     Wallet,
 )
-from oms.venue import Protection, Trigger
+from oms.venue import Trigger
 
 BIGINT_MAX: Final = 2**63 - 1
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)

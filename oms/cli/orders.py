@@ -13,8 +13,8 @@ from oms.cli.output import REFUSED, AsJson, Output
 from oms.cli.reads import AccountName, StrategyName, SymbolName
 from oms.gateway.commands import Halts
 from oms.gateway.views import OrderAnswer, encode
-from oms.values import Crossing, MarginMode, OrderType, PositionLeg, PriceSource, Side, TimeInForce, plain
-from oms.venue import Protection, Trigger
+from oms.values import Crossing, MarginMode, OrderType, PositionLeg, PriceSource, Protection, Side, TimeInForce, plain
+from oms.venue import Trigger
 
 TIMES: Final = ["%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%dT%H:%M:%S.%f%z", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%d"]
 ACCEPTED: Final = "durable; whether the venue takes it shows in: oms explain"
@@ -108,16 +108,34 @@ def amend(
     trigger_price: Annotated[
         str | None, typer.Option("--trigger", "--trigger-price", help="What an order that waits is to wait for.")
     ] = None,
+    take_profit: Annotated[str | None, typer.Option(help="Close at this price what the order opens.")] = None,
+    stop_loss: Annotated[str | None, typer.Option(help="Likewise, at a loss.")] = None,
+    protect_by: Annotated[PriceSource, typer.Option(help="Which price trips those two.")] = PriceSource.LAST,
     account: AccountName = None,
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> None:
     """Ask for a change of a working order, or of what one waits for; return once the request is durable."""
     output = Output(as_json=as_json)
-    change = {"price": price, "quantity": quantity, "trigger_price": trigger_price}
-    if not any(change.values()):
-        raise typer.BadParameter("name what is to change: --price, --quantity or --trigger")
-    _show(output, ask_gateway(configured(config), lambda client: client.amend(order, account=account, **change)))
+    if not any((price, quantity, trigger_price, take_profit, stop_loss)):
+        raise typer.BadParameter(
+            "name what is to change: --price, --quantity, --trigger, or --take-profit and --stop-loss"
+        )
+    profit = _protection("--take-profit", take_profit, protect_by)
+    loss = _protection("--stop-loss", stop_loss, protect_by)
+    changed = ask_gateway(
+        configured(config),
+        lambda client: client.amend(
+            order,
+            price=price,
+            quantity=quantity,
+            trigger_price=trigger_price,
+            take_profit=profit,
+            stop_loss=loss,
+            account=account,
+        ),
+    )
+    _show(output, changed)
 
 
 def cancel(

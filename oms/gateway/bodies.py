@@ -22,12 +22,13 @@ from oms.values import (
     PositionLeg,
     PositionMode,
     PriceSource,
+    Protection,
     Side,
     StrategyId,
     Symbol,
     TimeInForce,
 )
-from oms.venue import Protection, Trigger
+from oms.venue import Trigger
 
 BATCH_MAX: Final = 100  # orders in one request
 LIST_MAX: Final = 500  # rows in one answer
@@ -104,12 +105,15 @@ class BatchBody(_Body, frozen=True, kw_only=True):
 
 class AmendBody(_Body, frozen=True, kw_only=True):
     """What is to change: what is not named stays. `quantity` is the order's new total, filled part included,
-    `trigger_price` what an order that waits is to wait for.
+    `trigger_price` what an order that waits is to wait for. `take_profit` and `stop_loss`, of an order that opens and
+    is not filled yet, are changed alone.
     """
 
     price: Amount | None = None
     quantity: Amount | None = None
     trigger_price: Amount | None = None
+    take_profit: ProtectionBody | None = None
+    stop_loss: ProtectionBody | None = None
 
 
 class CancelBody(_Body, frozen=True, kw_only=True):
@@ -354,8 +358,8 @@ def amend_order(body: AmendBody, account: AccountId, client_order_id: str, key: 
     Raises:
         InvalidOrderError: it asks for nothing.
     """
-    if body.price is None and body.quantity is None and body.trigger_price is None:
-        raise InvalidOrderError("a change names a price, a quantity, a trigger_price, or several of them")
+    if body == AmendBody():
+        raise InvalidOrderError("a change names a price, a quantity, a trigger_price, a take_profit or a stop_loss")
     return AmendOrder(
         account=account,
         client_order_id=ClientOrderId(client_order_id),
@@ -363,6 +367,8 @@ def amend_order(body: AmendBody, account: AccountId, client_order_id: str, key: 
         price=_plain(body.price),
         quantity=_plain(body.quantity),
         trigger_price=_plain(body.trigger_price),
+        take_profit=_protection(body.take_profit),
+        stop_loss=_protection(body.stop_loss),
     )
 
 

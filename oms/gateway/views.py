@@ -23,13 +23,14 @@ from oms.values import (
     Origin,
     PositionLeg,
     PositionMode,
+    Protection,
     Provenance,
     Side,
     TimeInForce,
     Wallet,
     plain,
 )
-from oms.venue import Protection, Trigger
+from oms.venue import Trigger
 
 
 class View(Struct, frozen=True, kw_only=True, omit_defaults=True):

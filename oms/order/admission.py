@@ -91,6 +91,8 @@ def changed(command: AmendOrder, order: Order, facts: Facts) -> OrderRequested:
         raise InvalidOrderError(f"{facts.capabilities.name} cannot change an order", next_step="cancel it, place anew")
     if instrument is None:
         raise unknown_market(request.symbol, request.account)
+    if command.take_profit is not None or command.stop_loss is not None:
+        return _reprotected(command, order, instrument, facts.capabilities)
     if order.waits:
         return _rewaited(command, order, instrument, facts.capabilities)
     if command.trigger_price is not None:
@@ -128,6 +130,31 @@ def _rewaited(command: AmendOrder, order: Order, instrument: Instrument, can: Ca
     if (price, waited) == (request.price, request.trigger.price):
         raise InvalidOrderError("the change changes nothing")
     return waiting_for(replace(request, price=price), waited)
+
+
+def _reprotected(command: AmendOrder, order: Order, instrument: Instrument, can: Capabilities) -> OrderRequested:
+    """Return the request with what is to come into force with its fill, as the change would have it."""
+    request, name = order.request, command.client_order_id
+    if not can.amend_protections:
+        raise InvalidOrderError(f"{can.name} cannot change what comes with an order", next_step="cancel it, place anew")
+    if (command.price, command.quantity, command.trigger_price) != (None, None, None):
+        raise InvalidOrderError(
+            "take_profit and stop_loss are changed by a call of their own", next_step="send the rest as another change"
+        )
+    if order.origin is not None:
+        raise InvalidOrderError(f"nobody here knows what comes with {name}: it was not asked for here")
+    if request.reduces:
+        raise InvalidOrderError("take_profit and stop_loss come with an order that opens")
+    if request.trigger is not None and request.trigger.callback_rate is not None:
+        raise InvalidOrderError("a trailing order takes no take_profit and stop_loss along")
+    for what, asked in (("take_profit", command.take_profit), ("stop_loss", command.stop_loss)):
+        if asked is not None:
+            _on_grid(what, asked.price, instrument)
+    profit, loss = command.take_profit or request.take_profit, command.stop_loss or request.stop_loss
+    if (profit, loss) == (request.take_profit, request.stop_loss) and not order.amends:
+        raise InvalidOrderError("the change changes nothing")
+    left = None if request.quantity is None else EXACT.subtract(request.quantity, order.cum_quantity)
+    return replace(request, take_profit=profit, stop_loss=loss, quantity=left)
 
 
 def same(command: PlaceOrder, request: OrderRequested) -> bool:
@@ -228,10 +255,7 @@ def _contracts(command: PlaceOrder, instrument: Instrument, facts: Facts) -> Non
     if closes and (command.take_profit is not None or command.stop_loss is not None):
         raise InvalidOrderError("take_profit and stop_loss come with an order that opens")
     for what, price in _waited_for(command):
-        try:
-            instrument.price(price)
-        except InvalidOrderError as error:
-            raise type(error)(f"{what}: {error.cause}") from error
+        _on_grid(what, price, instrument)
     leverage = command.leverage
     if leverage is None:
         return
@@ -241,6 +265,14 @@ def _contracts(command: PlaceOrder, instrument: Instrument, facts: Facts) -> Non
         raise InvalidOrderError(
             f"{command.symbol} leverage {plain(leverage)} is above the maximum of {plain(instrument.leverage_max)}"
         )
+
+
+def _on_grid(what: str, price: Decimal, instrument: Instrument) -> None:
+    """Refuse a price off the market's grid, and say which one it is."""
+    try:
+        instrument.price(price)
+    except InvalidOrderError as error:
+        raise type(error)(f"{what}: {error.cause}") from error
 
 
 def _waited_for(command: PlaceOrder) -> Iterator[tuple[str, Decimal]]:

@@ -4,7 +4,6 @@ Commands may be refused; reports may only be recorded. A report that says nothin
 repetition and any order of arrival tells the same story.
 """
 
-from collections.abc import Iterable
 from decimal import Decimal
 from typing import Final
 
@@ -19,6 +18,7 @@ from oms.errors import (
     UnknownOrderError,
 )
 from oms.order.admission import changed, checked, same
+from oms.order.changes import applied
 from oms.order.events import (
     AbsenceProven,
     AmendAccepted,
@@ -32,7 +32,6 @@ from oms.order.events import (
     CommissionReported,
     ExternalOrderSeen,
     LiquidityReported,
-    OrderAmended,
     OrderClaimed,
     OrderDenied,
     OrderEvent,
@@ -169,6 +168,8 @@ def amend(command: AmendOrder, order: Order | None, facts: Facts, limits: Limits
             price=command.price,
             quantity=command.quantity,
             trigger_price=command.trigger_price,
+            take_profit=command.take_profit,
+            stop_loss=command.stop_loss,
         ),
     )
 
@@ -340,33 +341,10 @@ def _shown(report: OrderReport, order: Order) -> tuple[OrderEvent, ...]:
     if report.triggered_by is not None and not order.triggered and report.venue_order_id is not None:
         before.extend(_if_possible(order, OrderTriggered(venue_order_id=report.venue_order_id)))
     elif order.amends and order.life is Life.WORKING:
-        before.extend(_applied(report, order))
+        before.extend(applied(report, order))
     for event in before:
         order = evolve(order, event)
     return (*before, *_progressed(report, order)) if before else _progressed(report, order)
-
-
-def _applied(report: OrderReport, order: Order) -> tuple[OrderEvent, ...]:
-    """Return the last change on its way that the picture shows applied, with what it shows of those before it."""
-    for index, each in reversed(list(enumerate(order.amends))):
-        shown = each.price in {None, report.price} and each.quantity in {None, report.quantity}
-        if shown and each.trigger_price in {None, report.trigger_price}:
-            before = order.amends[:index]
-            applied = OrderAmended(
-                request_id=each.request_id,
-                price=_latest(report.price, (*(one.price for one in before), each.price)),
-                quantity=_latest(report.quantity, (*(one.quantity for one in before), each.quantity)),
-                trigger_price=_latest(
-                    report.trigger_price, (*(one.trigger_price for one in before), each.trigger_price)
-                ),
-            )
-            return (applied,)
-    return ()
-
-
-def _latest(shown: Decimal | None, asked: Iterable[Decimal | None]) -> Decimal | None:
-    """Return the figure that the picture shows, where a change asked for it."""
-    return shown if shown is not None and any(each == shown for each in asked) else None
 
 
 def _progressed(report: OrderReport, order: Order) -> tuple[OrderEvent, ...]:

@@ -17,6 +17,7 @@ from oms.values import (
     OrderType,
     Origin,
     PositionLeg,
+    Protection,
     Side,
     StrategyId,
     Symbol,
@@ -24,7 +25,7 @@ from oms.values import (
     VenueOrderId,
     reduces,
 )
-from oms.venue import Protection, Trigger
+from oms.venue import Trigger
 
 
 class _Event(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False, tag_field="type"):
@@ -293,13 +294,15 @@ class AmendRequested(_Event, frozen=True, tag="amend-requested/1"):
     """Somebody asked for another price or quantity. From this commit on the change may reach the venue.
 
     What is None stays; `quantity` is the order's new total, filled part included, `trigger_price` that of an order that
-    still waits.
+    still waits, `take_profit` and `stop_loss` what is to come into force with its fill.
     """
 
     request_id: str
     price: Decimal | None = None
     quantity: Decimal | None = None
     trigger_price: Decimal | None = None
+    take_profit: Protection | None = None
+    stop_loss: Protection | None = None
 
 
 class AmendAccepted(_Event, frozen=True, tag="amend-accepted/1"):
@@ -337,6 +340,8 @@ class OrderAmended(_Event, frozen=True, tag="order-amended/1"):
     price: Decimal | None = None
     quantity: Decimal | None = None
     trigger_price: Decimal | None = None
+    take_profit: Protection | None = None
+    stop_loss: Protection | None = None
 
 
 class OrderTriggered(_Event, frozen=True, tag="order-triggered/1"):

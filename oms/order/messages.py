@@ -17,13 +17,14 @@ from oms.values import (
     MarginMode,
     OrderType,
     PositionLeg,
+    Protection,
     Side,
     StrategyId,
     Symbol,
     TimeInForce,
     VenueOrderId,
 )
-from oms.venue import Protection, Trigger
+from oms.venue import Trigger
 
 
 class PlaceOrder(Struct, frozen=True, kw_only=True, gc=False):
@@ -64,7 +65,8 @@ class CancelOrder(Struct, frozen=True, kw_only=True, gc=False):
 
 class AmendOrder(Struct, frozen=True, kw_only=True, gc=False):
     """Change a working order. What is None stays; `quantity` is its new total, `trigger_price` what an order that waits
-    is to wait for. The same `request_id` is the same request.
+    is to wait for, `take_profit` and `stop_loss` what is to come into force with its fill. The same `request_id` is the
+    same request.
     """
 
     account: AccountId
@@ -73,6 +75,8 @@ class AmendOrder(Struct, frozen=True, kw_only=True, gc=False):
     price: Decimal | None = None
     quantity: Decimal | None = None
     trigger_price: Decimal | None = None
+    take_profit: Protection | None = None
+    stop_loss: Protection | None = None
 
 
 class ClaimOrder(Struct, frozen=True, kw_only=True, gc=False):

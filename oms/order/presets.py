@@ -5,10 +5,9 @@ order, and what those send when their price comes.
 from collections.abc import Collection
 from typing import Final
 
-from oms.order.events import OrderRequested
 from oms.order.state import Order
 from oms.reports import OrderReport
-from oms.values import Crossing, Side
+from oms.values import Crossing, Protection, Side
 from oms.venue import Trigger
 
 STOP_LOSS: Final = "stop_loss"  # the type of an order that waits to close a position at a loss
@@ -23,7 +22,7 @@ def parent_of(report: OrderReport, known: Collection[Order]) -> Order | None:
     if report.triggered_by is not None:
         found = [each for each in known if each.venue_order_id == report.triggered_by]
     elif report.trigger_price is not None and report.client_order_id is None:
-        found = [each for each in known if _asked_for(each.request, report)]
+        found = [each for each in known if _asked_for(each, report)]
     else:
         return None
     return found[0] if len(found) == 1 else None
@@ -35,20 +34,29 @@ def waits_for(report: OrderReport, parent: Order) -> Trigger | None:
     """
     if report.triggered_by is not None or report.trigger_price is None:
         return None
-    stops = report.order_type == STOP_LOSS
-    preset = parent.request.stop_loss if stops else parent.request.take_profit
+    preset = _preset(parent, report)
     if preset is None:
         return None
+    stops = report.order_type == STOP_LOSS
     rises = (report.side is Side.BUY) is stops
     return Trigger(price=preset.price, when=Crossing.RISES_TO if rises else Crossing.FALLS_TO, by=preset.by)
 
 
-def _asked_for(request: OrderRequested, report: OrderReport) -> bool:
-    preset = request.stop_loss if report.order_type == STOP_LOSS else request.take_profit
+def _asked_for(order: Order, report: OrderReport) -> bool:
+    request = order.request
     return (
-        preset is not None
-        and preset.price == report.trigger_price
-        and request.symbol == report.symbol
+        request.symbol == report.symbol
         and request.side is not report.side
         and report.position_leg in {None, request.position_leg}
+        and _preset(order, report) is not None
     )
+
+
+def _preset(order: Order, report: OrderReport) -> Protection | None:
+    """Return the preset at whose price the venue's order waits: the one that was asked for at first, or by a change, of
+    which nobody may know yet whether it was applied when the order traded.
+    """
+    first = order.original or order.request
+    asked = [(first.take_profit, first.stop_loss), *((each.take_profit, each.stop_loss) for each in order.presets)]
+    of_kind = [each[report.order_type == STOP_LOSS] for each in asked]
+    return next((each for each in of_kind if each is not None and each.price == report.trigger_price), None)

@@ -58,6 +58,7 @@ from oms.values import (
     Liquidity,
     OrderStatus,
     Origin,
+    Protection,
     StrategyId,
     VenueOrderId,
     worth,
@@ -79,7 +80,14 @@ class Amend(Struct, frozen=True, gc=False):
     price: Decimal | None
     quantity: Decimal | None
     trigger_price: Decimal | None = None
+    take_profit: Protection | None = None
+    stop_loss: Protection | None = None
     valid_until_ns: int = 0
+
+    @property
+    def protects(self) -> bool:
+        """Whether it changes what comes into force with the order's fill; it changes nothing else then."""
+        return self.take_profit is not None or self.stop_loss is not None
 
 
 class Trade(Struct, frozen=True, gc=False):
@@ -114,6 +122,7 @@ class Order(Struct, frozen=True, kw_only=True, gc=False):
     cancels_known: tuple[str, ...] = ()  # every request ever, for repeats
     amends: tuple[Amend, ...] = ()  # changes not yet shown or refused, in the order they were asked for
     amends_known: tuple[str, ...] = ()  # every change ever asked for
+    presets: tuple[Amend, ...] = ()  # of these, the ones of what protects it: what the venue makes of one comes later
     original: OrderRequested | None = None  # what was asked at first, once a change was applied
     conditional: bool = False  # it began as one that waits for a price
     triggered: bool = False  # the price it waited for has come
@@ -360,9 +369,12 @@ def _amended(
     """Return the order after a step of a change. Where one is refused, what it kept open may be over."""
     match event:
         case AmendRequested():
-            amend = Amend(event.request_id, event.price, event.quantity, event.trigger_price)
+            amend = Amend(
+                event.request_id, event.price, event.quantity, event.trigger_price, event.take_profit, event.stop_loss
+            )
             known = (*order.amends_known, event.request_id)
-            return replace(order, amends=(*order.amends, amend), amends_known=known, version=version)
+            presets = (*order.presets, amend) if amend.protects else order.presets
+            return replace(order, amends=(*order.amends, amend), amends_known=known, presets=presets, version=version)
         case AmendAccepted():
             amends = tuple(_until(each, event.request_id, event.valid_until_ns) for each in order.amends)
             venue_order_id = event.venue_order_id or order.venue_order_id
@@ -382,7 +394,13 @@ def _changed(order: Order, event: OrderAmended, version: int) -> Order:
     ids = [each.request_id for each in order.amends]
     later = order.amends[ids.index(event.request_id) + 1 :] if event.request_id in ids else order.amends
     request = order.request
-    changed = replace(request, price=event.price or request.price, quantity=event.quantity or request.quantity)
+    changed = replace(
+        request,
+        price=event.price or request.price,
+        quantity=event.quantity or request.quantity,
+        take_profit=event.take_profit or request.take_profit,
+        stop_loss=event.stop_loss or request.stop_loss,
+    )
     if event.trigger_price is not None:
         changed = waiting_for(changed, event.trigger_price)
     return replace(order, request=changed, original=order.original or request, amends=later, version=version)

@@ -30,6 +30,7 @@ from oms.values import (
     PositionEffect,
     PositionLeg,
     PositionMode,
+    Protection,
     Provenance,
     Purse,
     Side,
@@ -38,7 +39,7 @@ from oms.values import (
     VenueOrderId,
     Wallet,
 )
-from oms.venue import Protection, Trigger
+from oms.venue import Trigger
 from tests.order.story import BTC_PERPETUAL, BTC_USDT, FUTURES, SPOT, asking, shown, trade
 
 MAIN = AccountId("main")

@@ -39,6 +39,7 @@ from oms.values import (
     PositionLeg,
     PositionMode,
     PriceSource,
+    Protection,
     Side,
     Symbol,
     VenueOrderId,
@@ -198,6 +199,8 @@ FILLED = OrderReport(
     price=Decimal(14277),
     average_price=Decimal(14277),
     margin_mode=ISOLATED,
+    take_profit=Protection(price=Decimal(68000)),
+    stop_loss=Protection(price=Decimal(60000), by=PriceSource.MARK),
     created_ms=1662368173000,
     updated_ms=1662368173000,
 )

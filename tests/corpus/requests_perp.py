@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from adapters.bitmart.perp import requests
+from adapters.bitmart.perp import requests, rewaits
 from oms.values import (
     ClientOrderId,
     Crossing,
@@ -10,6 +10,7 @@ from oms.values import (
     OrderType,
     PositionLeg,
     PositionMode,
+    Protection,
     Side,
     Symbol,
     VenueOrderId,
@@ -77,6 +78,7 @@ TAKE_PROFIT = requests.submit_tp_sl(
 )
 STOP_LOSS = requests.submit_tp_sl(closing(BTC, Side.SELL, 1, "50000"), at("51000", Crossing.FALLS_TO), HEDGE)
 CHANGE = requests.modify(Amendment(order=ref(ETH, "220906179559421"), price=Decimal(1450), quantity=Decimal(1)))
+PLAN = rewaits.modify_plan(ref(ETH, "220906179559421"), long(ETH, 10, "1450", ISOLATED), at("2000"))
 
 SENT = {
     "submit_order__bitmartnet_PlaceOrder": Ours(requests.submit(short(ETH, 10, "2000", "BM1234"), HEDGE)),
@@ -120,13 +122,28 @@ SENT = {
     "cancel_all_after__postman": Ours(requests.cancel_all_after(ETH, 10)),
     "modify_limit_order__bitmartnet_EditOrder": Ours(CHANGE, theirs={"client_order_id": "123456"}),
     "modify_limit_order__postman": Ours(CHANGE),
+    "modify_plan_order__bitmartnet_EditPlanOrder": Ours(PLAN),
+    "modify_plan_order__postman": Ours(PLAN, theirs={"client_order_id": "123456789"}),  # by two ids at once
+    "modify_preset_plan_order__bitmartnet_EditPresetPlanOrder": Ours(
+        rewaits.modify_presets(
+            Amendment(
+                order=ref(ETH, "220609666322019"),
+                take_profit=Protection(price=Decimal(2000)),
+                stop_loss=Protection(price=Decimal(1900)),
+            )
+        )
+    ),
+    "modify_tp_sl_order__ccxt_request_tp_sl": Ours(
+        rewaits.modify_tp_sl(ref(BTC, "3000023150003480"), closing(BTC, Side.SELL, 1, "50000"), at("52000")),
+        added=("plan_category",),
+    ),
     "set_position_mode__bitmartnet_SetPositionMode": Ours(requests.set_position_mode(PositionMode.ONE_WAY)),
     "set_position_mode__postman": Ours(requests.set_position_mode(HEDGE)),
     "submit_leverage__bitmartnet_SetLeverage": Ours(requests.submit_leverage(ETH, Decimal(5), ISOLATED)),
 }
 
 FUNDS = "the OMS moves no coins between accounts, in or out"
-PLANS = "orders that wait for their price are not changed"
+WHOLE = "what stands for a whole position is not placed, so never changed"
 NEVER_SENT = {
     "account_contract_sub_account_main_v1_main_to_sub__bitmartnet_TransferMainToSubForMain": FUNDS,
     "account_contract_sub_account_main_v1_main_to_sub__postman": FUNDS,
@@ -137,9 +154,5 @@ NEVER_SENT = {
     "account_v1_transfer_contract__ccxt_request_spot_to_swap": FUNDS,
     "account_v1_transfer_contract_list__bitmartnet_GetTransferHistory": "a query, though it is posted",
     "cancel_orders__bitmartnet_CancelOrders": "orders are canceled one by one, each with its evidence",
-    "modify_plan_order__bitmartnet_EditPlanOrder": PLANS,
-    "modify_plan_order__postman": PLANS,
-    "modify_preset_plan_order__bitmartnet_EditPresetPlanOrder": PLANS,
-    "modify_tp_sl_order__bitmartnet_EditTpSlOrder": PLANS,
-    "modify_tp_sl_order__ccxt_request_tp_sl": PLANS,
+    "modify_tp_sl_order__bitmartnet_EditTpSlOrder": WHOLE,
 }

@@ -33,6 +33,7 @@ from oms.values import (
     PositionLeg,
     PositionMode,
     PriceSource,
+    Protection,
     Provenance,
     Side,
     StrategyId,
@@ -41,7 +42,7 @@ from oms.values import (
     VenueOrderId,
     Wallet,
 )
-from oms.venue import Protection, Trigger
+from oms.venue import Trigger
 
 MAIN = AccountId("golden")
 SPOT, PERPETUAL = Symbol("BTC/USDT"), Symbol("BTC/USDT:USDT")

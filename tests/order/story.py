@@ -77,6 +77,7 @@ FUTURES = Capabilities(
     amend=True,
     triggers=True,
     amend_triggers=True,
+    amend_protections=True,
     trailing=True,
     protections=True,
     leverage=True,

@@ -10,10 +10,22 @@ from oms.order import decisions, events
 from oms.order.events import OrderEvent, OrderRequested, SendStarted, VenueAccepted
 from oms.order.holds import hold
 from oms.order.messages import AmendOrder, AmendRejected, AmendTaken, AmendUnanswered
+from oms.order.presets import parent_of, waits_for
 from oms.order.state import Life, Order, status
 from oms.reports import VenueOrderStatus
 from oms.risk import Facts, Limits
-from oms.values import AccountId, ClientOrderId, Crossing, OrderStatus, OrderType, VenueOrderId
+from oms.sending import amendment
+from oms.values import (
+    AccountId,
+    ClientOrderId,
+    Crossing,
+    OrderStatus,
+    OrderType,
+    PriceSource,
+    Protection,
+    Side,
+    VenueOrderId,
+)
 from oms.venue import Trigger
 from tests.order.story import BTC_PERPETUAL, FUTURES, SPOT, Story, asking, given, shown, trade
 
@@ -31,7 +43,11 @@ def working(**changes: object) -> tuple[OrderEvent, ...]:
 
 
 def asked(
-    request_id: str = "a1", price: str | None = None, quantity: str | None = None, trigger_price: str | None = None
+    request_id: str = "a1",
+    price: str | None = None,
+    quantity: str | None = None,
+    trigger_price: str | None = None,
+    **protection: Protection,
 ) -> AmendOrder:
     return AmendOrder(
         account=AccountId("main"),
@@ -40,6 +56,7 @@ def asked(
         price=None if price is None else Decimal(price),
         quantity=None if quantity is None else Decimal(quantity),
         trigger_price=None if trigger_price is None else Decimal(trigger_price),
+        **protection,
     )
 
 
@@ -278,3 +295,114 @@ def test_a_venue_that_cannot_change_what_waits_says_so() -> None:
     without = replace(RICH, capabilities=replace(FUTURES, amend_triggers=False))
     with pytest.raises(InvalidOrderError, match="cannot change an order that waits"):
         amend(given(*waiting()), asked(trigger_price="28000"), without)
+
+
+# ------------------------------------------------------------------------------------------------ what protects it
+
+PROFIT, LOSS = Protection(price=Decimal(30000)), Protection(price=Decimal(25000), by=PriceSource.MARK)
+
+
+def protected(**changes: object) -> Story:
+    return given(*working(**({"take_profit": PROFIT, "stop_loss": LOSS} | changes)))
+
+
+def test_what_protects_an_order_is_changed_once_the_venue_shows_it() -> None:
+    higher = replace(PROFIT, price=Decimal(31000))
+    story = amend(protected(), asked(take_profit=higher))
+    story.when(AmendTaken(request_id="a1", valid_until_ns=5))
+    assert (status(order_of(story)), order_of(story).request.take_profit) == (OrderStatus.PENDING_AMEND, PROFIT)
+    story.when(pictured("27000", "10")).then()  # a push does not say
+    story.when(pictured("27000", "10", take_profit=PROFIT, stop_loss=LOSS)).then()
+    story.when(pictured("27000", "10", take_profit=replace(higher, by=PriceSource.MARK), stop_loss=LOSS)).then()
+    story.when(pictured("27000", "10", take_profit=higher, stop_loss=LOSS)).then(
+        events.OrderAmended(request_id="a1", take_profit=higher)
+    )
+    request = order_of(story).request
+    assert (request.take_profit, request.stop_loss, status(order_of(story))) == (higher, LOSS, OrderStatus.OPEN)
+    assert (request.price, request.quantity) == (27000, 10)
+
+
+def test_a_change_of_protection_leaves_with_what_changes_before_it_asked_for() -> None:
+    story = amend(protected(), asked(take_profit=replace(PROFIT, price=Decimal(31000))))
+    story = amend(story, asked("a2", stop_loss=replace(LOSS, price=Decimal(24000))))
+    first, second = (amendment(order_of(story), each) for each in order_of(story).amends)
+    assert (first.take_profit, first.stop_loss) == (replace(PROFIT, price=Decimal(31000)), LOSS)
+    assert (second.take_profit, second.stop_loss) == (first.take_profit, replace(LOSS, price=Decimal(24000)))
+    assert (second.price, second.quantity, second.waiting) == (None, None, None)
+
+
+def test_a_change_of_what_an_order_waits_for_leaves_with_what_changes_before_it_asked_for() -> None:
+    story = amend(given(*waiting()), asked(trigger_price="28000"))
+    story = amend(story, asked("a2", price="27100"))
+    (_, second) = (amendment(order_of(story), each).waiting for each in order_of(story).amends)
+    assert second is not None
+    assert second.trigger is not None
+    assert (second.price, second.trigger.price) == (27100, 28000)
+
+
+@pytest.mark.parametrize("filled", ["before", "while", "after"])
+def test_what_the_venue_made_of_a_preset_is_its_orders_whichever_price_it_had_when_the_order_traded(
+    filled: str,
+) -> None:
+    higher = replace(PROFIT, price=Decimal(31000))
+    story = protected()
+    if filled != "before":
+        amend(story, asked(take_profit=higher))
+    if filled == "after":
+        story.when(pictured("27000", "10", take_profit=higher, stop_loss=LOSS))
+    story.when(trade("t1", "10", symbol=PERPETUAL, price=Decimal(27000)))
+    assert order_of(story).life is Life.FILLED
+    prices = {"before": [PROFIT], "while": [PROFIT, higher], "after": [PROFIT, higher]}[filled]
+    for preset in prices:
+        child = shown(
+            VenueOrderStatus.NEW,
+            symbol=PERPETUAL,
+            side=Side.SELL,
+            client_order_id=None,
+            order_type="take_profit",
+            trigger_price=preset.price,
+            quantity=Decimal(10),
+        )
+        assert parent_of(child, [order_of(story)]) is order_of(story)
+        waits = waits_for(child, order_of(story))
+        assert waits is not None
+        assert (waits.price, waits.when) == (preset.price, Crossing.RISES_TO)
+    stranger = replace(child, trigger_price=Decimal(31500))
+    assert parent_of(stranger, [order_of(story)]) is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "command", "why"),
+    [
+        ({}, asked(take_profit=PROFIT), "changes nothing"),
+        ({}, asked(take_profit=replace(PROFIT, price=Decimal("30000.05"))), "take_profit: .*off the grid"),
+        ({}, asked(price="27100", stop_loss=replace(LOSS, price=Decimal(24000))), "a call of their own"),
+        (
+            {"side": Side.SELL, "reduce_only": True, "take_profit": None, "stop_loss": None},
+            asked(stop_loss=LOSS),
+            "come with an order that opens",
+        ),
+        (
+            {
+                "trigger": replace(RISES, callback_rate=Decimal("0.01")),
+                "take_profit": None,
+                "stop_loss": None,
+                "type": OrderType.MARKET,
+                "price": None,
+            },
+            asked(stop_loss=LOSS),
+            "trailing",
+        ),
+    ],
+)
+def test_a_change_of_protection_that_makes_no_sense_is_refused(
+    changes: dict[str, object], command: AmendOrder, why: str
+) -> None:
+    with pytest.raises(InvalidOrderError, match=why):
+        amend(protected(**changes), command)
+
+
+def test_a_venue_that_cannot_change_what_comes_with_an_order_says_so() -> None:
+    without = replace(RICH, capabilities=replace(FUTURES, amend_protections=False))
+    with pytest.raises(InvalidOrderError, match="cannot change what comes with an order"):
+        amend(protected(), asked(stop_loss=replace(LOSS, price=Decimal(24000))), without)

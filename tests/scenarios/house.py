@@ -62,6 +62,7 @@ from oms.values import (
     OrderType,
     PositionLeg,
     PositionMode,
+    Protection,
     Provenance,
     Side,
     StrategyId,
@@ -286,9 +287,11 @@ class House:
     async def cancel(self, name: str, request_id: str = "x1") -> Receipt:
         return await self.give(CancelOrder(account=DESK, client_order_id=ClientOrderId(name), request_id=request_id))
 
-    async def amend(self, name: str, request_id: str = "a1", **change: str) -> Receipt:
-        """Ask for another price or quantity."""
-        fields = {what: Decimal(value) for what, value in change.items()}
+    async def amend(self, name: str, request_id: str = "a1", **change: str | Protection) -> Receipt:
+        """Ask for another price or quantity, or for other protection."""
+        fields: dict[str, Any] = {
+            what: Decimal(value) if isinstance(value, str) else value for what, value in change.items()
+        }
         command = AmendOrder(account=DESK, client_order_id=ClientOrderId(name), request_id=request_id, **fields)
         return await self.give(command)
 

@@ -8,8 +8,8 @@ from msgspec.structs import replace
 
 from adapters.simulator.exchange.orders import Fill
 from oms.order.state import Life, Order
-from oms.values import Crossing, PriceSource
-from oms.venue import Protection, Trigger
+from oms.values import Crossing, PriceSource, Protection
+from oms.venue import Trigger
 from tests.scenarios.house import PERPETUAL, SPOT, House, tell
 
 AMENDED = "order-amended"
@@ -215,6 +215,60 @@ def test_what_protects_by_an_orders_own_word_is_changed_and_read_back_from_what_
         arrive(house, "62000")
         await house.until(lambda: house.position().quantity == 0)
         await house.rests()
+
+    tell(story)
+
+
+@pytest.mark.parametrize("waits", [False, True])
+@pytest.mark.parametrize("lost", [{}, {"answer_lost": 1.0}, {"request_lost": 1.0}])
+def test_what_is_to_protect_an_order_is_changed_before_its_fill(lost: dict[str, float], waits: bool) -> None:  # noqa: FBT001
+    async def story(house: House) -> None:
+        await house.start()
+        arrive(house, "60000")
+        trigger = Trigger(price=Decimal(60_500), when=Crossing.RISES_TO) if waits else None
+        profit, loss = Protection(price=Decimal(62_000)), Protection(price=Decimal(59_000), by=PriceSource.MARK)
+        presets = {"take_profit": profit, "stop_loss": loss, "trigger": trigger}
+        await house.place("p1", "buy", "3", "60500", symbol=PERPETUAL, **presets)
+        await house.until(lambda: house.life("p1") is Life.WORKING)
+        house.faults(**lost)
+        higher = Protection(price=Decimal(63_000))
+        await house.amend("p1", take_profit=higher)
+        told = "amend-unknown" if lost else "amend-accepted"
+        await house.until(lambda: told in house.told("p1"))
+        house.faults()
+        await house.until(lambda: not house.order("p1").amends, seconds=120)
+        applied = "request_lost" not in lost
+        assert house.told("p1")[-1] == (AMENDED if applied else "amend-refused")
+        expected = higher if applied else profit
+        assert (house.order("p1").request.take_profit, house.order("p1").request.stop_loss) == (expected, loss)
+        house.stranger("sell", "3", "60500", symbol=PERPETUAL)
+        if waits:
+            arrive(house, "60500")
+        await house.until(lambda: house.position().quantity == 3, seconds=60)
+        await house.until(lambda: len(made(house)) == 2, seconds=60)
+        plans = {(plan.trigger_price, plan.price_type.value) for plan in house.futures.plans.values()}
+        assert plans == {(expected.price, "last"), (59_000, "mark")}
+        assert {(each.request.strategy, each.parent) for each in made(house)} == {("maker", "p1")}
+        await house.rests()
+
+    tell(story)
+
+
+def test_what_protects_a_fill_that_is_faster_than_the_change_is_its_orders_all_the_same() -> None:
+    async def story(house: House) -> None:
+        await house.start()
+        arrive(house, "60000")
+        await house.place("p1", "buy", "3", "60000", symbol=PERPETUAL, take_profit=Protection(price=Decimal(62_000)))
+        await house.until(lambda: house.life("p1") is Life.WORKING)
+        house.stranger("sell", "1", "60000", symbol=PERPETUAL)  # this one keeps the old price
+        await house.until(lambda: len(made(house)) == 1, seconds=60)
+        await house.amend("p1", take_profit=Protection(price=Decimal(63_000)))
+        await house.until(lambda: "amend-accepted" in house.told("p1"))
+        house.stranger("sell", "2", "60000", symbol=PERPETUAL)  # faster than any picture of the change
+        await house.until(lambda: house.life("p1") is Life.FILLED, seconds=60)
+        await house.rests()
+        assert {(each.request.strategy, each.parent) for each in made(house)} == {("maker", "p1")}
+        assert {each.request.strategy for each in house.book.orders.values()} == {"maker"}
 
     tell(story)
 

@@ -22,11 +22,12 @@ from oms.values import (
     OrderType,
     PositionLeg,
     PriceSource,
+    Protection,
     Side,
     StrategyId,
     Symbol,
 )
-from oms.venue import Protection, Trigger
+from oms.venue import Trigger
 from tests.scenarios.house import DESK, PERPETUAL, House, tell
 
 SECONDS = 5.0

@@ -13,8 +13,8 @@ from adapters.simulator.wire.keys import demo_credentials
 from oms.__main__ import stand_again
 from oms.book import order_stream
 from oms.order.state import Life
-from oms.values import ClientOrderId, Crossing, PositionLeg, PriceSource
-from oms.venue import Protection, Trigger
+from oms.values import ClientOrderId, Crossing, PositionLeg, PriceSource, Protection
+from oms.venue import Trigger
 from tests.scenarios.house import DESK, PERPETUAL, SEED, House, tell
 
 STOP, PROFIT = Protection(price=Decimal(49_000), by=PriceSource.MARK), Protection(price=Decimal(61_000))

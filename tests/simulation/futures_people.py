@@ -7,6 +7,8 @@ from decimal import Decimal
 from random import Random  # noqa: TID251 - the simulation's chance comes from its seed
 from typing import Any, Final
 
+from msgspec.structs import replace
+
 from adapters.simulator.exchange.futures.exchange import FuturesExchange
 from adapters.simulator.exchange.futures.orders import MarginMode as VenueMarginMode
 from adapters.simulator.exchange.futures.orders import Mode, NewOrder, PlanKind, RefusedError
@@ -26,12 +28,13 @@ from oms.values import (
     PositionLeg,
     PositionMode,
     PriceSource,
+    Protection,
     Side,
     StrategyId,
     Symbol,
     TimeInForce,
 )
-from oms.venue import Protection, Trigger
+from oms.venue import Trigger
 from tests.simulation.people import MIDDLE, Plan, Strategies
 
 SYMBOL: Final = Symbol("BTC/USDT:USDT")
@@ -94,13 +97,24 @@ async def _later(strategies: Strategies, at: float, command: Command) -> None:
 
 def _change(chance: Random, command: PlaceOrder, request_id: str) -> AmendOrder:
     kind = chance.choice(("price", "quantity", "both"))
-    return AmendOrder(
+    price = None if kind == "quantity" else Decimal(MIDDLE + chance.randint(-80, 80))
+    quantity = None if kind == "price" else Decimal(chance.randint(*SIZES))
+    change = AmendOrder(
         account=command.account,
         client_order_id=command.client_order_id,
         request_id=request_id,
-        price=None if kind == "quantity" else Decimal(MIDDLE + chance.randint(-80, 80)),
-        quantity=None if kind == "price" else Decimal(chance.randint(*SIZES)),
+        price=price,
+        quantity=quantity,
     )
+    if price is None or (command.take_profit, command.stop_loss) == (None, None):
+        return change
+    # What protects it moves instead, by as much.
+    by = price - MIDDLE
+    moved = {
+        what: None if preset is None else replace(preset, price=preset.price + by)
+        for what, preset in (("take_profit", command.take_profit), ("stop_loss", command.stop_loss))
+    }
+    return replace(change, price=None, quantity=None, **moved)
 
 
 def _setting(chance: Random, account: AccountId, request_id: str) -> SetLeverage:

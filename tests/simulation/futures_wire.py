@@ -17,7 +17,7 @@ SUBMITS: Final = frozenset(
     {codec.SUBMIT_ORDER, codec.SUBMIT_PLAN_ORDER, codec.SUBMIT_TP_SL_ORDER, codec.SUBMIT_TRAIL_ORDER}
 )
 CANCELS: Final = frozenset({codec.CANCEL_ORDER, codec.CANCEL_PLAN_ORDER, codec.CANCEL_TRAIL_ORDER, codec.CANCEL_ORDERS})
-AMENDS: Final = frozenset({codec.MODIFY_LIMIT_ORDER})
+AMENDS: Final = frozenset({codec.MODIFY_LIMIT_ORDER, codec.MODIFY_PRESET_PLAN_ORDER})
 SETTINGS: Final = frozenset({codec.SUBMIT_LEVERAGE, codec.SET_POSITION_MODE})
 CHILD: Final = "PLAN_"  # before the name of an order that a plan has sent
 HEARTBEAT: Final = codec.CANCEL_ALL_AFTER

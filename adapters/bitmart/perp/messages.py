@@ -31,6 +31,10 @@ class Order(Struct):
     open_type: Wire = None
     trigger_price: Wire = None
     activation_price: Wire = None  # of a trailing order: from where on it follows
+    preset_take_profit_price: Wire = None
+    preset_take_profit_price_type: Wire = None
+    preset_stop_loss_price: Wire = None
+    preset_stop_loss_price_type: Wire = None
     create_time: Wire = None
     update_time: Wire = None
 
@@ -50,6 +54,10 @@ class PlanOrder(Struct):
     size: Wire = None
     leverage: Wire = None
     open_type: Wire = None
+    preset_take_profit_price: Wire = None
+    preset_take_profit_price_type: Wire = None
+    preset_stop_loss_price: Wire = None
+    preset_stop_loss_price_type: Wire = None
     create_time: Wire = None
     update_time: Wire = None
 

@@ -24,12 +24,13 @@ from oms.values import (
     PositionLeg,
     PositionMode,
     PriceSource,
+    Protection,
     Side,
     Symbol,
     TimeInForce,
     plain,
 )
-from oms.venue import Amendment, NewOrder, OrderRef, Protection, Trigger
+from oms.venue import Amendment, NewOrder, OrderRef, Trigger
 
 DEAD_MAN_MIN_S: Final = 5
 CALLBACK_PERCENT: Final = (Decimal("0.1"), Decimal(5))

@@ -50,6 +50,8 @@ from oms.values import (
     PositionEffect,
     PositionLeg,
     PositionMode,
+    PriceSource,
+    Protection,
     Side,
     Symbol,
     VenueOrderId,
@@ -111,6 +113,7 @@ MARGIN_MODES: Final = {
     "2": MarginMode.CROSS,
 }
 LEGS: Final = {"1": LONG, "long": LONG, "2": SHORT, "short": SHORT, "both": NET}
+PRICE_SOURCES: Final = {"0": PriceSource.LAST, "1": PriceSource.LAST, "2": PriceSource.MARK}
 FLOWS: Final = {
     "transfer": "transfer",
     "realized pnl": "realized_pnl",
@@ -192,6 +195,8 @@ def order(
         margin_mode=_margin_mode(message.open_type),
         cancel_reason=CANCEL_REASONS.get(action or "") if now is VenueOrderStatus.CANCELED else None,
         trigger_price=positive(message.trigger_price) or positive(message.activation_price),
+        take_profit=_preset(message.preset_take_profit_price, message.preset_take_profit_price_type),
+        stop_loss=_preset(message.preset_stop_loss_price, message.preset_stop_loss_price_type),
         origin=ORIGINS.get(kind or "") or ORIGIN_OF_ACTION.get(action or ""),
         triggered_by=_planned(plan_order_id, client_id, venue_order_id),
         created_ms=instant(message.create_time),
@@ -219,9 +224,19 @@ def plan_order(message: wire.PlanOrder, mode: PositionMode | None) -> OrderRepor
         leverage=positive(message.leverage),
         margin_mode=_margin_mode(message.open_type),
         trigger_price=positive(message.trigger_price),
+        take_profit=_preset(message.preset_take_profit_price, message.preset_take_profit_price_type),
+        stop_loss=_preset(message.preset_stop_loss_price, message.preset_stop_loss_price_type),
         created_ms=instant(message.create_time),
         updated_ms=instant(message.update_time),
     )
+
+
+def _preset(price: Wire, price_type: Wire) -> Protection | None:
+    """Return what comes into force with an order's fill; by the last price where nothing else is said (PROTOCOL 6.3).
+    None too where nobody can tell by which price it goes.
+    """
+    at, by = positive(price), PRICE_SOURCES.get(text(price_type) or "0")
+    return None if at is None or by is None else Protection(price=at, by=by)
 
 
 def order_push(message: wire.OrderPush, mode: PositionMode | None) -> Reports:

@@ -71,6 +71,7 @@ CAPABILITIES: Final = Capabilities(
     amend_triggers=True,
     trailing=True,
     protections=True,
+    amend_protections=True,
     leverage=True,
     dead_man=True,
     looks_up_by_client_id=False,  # only the venue's; one client tries ours there, UNVERIFIED (PROTOCOL 6.6)
@@ -91,6 +92,7 @@ CAPABILITY_OF: Final[Mapping[str, str]] = MappingProxyType(
         codec.PLAN_ORDERS: "open_triggers",
         codec.MODIFY_LIMIT_ORDER: "amend",
         codec.MODIFY_PLAN_ORDER: "amend_triggers",
+        codec.MODIFY_PRESET_PLAN_ORDER: "amend_protections",
         codec.ORDER: "order",
         codec.OPEN_ORDERS: "open_orders",
         codec.TRADES: "trades",
@@ -257,7 +259,9 @@ class BitmartPerp:
         """
         order, path, kind = change.order, codec.MODIFY_LIMIT_ORDER, self._orders.kind(change.order)
         try:
-            if kind is Kind.ORDER:
+            if change.take_profit is not None or change.stop_loss is not None:
+                path, body = codec.MODIFY_PRESET_PLAN_ORDER, rewaits.modify_presets(change)
+            elif kind is Kind.ORDER:
                 body = requests.modify(change)
             else:
                 path, body = await self._rewaited(change, kind)

@@ -19,12 +19,13 @@ from oms.values import (
     PositionLeg,
     PositionMode,
     PriceSource,
+    Protection,
     Side,
     Symbol,
     TimeInForce,
     VenueOrderId,
 )
-from oms.venue import Amendment, NewOrder, OrderRef, Protection, Trigger
+from oms.venue import Amendment, NewOrder, OrderRef, Trigger
 from tests.adapters.bitmart.perp.desk import BTC, KNOWN, ORDER, REF, with_
 
 ONE_WAY, HEDGE = PositionMode.ONE_WAY, PositionMode.HEDGE

@@ -16,6 +16,7 @@ from oms.reports import (
     BalanceReport,
     LedgerReport,
     LeverageReport,
+    OrderReport,
     PositionModeReport,
     PositionReport,
     Refusal,
@@ -28,6 +29,7 @@ from oms.values import (
     PositionLeg,
     PositionMode,
     PriceSource,
+    Protection,
     Provenance,
     Side,
     Symbol,
@@ -485,6 +487,38 @@ async def test_what_a_stop_waits_for_is_changed_by_the_call_of_its_kind() -> Non
 
 
 @virtual
+async def test_what_comes_with_an_orders_fill_is_changed_by_a_call_of_its_own_both_together() -> None:
+    desk = Desk()
+    desk.link.on(codec.MODIFY_PRESET_PLAN_ORDER, ok({"order_id": "77"}))
+    profit, loss = Protection(price=Decimal("61000.0")), Protection(price=Decimal(59000), by=PriceSource.MARK)
+    profits = {"preset_take_profit_price": "61000.0", "preset_take_profit_price_type": 1}
+    losses = {"preset_stop_loss_price": "59000", "preset_stop_loss_price_type": 2}
+    for ref in (KNOWN, WAITING):
+        answer = await desk.venue.amend(Amendment(order=ref, take_profit=profit, stop_loss=loss))
+        assert answer.reports == (Ack(venue_order_id=VenueOrderId("77"), client_order_id=ID),)
+        named = {"symbol": "BTCUSDT", "order_id": "77"}
+        assert desk.fields(codec.MODIFY_PRESET_PLAN_ORDER) == named | profits | losses
+    await desk.venue.amend(Amendment(order=KNOWN, stop_loss=loss))
+    assert desk.fields(codec.MODIFY_PRESET_PLAN_ORDER) == named | losses
+    assert desk.link.of(codec.MODIFY_LIMIT_ORDER) == []
+
+
+@virtual
+async def test_what_comes_with_an_order_is_read_back_from_its_rows() -> None:
+    desk = Desk()
+    preset = {"preset_take_profit_price": "61000", "preset_take_profit_price_type": 2, "preset_stop_loss_price": ""}
+    desk.link.on(codec.ORDER, ok(row("77", "oms1", **preset)))
+    (report,) = (await desk.venue.order(KNOWN)).reports
+    assert isinstance(report, OrderReport)
+    assert report.take_profit == Protection(price=Decimal(61000), by=PriceSource.MARK)
+    assert report.stop_loss is None
+    desk.link.on(codec.ORDER, ok(row("77", "oms1", **(preset | {"preset_take_profit_price_type": 3}))))
+    (report,) = (await desk.venue.order(KNOWN)).reports
+    assert isinstance(report, OrderReport)
+    assert report.take_profit is None, "by which price it goes, nobody can tell"
+
+
+@virtual
 async def test_a_change_that_cannot_be_is_refused_and_never_sent() -> None:
     desk = Desk()
     trailing = with_(TRIGGER, callback_rate=Decimal("0.01"))
@@ -493,11 +527,13 @@ async def test_a_change_that_cannot_be_is_refused_and_never_sent() -> None:
         Amendment(order=WAITING, price=Decimal(5)),
         Amendment(order=with_(WAITING, venue_order_id=None), waiting=with_(ORDER, trigger=TRIGGER)),
         Amendment(order=WAITING, waiting=with_(ORDER, trigger=trailing)),
+        Amendment(order=KNOWN, price=Decimal(5), stop_loss=Protection(price=Decimal(4))),
+        Amendment(order=REF, stop_loss=Protection(price=Decimal(4))),
     ):
         (refusal,) = (await desk.venue.amend(change)).reports
         assert isinstance(refusal, Refusal)
         assert (refusal.klass, refusal.client_order_id) == (RefusalClass.CERTAIN, ID)
-    assert desk.link.of(codec.MODIFY_LIMIT_ORDER) == []
+    assert desk.link.of(codec.MODIFY_LIMIT_ORDER) == desk.link.of(codec.MODIFY_PRESET_PLAN_ORDER) == []
 
 
 @virtual

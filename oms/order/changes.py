@@ -1,0 +1,44 @@
+"""Which changes of an order a picture of it shows to be applied, pure."""
+
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import TypeVar
+
+from oms.order.events import OrderAmended, OrderEvent
+from oms.order.state import Amend, Order
+from oms.reports import OrderReport
+from oms.values import Protection
+
+_Figure = TypeVar("_Figure", Decimal, Protection)
+
+
+def applied(report: OrderReport, order: Order) -> tuple[OrderEvent, ...]:
+    """Return the last change on its way that the picture shows applied, with what it shows of those before it."""
+    for index, each in reversed(list(enumerate(order.amends))):
+        if _shows(report, each):
+            asked = order.amends[: index + 1]
+            shown = OrderAmended(
+                request_id=each.request_id,
+                price=_latest(report.price, (one.price for one in asked)),
+                quantity=_latest(report.quantity, (one.quantity for one in asked)),
+                trigger_price=_latest(report.trigger_price, (one.trigger_price for one in asked)),
+                take_profit=_latest(report.take_profit, (one.take_profit for one in asked)),
+                stop_loss=_latest(report.stop_loss, (one.stop_loss for one in asked)),
+            )
+            return (shown,)
+    return ()
+
+
+def _shows(report: OrderReport, change: Amend) -> bool:
+    return (
+        change.price in {None, report.price}
+        and change.quantity in {None, report.quantity}
+        and change.trigger_price in {None, report.trigger_price}
+        and change.take_profit in (None, report.take_profit)
+        and change.stop_loss in (None, report.stop_loss)
+    )
+
+
+def _latest(shown: _Figure | None, asked: Iterable[_Figure | None]) -> _Figure | None:
+    """Return the figure that the picture shows, where a change asked for it."""
+    return shown if shown is not None and any(each == shown for each in asked) else None
