@@ -152,7 +152,7 @@ async def test_a_refusal_is_typed_and_not_repeated(house: House) -> None:
 async def test_a_gateway_that_is_not_there_leaves_the_outcome_unknown_and_names_the_order(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("oms.client.PAUSES", (0.001,))
+    monkeypatch.setattr("oms.client_calls.PAUSES", (0.001,))
     await house.stop()
     async with house.client() as client:
         with pytest.raises(oms.UnreachableError, match="order c77: no answer") as error:

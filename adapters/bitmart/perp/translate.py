@@ -15,7 +15,7 @@ from typing import Final
 
 from adapters.bitmart.elements import Reports, unreadable
 from adapters.bitmart.perp import messages as wire
-from adapters.bitmart.perp.spelling import symbol
+from adapters.bitmart.perp.spelling import executive_price, preset, symbol
 from adapters.bitmart.scalars import (
     Wire,
     above_zero,
@@ -50,8 +50,6 @@ from oms.values import (
     PositionEffect,
     PositionLeg,
     PositionMode,
-    PriceSource,
-    Protection,
     Side,
     Symbol,
     VenueOrderId,
@@ -113,7 +111,6 @@ MARGIN_MODES: Final = {
     "2": MarginMode.CROSS,
 }
 LEGS: Final = {"1": LONG, "long": LONG, "2": SHORT, "short": SHORT, "both": NET}
-PRICE_SOURCES: Final = {"0": PriceSource.LAST, "1": PriceSource.LAST, "2": PriceSource.MARK}
 FLOWS: Final = {
     "transfer": "transfer",
     "realized pnl": "realized_pnl",
@@ -195,8 +192,8 @@ def order(
         margin_mode=_margin_mode(message.open_type),
         cancel_reason=CANCEL_REASONS.get(action or "") if now is VenueOrderStatus.CANCELED else None,
         trigger_price=positive(message.trigger_price) or positive(message.activation_price),
-        take_profit=_preset(message.preset_take_profit_price, message.preset_take_profit_price_type),
-        stop_loss=_preset(message.preset_stop_loss_price, message.preset_stop_loss_price_type),
+        take_profit=preset(message.preset_take_profit_price, message.preset_take_profit_price_type),
+        stop_loss=preset(message.preset_stop_loss_price, message.preset_stop_loss_price_type),
         origin=ORIGINS.get(kind or "") or ORIGIN_OF_ACTION.get(action or ""),
         triggered_by=_planned(plan_order_id, client_id, venue_order_id),
         created_ms=instant(message.create_time),
@@ -220,23 +217,15 @@ def plan_order(message: wire.PlanOrder, mode: PositionMode | None) -> OrderRepor
         effect=effect,
         order_type=word(message.type),
         quantity=positive(message.size),
-        price=_executive_price(message.executive_price),
+        price=executive_price(message.executive_price),
         leverage=positive(message.leverage),
         margin_mode=_margin_mode(message.open_type),
         trigger_price=positive(message.trigger_price),
-        take_profit=_preset(message.preset_take_profit_price, message.preset_take_profit_price_type),
-        stop_loss=_preset(message.preset_stop_loss_price, message.preset_stop_loss_price_type),
+        take_profit=preset(message.preset_take_profit_price, message.preset_take_profit_price_type),
+        stop_loss=preset(message.preset_stop_loss_price, message.preset_stop_loss_price_type),
         created_ms=instant(message.create_time),
         updated_ms=instant(message.update_time),
     )
-
-
-def _preset(price: Wire, price_type: Wire) -> Protection | None:
-    """Return what comes into force with an order's fill; by the last price where nothing else is said (PROTOCOL 6.3).
-    None too where nobody can tell by which price it goes.
-    """
-    at, by = positive(price), PRICE_SOURCES.get(text(price_type) or "0")
-    return None if at is None or by is None else Protection(price=at, by=by)
 
 
 def order_push(message: wire.OrderPush, mode: PositionMode | None) -> Reports:
@@ -496,13 +485,6 @@ def _planned(plan_order_id: str | None, client_order_id: str | None, own: VenueO
     if plan_order_id is None and client_order_id is not None and client_order_id.startswith(PLAN):
         plan_order_id = client_order_id.removeprefix(PLAN)
     return VenueOrderId(plan_order_id) if plan_order_id and plan_order_id != own else None
-
-
-def _executive_price(value: Wire) -> Decimal | None:
-    """Return the limit price of a plan order; a market one has zero, nothing, or a word there."""
-    if type(value) is str and value[:1].isalpha():
-        return None
-    return positive(value)
 
 
 def _margin_mode(value: Wire) -> MarginMode | None:
