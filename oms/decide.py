@@ -15,6 +15,7 @@ from oms.account import state as accounts
 from oms.account.events import (
     AccountEvent,
     BalanceAdjusted,
+    HistoryKept,
     PayloadQuarantined,
     TradesCovered,
     TradingHalted,
@@ -100,6 +101,7 @@ AccountNews = (
     | OpeningRevised
     | WriterStarted
     | TradesCovered
+    | HistoryKept
     | PayloadQuarantined
     | DisagreementsReport
     | PositionModeReport
@@ -334,6 +336,8 @@ class Decider:
                 return _account(book, (report,), facts)
             case TradesCovered():
                 return _account(book, accounts.cover(report, book.account), facts)
+            case HistoryKept():
+                return _account(book, accounts.keep(report, book.account), facts)
             case PayloadQuarantined():
                 return _account(book, accounts.quarantine(report, book.account), facts)
             case PositionModeReport():

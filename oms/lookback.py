@@ -2,21 +2,25 @@
 
 A trade that the venue shows late, dated from before what was read already, is not asked for any more: only the balance
 tells that there is one. So a break of a figure is reason to read everything once again, in parts that the venue always
-answers, the latest first; and it is no reason to do so at every comparison.
+answers, the latest first; and it is no reason to do so at every comparison. Only here is anything asked for that the
+venue dates from before this log (`oms.baseline`): the figures say that something is missing.
 """
 
+from collections import Counter
 from collections.abc import Awaitable, Callable, Collection
 from typing import Final
 
 import structlog
 
-from oms import perpetuals
+from oms import baseline, perpetuals
 from oms.breaks.events import BreakKind
+from oms.breaks.state import figures
 from oms.ports import Clock
 from oms.venue import Answer, NoAnswerError, Venue
 
 FIGURES: Final = frozenset({BreakKind.BALANCE, BreakKind.POSITION, BreakKind.FILLS})  # what a trade would explain
-EVERY_SECONDS: Final = 3600.0  # for one break
+EVERY_SECONDS: Final = 3600.0  # for one break, unless it differs by something else by then
+LOOKS_MAX: Final = 5  # for one break within that time
 PARTS_MAX: Final = 32  # that all of it is read in
 LAP_MS: Final = 1_000  # by which two parts overlap, as no source says whether bounds are inclusive
 
@@ -26,24 +30,37 @@ log = structlog.get_logger()
 
 
 class Lookback:
-    """Reads one account's trades again for breaks that are open. `record` books those that are news."""
+    """Reads one account's trades again for breaks that are open: `record` books those that are news; and, by
+    `read_payments`, what moved money and is no trade.
+    """
 
-    def __init__(self, recording: perpetuals.Recording, venue: Venue, record: Record, *, clock: Clock) -> None:
+    def __init__(
+        self,
+        recording: perpetuals.Recording,
+        venue: Venue,
+        record: Record,
+        read_payments: Callable[[], Awaitable[None]],
+        *,
+        clock: Clock,
+    ) -> None:
         self._recording = recording
         self._venue = venue
         self._record = record
+        self._read_payments = read_payments
         self._clock = clock
-        self._looked: dict[str, float] = {}  # by break id: when all was read for it
+        self._looked: dict[tuple[str, str], float] = {}  # by break id and figures: when all was read for it
 
     async def look(self, disagreements: Collection[str]) -> bool:
         """Read again for those breaks, by id, that are open and still disagree; whether anything was read. What could
         not be asked is asked with the next comparison.
         """
         known = self._recording.book.account.breaks.open
-        unexplained = {name for name in disagreements if name in known and known[name].kind in FIGURES}
+        unexplained = [known[name] for name in disagreements if name in known and known[name].kind in FIGURES]
         now = self._clock.monotonic()
-        self._looked = {name: at for name, at in self._looked.items() if now - at < EVERY_SECONDS}
-        due = unexplained - self._looked.keys()
+        self._looked = {what: at for what, at in self._looked.items() if now - at < EVERY_SECONDS}
+        looks = Counter(name for name, _ in self._looked)
+        due = {(each.break_id, figures(each.difference, each.ours, each.theirs)) for each in unexplained}
+        due = {(name, differs) for name, differs in due - self._looked.keys() if looks[name] < LOOKS_MAX}
         if not due:
             return False
         log.info("looking back for what explains a break", account=self._recording.account, breaks=sorted(due))
@@ -56,17 +73,19 @@ class Lookback:
         return True
 
     async def _read_all(self) -> None:
-        """Read what the venue shows, but nothing from before this log: that is in what was taken over then."""
+        """Read what the venue shows, but nothing from before this log that is in what was taken over then."""
+        account = self._recording.book.account
         part_ms, reach_ms = self._spans()
         until_ms = self._clock.now_ns() // 1_000_000
-        first_ms = max(until_ms - reach_ms, self._recording.opened_ns // 1_000_000)
+        first_ms = max(until_ms - reach_ms, baseline.since_ms(account, self._recording.opened_ns))
         while until_ms > first_ms:
             since_ms = max(until_ms - part_ms, first_ms)
             answer = await self._venue.trades(since_ms=since_ms, until_ms=until_ms)
-            await self._record(answer)
+            await self._record(baseline.news_of(account, answer))
             if answer.unasked:
                 raise NoAnswerError(answer.unasked, answer.evidence)
             until_ms = since_ms + LAP_MS if since_ms > first_ms else first_ms
+        await self._read_payments()
 
     def _spans(self) -> tuple[int, int]:
         """Return, in ms, how much is asked for at once, and how far back the market that shows most does."""

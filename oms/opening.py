@@ -11,9 +11,10 @@ from decimal import Decimal
 from itertools import combinations
 from typing import Final
 
-from oms import perpetuals
+from oms import baseline, perpetuals
 from oms.account.events import TradesCovered
 from oms.account.state import OpeningRevised
+from oms.baseline import History
 from oms.book import Book, account_stream, order_stream, position_stream
 from oms.breaks.decisions import Disagreement
 from oms.breaks.events import BreakKind
@@ -42,6 +43,7 @@ class Opening:
         self._venue = venue
         self._clock = clock
         self._ids = ids
+        self._history: History | None = None  # what the venue listed last of the time before
         self._asked: Counter[str] = Counter()  # by what differs: how often the venue was asked about it
 
     async def begin(self, read_trades: Callable[[], Awaitable[int]]) -> bool:
@@ -52,12 +54,15 @@ class Opening:
         book = self._recording.book
         before = standing(book)
         try:
+            history = self._history = self._history or await self._listed()
             owned = await self._venue.balances()
             held = await self._venue.positions()
             covered_ms = await read_trades()
+            self._history = await self._listed()
         except NoAnswerError:
             return False
-        moved = book is not self._recording.book or standing(book) != before
+        kept_history = self._history.kept
+        moved = book is not self._recording.book or standing(book) != before or kept_history != history.kept
         if moved or any(order.trades_missing for order in book.orders.values()):
             return False
         stream = account_stream(book.name)
@@ -67,9 +72,23 @@ class Opening:
             (stream, BalancesReport(balances=balances, reason="opening")),
             (stream, TradesCovered(until_ms=covered_ms)),
         ]
-        evidence = [*kept(held.evidence, self._ids, self._clock), *kept(owned.evidence, self._ids, self._clock)]
+        if kept_history is not None:
+            opening.append((stream, kept_history))
+        answers = (held, owned, self._history.traded, self._history.paid)
+        evidence = [message for answer in answers for message in kept(answer.evidence, self._ids, self._clock)]
         await self._recording.report(opening, source=Provenance.POLL, evidence=evidence)
         return True
+
+    async def _listed(self) -> History:
+        """Ask for what the venue dates from right before this log. Raises NoAnswerError."""
+        until_ms = self._recording.opened_ns // 1_000_000
+        since_ms = until_ms - baseline.MARGIN_MS
+        traded = await self._venue.trades(since_ms=since_ms, until_ms=until_ms)
+        paid = await self._venue.ledger(since_ms=since_ms, until_ms=until_ms)
+        for answer in (traded, paid):
+            if answer.unasked:
+                raise NoAnswerError(answer.unasked, answer.evidence)
+        return History(since_ms=since_ms, traded=traded, paid=paid)
 
     async def corrected(self, differences: Sequence[Disagreement]) -> bool:
         """Take out of the opening what explains `differences`, if anything does; whether it did.
@@ -84,7 +103,7 @@ class Opening:
         differs = "; ".join(f"{each.break_id} {each.figures}" for each in differences if each.kind is BreakKind.BALANCE)
         if not differs or not book.account.opened_ms or self._asked[differs] >= LOOKS_MAX:
             return False
-        since_ms = self._recording.opened_ns // 1_000_000 - SLACK_MS
+        since_ms = baseline.since_ms(book.account, self._recording.opened_ns) - SLACK_MS
         answer = await self._venue.trades(since_ms=since_ms, until_ms=book.account.opened_ms + SLACK_MS)
         self._asked = Counter({differs: self._asked[differs] + 1})
         found = revised(self._recording.book, differences, answer)

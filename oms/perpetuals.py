@@ -8,6 +8,7 @@ from typing import Final, Protocol
 
 import structlog
 
+from oms import baseline
 from oms.account import modes
 from oms.book import Book, account_stream, position_stream
 from oms.breaks.events import BreakKind
@@ -110,10 +111,26 @@ class Perpetuals:
         # What was paid before this log's opening is in the opening balances.
         since_ms = max(known_ms, self._recording.opened_ns // 1_000_000)
         try:
-            answer = await self._venue.ledger(since_ms=since_ms, until_ms=now_ms + LEDGER_AHEAD_MS)
+            complete = await self._read(since_ms, now_ms + LEDGER_AHEAD_MS)
         except NoAnswerError as error:
             log.warning("could not read the ledger", account=self._recording.account, cause=error.cause)
             return
+        if complete:
+            self._read_until_ms = now_ms
+
+    async def look_back(self) -> None:
+        """Book the payments that the venue dates from before this log and that its opening does not hold. Raises
+        NoAnswerError.
+        """
+        opened_ms = self._recording.opened_ns // 1_000_000
+        since_ms = baseline.since_ms(self._recording.book.account, self._recording.opened_ns)
+        if since_ms < opened_ms:
+            await self._read(since_ms, opened_ms)
+
+    async def _read(self, since_ms: int, until_ms: int) -> bool:
+        """Book the payments of a stretch of time; whether the venue showed all of it. Raises NoAnswerError."""
+        book = self._recording.book
+        answer = baseline.news_of(book.account, await self._venue.ledger(since_ms=since_ms, until_ms=until_ms))
         news: list[Addressed] = []
         for report in answer.reports:
             if not isinstance(report, LedgerReport) or report.symbol is None:
@@ -122,8 +139,7 @@ class Perpetuals:
             if payment is not None and positions.flow(payment, book.positions.get(leg, FLAT)):
                 news.append((leg, report))
         await self._tell(news, answer)
-        if answer.complete:
-            self._read_until_ms = now_ms
+        return answer.complete
 
     def _market(self, symbol: Symbol) -> str:
         return position_stream(self._recording.account, symbol, PositionLeg.NET)

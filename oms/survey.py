@@ -104,7 +104,7 @@ class Survey:
         self._lost = Lost(recording, venue, clock=clock, ids=ids)
         self._busts = Busts(recording, venue, event_log=event_log, clock=clock, ids=ids)
         self._perpetuals = perpetuals.Perpetuals(recording, venue, clock=clock, ids=ids)
-        self._lookback = Lookback(recording, venue, self.record, clock=clock)
+        self._lookback = Lookback(recording, venue, self.record, self._perpetuals.look_back, clock=clock)
         self._keep = partial(keep_unreadable, recording, ids=ids, clock=clock)
         self._seen: dict[str, str] = {}  # by break id: the figures of the last look
 

@@ -5,7 +5,7 @@ from decimal import Decimal
 from msgspec import Struct
 
 from oms.breaks.events import BreakChanged, BreakExplained, BreakOpened, BreakResolved
-from oms.values import AccountId, Currency, PositionMode, StrategyId, Symbol, Wallet
+from oms.values import AccountId, Currency, ExecId, PositionMode, StrategyId, Symbol, Wallet
 
 
 class _Event(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False, tag_field="type"):
@@ -62,6 +62,16 @@ class TradesCovered(_Event, frozen=True, tag="trades-covered/1"):
     until_ms: int
 
 
+class HistoryKept(_Event, frozen=True, tag="history-kept/1"):
+    """What the venue dated from between `since_ms` (UTC) and the log's beginning when its balances were taken over:
+    those hold it. What it dates from there and is not named here came later, by a clock that was set back.
+    """
+
+    since_ms: int
+    trades: tuple[ExecId, ...] = ()
+    payments: tuple[str, ...] = ()  # flow, market, the venue's id and time: what one is known by
+
+
 class PositionModeRequested(_Event, frozen=True, tag="position-mode-requested/1"):
     """Somebody asked for another mode. From this commit on the request may reach the venue; nothing opens meanwhile."""
 
@@ -98,6 +108,7 @@ AccountEvent = (
     | TradingHalted
     | TradingResumed
     | TradesCovered
+    | HistoryKept
     | PositionModeRequested
     | PositionModeRefused
     | PositionModeSet

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from oms.account.events import (
     AccountEvent,
     BalanceAdjusted,
+    HistoryKept,
     PayloadQuarantined,
     PositionModeRefused,
     PositionModeRequested,
@@ -60,6 +61,7 @@ class Account(Struct, frozen=True, kw_only=True, gc=False):
     halts: Mapping[HaltScope, Halt] = MappingProxyType({})
     opened_ms: int = 0  # the venue's balances were taken over at about this moment (UTC), 0: not yet
     covered_ms: int = 0  # every trade until then (UTC) is in the log, or a person said that it need not be
+    history: HistoryKept | None = None  # what the opening balances hold of the time right before; None: only dates tell
     breaks: Breaks = NO_BREAKS
     quarantined: frozenset[str] = frozenset()  # where and why of what could not be read, and is kept
 
@@ -150,6 +152,11 @@ def cover(report: TradesCovered, account: Account) -> tuple[AccountEvent, ...]:
     return (report,) if report.until_ms > account.covered_ms else ()
 
 
+def keep(report: HistoryKept, account: Account) -> tuple[AccountEvent, ...]:
+    """Return what the opening balances hold of the time before; none if that was known already."""
+    return (report,) if account.history is None else ()
+
+
 def quarantine(report: PayloadQuarantined, account: Account) -> tuple[AccountEvent, ...]:
     """Return that a payload is kept; none for one that was kept before, as every poll brings it again, or when so many
     are kept that the venue must be speaking another language: the log is not to be filled with it.
@@ -186,6 +193,8 @@ def evolve(account: Account, event: AccountEvent) -> Account:
             opened_ms = account.opened_ms or event.until_ms  # the first mark comes with the opening
             covered_ms = max(account.covered_ms, event.until_ms)
             return replace(account, version=version, opened_ms=opened_ms, covered_ms=covered_ms)
+        case HistoryKept():
+            return replace(account, version=version, history=event)
         case BreakOpened() | BreakChanged() | BreakExplained():
             return replace(account, version=version, breaks=disagreements.evolve(account.breaks, event))
         case BreakResolved():

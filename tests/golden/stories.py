@@ -489,6 +489,15 @@ def who_made_the_market_told_later() -> Iterator[Said]:
     )
 
 
+def what_the_opening_holds() -> Iterator[Said]:
+    """Return what a venue had listed of the time right before the log when its balances were taken over."""
+    payments = (f"funding {PERPETUAL} 900 {T0 // 1_000_000 - 60_000}",)
+    yield from _account(
+        account.HistoryKept(since_ms=T0 // 1_000_000 - 900_000, trades=(ExecId("t900"),), payments=payments),
+        account.HistoryKept(since_ms=T0 // 1_000_000 - 800_000),  # known already: not written again
+    )
+
+
 STORIES: dict[str, Story] = {
     "0001-whole": whole,
     "0002-before-halts-had-scopes": before_halts_had_scopes,
@@ -503,4 +512,5 @@ STORIES: dict[str, Story] = {
     "0012-inferred": inferred,
     "0016-who-made-the-market-told-later": who_made_the_market_told_later,
     "0015-payload-that-nobody-could-read": payload_that_nobody_could_read,
+    "0017-what-the-opening-holds": what_the_opening_holds,
 }

@@ -14,6 +14,7 @@ from adapters.bitmart.spot import codec as spot
 from adapters.simulator.exchange.orders import Fill, NewOrder, OrderState, OrderType
 from adapters.simulator.simulator import NoAnswer
 from adapters.simulator.wire.gateway import Reply, Request
+from oms.baseline import MARGIN_MS
 from oms.breaks.events import BreakKind, BreakOpened
 from oms.order.messages import OrderNews
 from oms.order.state import Life, status
@@ -149,7 +150,7 @@ def test_s12_a_balance_that_no_trade_explains_is_looked_back_for_once_an_hour_an
     async def story(house: House) -> None:
         await house.start()
         await house.rests()
-        opened_ms = house.engine.opened_ns // 1_000_000
+        first_ms = house.engine.opened_ns // 1_000_000 - MARGIN_MS
         house.kill()
         house.leap(10 * DAY_SECONDS)
         await house.start()
@@ -163,9 +164,9 @@ def test_s12_a_balance_that_no_trade_explains_is_looked_back_for_once_an_hour_an
         house.simulator.serve = heard  # type: ignore[method-assign]  # an ear at the venue's door
         house.spot.balance("USDT").available += 5  # as a deposit does
         await asyncio.sleep(1.5 * 3600)
-        far = [since_ms for since_ms in asked if opened_ms <= since_ms < house.now_ms - DAY_SECONDS * 1000]
+        far = [since_ms for since_ms in asked if first_ms <= since_ms < house.now_ms - DAY_SECONDS * 1000]
         assert len(far) == 4, "twice, each time in two parts: a week, and what is left to the log's beginning"
-        assert min(far) == opened_ms, "what is older is in what was taken over"
+        assert min(far) == first_ms, "what is older is in what was taken over"
         assert set(house.breaks()) == {"balance:spot/USDT"}
 
     tell(story)

@@ -1,7 +1,7 @@
 """Whether our account of perpetuals and the exchange's own are the same."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import Final
 
@@ -14,10 +14,9 @@ from oms.values import EXACT, ZERO, AccountId, ClientOrderId, PositionLeg, Posit
 from tests.simulation.futures_people import SYMBOL
 from tests.simulation.futures_wire import CHILD
 from tests.simulation.invariants import Witness
-from tests.simulation.settled import NO_BREAKS, NO_FILLS
+from tests.simulation.settled import NO_FILLS
 
 COIN: Final = "USDT"
-READ: Final = frozenset({FlowKind.FUNDING, FlowKind.LIQUIDATION})  # what no trade tells of
 MODES: Final = {VenuePositionMode.HEDGE: PositionMode.HEDGE, VenuePositionMode.ONE_WAY: PositionMode.ONE_WAY}
 
 Wrong = Iterable[tuple[str, str]]
@@ -66,20 +65,6 @@ def accepted_once(account: AccountId, truth: Account, witness: Witness) -> Wrong
             ours = witness.orders.get(order_stream(account, ClientOrderId(plan.client_order_id)))
             if ours is None or not ours.attempts:
                 yield "I1", f"the venue holds the plan {plan.client_order_id}, the log never asked for it"
-
-
-def misdated(truth: Account, witness: Witness) -> Decimal:
-    """Return what was paid since the log began and dated from before, by a venue's clock that had stepped back: to
-    whoever reads, that is in the opening balances.
-    """
-    opened_ms = witness.opened_ns // 1_000_000
-    return sum((one.amount for one in truth.flows if one.kind in READ and one.at_ms < opened_ms), ZERO)
-
-
-def due(truth: Account, witness: Witness) -> Mapping[str, Decimal]:
-    """Return the breaks that the OMS has to tell of, each with what it differs by."""
-    missing = misdated(truth, witness)
-    return {f"balance:{Wallet.FUTURES}/{COIN}": missing} if missing else NO_BREAKS
 
 
 def unsettled(account: AccountId, truth: Account, witness: Witness, mode: PositionMode | None) -> Wrong:
@@ -148,7 +133,7 @@ def _legs(account: AccountId, truth: Account, witness: Witness) -> Wrong:
     cost: Decimal = sum((one.cost if one.signed_size > ZERO else -one.cost for one in truth.held_positions()), ZERO)
     theirs = EXACT.subtract(truth.wallet(COIN).total, cost)
     owned = EXACT.subtract(witness.totals.get(purse(Wallet.FUTURES, COIN), ZERO), witness.legs.cost)  # type: ignore[arg-type]
-    if EXACT.subtract(theirs, owned) != misdated(truth, witness):
+    if theirs != owned:
         flows = {kind: sum((one.amount for one in truth.flows if one.kind is kind), ZERO) for kind in FlowKind}
         told = {kind.value: str(amount) for kind, amount in flows.items() if amount}
         yield "I7", f"without what is held the venue has {theirs} {COIN}, the log adds up to {owned}; flows {told}"

@@ -133,7 +133,7 @@ class Perpetuals:
 
     def unsettled(self, leader: Running, witness: Witness, account: AccountId, before: Collection[str]) -> Wrong:
         engine = leader.engine
-        yield from at_work(leader, witness, futures_settled.due(self._exchange.accounts[account], witness))
+        yield from at_work(leader, witness)
         mode = None if engine is None else engine.book.account.position_mode
         yield from futures_settled.unsettled(account, self._exchange.accounts[account], witness, mode)
         if self._composite:

@@ -89,9 +89,12 @@ class Names:
                     self.put(report.symbol, report.venue_order_id, replace(known, gone_ms=None))
 
     def gone(self, symbol: Symbol, venue_order_id: VenueOrderId, name: Name, now_ms: int) -> int:
-        """Know that an order no longer waits; return since when that is known, in ms. `name` for one not known yet."""
+        """Know that an order no longer waits; return since when that is known, in ms. `name` for one not known yet.
+
+        `now_ms` is the venue's time: where that was set back, it is known from now on.
+        """
         known = self.get(symbol, venue_order_id) or name
-        if known.gone_ms is None:
+        if known.gone_ms is None or known.gone_ms > now_ms:
             known = replace(known, gone_ms=now_ms)
             self.put(symbol, venue_order_id, known)
         assert known.gone_ms is not None

@@ -281,6 +281,18 @@ async def test_an_order_that_waits_nowhere_was_canceled_once_what_it_sent_would_
     assert answer.evidence.response.count(b"\n") == 3, "all that shows that it sent none"
 
 
+@virtual
+async def test_s29_a_clock_of_the_venue_that_is_set_back_does_not_keep_an_order_from_being_gone() -> None:
+    desk = Desk()
+    with pytest.raises(NoAnswerError, match="may not show yet"):
+        await desk.venue.order(WAITING)
+    desk.venue._rest.server_clock._offset_ns -= 240_000_000_000
+    with pytest.raises(NoAnswerError, match="may not show yet"):
+        await desk.venue.order(WAITING)
+    await asyncio.sleep(10)
+    assert (await found(desk, WAITING)).status == "canceled"
+
+
 @pytest.mark.parametrize(
     ("where", "waits"), [(codec.PLAN_ORDERS, plan()), (codec.OPEN_ORDERS, row(type="trailing", state=1))]
 )
