@@ -63,7 +63,7 @@ class Call(Struct, frozen=True, kw_only=True):
 
 class Endpoint(Struct, frozen=True):
     """One path: what it takes to call it and who answers. `windowed`: its body may carry a recvWindow. `permission`:
-    what the key must have been made for.
+    what the key must have been made for. `code`: how its success is spelled.
     """
 
     level: Level
@@ -71,6 +71,7 @@ class Endpoint(Struct, frozen=True):
     handler: Callable[[Call], object]
     windowed: bool = False
     permission: Permission = Permission.READ
+    code: int | str = 1000
 
 
 Endpoints = Mapping[str, Mapping[str, Endpoint]]  # path -> method -> endpoint
@@ -114,7 +115,7 @@ class Gateway:
             data = endpoint.handler(Call(account=account, query=query, body=fields, now_ms=now_ms))
         except WireError as error:
             return self.refuse(error, counted)
-        envelope = {"code": 1000, "message": self._spelling.success, "trace": self._trace(), "data": data}
+        envelope = {"code": endpoint.code, "message": self._spelling.success, "trace": self._trace(), "data": data}
         return _reply(200, counted, envelope)
 
     def refuse(self, error: WireError, counted: Mapping[str, str] = NO_HEADERS) -> Reply:

@@ -53,8 +53,9 @@ class Public:
             ]
         }
 
-    def account_currencies(self, _call: Call) -> object:
+    def account_currencies(self, call: Call) -> object:
         """`GET /account/v1/currencies`: what could be moved in and out, of which nothing can."""
+        wanted = call.query.get("currencies", "")
         coins = dict.fromkeys(
             coin for market in self._venue.exchange.markets.values() for coin in (market.base, market.quote)
         )
@@ -69,8 +70,11 @@ class Public:
                     "deposit_enabled": False,
                     "withdraw_minsize": "0",
                     "withdraw_minfee": "0",
+                    "withdraw_fee": "0",
+                    "withdraw_fee_estimate": "0",
                 }
                 for coin in coins
+                if not wanted or coin in wanted.split(",")
             ]
         }
 

@@ -5,6 +5,7 @@ from typing import Final
 
 from adapters.simulator.exchange.algo import Algo
 from adapters.simulator.wire.algo import AlgoOrders
+from adapters.simulator.wire.custody import Custody
 from adapters.simulator.wire.gateway import Call, Endpoint, Endpoints, Gateway, Level, Spelling
 from adapters.simulator.wire.keys import Permission
 from adapters.simulator.wire.limits import Limit
@@ -18,7 +19,10 @@ SPELLING: Final = Spelling(success="success", error_data=True, wrong_method=5700
 
 def spot_rest(venue: Venue, algo: Algo) -> Gateway:
     """Return the spot host's REST over `venue`."""
-    endpoints = _endpoints(Public(venue), Trading(venue), Queries(venue), AlgoOrders(venue, algo))
+    endpoints = {
+        **_endpoints(Public(venue), Trading(venue), Queries(venue), AlgoOrders(venue, algo)),
+        **Custody(venue).endpoints(),
+    }
     return Gateway(venue.house, endpoints, SPELLING)
 
 
@@ -70,9 +74,6 @@ def _endpoints(public: Public, trading: Trading, queries: Queries, algo: AlgoOrd
         "/spot/v4/query/algo/client-order": asked(40, algo.client_order),
         "/spot/v4/query/algo/open-orders": asked(20, algo.open_orders),
         "/spot/v4/query/algo/history-orders": asked(20, algo.history_orders),
-        "/account/v1/withdraw/apply": {
-            "POST": Endpoint(Level.SIGNED, Limit(8, 2, "key"), trading.withdraw, permission=Permission.WITHDRAW)
-        },
         "/account/v1/currencies": open_to_all(2, 2, public.account_currencies),
         "/spot/v1/wallet": keyed(12, queries.wallet),
         "/account/v1/wallet": keyed(12, queries.account_wallet),

@@ -162,10 +162,6 @@ class Trading:
                 self._venue.exchange.cancel(call.account, order.order_id, call.now_ms)
         return {}
 
-    def withdraw(self, call: Call) -> object:
-        """`POST /account/v1/withdraw/apply`: no coin leaves, as since the venue suspended it (PROTOCOL 0.1)."""
-        raise WireError(60004 if call.body else 60000)
-
     # -------------------------------------------------------------------------------------------- how
 
     def _place(self, call: Call, asked: _Submit) -> str:

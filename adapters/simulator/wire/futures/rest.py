@@ -1,5 +1,6 @@
 """BitMart's futures REST: which paths there are, and what it takes to call them (PROTOCOL 2, 3.3, 6)."""
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Final
 
@@ -18,6 +19,7 @@ SPELLING: Final = Spelling(success="Ok", error_data=False, wrong_method=60030, w
 PUBLIC: Final = "/contract/public"
 PRIVATE: Final = "/contract/private"
 SUB_ACCOUNT: Final = "/account/contract/sub-account"
+PAGE: Final = re.compile(r"[0-9]{1,6}")
 RETIRED: Final = ("/contract/v1/tickers", "/contract/v1/ifcontract/contracts")  # futures V1
 
 
@@ -33,6 +35,7 @@ def _endpoints(venue: Venue) -> Endpoints:
         **_queries(Queries(venue)),
         **_orders(venue),
         **_wallets(Wallets(venue)),
+        **_affiliate(),
         **_closed_to_us(),
     }
 
@@ -126,6 +129,26 @@ def _wallets(wallets: Wallets) -> Endpoints:
         f"{SUB_ACCOUNT}/main/v1/transfer-list": _keyed(8, wallets.no_transfers),
         f"{SUB_ACCOUNT}/v1/transfer-history": _keyed(8, wallets.no_transfers),
     }
+
+
+def _affiliate() -> Endpoints:
+    """Nobody here was brought by anybody. These answers alone quote the code (PROTOCOL 4.1)."""
+    sums = {f"{coin}_rebate_sum": 0 for coin in ("btc", "usdt", "eth")}
+    answers: Mapping[str, Mapping[str, object]] = {
+        "rebate-list": {**sums, "rebate_detail_page_data": []},
+        "trade-list": {"list": []},
+    }
+
+    def asked(nothing: Mapping[str, object]) -> Mapping[str, Endpoint]:
+        def page(call: Call) -> object:
+            given = {name: call.query.get(name, "1") for name in ("page", "size")}
+            if not all(map(PAGE.fullmatch, given.values())):
+                raise WireError(40011)
+            return {"total": 0, **{name: int(number) for name, number in given.items()}, **nothing}
+
+        return {"GET": Endpoint(Level.KEYED, Limit(24, 2, "key"), page, code="1000")}
+
+    return {f"{PRIVATE}/affiliate/{name}": asked(nothing) for name, nothing in answers.items()}
 
 
 def _closed_to_us() -> Endpoints:
