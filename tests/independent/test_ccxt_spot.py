@@ -151,6 +151,18 @@ async def test_closed_orders_and_fees(client: Any) -> None:
     assert (fee["buy_maker_fee_rate"], fee["sell_taker_fee_rate"]) == ("0.0008", "0.0010")
 
 
+async def test_what_there_is_beside_trading(client: Any) -> None:
+    """The venue is being wound down: nothing comes in, nothing leaves, nothing is lent; the client says so itself."""
+    assert (await client.fetch_status())["status"] == "ok"
+    assert await client.fetch_deposits("USDT") == await client.fetch_withdrawals("USDT") == []
+    assert await client.fetch_borrow_interest("BTC", BTC) == await client.fetch_withdraw_addresses("BTC") == []
+    assert number((await client.fetch_transaction_fee("BTC"))["info"]["data"]["withdraw_fee"]) == 0
+    with pytest.raises(ccxt.ExchangeError, match="60003"):
+        await client.fetch_deposit_address("BTC")
+    with pytest.raises(ccxt.ExchangeError, match="51001"):
+        await client.borrow_isolated_margin(BTC, "BTC", 1)
+
+
 # ------------------------------------------------------------------------------------------------ watch methods
 
 

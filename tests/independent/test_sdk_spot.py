@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 from bitmart.api_account import APIAccount
+from bitmart.api_margin_loan import APIMarginLoan
 from bitmart.api_spot import APISpot
+from bitmart.api_spot_sub_account import APISpotSubAccount
 from bitmart.api_system import APISystem
 from bitmart.lib.cloud_exceptions import APIException
 
@@ -149,6 +151,26 @@ def test_fees_and_the_accounts_wallet(exchange: Exchange, spot: Any) -> None:
     wallet = {coin["currency"]: number(coin["available"]) for coin in data(account.get_wallet())["wallet"]}
     assert wallet["USDT"] == number(exchange.truth()["balances"]["USDT"]["available"])
     account.session.close()
+
+
+def test_what_there_is_beside_trading(exchange: Exchange) -> None:
+    """The venue is being wound down: nothing comes in, nothing leaves, nothing is lent, nobody has a sub-account."""
+    keys = (exchange.key, exchange.secret, exchange.memo, exchange.spot_url)
+    account, margin, subs = APIAccount(*keys), APIMarginLoan(*keys), APISpotSubAccount(*keys)
+    assert data(account.get_deposit_withdraw_history_v2("deposit", 100))["records"] == []
+    assert data(account.get_withdraw_charge("BTC"))["today_available_withdraw_BTC"] == "0.0000"
+    assert data(margin.trading_pair_borrowing_rate_and_amount())["symbols"] == []
+    assert data(subs.get_sub_account_list())["subAccountList"] == []
+    for refused, why in (
+        (lambda: account.get_deposit_address("BTC"), 60003),
+        (lambda: margin.margin_borrow_isolated(BTC, "BTC", "1"), 51001),
+        (lambda: subs.get_sub_spot_wallet("one@example.com"), 61003),
+    ):
+        with pytest.raises(APIException) as refusal:
+            refused()
+        assert code(refusal.value) == why
+    for client in (account, margin, subs):
+        client.session.close()
 
 
 def test_an_order_waits_for_its_trigger_and_fires(exchange: Exchange, spot: Any) -> None:

@@ -7,6 +7,7 @@ from adapters.simulator.exchange.orders import Market
 from adapters.simulator.wire.codes import WireError
 from adapters.simulator.wire.figures import places, text
 from adapters.simulator.wire.gateway import Call
+from adapters.simulator.wire.house import DAY_MS
 from adapters.simulator.wire.tape import Candle, Day
 from adapters.simulator.wire.venue import Venue
 
@@ -29,19 +30,7 @@ class Public:
         return {"server_time": call.now_ms}
 
     def service(self, call: Call) -> object:
-        """One window of maintenance that is over, so that a reader has to look at its status."""
-        over_ms = call.now_ms - 7 * 86_400_000
-        return {
-            "service": [
-                {
-                    "title": "Spot API Upgrade",
-                    "service_type": "spot",
-                    "status": "2",
-                    "start_time": over_ms - 3_600_000,
-                    "end_time": over_ms,
-                }
-            ]
-        }
+        return maintained(call.now_ms)
 
     def currencies(self, _call: Call) -> object:
         coins = dict.fromkeys(
@@ -169,6 +158,22 @@ class Public:
             "ask_sz": "" if ask_size is None else text(ask_size),
             "ts": str(now_ms),
         }
+
+
+def maintained(now_ms: int) -> object:
+    """Return one window of maintenance that is over, so that a reader has to look at its status."""
+    over_ms = now_ms - 7 * DAY_MS
+    return {
+        "service": [
+            {
+                "title": "Spot API Upgrade",
+                "service_type": "spot",
+                "status": "2",
+                "start_time": over_ms - 3_600_000,
+                "end_time": over_ms,
+            }
+        ]
+    }
 
 
 def kline(bar: Candle) -> list[str]:

@@ -14,6 +14,7 @@ from adapters.simulator.wire.futures.wallets import Wallets
 from adapters.simulator.wire.gateway import Call, Endpoint, Endpoints, Gateway, Level, Spelling
 from adapters.simulator.wire.keys import Permission
 from adapters.simulator.wire.limits import Limit
+from adapters.simulator.wire.public import maintained
 
 SPELLING: Final = Spelling(success="Ok", error_data=False, wrong_method=60030, wrong_media=60031)
 PUBLIC: Final = "/contract/public"
@@ -62,7 +63,8 @@ def _signed(
 
 def _public(public: Public) -> Endpoints:
     return {
-        "/system/time": _open_to_all(10, public.time, 1),  # others found it on this host (PROTOCOL 1)
+        "/system/time": _open_to_all(10, public.time, 1),  # others found both on this host (PROTOCOL 1)
+        "/system/service": _open_to_all(10, lambda call: maintained(call.now_ms), 1),
         f"{PUBLIC}/details": _open_to_all(12, public.details),
         f"{PUBLIC}/depth": _open_to_all(12, public.depth),
         f"{PUBLIC}/market-trade": _open_to_all(12, public.trades),
