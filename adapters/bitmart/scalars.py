@@ -125,6 +125,14 @@ def millis(value: Wire) -> int | None:
     return int(number)
 
 
+def required_id(value: Wire, name: str) -> str:
+    """Return an identifier that has to be there."""
+    found = identity(value)
+    if found is None:
+        raise ValueError(f"{name} is missing")
+    return found
+
+
 def instant(value: Wire) -> int | None:
     """Return a time in milliseconds, also where the venue sends seconds; zero means none (PROTOCOL 9.23)."""
     if type(value) is int and SECONDS_BELOW < value <= LATEST_MS:

@@ -24,6 +24,7 @@ from adapters.bitmart.scalars import (
     instant,
     positive,
     required,
+    required_id,
     text,
     unsigned,
     word,
@@ -276,7 +277,7 @@ def trade(message: wire.Trade, mode: PositionMode | None) -> TradeReport:
     )
     commission = amount(message.paid_fees)
     return TradeReport(
-        exec_id=ExecId(_required_id(message.trade_id, "trade_id")),
+        exec_id=ExecId(required_id(message.trade_id, "trade_id")),
         symbol=market,
         price=above_zero(message.price, "price"),
         quantity=above_zero(message.vol, "vol"),
@@ -470,14 +471,7 @@ def account_mode(message: wire.PositionMode) -> PositionModeReport:
 
 
 def _order_id(value: Wire) -> VenueOrderId:
-    return VenueOrderId(_required_id(value, "order_id"))
-
-
-def _required_id(value: Wire, name: str) -> str:
-    found = identity(value)
-    if found is None:
-        raise ValueError(f"{name} is missing")
-    return found
+    return VenueOrderId(required_id(value, "order_id"))
 
 
 def _planned(plan_order_id: str | None, client_order_id: str | None, own: VenueOrderId) -> VenueOrderId | None:

@@ -21,6 +21,7 @@ from adapters.bitmart.scalars import (
     millis,
     positive,
     required,
+    required_id,
     text,
     unsigned,
     whole,
@@ -156,7 +157,7 @@ def trade(message: wire.Trade) -> tuple[TradeReport]:
     venue_order_id = identity(message.orderId)
     return (
         TradeReport(
-            exec_id=ExecId(_required_id(message.tradeId, "tradeId")),
+            exec_id=ExecId(required_id(message.tradeId, "tradeId")),
             symbol=symbol(message.symbol),
             price=above_zero(message.price, "price"),
             quantity=above_zero(message.size, "size"),
@@ -389,14 +390,7 @@ def _levels(levels: Iterable[wire.Level] | None) -> tuple[tuple[Decimal, Decimal
 
 
 def _order_id(value: Wire) -> VenueOrderId:
-    return VenueOrderId(_required_id(value, "order id"))
-
-
-def _required_id(value: Wire, name: str) -> str:
-    found = identity(value)
-    if found is None:
-        raise ValueError(f"{name} is missing")
-    return found
+    return VenueOrderId(required_id(value, "order id"))
 
 
 def _side(value: Wire) -> Side | None:
