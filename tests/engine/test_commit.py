@@ -126,15 +126,20 @@ def test_a_report_whose_commit_landed_unanswered_does_not_bring_its_bytes_twice(
     play(story)
 
 
+async def left_memory(desk: Desk) -> None:
+    """Given an order that was refused, and that nothing but the log knows any more."""
+    desk.closed_kept = 0
+    await desk.start(watching=False)
+    desk.venue.fates.append(Fate.REFUSED)
+    await desk.place()
+    await asyncio.sleep(1)
+    await desk.place("c2", quantity=Decimal(1))
+    assert stream("c1") not in desk.engine.book.orders
+
+
 def test_an_id_that_left_memory_still_gets_its_first_answer_and_another_body_is_refused() -> None:
     async def story(desk: Desk) -> None:
-        desk.closed_kept = 0
-        await desk.start(watching=False)
-        desk.venue.fates.append(Fate.REFUSED)
-        await desk.place()
-        await asyncio.sleep(1)
-        await desk.place("c2", quantity=Decimal(1))
-        assert stream("c1") not in desk.engine.book.orders
+        await left_memory(desk)
         receipt = await desk.place()
         assert receipt.events == 0
         await desk.place("c3", quantity=Decimal(1))
@@ -150,13 +155,7 @@ def test_an_id_that_left_memory_gets_its_first_answer_also_where_it_would_be_ref
     """Found by the simulation, seed 2277: the account had switched its position mode since."""
 
     async def story(desk: Desk) -> None:
-        desk.closed_kept = 0
-        await desk.start(watching=False)
-        desk.venue.fates.append(Fate.REFUSED)
-        await desk.place()
-        await asyncio.sleep(1)
-        await desk.place("c2", quantity=Decimal(1))
-        assert stream("c1") not in desk.engine.book.orders
+        await left_memory(desk)
         desk.engine.decider.instruments = {}
         assert (await desk.place()).events == 0
         with pytest.raises(UnknownSymbolError):

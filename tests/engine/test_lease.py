@@ -22,6 +22,7 @@ class Claim:
     """A lease with the process that holds it."""
 
     def __init__(self, desk: Desk, leases: MemoryLeases) -> None:
+        self.leases = leases
         self.process = Process()
         desk._processes.append(self.process)
         self.lease = Lease(MAIN, leases, clock=desk.clock, ids=desk.ids(), spawn=self.process.spawn)
@@ -38,19 +39,24 @@ class Claim:
         self.lost = True
 
 
+async def led(desk: Desk) -> tuple[Claim, Claim, asyncio.Task[None]]:
+    """Given a leader, and a standby that waits."""
+    leases = MemoryLeases()
+    leader, standby = Claim(desk, leases), Claim(desk, leases)
+    await leader.claim()
+    return leader, standby, begin(standby.claim())
+
+
 @pytest.mark.parametrize(("gone", "seconds"), [(True, DEAD_SECONDS), (False, LEASE_SECONDS)])
 def test_a_standby_takes_over_soon_after_the_leaders_death(gone: bool, seconds: float) -> None:  # noqa: FBT001
     async def story(desk: Desk) -> None:
-        leases = MemoryLeases()
-        leader, standby = Claim(desk, leases), Claim(desk, leases)
-        await leader.claim()
-        waiting = begin(standby.claim())
+        leader, standby, waiting = await led(desk)
         await asyncio.sleep(60)
         assert not standby.has
         assert len(standby.waited) == 1
         leader.process.kill()
         if gone:
-            leases.gone.add(leader.lease.holder)
+            leader.leases.gone.add(leader.lease.holder)
         await asyncio.sleep(seconds - 0.5)
         assert not standby.has
         await asyncio.sleep(1.2)
@@ -63,10 +69,7 @@ def test_a_standby_takes_over_soon_after_the_leaders_death(gone: bool, seconds: 
 
 def test_a_leader_that_stops_in_good_order_is_followed_at_once() -> None:
     async def story(desk: Desk) -> None:
-        leases = MemoryLeases()
-        leader, standby = Claim(desk, leases), Claim(desk, leases)
-        await leader.claim()
-        waiting = begin(standby.claim())
+        leader, standby, waiting = await led(desk)
         await asyncio.sleep(5)
         await leader.lease.release()
         assert not leader.lease.fresh
@@ -80,10 +83,7 @@ def test_a_leader_that_stops_in_good_order_is_followed_at_once() -> None:
 
 def test_s22_a_paused_leader_that_wakes_may_not_send_and_finds_that_it_lost_the_account() -> None:
     async def story(desk: Desk) -> None:
-        leases = MemoryLeases()
-        leader, standby = Claim(desk, leases), Claim(desk, leases)
-        await leader.claim()
-        waiting = begin(standby.claim())
+        leader, standby, waiting = await led(desk)
         await asyncio.sleep(1)
         leader.process.pause(LEASE_SECONDS + 2)
         await asyncio.sleep(FRESH_SECONDS + 0.6)
