@@ -16,14 +16,12 @@ from adapters.simulator.exchange.futures.positions import Position
 from adapters.simulator.wire.frames import Element, spoiled
 from adapters.simulator.wire.futures.words import (
     ACTIONS,
-    ORDER_TYPES,
     PLAN_STATES,
     PRICE_TYPE_CODES,
     PUSHED_PLAN_TYPES,
     SIDE_CODES,
-    STATES,
-    average,
     figure,
+    order_fields,
     position_mode,
     short,
 )
@@ -55,19 +53,7 @@ def order_element(event: OrderChanged) -> dict[str, object]:
     return {
         "action": action,
         "order": {
-            "order_id": order.order_id,
-            "client_order_id": order.client_order_id,
-            "price": figure(order.price),  # of a market order the worst it takes (PROTOCOL 8.3)
-            "size": figure(order.size),
-            "symbol": order.symbol,
-            "state": STATES[order.state],
-            "side": SIDE_CODES[order.side, order.reduce_only],
-            "type": ORDER_TYPES[order.type],
-            "leverage": str(order.leverage),
-            "open_type": order.margin_mode.value,
-            "deal_avg_price": average(order.filled_value, order.filled_size),
-            "deal_size": figure(order.filled_size),
-            "create_time": order.created_ms,
+            **order_fields(order),  # the price of a market order is the worst it takes (PROTOCOL 8.3)
             "update_time": order.updated_ms - early_ms,
             "plan_order_id": order.plan_id,
             "last_trade": None if event.fill is None else _last_trade(event.fill),

@@ -9,6 +9,7 @@ from adapters.simulator.exchange.futures.events import Action
 from adapters.simulator.exchange.futures.orders import (
     MarginMode,
     Mode,
+    Order,
     OrderState,
     OrderType,
     PlanKind,
@@ -101,3 +102,23 @@ def short(value: Decimal, grid: Decimal = AVERAGE_GRID) -> str:
 def figure(value: Decimal) -> str:
     """Spell a decimal without an exponent, without an idle zero and without losing a digit."""
     return format(value.normalize(EXACT), "f")
+
+
+def order_fields(order: Order) -> dict[str, object]:
+    """What REST and the stream both show of an order, in the venue's order of fields."""
+    return {
+        "order_id": order.order_id,
+        "client_order_id": order.client_order_id,
+        "price": figure(order.price),
+        "size": figure(order.size),
+        "symbol": order.symbol,
+        "state": STATES[order.state],
+        "side": SIDE_CODES[order.side, order.reduce_only],
+        "type": ORDER_TYPES[order.type],
+        "leverage": str(order.leverage),
+        "open_type": order.margin_mode.value,
+        "deal_avg_price": average(order.filled_value, order.filled_size),
+        "deal_size": figure(order.filled_size),
+        "create_time": order.created_ms,
+        "update_time": order.updated_ms,
+    }
