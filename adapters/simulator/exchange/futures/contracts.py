@@ -83,6 +83,14 @@ class Contract(Struct, frozen=True, kw_only=True):
         return max((one.cap for one in self.brackets if one.leverage >= leverage), default=Decimal(0))
 
 
+_TIERS: Final = (  # above the first, alike for both linear ones
+    (50, 250_000, "0.01"),
+    (20, 1_000_000, "0.025"),
+    (10, 5_000_000, "0.05"),
+    (5, 20_000_000, "0.1"),
+    (2, 100_000_000, "0.25"),
+    (1, 10**12, "0.5"),
+)
 CONTRACTS: Final = (
     Contract(
         symbol="BTCUSDT",
@@ -94,15 +102,7 @@ CONTRACTS: Final = (
         size_min=Decimal(1),
         size_max=Decimal(1_000_000),
         market_size_max=Decimal(50_000),
-        brackets=brackets(
-            (100, 50_000, "0.005"),
-            (50, 250_000, "0.01"),
-            (20, 1_000_000, "0.025"),
-            (10, 5_000_000, "0.05"),
-            (5, 20_000_000, "0.1"),
-            (2, 100_000_000, "0.25"),
-            (1, 10**12, "0.5"),
-        ),
+        brackets=brackets((100, 50_000, "0.005"), *_TIERS),
         opening=Decimal(60_000),
     ),
     Contract(
@@ -115,15 +115,7 @@ CONTRACTS: Final = (
         size_min=Decimal(1),
         size_max=Decimal(1_000_000),
         market_size_max=Decimal(50_000),
-        brackets=brackets(
-            (75, 50_000, "0.0065"),
-            (50, 250_000, "0.01"),
-            (20, 1_000_000, "0.025"),
-            (10, 5_000_000, "0.05"),
-            (5, 20_000_000, "0.1"),
-            (2, 100_000_000, "0.25"),
-            (1, 10**12, "0.5"),
-        ),
+        brackets=brackets((75, 50_000, "0.0065"), *_TIERS),
         opening=Decimal(3_000),
     ),
     Contract(
