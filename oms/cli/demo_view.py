@@ -1,7 +1,6 @@
 """What the demo shows while it runs: the read models and the gateway's own figures, twice a second."""
 
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
 from typing import Any, Final, Self
 
 from msgspec import Struct
@@ -11,7 +10,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from oms.cli.output import short
+from oms.cli.output import cell, short
 from oms.gateway.reads import Reads
 from oms.values import AccountId
 
@@ -154,20 +153,10 @@ def _table(columns: Sequence[str], rows: Sequence[Sequence[object]], height: int
     for column in columns:
         table.add_column(column, no_wrap=True)
     for row in rows:
-        table.add_row(*(_cell(value) for value in row))
+        table.add_row(*(cell(value) for value in row))
     for _ in range(height - len(rows)):
         table.add_row("")
     return table
-
-
-def _cell(value: object) -> str:
-    match value:
-        case None:
-            return ""
-        case Decimal():
-            return short(value)
-        case _:
-            return str(value)
 
 
 def _ms(value: float | None) -> str:

@@ -13,13 +13,13 @@ from oms.cli.config import ConfigFile, configured
 from oms.cli.database import recorded
 from oms.cli.output import REFUSED, AsJson, Output, short
 from oms.cli.parts import Parts
-from oms.cli.reads import LIMIT, AccountName, AsOf, CursorText, Limit, SymbolName, answered, listed
+from oms.cli.reads import LIMIT, AccountName, AsOf, CursorText, Limit, SymbolName, answered, listed, note_behind, only
 from oms.drawdown import Curve
 from oms.gateway.views import View, encode, shown
 from oms.ledger import Name, unbalanced
 from oms.store.codec import decode
 from oms.store.log import PostgresLog
-from oms.values import Currency, Symbol, plain
+from oms.values import Currency, plain
 
 group = typer.Typer(help="The account's books, double entry.", invoke_without_command=True)
 
@@ -91,7 +91,7 @@ def ledger(
         context,
         LedgerView,
         lambda reads, accounts: reads.ledger(
-            accounts=accounts, symbols=None if symbol is None else (Symbol(symbol),), limit=limit, cursor=cursor
+            accounts=accounts, symbols=only(symbol), limit=limit, cursor=cursor
         ),
         ("position", "recorded_at", "account", "kind", "reference", "moved"),
         config=config, account=account, as_of=as_of, as_json=as_json, empty="nothing was moved",
@@ -131,8 +131,7 @@ def balance(
         output.rows(("account", "asset", "of", "amount"), cells, empty="nothing was moved")
         for name, assets in uneven.items():
             output.say(f"{name} does not balance: {assets}")
-        if behind:
-            output.note(f"the projections are {behind} events behind the log")
+        note_behind(output, behind)
     if uneven:
         raise typer.Exit(REFUSED)
 

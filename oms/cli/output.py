@@ -61,7 +61,7 @@ class Output:
             right = all(isinstance(row[number], int | Decimal | None) for row in rows)
             table.add_column(column, justify="right" if right else "left", no_wrap=True)
         for row in rows:
-            table.add_row(*(_cell(value) for value in row))
+            table.add_row(*(cell(value) for value in row))
         self.out.print(table)
 
 
@@ -100,7 +100,8 @@ OUTCOMES: Final = {
 }
 
 
-def _cell(value: object) -> str:
+def cell(value: object) -> str:
+    """Return a value as a table shows it."""
     match value:
         case None:
             return ""

@@ -75,7 +75,7 @@ def orders(
         lambda reads, accounts: reads.orders(
             accounts=accounts,
             strategy=None if strategy is None else StrategyId(strategy),
-            symbols=None if symbol is None else (Symbol(symbol),),
+            symbols=only(symbol),
             open_only=open_only,
             limit=limit,
             cursor=cursor,
@@ -106,7 +106,7 @@ def fills(
         lambda reads, accounts: reads.fills(
             accounts=accounts,
             strategy=None if strategy is None else StrategyId(strategy),
-            symbols=None if symbol is None else (Symbol(symbol),),
+            symbols=only(symbol),
             client_order_id=None if order is None else ClientOrderId(order),
             limit=limit,
             cursor=cursor,
@@ -210,10 +210,20 @@ def listed(
         output.write(encode(Answer(listing.position, rows, listing.next_cursor, behind)))
         return
     output.rows(columns, [[getattr(row, column) for column in columns] for row in rows], empty=empty)
-    if behind:
-        output.note(f"the projections are {behind} events behind the log")
+    note_behind(output, behind)
     if listing.next_cursor:
         output.note(f"there are more: --cursor {listing.next_cursor}")
+
+
+def only(symbol: str | None) -> Sequence[Symbol] | None:
+    """Return the markets to ask for: the one that was named, or all of them."""
+    return None if symbol is None else (Symbol(symbol),)
+
+
+def note_behind(output: Output, events: int) -> None:
+    """Say beside the answer what it does not reflect yet."""
+    if events:
+        output.note(f"the projections are {events} events behind the log")
 
 
 def answered(
