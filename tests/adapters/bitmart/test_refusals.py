@@ -128,6 +128,12 @@ TABLE = {
 }
 
 
+def told(report: object) -> tuple[str, str]:
+    """Whose fault it is, and why."""
+    assert isinstance(report, Refusal)
+    return report.klass, report.reason
+
+
 @pytest.mark.parametrize("code", sorted(TABLE))
 def test_a_code_proves(code: int) -> None:
     klass, reason = TABLE[code]
@@ -188,9 +194,7 @@ def test_9_11_the_catch_all_is_certain_only_in_words_that_are_known(
     ],
 )
 def test_a_body_that_is_not_bitmarts(status: int, body: bytes, klass: str, reason: str) -> None:
-    refusal = opened(body, status)
-    assert isinstance(refusal, Refusal)
-    assert (refusal.klass, refusal.reason) == (klass, reason)
+    assert told(opened(body, status)) == (klass, reason)
 
 
 @pytest.mark.parametrize(
@@ -204,9 +208,7 @@ def test_a_body_that_is_not_bitmarts(status: int, body: bytes, klass: str, reaso
     ],
 )
 def test_a_code_that_the_table_lacks_is_judged_by_the_status(status: int, body: bytes, klass: str, reason: str) -> None:
-    refusal = opened(body, status)
-    assert isinstance(refusal, Refusal)
-    assert (refusal.klass, refusal.reason) == (klass, reason)
+    assert told(opened(body, status)) == (klass, reason)
 
 
 def test_a_retired_endpoint_that_says_success_proves_nothing() -> None:
@@ -220,8 +222,7 @@ def test_a_retired_endpoint_that_says_success_proves_nothing() -> None:
 @pytest.mark.parametrize("data", [b"{}", b"null", b"[]", b'""', b'{"order_id":null}', b'{"order_id":""}', b'"1"'])
 def test_a_submit_without_an_order_id_proves_nothing(data: bytes) -> None:
     (refusal,) = codec.answer(codec.SUBMIT_ORDER, b'{"code":1000,"message":"OK","data":%b}' % data, 200)
-    assert isinstance(refusal, Refusal)
-    assert (refusal.klass, refusal.reason) == (RefusalClass.UNKNOWN, "no_payload")
+    assert told(refusal) == (RefusalClass.UNKNOWN, "no_payload")
 
 
 def test_a_list_that_is_no_list_is_not_an_empty_list() -> None:
@@ -250,7 +251,6 @@ def test_no_data_is_an_empty_list_of_market_data() -> None:
 def test_a_cancel_that_came_too_late_is_refused_with_code_1000() -> None:
     for data in (b'{"result":false}', b"false"):
         (refusal,) = codec.answer(codec.CANCEL_ORDER, b'{"code":1000,"message":"OK","data":%b}' % data, 200)
-        assert isinstance(refusal, Refusal)
-        assert (refusal.klass, refusal.reason) == (RefusalClass.CERTAIN, "order_closed")
+        assert told(refusal) == (RefusalClass.CERTAIN, "order_closed")
     for data in (b'{"result":true}', b"true"):
         assert codec.answer(codec.CANCEL_ORDER, b'{"code":1000,"message":"OK","data":%b}' % data, 200) == (Ack(),)

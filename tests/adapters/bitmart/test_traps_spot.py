@@ -56,6 +56,14 @@ from tests.adapters.bitmart.fakes import (
 NOW_MS = EPOCH_NS // 1_000_000
 ROW = {"orderId": "77", "clientOrderId": "oms1", "symbol": "BTC_USDT", "side": "buy", "type": "limit", "state": "new"}
 FILL = {"tradeId": "9", "orderId": "77", "symbol": "BTC_USDT", "side": "buy", "price": "2", "size": "3", "fee": "0.006"}
+MARKET = {
+    "symbol": "A_B",
+    "base_currency": "A",
+    "quote_currency": "B",
+    "quote_increment": "1",
+    "base_min_size": "1",
+    "price_max_precision": 2,
+}
 PUSH = {"order_id": "77", "client_order_id": "oms1", "symbol": "BTC_USDT", "side": "buy", "type": "limit"}
 
 
@@ -402,16 +410,8 @@ async def test_trap_9_41_s56_a_page_of_the_edge_is_in_doubt_unless_the_edge_stop
 
 
 def test_trap_9_42_only_what_is_said_to_trade_is_tradable() -> None:
-    details = {
-        "symbol": "A_B",
-        "base_currency": "A",
-        "quote_currency": "B",
-        "quote_increment": "1",
-        "base_min_size": "1",
-        "price_max_precision": 2,
-    }
     for said, tradable in (("trading", True), ("pre-trade", False), (None, False), ("news", False)):
-        (market,) = answered(codec.SYMBOLS_DETAILS, {"symbols": [details | {"trade_status": said}]})
+        (market,) = answered(codec.SYMBOLS_DETAILS, {"symbols": [MARKET | {"trade_status": said}]})
         assert isinstance(market, InstrumentReport)
         assert market.tradable is tradable
     for code in (50023, 50040, 51008):
@@ -520,16 +520,8 @@ def test_trap_9_50_spot_speaks_its_own_dialect() -> None:
 
 
 def test_trap_9_51_what_vanishes_from_one_market_costs_that_market_alone() -> None:
-    details = {
-        "symbol": "A_B",
-        "base_currency": "A",
-        "quote_currency": "B",
-        "quote_increment": "1",
-        "base_min_size": "1",
-        "price_max_precision": 2,
-    }
-    broken = {name: value for name, value in details.items() if name != "quote_increment"}
-    reports = answered(codec.SYMBOLS_DETAILS, {"symbols": [details, broken, details | {"symbol": "C_B", "new": 1}]})
+    broken = {name: value for name, value in MARKET.items() if name != "quote_increment"}
+    reports = answered(codec.SYMBOLS_DETAILS, {"symbols": [MARKET, broken, MARKET | {"symbol": "C_B", "new": 1}]})
     assert [one.symbol for one in of(InstrumentReport, reports)] == ["A/B", "C/B"]
 
 
