@@ -4,7 +4,7 @@ A writer that was paused, or cut off from its log, may hold intents that were co
 its own. It is stopped here, before a byte leaves, so that what it held is known for certain not to have been sent.
 """
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from decimal import Decimal
 
 from oms.instrument import Instrument
@@ -102,7 +102,7 @@ class Gate:
     async def ledger(self, *, since_ms: int, until_ms: int) -> Answer:
         return await self._venue.ledger(since_ms=since_ms, until_ms=until_ms)
 
-    def stream(self) -> AsyncIterator[Answer]:
+    def stream(self) -> AsyncGenerator[Answer, None]:
         return self._venue.stream()
 
     async def close(self) -> None:

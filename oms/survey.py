@@ -85,13 +85,17 @@ class Recording(perpetuals.Recording, Protocol):
 
 
 Heard = Callable[[Provenance, float], None]  # how we learned of a trade, and seconds after it happened
+Polled = Callable[[Sequence[Addressed]], None]  # what the venue had to be asked for
 
 
 class Survey:
-    """One account's questions to its venue. `on_fill` is told of every trade that is news, and how late it is."""
+    """One account's questions to its venue. `on_fill` is told of every trade that is news, and how late it is;
+    `on_polled` of all news that came by asking.
+    """
 
     def __init__(self, recording: Recording, venue: Venue, *, event_log: EventLog, clock: Clock, ids: Ids) -> None:
         self.on_fill: list[Heard] = []
+        self.on_polled: list[Polled] = []
         self._recording = recording
         self._venue = venue
         self._log = event_log
@@ -437,6 +441,9 @@ class Survey:
             if at_ms is not None:
                 for heard in self.on_fill:
                     heard(answer.source, max(self._now_ms() - at_ms, 0) / 1000)
+        if answer.source is Provenance.POLL:
+            for polled in self.on_polled:
+                polled(news)
 
     def _is_new(self, trade: TradeReport) -> bool:
         order = self._book.orders.get(address(self._recording.account, trade))

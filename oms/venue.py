@@ -3,7 +3,7 @@
 An adapter translates; nothing venue-shaped gets past it, and no aggregate gets into it.
 """
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from decimal import Decimal
 from typing import Protocol
 
@@ -301,7 +301,7 @@ class Venue(Protocol):
         """Have the venue cancel every order of `symbol` unless this is called again within `seconds`; 0 disarms."""
         ...
 
-    def stream(self) -> AsyncIterator[Answer]:
+    def stream(self) -> AsyncGenerator[Answer, None]:
         """The private stream, reconnected for ever: reports as they come, and Control("connected") and
         Control("disconnected") around every gap, so that whoever listens knows when to close it by asking.
         """

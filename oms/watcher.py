@@ -7,22 +7,24 @@ comparison was complete. Whatever is in doubt is asked for by its id until the v
 
 import asyncio
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import structlog
 
+from oms.decide import Addressed
 from oms.dispatcher import Dispatcher
 from oms.engine import Engine
 from oms.errors import FencedError, LogUnavailableError
 from oms.ports import Clock, EventLog, Ids, Spawn
 from oms.reconcile import Result
 from oms.rehearsal import Rehearsed, rehearse
-from oms.reports import Control
+from oms.reports import Control, OrderReport, TradeReport
 from oms.standing import Sighting, Standing, together
 from oms.survey import Survey
 from oms.values import ClientOrderId
-from oms.venue import NoAnswerError, Venue
+from oms.venue import Answer, NoAnswerError, Venue
+from oms.witness import Witness
 
 POLL_SECONDS: Final = 0.5  # between looks at what is unsettled
 FULL_SECONDS: Final = 10.0  # between comparisons of everything
@@ -66,8 +68,10 @@ class Watcher:
         self._behind = asyncio.Event()  # the stream had a gap, or time is up: compare everything
         self._live = False  # the stream is connected and subscribed
         self._heard_at = clock.monotonic()
+        self._witness = Witness()
         self._complete_at: float | None = None
         engine.on_recovered.append(self._behind.set)
+        self.survey.on_polled.append(self._polled)
 
     def start(self) -> None:
         """Begin to listen and to compare."""
@@ -79,8 +83,9 @@ class Watcher:
 
     @property
     def live(self) -> bool:
-        """Whether the stream is a witness now: subscribed, and heard within its keep-alive time."""
-        return self._live and self._clock.monotonic() - self._heard_at <= SILENT_SECONDS
+        """Whether the stream is a witness now: subscribed, heard within its keep-alive time, and no poll knows more."""
+        now = self._clock.monotonic()
+        return self._live and now - self._heard_at <= SILENT_SECONDS and self._witness.silent(now) is None
 
     @property
     def complete_seconds_ago(self) -> float | None:
@@ -102,20 +107,44 @@ class Watcher:
 
     async def _listen(self) -> None:
         try:
-            async for answer in self._venue.stream():
-                self._heard_at = self._clock.monotonic()
-                for report in answer.reports:
-                    if isinstance(report, Control) and report.event in {"connected", "disconnected"}:
-                        log.info("stream", account=self._engine.account, event_name=report.event, text=report.text)
-                        self._live = report.event == "connected"
-                        self._behind.set()
-                try:
-                    await self.survey.record(answer)
-                except NoAnswerError as error:  # about the order behind a trade: the comparison will bring both
-                    log.warning("could not ask the venue", account=self._engine.account, cause=error.cause)
-                    self._behind.set()
+            while True:
+                async with contextlib.aclosing(self._venue.stream()) as answers:
+                    async for answer in answers:
+                        await self._hear(answer)
+                        if (symbol := self._witness.silent(self._clock.monotonic())) is not None:
+                            break
+                log.warning("the stream says nothing of orders", account=self._engine.account, symbol=symbol)
+                self._turn_to(live=False)
         except FencedError:
             pass
+
+    async def _hear(self, answer: Answer) -> None:
+        self._heard_at = self._clock.monotonic()
+        for report in answer.reports:
+            match report:
+                case Control(event="connected" | "disconnected"):
+                    log.info("stream", account=self._engine.account, event_name=report.event, text=report.text)
+                    self._turn_to(live=report.event == "connected")
+                case OrderReport() | TradeReport():
+                    self._witness.told(report.symbol, self._heard_at)
+                case _:
+                    pass
+        try:
+            await self.survey.record(answer)
+        except NoAnswerError as error:  # about the order behind a trade: the comparison will bring both
+            log.warning("could not ask the venue", account=self._engine.account, cause=error.cause)
+            self._behind.set()
+
+    def _turn_to(self, *, live: bool) -> None:
+        self._live = live
+        if live:
+            self._witness.began(self._clock.monotonic())
+        else:
+            self._witness.ended()
+        self._behind.set()
+
+    def _polled(self, news: Sequence[Addressed]) -> None:
+        self._witness.found(news, self._clock.monotonic(), self._clock.now_ns() // 1_000_000)
 
     # ------------------------------------------------------------------------------------------------ everything
 

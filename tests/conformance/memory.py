@@ -4,7 +4,7 @@ One market, whose price is what somebody says it is: an order that crosses it fi
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from decimal import Decimal
 
 import msgspec
@@ -224,7 +224,7 @@ class MemoryVenue:
 
     # -------------------------------------------------------------------------------------------- the stream
 
-    async def stream(self) -> AsyncIterator[Answer]:
+    async def stream(self) -> AsyncGenerator[Answer, None]:
         while True:
             heard: asyncio.Queue[tuple[Report, ...] | None] = asyncio.Queue()
             self._listeners.append(heard)

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from decimal import Decimal
 from enum import Enum
 
@@ -356,7 +356,7 @@ class ScriptedVenue:
             balances.append(BalanceReport(currency=Currency("USDT"), total=self.futures, wallet=Wallet.FUTURES))
         return self._answer(balances)
 
-    async def stream(self) -> AsyncIterator[Answer]:
+    async def stream(self) -> AsyncGenerator[Answer, None]:
         yield self._answer((Control(event="connected"),), source=Provenance.STREAM)
         while True:
             try:

@@ -10,7 +10,7 @@ from oms.errors import NotReadyError
 from oms.order.state import Life
 from oms.ports import LinkAnswer
 from oms.reconcile import Part, Result
-from oms.values import Provenance
+from oms.values import Provenance, Symbol
 from tests.scenarios.house import PERPETUAL, SPOT, House, tell
 
 HTML = {"content-type": "text/html; charset=UTF-8"}
@@ -45,6 +45,62 @@ def test_s31_a_stream_that_stays_open_and_says_nothing_is_noticed_opened_again_a
         house.stranger("sell", "0.01", "50000")
         await house.until(lambda: house.life("c2") is Life.FILLED)
         assert house.heard[-1][0] is Provenance.STREAM
+        await house.rests()
+
+    tell(story)
+
+
+@pytest.mark.parametrize(("symbol", "size"), [(SPOT, "0.01"), (PERPETUAL, "5")])
+def test_s31_a_stream_that_brings_balances_and_no_orders_is_noticed_by_the_poll_and_opened_again(
+    symbol: Symbol, size: str
+) -> None:
+    async def story(house: House) -> None:
+        await house.start()
+        await house.place("c1", "buy", size, "50000", symbol=symbol)
+        await house.until(lambda: house.life("c1") is Life.WORKING)
+        await asyncio.sleep(10)
+        streams = list(house.simulator.connections)
+        for connection in streams:  # the venue forgets what it acknowledged, and goes on with all the rest
+            for topic in [each for each in connection.stream.topics if "order" in str(each)]:
+                del connection.stream.topics[topic]
+        moved_at = house.now_ms
+        house.stranger("sell", size, "50000", symbol=symbol)
+        await house.until(lambda: house.life("c1") is Life.FILLED, seconds=15)
+        assert house.heard[-1][0] is Provenance.POLL
+        assert house.oms.watcher.broken() is None, "one frame may be late"
+        await house.until(lambda: "stale" in (house.oms.watcher.broken() or ""), seconds=20)
+        assert house.now_ms - moved_at < 22_000
+        await house.until(lambda: house.oms.watcher.broken() is None)
+        assert not set(map(id, streams)) & set(map(id, house.simulator.connections))
+        await house.place("c2", "buy", size, "50000", symbol=symbol)
+        await house.until(lambda: house.life("c2") is Life.WORKING)
+        house.stranger("sell", size, "50000", symbol=symbol)
+        await house.until(lambda: house.life("c2") is Life.FILLED)
+        assert house.heard[-1][0] is Provenance.STREAM
+        again = list(house.simulator.connections)
+        await asyncio.sleep(300)
+        assert list(house.simulator.connections) == again, "a stream that tells of orders is left alone"
+        await house.rests()
+
+    tell(story)
+
+
+def test_s31_a_stream_that_lost_one_frame_and_goes_on_is_left_alone() -> None:
+    async def story(house: House) -> None:
+        await house.start()
+        for name in ("c1", "c2"):
+            await house.place(name, "buy", "0.01", "50000")
+            await house.until(lambda: house.life(name) is Life.WORKING)  # noqa: B023
+        await asyncio.sleep(10)
+        streams = list(house.simulator.connections)
+        house.faults(frame_dropped=1)
+        house.stranger("sell", "0.01", "50000")
+        await house.until(lambda: house.life("c1") is Life.FILLED, seconds=15)
+        house.faults()
+        house.stranger("sell", "0.01", "50000")
+        await house.until(lambda: house.life("c2") is Life.FILLED)
+        await asyncio.sleep(60)
+        assert list(house.simulator.connections) == streams
         await house.rests()
 
     tell(story)

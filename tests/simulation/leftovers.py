@@ -21,11 +21,20 @@ OURS: Final = ("oms.", "adapters.bitmart.")
 KEPT: Final = (dict, set, list, deque)
 BOUNDS: Final = {"tasks": 20, "timers": 30}
 BOUND: Final = 64  # of everything else: these worlds are small
-# What may be more at the second rest: the tail of the log is kept up to a number of its own; the last comparison
-# keeps what it found, and no more; of prices and liquidations there is one for each market, of looks back one for each
-# open break.
+# What may be more at the second rest: the tail of the log is kept up to a number of its own, and so are the names of
+# the venue's orders, of which a snapshot brings those that it has; the last comparison keeps what it found, no more;
+# of prices, liquidations and what the stream told there is one for each market, of looks back one for each break.
 LIVELY: Final = frozenset(
-    {"timers", "Survey._seen", "Standing.orders", "Decider.marks", "Decider.liquidations", "Lookback._looked"}
+    {
+        "timers",
+        "Survey._seen",
+        "Standing.orders",
+        "Decider.marks",
+        "Decider.liquidations",
+        "Lookback._looked",
+        "Names._names",
+        "Witness._told",
+    }
 )
 BY_ITSELF: Final = frozenset({"Tail._events"})
 
