@@ -18,6 +18,9 @@ from tests.e2e.conftest import Machine, Program, wait_until
 pytestmark = [pytest.mark.postgres, pytest.mark.timeout(180)]
 
 LOG_KEY = "x'6f6d732e6c6f67'::bigint"
+BY_HAND = """
+INSERT INTO stored_events SELECT 'lunch', 1, 'lunch/1', '{}', max(notification_id) + 1 FROM stored_events
+"""
 NAMED_SECONDS = 10.0
 ORDER_SECONDS = 8.0  # three until the server ends who is silent, and what a busy machine needs
 
@@ -67,13 +70,15 @@ def in_time(holds: Callable[[], bool]) -> None:
     wait_until(holds, seconds=NAMED_SECONDS)
 
 
+@pytest.mark.parametrize("took", ["SELECT lock_log()", BY_HAND])
 def test_s64_a_writer_that_took_a_position_and_fell_silent_is_ended_and_orders_go_on(
-    running: tuple[Machine, Program], database: str
+    running: tuple[Machine, Program], database: str, took: str
 ) -> None:
     machine, program = running
     url = program.ready["gateway_url"]
     place(url, machine, "before")
-    with left_open(database, "SELECT lock_log()") as lunch:
+    wait_until(lambda: listed(database) == 1)
+    with left_open(database, took) as lunch:
         pid = lunch.info.backend_pid
         assert place(url, machine, "meanwhile") < ORDER_SECONDS
         with pytest.raises(psycopg.Error):
