@@ -119,7 +119,11 @@ async def _connected(
     """Reach each account at those addresses while the context lasts; one memory of the markets serves them all."""
     link = AiohttpLink()
     hosts = Hosts(
-        spot=endpoints.spot, spot_ws=endpoints.spot_ws, futures=endpoints.futures, futures_ws=endpoints.futures_ws
+        spot=endpoints.spot,
+        spot_ws=endpoints.spot_ws,
+        futures=endpoints.futures,
+        futures_ws=endpoints.futures_ws,
+        callers=chosen.callers,
     )
     markets = BitmartMarkets(hosts, link=link, clock=world.clock, ids=world.ids, spawn=world.spawn)
     connected = {account: _bitmart(credentials, endpoints, world, chosen) for account, credentials in accounts.items()}
@@ -137,6 +141,7 @@ def _bitmart(credentials: Credentials, endpoints: Endpoints, world: World, chose
         self_trade=SelfTrade(chosen.self_trade),
         submit_window_ms=chosen.submit_window_ms or None,
         fees_of=tuple(Symbol(name) for name in chosen.fees_of),
+        callers=chosen.callers,
     )
     return Bitmart(credentials, endpoints, link=link, clock=clock, ids=ids, spawn=spawn, options=options)
 

@@ -77,7 +77,8 @@ class Bitmart(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     `submit_window_ms` above zero: the venue refuses a spot order that reaches it later than that, which costs the
     certainty of its other refusals (`docs/decisions.md`). `self_trade` is what spot does when the account meets itself.
     `fees_of` names the markets whose own fees are asked for, twenty of each kind; the others carry the account's usual
-    ones, which size what an order holds: what a fill cost, its trade says.
+    ones, which size what an order holds: what a fill cost, its trade says. `callers` is how many processes
+    call BitMart from this machine's address, this one among them: each keeps to its part of what is counted by address.
     """
 
     spot_url: str = "https://api-cloud.bitmart.com"
@@ -86,6 +87,7 @@ class Bitmart(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     futures_ws_url: str = "wss://openapi-ws-v2.bitmart.com"
     submit_window_ms: Annotated[int, Meta(ge=0, le=60_000)] = 0
     fees_of: tuple[str, ...] = ()
+    callers: Annotated[int, Meta(ge=1, le=10)] = 1
     self_trade: Literal["none", "cancel_maker", "cancel_taker", "cancel_both"] = "none"
 
 

@@ -32,10 +32,9 @@ class Rate(Struct, frozen=True):
     seconds: float
 
     def shared(self, callers: int) -> "Rate":
-        """Return the part of it that each of `callers` may use without asking the others."""
-        if self.calls >= callers:
-            return Rate(self.calls // callers, self.seconds)
-        return Rate(1, self.seconds * callers / self.calls)
+        """Return the part of it that each of at most `calls` callers may use without asking the others."""
+        assert callers <= self.calls, "what is less than one call each nobody can share unasked"
+        return Rate(self.calls // callers, self.seconds)
 
 
 class Purpose(Enum):
@@ -105,6 +104,17 @@ FUTURES_RATES: Final[Mapping[str, Rate]] = MappingProxyType(
     },
 )
 UNLISTED: Final = Rate(2, 2)  # the tightest the venue documents
+# Counted by address, so that every process behind it draws on them. All else is counted by key or account, and an
+# account has one leader.
+BY_ADDRESS: Final = frozenset(
+    {
+        "/system/time",
+        "/spot/v1/symbols/details",
+        "/spot/quotation/v3/klines",
+        "/contract/public/details",
+        "/contract/public/kline",
+    }
+)
 
 WAIT_MAX: Final = 5.0  # seconds a caller waits for its turn
 STRETCH: Final = 1.1  # of the window: calls spaced when they leave may arrive closer together
@@ -171,13 +181,15 @@ class Limiter:
     Args:
         clock: tells the time.
         rates: by path; a path that is not listed gets the tightest.
-        callers: how many processes use the same address or account; each keeps to its part of every rate.
+        callers: how many processes call from the same address; each keeps to its part of what is counted by address.
     """
 
     def __init__(self, clock: Clock, rates: Mapping[str, Rate], *, callers: int = 1) -> None:
         self._clock = clock
-        self._buckets = {path: _Bucket(rate.shared(callers)) for path, rate in rates.items()}
-        self._unlisted = _Bucket(UNLISTED.shared(callers))
+        self._buckets = {
+            path: _Bucket(rate.shared(callers) if path in BY_ADDRESS else rate) for path, rate in rates.items()
+        }
+        self._unlisted = _Bucket(UNLISTED)
         self._stopped_until = 0.0
         self._shedding_until = 0.0
         self._slots = asyncio.Semaphore(IN_FLIGHT)

@@ -35,7 +35,8 @@ class ServerTime(Struct):
 class Rest:
     """Calls to one BitMart host. Nothing is ever repeated here.
 
-    `server_clock` is that of another host, where this one does not say the time.
+    `server_clock` is that of another host, where this one does not say the time. `callers` are
+    the processes at this address.
     """
 
     def __init__(
@@ -48,12 +49,13 @@ class Rest:
         clock: Clock,
         spawn: Spawn,
         server_clock: "ServerClock | None" = None,
+        callers: int = 1,
     ) -> None:
         self._credentials = credentials
         self._url = url.rstrip("/")
         self.clock = clock
         self._link = link
-        self.limiter = Limiter(clock, rates)
+        self.limiter = Limiter(clock, rates, callers=callers)
         self.server_clock = server_clock or ServerClock(self, clock, spawn)
 
     async def public(

@@ -89,6 +89,7 @@ class Bitmart:
             spawn=spawn,
             server_clock=self._spot.server_clock,
             fees_of=of_perpetuals,
+            callers=chosen.callers,
         )
 
     @property

@@ -29,6 +29,7 @@ from random import Random  # noqa: TID251 - jitter from a seed
 from typing import Any, TypeVar
 
 from adapters.bitmart.sign import Credentials
+from adapters.bitmart.spot.venue import Options
 from adapters.bitmart.venue import Bitmart, Endpoints
 from adapters.simulator.exchange import orders as spot
 from adapters.simulator.exchange.accounts import Account as SpotAccount
@@ -111,9 +112,9 @@ class Oms:
         self.line = house.network.line()
         self.log = Session(house.log, page_max=PAGE_MAX)
         self.leads = asyncio.Event()
-        spawn, clock = self.process.spawn, house.clock
+        spawn, clock, chosen = self.process.spawn, house.clock, house.options
         self.venue = Bitmart(
-            house.credentials, Endpoints(), link=self.line, clock=clock, ids=self.ids, spawn=self.process.spawn
+            house.credentials, Endpoints(), link=self.line, clock=clock, ids=self.ids, spawn=spawn, options=chosen
         )
         self.lease = Lease(DESK, house.leases, clock=clock, ids=self.ids, spawn=spawn)
         self._house = house
@@ -172,7 +173,7 @@ class House:
     """The exchange, the log and the network stay; processes come and go, `oms` is the latest.
 
     `funds` and `margin` are what the account owns on spot and on futures; `hedge` keeps long and short legs apart;
-    `protection` says which positions must have a stop.
+    `protection` says which positions must have a stop; `options` what its owner chose at the venue.
     """
 
     def __init__(
@@ -183,11 +184,12 @@ class House:
         hedge: bool = False,
         limits: Limits | None = None,
         protection: Protected = UNPROTECTED,
+        options: Options | None = None,
         **rules: Any,
     ) -> None:
         self.clock = HouseClock(EPOCH_NS)
         self.limits, self.rules = limits or Limits(), rules  # what else the decider goes by
-        self.protection = protection
+        self.protection, self.options = protection, options
         self.simulator = Simulator(seed=SEED, traders=False)
         self.network = Network(self.simulator, self.clock, SEED)
         self.log_faults = ScriptedFaults()

@@ -1,16 +1,24 @@
 """S44, S55: one order that nobody can read among many, and more requests at once than the venue takes."""
 
 import asyncio
+from collections.abc import Awaitable
 from decimal import Decimal
+from random import Random  # noqa: TID251 - jitter from a seed
 
 import pytest
 
+from adapters.bitmart.sign import Credentials
+from adapters.bitmart.spot.venue import Options
+from adapters.bitmart.venue import Bitmart, Endpoints
 from adapters.simulator.wire.gateway import Reply
+from adapters.simulator.wire.keys import demo_credentials
 from oms.account.events import PayloadQuarantined
 from oms.account.state import QUARANTINED_MAX, Account, evolve, quarantine
 from oms.order.state import Life
 from oms.values import Provenance, Symbol
-from tests.scenarios.house import PERPETUAL, SPOT, House, stream, tell
+from tests.scenarios.house import PERPETUAL, SPOT, House, beside, stream, tell
+from tests.simulation.process import Process
+from tests.simulation.running import CountedIds
 
 
 @pytest.mark.parametrize(("symbol", "size"), [(SPOT, "0.01"), (PERPETUAL, "5")])
@@ -93,16 +101,7 @@ def test_s44_a_venue_that_speaks_another_language_does_not_fill_the_log() -> Non
 def test_s55_a_burst_stays_within_the_venues_limits_and_cancels_are_not_held_up_by_it() -> None:
     async def story(house: House) -> None:
         await house.start()
-        turned_away = 0
-        serve = house.simulator.serve
-
-        def counted(*args, **kwargs):  # type: ignore[no-untyped-def]
-            nonlocal turned_away
-            reply = serve(*args, **kwargs)
-            turned_away += isinstance(reply, Reply) and reply.status in {429, 418}
-            return reply
-
-        house.simulator.serve = counted  # type: ignore[method-assign]  # an ear at the venue's door
+        turned_away = ear_at_the_door(house)
         await house.place("first", "buy", "0.0002", "40000")
         await house.until(lambda: house.life("first") is Life.WORKING)
         names = [f"c{number}" for number in range(200)]
@@ -111,8 +110,67 @@ def test_s55_a_burst_stays_within_the_venues_limits_and_cancels_are_not_held_up_
         await house.until(lambda: house.life("first") is Life.CANCELED, seconds=5)
         await house.until(lambda: all(house.life(name) is not Life.SENDING for name in names), seconds=120)
         assert {house.life(name) for name in names} == {Life.WORKING}
-        assert turned_away == 0
+        assert turned_away == []
         assert len(house.network.submits()) == 201
         await house.rests()
 
     tell(story)
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_s55_four_processes_at_one_address_break_no_limit_once_they_know_of_each_other(
+    told: bool,  # noqa: FBT001
+) -> None:
+    async def story(house: House) -> None:
+        turned_away = ear_at_the_door(house)
+        work = [beside(burst(neighbour(house, number))) for number in range(3)]
+        await house.start()
+        names = [f"c{number}" for number in range(60)]
+        await asyncio.gather(*(house.place(name, "buy", "0.0002", "40000") for name in names))
+        await house.cancel("c0")  # in the middle of it
+        await house.until(lambda: house.life("c0") is Life.CANCELED, seconds=5)
+        await asyncio.gather(*work)
+        await house.until(lambda: all(house.life(name) is Life.WORKING for name in names[1:]))
+        await house.rests()
+        assert (turned_away == []) is told, "without a word the four are too many: the burst is one"
+
+    tell(story, lambda: House(options=Options(callers=4 if told else 1)))
+
+
+def ear_at_the_door(house: House) -> list[int]:
+    """Return where the status of every answer of the venue that turns somebody away is put down from now on."""
+    turned_away: list[int] = []
+    serve = house.simulator.serve
+
+    def heard(*args, **kwargs):  # type: ignore[no-untyped-def]
+        reply = serve(*args, **kwargs)
+        if isinstance(reply, Reply) and reply.status in {429, 418}:
+            turned_away.append(reply.status)
+        return reply
+
+    house.simulator.serve = heard  # type: ignore[method-assign]
+    return turned_away
+
+
+def neighbour(house: House, number: int) -> Bitmart:
+    """Another process on this machine, which trades an account of its own."""
+    keys = demo_credentials(f"neighbour{number}", number)
+    house.simulator.open_account(keys, {"USDT": Decimal(1000)}, {"USDT": Decimal(1000)})
+    ids = CountedIds(house.clock, 100 + number, Random(number))
+    return Bitmart(
+        Credentials(key=keys.key, secret=keys.secret, memo=keys.memo),
+        Endpoints(),
+        link=house.network.line(),
+        clock=house.clock,
+        ids=ids,
+        spawn=Process().spawn,
+        options=house.options,
+    )
+
+
+async def burst(venue: Bitmart) -> None:
+    """Call as fast as one process may, by what it knows."""
+    for _ in range(10):
+        calls: list[Awaitable[object]] = [venue.instruments() for _ in range(20)]
+        calls += [venue.balances(), venue.open_orders(), venue.positions()]
+        await asyncio.gather(*calls, return_exceptions=True)

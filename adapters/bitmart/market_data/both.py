@@ -26,12 +26,15 @@ STREAM: Final = "/api?protocol=1.1"
 
 
 class Hosts(Struct, frozen=True, kw_only=True):
-    """Where the markets are; the WebSocket addresses end before ``/api``. Without `futures` there are no perpetuals."""
+    """Where the markets are; the WebSocket addresses end before ``/api``. Without `futures` there are no perpetuals.
+    `callers` is how many processes ask from this address: each keeps to its part of what is counted by address.
+    """
 
     spot: str
     spot_ws: str
     futures: str | None = None
     futures_ws: str | None = None
+    callers: int = 1
 
 
 class _Market(Struct, frozen=True):
@@ -46,12 +49,14 @@ class BitmartMarkets:
 
     def __init__(self, hosts: Hosts, *, link: Link, clock: Clock, ids: Ids, spawn: Spawn) -> None:
         market = partial(_market, link=link, clock=clock, ids=ids, spawn=spawn)
-        spot, calls = spot_source(hosts.spot, link=link, clock=clock, spawn=spawn)
+        spot, calls = spot_source(hosts.spot, link=link, clock=clock, spawn=spawn, callers=hosts.callers)
         self._spot = market(spot, hosts.spot_ws, calls.server_clock)
         self._perp: _Market | None = None
         if hosts.futures is not None and hosts.futures_ws is not None:
             server_clock = calls.server_clock
-            perp, _ = perp_source(hosts.futures, link=link, clock=clock, spawn=spawn, server_clock=server_clock)
+            perp, _ = perp_source(
+                hosts.futures, link=link, clock=clock, spawn=spawn, server_clock=server_clock, callers=hosts.callers
+            )
             self._perp = market(perp, hosts.futures_ws, server_clock)
 
     def _of(self, symbol: Symbol) -> _Market:

@@ -29,7 +29,9 @@ STEPS: Final[Mapping[str, int]] = {
 OURS: Final = {word: interval for interval, word in WORDS.items() if interval not in ("1d", "1w")}
 
 
-def perp_source(url: str, *, link: Link, clock: Clock, spawn: Spawn, server_clock: ServerClock) -> tuple[Source, Rest]:
+def perp_source(
+    url: str, *, link: Link, clock: Clock, spawn: Spawn, server_clock: ServerClock, callers: int = 1
+) -> tuple[Source, Rest]:
     """Return the public wire of the futures host at `url`, which tells no time of its own, and the calls it makes."""
     rest = Rest(
         credentials=ANONYMOUS,
@@ -39,6 +41,7 @@ def perp_source(url: str, *, link: Link, clock: Clock, spawn: Spawn, server_cloc
         clock=clock,
         spawn=spawn,
         server_clock=server_clock,
+        callers=callers,
     )
 
     def asked(symbol: Symbol, interval: str, since_s: int, until_s: int) -> Mapping[str, str | int]:

@@ -136,8 +136,11 @@ class BitmartPerp:
         spawn: Spawn,
         server_clock: ServerClock | None = None,
         fees_of: Sequence[Symbol] = (),
+        callers: int = 1,
     ) -> None:
-        """`fees_of` names the contracts whose own fees are asked for; the rest carries those of one of them."""
+        """`fees_of` names the contracts whose own fees are asked for; the rest carries those of one of them. `callers`
+        as in `spot.Options`.
+        """
         self._link = link
         time = (
             server_clock
@@ -153,6 +156,7 @@ class BitmartPerp:
             clock=clock,
             spawn=spawn,
             server_clock=time,
+            callers=callers,
         )
         self._mode = AccountMode(self._rest, clock)
         self._reading = Reading(self._rest, self._read, CAPABILITY_OF)

@@ -27,9 +27,9 @@ STEPS: Final[Mapping[str, int]] = {
 OURS: Final = {word: interval for interval, word in WORDS.items()}
 
 
-def spot_source(url: str, *, link: Link, clock: Clock, spawn: Spawn) -> tuple[Source, Rest]:
+def spot_source(url: str, *, link: Link, clock: Clock, spawn: Spawn, callers: int = 1) -> tuple[Source, Rest]:
     """Return the public wire of the spot host at `url`, and the calls it makes."""
-    rest = Rest(credentials=ANONYMOUS, url=url, rates=SPOT_RATES, link=link, clock=clock, spawn=spawn)
+    rest = Rest(credentials=ANONYMOUS, url=url, rates=SPOT_RATES, link=link, clock=clock, spawn=spawn, callers=callers)
 
     def asked(symbol: Symbol, interval: str, since_s: int, until_s: int) -> Mapping[str, str | int]:
         return {

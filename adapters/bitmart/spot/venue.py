@@ -89,11 +89,13 @@ class Options(Struct, frozen=True, kw_only=True):
     refuses once it is older than that; what a refused element looks like there is unverified, so that a refusal by
     the exchange leaves the order in doubt until it is looked up (`docs/decisions.md`).
     `fees_of` names the pairs whose own fees are asked for; the rest carries those of class A.
+    `callers` is how many processes call from this address: each keeps to its part of what is counted by address.
     """
 
     self_trade: SelfTrade = SelfTrade.NONE
     submit_window_ms: int | None = None
     fees_of: tuple[Symbol, ...] = ()
+    callers: int = 1
 
 
 class BitmartSpot:
@@ -115,7 +117,13 @@ class BitmartSpot:
         self._link = link
         self._options = options or Options()
         self._rest = Rest(
-            credentials=credentials, url=endpoints.rest, rates=SPOT_RATES, link=link, clock=clock, spawn=spawn
+            credentials=credentials,
+            url=endpoints.rest,
+            rates=SPOT_RATES,
+            link=link,
+            clock=clock,
+            spawn=spawn,
+            callers=self._options.callers,
         )
         self._calls = Calls(self._rest)
         self._triggers = Triggers(self._calls)

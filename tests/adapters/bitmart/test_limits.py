@@ -8,12 +8,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adapters.bitmart.limits import SPOT_RATES, Limiter, Rate, TurnedAwayError
+from adapters.bitmart.limits import (
+    BY_ADDRESS,
+    FUTURES_RATES,
+    SPOT_RATES,
+    Limiter,
+    Rate,
+    TurnedAwayError,
+)
 from adapters.bitmart.spot import codec
 from oms.venue import NoAnswerError
 from tests.adapters.bitmart.fakes import KNOWN, ORDER, FakeLink, LoopClock, bitmart, ok, page, refused, virtual
 
 PATH = "/x"
+PRIVATE = ("/private/", "order", "query", "wallet", "fee", "cancel")
 
 
 class Callers:
@@ -251,23 +259,31 @@ async def test_a_429_of_public_data_says_nothing_of_the_account() -> None:
 
 
 @virtual
-async def test_s55_four_processes_that_share_an_address_keep_the_limit_without_talking() -> None:
-    limiters = [Limiter(LoopClock(), {PATH: Rate(12, 2), "/slow": Rate(1, 3)}, callers=4) for _ in range(4)]
-    left: dict[str, list[float]] = {PATH: [], "/slow": []}
+async def test_s55_four_processes_that_share_an_address_keep_its_limits_without_talking() -> None:
+    """What is counted by key is each account's own: `/spot/v1/wallet` is asked as often as by one alone."""
+    limiters = [Limiter(LoopClock(), SPOT_RATES, callers=4) for _ in range(4)]
+    shared, own = codec.SYMBOLS_DETAILS, codec.WALLET
+    left: dict[tuple[int, str], list[float]] = {(n, path): [] for n in range(4) for path in (shared, own)}
 
-    async def call(limiter: Limiter, path: str) -> None:
-        try:
-            async with limiter.turn(path):
-                left[path].append(asyncio.get_running_loop().time())
-        except TurnedAwayError:
-            pass
+    async def call(number: int, path: str) -> None:
+        with suppress(TurnedAwayError):
+            async with limiters[number].turn(path):
+                left[number, path].append(asyncio.get_running_loop().time())
 
     for _ in range(4):
-        await asyncio.gather(*(call(limiter, path) for limiter in limiters for path in left for _ in range(20)))
-    for path, (most, seconds) in {PATH: (12, 2), "/slow": (4, 12)}.items():
-        assert left[path]
-        for start in left[path]:
-            assert sum(start <= other < start + seconds for other in left[path]) <= most
+        await asyncio.gather(*(call(*each) for each in left for _ in range(20)))
+    together = sorted(at for (_, path), times in left.items() if path == shared for at in times)
+    for start in together:
+        assert sum(start <= other < start + 2 for other in together) <= 12
+    assert all(sum(at < 2 for at in left[number, shared]) == 3 for number in range(4))
+    assert all(sum(at < 2 for at in left[number, own]) == 12 for number in range(4))
+
+
+def test_what_is_counted_by_address_is_what_needs_no_key() -> None:
+    rates = {**SPOT_RATES, **FUTURES_RATES}
+    public = {path for path in rates if not any(part in path for part in PRIVATE)}
+    assert public == BY_ADDRESS
+    assert min(rates[path].calls for path in BY_ADDRESS) == 10, "as many may share them: `bitmart.callers`"
 
 
 def test_every_path_we_call_has_a_limit() -> None:
