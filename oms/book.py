@@ -16,14 +16,14 @@ from typing import Final
 from oms.account import state as accounts
 from oms.account.events import AccountEvent
 from oms.account.state import NOBODY, Account
-from oms.moves import SHARING, ShareName, loss, share_name, shared
+from oms.moves import SHARING, ShareName, claimed, given_away, loss, share_name, shared
 from oms.order import state as orders
-from oms.order.events import OrderEvent
-from oms.order.state import CLOSED, Order
+from oms.order.events import OrderClaimed, OrderEvent
+from oms.order.state import CLOSED, EXTERNAL, Order
 from oms.position import state as positions
-from oms.position.events import PositionEvent
+from oms.position.events import LegTakenOver, PositionEvent, ShareClaimed
 from oms.position.state import FLAT, Position
-from oms.sums import Funds, State, Sums
+from oms.sums import Funds, State, Sums, symbol_of
 from oms.values import (
     EXACT,
     ZERO,
@@ -60,15 +60,26 @@ def account_stream(account: AccountId) -> str:
     return f"account/{account}"
 
 
+def _nobodys(stream: str) -> ShareName:
+    """Return which virtual leg of a leg's stream is nobody's."""
+    return EXTERNAL, symbol_of(stream), PositionLeg(stream.rpartition("/")[2])
+
+
 # By stream, or by whose share it is: the state that stood before each event since a cut.
 Journal = list[tuple[str | ShareName, State | None]]
 
 
 class Book:
-    """The hot state of one account. `tallied` are the strategies whose own results are kept, since a limit asks."""
+    """The hot state of one account. `tallied` are the strategies whose own results are kept, since a limit asks, and
+    with them what is nobody's, since a person may give it away; None: nothing is, as nobody decides here.
+    """
 
     def __init__(
-        self, account: AccountId, *, closed_kept: int = CLOSED_KEPT, tallied: Collection[StrategyId] = ()
+        self,
+        account: AccountId,
+        *,
+        closed_kept: int = CLOSED_KEPT,
+        tallied: Collection[StrategyId] | None = None,
     ) -> None:
         self.name = account
         self.account: Account = NOBODY
@@ -77,8 +88,8 @@ class Book:
         self.open: dict[str, None] = {}  # streams of open orders
         self.unsettled: dict[str, None] = {}  # streams of orders that the venue is to be asked about, open or closed
         self._doubted: dict[str, None] = {}  # streams of orders whose end was doubted, whatever became of them
-        self.shares: dict[ShareName, Position] = {}  # virtual legs of the strategies that are tallied
-        self._tallied = frozenset(tallied)
+        self.shares: dict[ShareName, Position] = {}  # virtual legs of who is tallied
+        self._tallied = frozenset() if tallied is None else frozenset((*tallied, EXTERNAL))
         # Whose an order is that a venue shows by its ids alone: kept when the order itself has left memory, since its
         # trades may be told again. An undo takes nothing from it: the venue has said so all the same.
         self.waited: OrderedDict[tuple[Symbol, VenueOrderId], ClientOrderId] = OrderedDict()
@@ -113,7 +124,7 @@ class Book:
         self._stale[stream] = None
         if self._journal is not None:
             self._journal.append((stream, before))
-        if self._tallied and type(event) in SHARING and after.request.strategy in self._tallied:
+        if self._tallied and type(event) in SHARING:
             self._share(after, event)
         if (after.conditional or after.triggered) and after.venue_order_id is not None:
             self._remember(after, after.venue_order_id)
@@ -139,14 +150,37 @@ class Book:
         self._stale[stream] = None
         if self._journal is not None:
             self._journal.append((stream, before))
+        if self._tallied and isinstance(event, LegTakenOver | ShareClaimed):
+            self._share_of_leg(stream, event)
         return after
 
     def _share(self, order: Order, event: OrderEvent) -> None:
         name = share_name(order)
+        if name[0] in self._tallied:
+            self._put(name, shared(self.shares.get(name), order, event))
+        if isinstance(event, OrderClaimed):
+            nobodys = (EXTERNAL, *name[1:])
+            self._put(nobodys, given_away(self.shares.get(nobodys), order))
+
+    def _share_of_leg(self, stream: str, event: LegTakenOver | ShareClaimed) -> None:
+        name = _nobodys(stream)
+        if isinstance(event, LegTakenOver):
+            self._put(name, positions.evolve(self.shares.get(name, FLAT), event))
+            return
+        self._put(name, claimed(self.shares.get(name), event, gives=True))
+        theirs = event.strategy, *name[1:]
+        if event.strategy in self._tallied:
+            self._put(theirs, claimed(self.shares.get(theirs), event))
+
+    def _put(self, name: ShareName, share: Position) -> None:
         before = self.shares.get(name)
-        self.shares[name] = shared(before, order, event)
+        self.shares[name] = share
         if self._journal is not None:
             self._journal.append((name, before))
+
+    def nobodys(self, stream: str) -> Decimal:
+        """Return how much of a leg no order of anybody here has made, and nobody was given."""
+        return self.shares.get(_nobodys(stream), FLAT).quantity
 
     def loss(self, strategy: StrategyId) -> Decimal:
         """Return what a strategy that is tallied has lost so far, in quote units; zero for any other."""

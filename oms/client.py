@@ -46,6 +46,7 @@ from oms.gateway.views import (
     OrderView,
     Positions,
     PositionView,
+    ShareView,
     Timeline,
 )
 from oms.market_data import Kind
@@ -171,6 +172,29 @@ class Client(Calls):
         """Give an order that nobody here had asked for to a strategy."""
         path, query, body = f"/v1/orders/{order}/claim", {"account": account}, {"strategy": strategy, "reason": reason}
         return await self._call(OrderAnswer, "POST", path, query=query, body=body)
+
+    async def claim_share(
+        self,
+        symbol: str,
+        *,
+        strategy: str,
+        reason: str,
+        leg: str = "net",
+        quantity: Amount | None = None,
+        price: Amount | None = None,
+        account: str | None = None,
+    ) -> ShareView:
+        """Give a strategy the share of a leg that no order here has made: all of it, at the leg's average price."""
+        body = {
+            "symbol": symbol,
+            "position_leg": leg,
+            "strategy": strategy,
+            "reason": reason,
+            "quantity": spelled(quantity),
+            "price": spelled(price),
+            "account": account,
+        }
+        return await self._call(ShareView, "POST", "/v1/positions/claim", body=given(body), key=self._ids.next())
 
     async def cancel_all(
         self,

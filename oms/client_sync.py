@@ -19,6 +19,7 @@ from oms.gateway.views import (
     Orders,
     OrderView,
     PositionView,
+    ShareView,
     Timeline,
 )
 
@@ -63,6 +64,10 @@ class SyncClient:
     def claim(self, order: str, **claim: Any) -> OrderAnswer:  # noqa: ANN401  # as Client.claim
         """Give an order of nobody's to a strategy, as `Client.claim`."""
         return self._run(self._client.claim(order, **claim))
+
+    def claim_share(self, symbol: str, **claim: Any) -> ShareView:  # noqa: ANN401  # as Client.claim_share
+        """Give a share of a leg that is nobody's to a strategy, as `Client.claim_share`."""
+        return self._run(self._client.claim_share(symbol, **claim))
 
     def cancel_all(self, **scope: Any) -> Items:  # noqa: ANN401  # as Client.cancel_all
         """As `Client.cancel_all`."""

@@ -41,6 +41,7 @@ from oms.order.state import Order
 from oms.ports import VenueMessage
 from oms.position import settings, shown
 from oms.position import state as positions
+from oms.position.claims import ClaimShare, claim
 from oms.position.events import PositionEvent
 from oms.position.flows import payment_of
 from oms.position.settings import LeverageRejected, SetLeverage
@@ -93,7 +94,7 @@ class BalancesReport(Struct, frozen=True, kw_only=True, gc=False):
 
 
 OrderCommand = PlaceOrder | AmendOrder | CancelOrder | ClaimOrder
-AccountCommand = HaltTrading | ResumeTrading | ExplainBreak | ResolveBreak | SetPositionMode | SetLeverage
+AccountCommand = HaltTrading | ResumeTrading | ExplainBreak | ResolveBreak | SetPositionMode | SetLeverage | ClaimShare
 Command = OrderCommand | AccountCommand
 Setting = LeverageReport | LeverageRejected | PositionModeReport | PositionModeRejected
 AccountNews = (
@@ -203,6 +204,9 @@ class Decider:
                 asked = settings.ask(command, instrument, self.limits.leverage_max)
                 self._need("set_leverage", command.symbol)
                 state = _leg(book, leg, asked, facts)
+            case ClaimShare() as command:
+                leg = position_stream(self.account, command.symbol, command.position_leg)
+                state = _leg(book, leg, claim(command, book.positions.get(leg, FLAT), book.nobodys(leg)), facts)
             case SetPositionMode() as command:
                 for symbol in [name for name in self.instruments if purses(name).base is None][:1]:
                     self._need("set_position_mode", symbol)

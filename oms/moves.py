@@ -13,9 +13,9 @@ from oms.order.events import (
     TradeBusted,
 )
 from oms.order.state import Order, Trade
-from oms.position.events import CommissionBooked, PositionEvent
+from oms.position.events import CommissionBooked, PositionEvent, ShareClaimed
 from oms.position.state import FLAT, Fill, Position, book, evolve, reverse
-from oms.values import EXACT, ZERO, PositionLeg, StrategyId, Symbol, purse_parts, purses, signed
+from oms.values import EXACT, ZERO, ClientOrderId, ExecId, PositionLeg, StrategyId, Symbol, purse_parts, purses, signed
 
 # What of an order moves its position leg.
 MOVING: Final = frozenset({OrderFilled, TradeBusted, InferredFillReplaced, CommissionReported})
@@ -86,6 +86,31 @@ def shared(share: Position | None, order: Order, event: OrderEvent) -> Position:
             leg = shared(leg, order, _again(trade))
         return leg
     for change in moved(leg, order, event):
+        leg = evolve(leg, change)
+    return leg
+
+
+def given_away(share: Position | None, order: Order) -> Position:
+    """Return nobody's virtual leg after an order was given to a strategy, with everything that it traded so far."""
+    leg = share or FLAT
+    for trade in order.trades:
+        for change in reverse(_fill(order, _again(trade)), leg):
+            leg = evolve(leg, change)
+    return leg
+
+
+def claimed(share: Position | None, event: ShareClaimed, *, gives: bool = False) -> Position:
+    """Return the virtual leg of who gets a share, or (`gives`) nobody's, after it was given."""
+    leg = share or FLAT
+    quantity = event.quantity.copy_negate() if gives else event.quantity
+    moves = Fill(
+        exec_id=ExecId(""),
+        client_order_id=ClientOrderId(""),
+        quantity=quantity,
+        price=event.price,
+        contract_size=event.contract_size,
+    )
+    for change in book(moves, leg):
         leg = evolve(leg, change)
     return leg
 

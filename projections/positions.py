@@ -9,7 +9,7 @@ from msgspec import Struct
 from oms.book import position_stream
 from oms.order.events import InferredFillReplaced, OrderClaimed, OrderFilled, OrderRequested, TradeBusted
 from oms.order.state import EXTERNAL, Order
-from oms.position.events import LegTakenOver
+from oms.position.events import LegTakenOver, ShareClaimed
 from oms.position.state import FLAT, Position
 from oms.sums import traded
 from oms.values import EXACT, ZERO, AccountId, PositionLeg, Symbol, signed
@@ -86,6 +86,10 @@ class Positions:
                 self._touch(self._claim(fact.story.order), fact)
             case LegTakenOver() as taken:
                 self._add(told.stream, UNATTRIBUTED, taken.quantity)
+                self._touch(told.stream, fact)
+            case ShareClaimed() as given:
+                self._add(told.stream, UNATTRIBUTED, given.quantity.copy_negate())
+                self._add(told.stream, readable(given.strategy), given.quantity)
                 self._touch(told.stream, fact)
             case _ if told.stream[0] == "p":
                 self._touch(told.stream, fact)

@@ -12,7 +12,7 @@ from oms.cli.config import ConfigFile, configured
 from oms.cli.output import REFUSED, AsJson, Output
 from oms.cli.reads import AccountName, StrategyName, SymbolName
 from oms.gateway.commands import Halts
-from oms.gateway.views import OrderAnswer, encode
+from oms.gateway.views import OrderAnswer, ShareView, encode
 from oms.values import Crossing, MarginMode, OrderType, PositionLeg, PriceSource, Protection, Side, TimeInForce, plain
 from oms.venue import Trigger
 
@@ -152,16 +152,45 @@ def cancel(
 
 
 def claim(
-    order: Annotated[str, typer.Argument(help="Its client order id: of one that nobody here asked for, external…")],
+    order: Annotated[
+        str | None, typer.Argument(help="Its client order id: of one that nobody here asked for, external…")
+    ] = None,
     *,
     strategy: Annotated[str, typer.Option(help="Who is to have it.")],
     reason: Annotated[str, typer.Option(help="Why; it stands in the log.")],
+    symbol: Annotated[str | None, typer.Option(help="Instead of an order: whose position it is a share of.")] = None,
+    position_leg: Annotated[
+        PositionLeg, typer.Option("--position-leg", "--leg", help="Of a perpetual in hedge mode.")
+    ] = PositionLeg.NET,
+    quantity: Annotated[str | None, typer.Option(help="How much of that share; all of it without.")] = None,
+    price: Annotated[str | None, typer.Option(help="At which price; the leg's average without.")] = None,
     account: AccountName = None,
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Give an order that nobody here had asked for to a strategy, with what it traded so far."""
+    """Give a strategy an order that nobody here had asked for, with what it traded so far; or with --symbol the share
+    of a position that no order here has made.
+    """
     output = Output(as_json=as_json)
+    if symbol is not None and order is None:
+        _claim_share(
+            output,
+            ask_gateway(
+                configured(config),
+                lambda client: client.claim_share(
+                    symbol,
+                    strategy=strategy,
+                    reason=reason,
+                    leg=position_leg,
+                    quantity=quantity,
+                    price=price,
+                    account=account,
+                ),
+            ),
+        )
+        return
+    if order is None or symbol is not None:
+        raise typer.BadParameter("name an order, or a market with --symbol")
     given = ask_gateway(
         configured(config),
         lambda client: client.claim(order, strategy=strategy, reason=reason, account=account),
@@ -170,6 +199,13 @@ def claim(
         output.write(encode(given))
         return
     output.say(f"{given.client_order_id} is {given.strategy}'s: {given.side} {given.symbol}: {given.status}")
+
+
+def _claim_share(output: Output, share: ShareView) -> None:
+    if output.as_json:
+        output.write(encode(share))
+        return
+    output.say(f"{share.strategy} has its share of {share.symbol} {share.leg}; {plain(share.nobodys)} is nobody's")
 
 
 def cancel_all(

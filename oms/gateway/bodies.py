@@ -129,6 +129,20 @@ class ClaimBody(_Body, frozen=True, kw_only=True):
     reason: str
 
 
+class ClaimShareBody(_Body, frozen=True, kw_only=True):
+    """Which strategy is given how much of a leg's share that is nobody's, and why: all of it without a `quantity`, at
+    the leg's average price without a `price`.
+    """
+
+    symbol: str
+    strategy: str
+    reason: str
+    position_leg: PositionLeg = PositionLeg.NET
+    quantity: Amount | None = None
+    price: Amount | None = None
+    account: str | None = None
+
+
 class CancelAllBody(_Body, frozen=True, kw_only=True):
     """Which open orders to cancel: those that match all that is given."""
 

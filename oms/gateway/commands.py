@@ -10,7 +10,7 @@ from msgspec import Struct
 from oms.account.modes import SetPositionMode
 from oms.account.state import Account, HaltTrading, ResumeTrading
 from oms.answers import Receipt
-from oms.book import order_stream
+from oms.book import order_stream, position_stream
 from oms.engine import Engine
 from oms.errors import OmsError
 from oms.gateway.allowance import Pace, check_worth, worth_of
@@ -22,6 +22,7 @@ from oms.gateway.bodies import (
     CancelAllBody,
     CancelBody,
     ClaimBody,
+    ClaimShareBody,
     HaltBody,
     LeverageBody,
     PlaceBody,
@@ -32,10 +33,21 @@ from oms.gateway.bodies import (
 )
 from oms.gateway.metrics import Metrics
 from oms.gateway.problems import ForbiddenError, InvalidBodyError, Problem, UnsupportedError, denial, problem_of
-from oms.gateway.views import HaltView, LeverageView, OrderAnswer, PositionModeView, View, order_answer, order_view
+from oms.gateway.views import (
+    HaltView,
+    LeverageView,
+    OrderAnswer,
+    PositionModeView,
+    ShareView,
+    View,
+    order_answer,
+    order_view,
+)
+from oms.instrument import unknown_market
 from oms.order.messages import CancelOrder, ClaimOrder, PlaceOrder
 from oms.order.state import Life, Order, fold
 from oms.ports import Clock, EventLog, Ids
+from oms.position.claims import ClaimShare
 from oms.position.settings import SetLeverage
 from oms.position.state import Position
 from oms.store.codec import decode, decode_meta
@@ -191,6 +203,36 @@ class Commands:
         receipt = await engine.execute(command, actor=caller.strategy, cause=self._ids.next())
         assert isinstance(receipt.state, Order)
         return Reply(OK, receipt.position, order_answer(receipt.state, receipt.position))
+
+    async def claim_share(self, caller: Caller, body: ClaimShareBody, *, key: str) -> Reply:
+        """Give a strategy a share of a leg that is nobody's. The same `key` again is the same request.
+
+        Raises:
+            OmsError: as `Engine.execute`.
+        """
+        engine, symbol = self._accounts.one(caller, body.account), Symbol(body.symbol)
+        if not caller.trades(symbol):
+            raise unknown_market(symbol, engine.account)
+        command = ClaimShare(
+            account=engine.account,
+            symbol=symbol,
+            position_leg=body.position_leg,
+            request_id=key,
+            strategy=StrategyId(checked_text(body.strategy, "strategy")),
+            reason=checked_text(body.reason, "reason"),
+            quantity=None if body.quantity is None else Decimal(body.quantity),
+            price=None if body.price is None else Decimal(body.price),
+        )
+        receipt = await engine.execute(command, actor=caller.strategy, cause=key)
+        shown = ShareView(
+            position=receipt.position,
+            account=engine.account,
+            symbol=symbol,
+            leg=body.position_leg,
+            strategy=command.strategy,
+            nobodys=engine.book.nobodys(position_stream(engine.account, symbol, body.position_leg)),
+        )
+        return Reply(OK, receipt.position, shown)
 
     async def cancel_all(self, caller: Caller, body: CancelAllBody, *, key: str | None) -> Reply:
         """Ask for the end of every open order in scope: a strategy's own, for an administrator everybody's.

@@ -13,6 +13,7 @@ from oms.gateway.bodies import (
     CancelAllBody,
     CancelBody,
     ClaimBody,
+    ClaimShareBody,
     EventsQuery,
     FillsQuery,
     HaltBody,
@@ -44,6 +45,7 @@ from oms.gateway.views import (
     Orders,
     PositionModeView,
     Positions,
+    ShareView,
     Timeline,
 )
 
@@ -246,6 +248,16 @@ ROUTES: Final = (
         answer=lambda door, ask: door.questions.positions(ask.caller, ask.query),
         query=LegsQuery,
         shows=Positions,
+    ),
+    Route(
+        method="POST",
+        path="/v1/positions/claim",
+        summary="Give a strategy the share of a leg that no order of anybody here has made, or a part of it.",
+        scope=Scope.RISK_WRITE,
+        answer=lambda door, ask: door.commands.claim_share(ask.caller, ask.body, key=ask.key or ""),
+        body=ClaimShareBody,
+        keyed=True,
+        shows=ShareView,
     ),
     Route(
         method="GET",

@@ -18,6 +18,7 @@ from oms.gateway.auth import Caller
 from oms.order.events import ExternalOrderSeen, OrderClaimed, OrderRequested
 from oms.order.state import EXTERNAL
 from oms.ports import EventLog, StoredEvent
+from oms.position.events import ShareClaimed
 from oms.store.codec import CODEC, decode, decode_meta
 from oms.sums import symbol_of
 from oms.values import Origin, StrategyId, Symbol
@@ -32,6 +33,7 @@ _OF_MARKET: Final = frozenset(
 )
 
 _CLAIMED: Final = "order-claimed/"
+_SHARE_CLAIMED: Final = "share-claimed/"
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MONEY: Final = frozenset(
     {"order-filled", "commission-reported", "liquidity-reported", "trade-busted", "inferred-fill-replaced"}
@@ -94,6 +96,9 @@ class Sight:
                 return _owns(caller, await self._owner(event))
             case "p" if event.topic.partition("/")[0] in _OF_MARKET:
                 return caller.trades(symbol_of(event.stream))
+            case "p" if event.topic.startswith(_SHARE_CLAIMED):
+                claimed = decode(event.topic, event.state)
+                return isinstance(claimed, ShareClaimed) and _owns(caller, (claimed.strategy, symbol_of(event.stream)))
             case "p":
                 if before is None:
                     page = await self._log.page(after=max(event.position - 3, 0), limit=2)

@@ -225,6 +225,17 @@ class LeverageView(View, frozen=True, kw_only=True):
     margin_mode: MarginMode | None = None
 
 
+class ShareView(View, frozen=True, kw_only=True):
+    """What of a leg is still nobody's, as of `position`, after a share of it was given to a strategy."""
+
+    position: int
+    account: str
+    symbol: str
+    leg: PositionLeg
+    strategy: str
+    nobodys: Decimal
+
+
 class PositionModeView(View, frozen=True, kw_only=True):
     """The mode of an account's perpetuals as of `position`; `requested` is one that was not read back yet."""
 

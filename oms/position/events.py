@@ -4,7 +4,7 @@ from decimal import Decimal
 
 from msgspec import Struct
 
-from oms.values import ONE, ClientOrderId, Currency, ExecId, MarginMode
+from oms.values import ONE, ClientOrderId, Currency, ExecId, MarginMode, StrategyId
 
 
 class _Event(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False, tag_field="type"):
@@ -117,6 +117,19 @@ class LeverageSet(_Event, frozen=True, tag="leverage-set/1"):
     margin_mode: MarginMode | None = None
 
 
+class ShareClaimed(_Event, frozen=True, tag="share-claimed/1"):
+    """A part of the leg that no strategy's order had made was given to one: `quantity` (signed), as if it had traded at
+    `price` with whoever had it. The leg itself stays as it is. `reason` is a person's word.
+    """
+
+    request_id: str
+    strategy: StrategyId
+    quantity: Decimal
+    price: Decimal
+    reason: str
+    contract_size: Decimal = ONE
+
+
 PositionEvent = (
     FillBooked
     | FillReversed
@@ -127,4 +140,5 @@ PositionEvent = (
     | LeverageRequested
     | LeverageRefused
     | LeverageSet
+    | ShareClaimed
 )

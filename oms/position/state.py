@@ -23,10 +23,13 @@ from oms.position.events import (
     LeverageRequested,
     LeverageSet,
     PositionEvent,
+    ShareClaimed,
 )
 from oms.values import EXACT, NO_AMOUNTS, ONE, RATIO, ZERO, ClientOrderId, Currency, ExecId, MarginMode, worth
 
 FLOWS_KEPT: Final = 256  # payments known again; what is older than all of them is taken for known
+
+CLAIMS_KEPT: Final = 64  # requests known again
 
 
 class Position(Struct, frozen=True, kw_only=True, gc=False):
@@ -44,6 +47,7 @@ class Position(Struct, frozen=True, kw_only=True, gc=False):
     margin_mode: MarginMode | None = None
     funding: Decimal = ZERO
     flows: tuple[tuple[int, str], ...] = ()  # (at_ms, kind and id) of what the ledger told last, the oldest first
+    claims: tuple[str, ...] = ()  # requests by which shares of it were given to strategies, the latest ones
 
     @property
     def average_price(self) -> Decimal | None:
@@ -152,6 +156,7 @@ def evolve(position: Position, event: PositionEvent) -> Position:
             margin_mode=position.margin_mode,
             funding=position.funding,
             flows=position.flows,
+            claims=position.claims,
         )
     match event:
         case CommissionBooked():
@@ -173,6 +178,8 @@ def evolve(position: Position, event: PositionEvent) -> Position:
             return replace(position, version=position.version + 1)
         case LeverageSet():
             return replace(position, version=version, leverage=event.leverage, margin_mode=event.margin_mode)
+        case ShareClaimed():
+            return replace(position, version=version, claims=(*position.claims, event.request_id)[-CLAIMS_KEPT:])
 
 
 def _booked(fill: Fill, position: Position) -> FillBooked:

@@ -85,5 +85,30 @@ async def test_a_reader_sees_an_order_from_its_claim_on(house: House) -> None:
     assert seen == ["order-claimed/1", "order-filled/1", "fill-booked/1"]
 
 
+SHARE = CLAIM | {"symbol": "BTC/USDT", "quantity": "0.5"}
+K1 = {"Idempotency-Key": "k1"}
+
+
+async def test_a_share_that_no_order_made_is_given_in_parts_and_once_a_key(house: House) -> None:
+    await house.report("external7", SEEN, trade("t1", "1.5", client_order_id=None, venue_order_id=VenueOrderId("7")))
+    token = await risk_token(house)
+    path = "/v1/positions/claim"
+    assert (await house.call("POST", path, SHARE, token=token)).json["code"] == "idempotency_key_required"
+    first = await house.call("POST", path, SHARE, token=token, headers=K1)
+    assert (first.status, first.json["nobodys"], first.json["strategy"]) == (200, "1.0", "maker")
+    again = await house.call("POST", path, SHARE, token=token, headers=K1)
+    assert (again.status, again.json["nobodys"]) == (200, "1.0")
+    (leg,) = (await house.call("GET", f"/v1/positions?min_position={first.json['position']}")).json["items"]
+    assert (leg["quantity"], leg["shares"]) == ("1.5", {"maker": "0.5", "others": "1.0"})
+    much = await house.call("POST", path, SHARE | {"quantity": "1.1"}, token=token, headers={"Idempotency-Key": "k2"})
+    assert (much.status, much.json["code"], much.json["outcome"]) == (422, "not_claimable", "none")
+    assert (await house.call("POST", path, SHARE, headers=K1)).status == 403, "a strategy does not help itself"
+    taker = house.tokens.create("taker", scopes=[Scope.READ])
+    for reader, count in (("", 1), (taker, 0)):
+        events = (await house.call("GET", "/v1/events", token=reader)).json["items"]
+        told = [each["data"]["reason"] for each in events if each["type"] == "share-claimed/1"]
+        assert told == [CLAIM["reason"]] * count
+
+
 def _fields(**more: object) -> dict[str, object]:
     return {name: getattr(SEEN, name) for name in SEEN.__struct_fields__} | more

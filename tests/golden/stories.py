@@ -498,6 +498,37 @@ def what_the_opening_holds() -> Iterator[Said]:
     )
 
 
+def share_claimed_and_protection_changed() -> Iterator[Said]:
+    """A part of what was there before the log is given to a strategy, whose next order changes what protects it."""
+    profit, higher = Protection(price=Decimal(60000)), Protection(price=Decimal("61000.50"), by=PriceSource.MARK)
+    yield from _leg(
+        position.LegTakenOver(
+            quantity=Decimal(-10),
+            total=Decimal(-10),
+            cost_change=Decimal("-500.005"),
+            reason="opening",
+            price=Decimal("50000.5"),
+            contract_size=Decimal("0.001"),
+        ),
+        position.ShareClaimed(
+            request_id="k1",
+            strategy=StrategyId("maker"),
+            quantity=Decimal(-4),
+            price=Decimal("50000.5"),
+            reason="it was his",
+            contract_size=Decimal("0.001"),
+        ),
+    )
+    yield from _order(
+        "guarded",
+        _asked("guarded", symbol=PERPETUAL, quantity=Decimal(5), contract_size=Decimal("0.001"), take_profit=profit),
+        SENT,
+        ACCEPTED,
+        order.AmendRequested(request_id="a1", take_profit=higher),
+        order.OrderAmended(request_id="a1", take_profit=higher),
+    )
+
+
 STORIES: dict[str, Story] = {
     "0001-whole": whole,
     "0002-before-halts-had-scopes": before_halts_had_scopes,
@@ -513,4 +544,5 @@ STORIES: dict[str, Story] = {
     "0016-who-made-the-market-told-later": who_made_the_market_told_later,
     "0015-payload-that-nobody-could-read": payload_that_nobody_could_read,
     "0017-what-the-opening-holds": what_the_opening_holds,
+    "0018-share-claimed-and-protection-changed": share_claimed_and_protection_changed,
 }

@@ -5,10 +5,11 @@ from decimal import Decimal
 import pytest
 
 from oms.order.state import Life
+from oms.position.claims import ClaimShare
 from oms.risk import Limits
 from oms.values import ZERO, PositionLeg, StrategyId, Symbol
 from projections.fold import Twin
-from tests.scenarios.house import PERPETUAL, SPOT, House, tell
+from tests.scenarios.house import DESK, PERPETUAL, SPOT, House, tell
 
 A, B, C = "a", "b", "c"
 SIZES = {SPOT: ("0.01", "0.003", "0.005"), PERPETUAL: ("10", "3", "5")}
@@ -74,6 +75,48 @@ def test_s51_a_strategy_that_has_lost_may_still_close_what_it_holds() -> None:
         await house.rests()
 
     tell(story, limited)
+
+
+def test_s51_what_was_there_before_the_log_is_given_to_strategies_and_all_of_it_adds_up() -> None:
+    async def story(house: House) -> None:
+        house.stranger("sell", "10", "50000", symbol=PERPETUAL)
+        house.by_hand("buy", "10", "50000", symbol=PERPETUAL)
+        await house.start()
+        assert await adds_up(house, PERPETUAL) == {"unattributed": 10}
+        await house.give(share(A, "4", "k1"))
+        house.stranger("sell", "2", "51000", symbol=PERPETUAL)
+        house.by_hand("buy", "2", "51000", symbol=PERPETUAL)  # by the website, while it runs
+        await house.until(lambda: house.position().quantity == 12)
+        await house.restart()
+        await house.give(share(A, "4", "k1"))  # its answer was lost: the very same request
+        await house.give(share(B, "3", "k2"))
+        assert await adds_up(house, PERPETUAL) == {A: 4, B: 3, "unattributed": 5}
+        house.stranger("buy", "4", "49000", symbol=PERPETUAL)
+        await house.place("a1", "sell", "4", "49000", symbol=PERPETUAL, strategy=A, reduce_only=True)
+        await house.until(lambda: house.life("a1") is Life.FILLED)
+        assert await adds_up(house, PERPETUAL) == {B: 3, "unattributed": 5}
+        await house.place("a2", "buy", "1", "40000", symbol=PERPETUAL, strategy=A)
+        assert house.life("a2") is not Life.DENIED
+        house.stranger("buy", "3", "46000", symbol=PERPETUAL)
+        await house.place("b1", "sell", "3", "46000", symbol=PERPETUAL, strategy=B, reduce_only=True)
+        await house.until(lambda: house.life("b1") is Life.FILLED)
+        await house.place("b2", "buy", "1", "40000", symbol=PERPETUAL, strategy=B)
+        assert house.life("b2") is Life.DENIED, "what it was given at 50000 and some, it sold at 46000"
+        await house.until(lambda: not house.breaks())
+
+    tell(story, limited)
+
+
+def share(strategy: str, quantity: str, request_id: str) -> ClaimShare:
+    return ClaimShare(
+        account=DESK,
+        symbol=PERPETUAL,
+        position_leg=PositionLeg.NET,
+        request_id=request_id,
+        strategy=StrategyId(strategy),
+        reason="it was his",
+        quantity=Decimal(quantity),
+    )
 
 
 def limited() -> House:

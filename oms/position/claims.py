@@ -1,0 +1,63 @@
+"""Giving a strategy what no order of anybody here had made of a leg, pure."""
+
+from decimal import Decimal
+
+from msgspec import Struct
+
+from oms.errors import NotClaimableError
+from oms.order.state import EXTERNAL
+from oms.position.events import ShareClaimed
+from oms.position.state import Position
+from oms.values import ZERO, AccountId, PositionLeg, StrategyId, Symbol, plain
+
+
+class ClaimShare(Struct, frozen=True, kw_only=True, gc=False):
+    """Give a strategy the share of a leg that is nobody's: what was there when the log began, or came from an order
+    that was asked for elsewhere. `quantity` without a sign, None for all of it; `price`: None for the leg's average.
+    The same `request_id` is the same request.
+    """
+
+    account: AccountId
+    symbol: Symbol
+    position_leg: PositionLeg
+    request_id: str
+    strategy: StrategyId
+    reason: str
+    quantity: Decimal | None = None
+    price: Decimal | None = None
+
+
+def claim(command: ClaimShare, leg: Position, nobodys: Decimal) -> tuple[ShareClaimed, ...]:
+    """Return the claim; none if the request was granted before. `nobodys` is the share that is there to be given.
+
+    Raises:
+        NotClaimableError: there is not so much, or nobody can say at which price.
+    """
+    name = f"{command.symbol} {command.position_leg}"
+    if command.request_id in leg.claims:
+        return ()
+    if not command.strategy or command.strategy == EXTERNAL:
+        raise NotClaimableError(f"{command.strategy!r} is no strategy", next_step="name the one that is to have it")
+    if not nobodys:
+        raise NotClaimableError(f"no share of {name} is nobody's")
+    size = nobodys.copy_abs() if command.quantity is None else command.quantity
+    if not ZERO < size <= nobodys.copy_abs():
+        raise NotClaimableError(
+            f"{plain(size)} of {name} cannot be given: {plain(nobodys)} is nobody's",
+            next_step="name a quantity above zero that is there",
+        )
+    price = leg.average_price if command.price is None else command.price
+    if price is None or not price > ZERO:
+        raise NotClaimableError(
+            f"nobody can say what a share of {name} cost", next_step="name a price above zero for it"
+        )
+    return (
+        ShareClaimed(
+            request_id=command.request_id,
+            strategy=command.strategy,
+            quantity=size.copy_sign(nobodys),
+            price=price,
+            reason=command.reason,
+            contract_size=leg.contract_size,
+        ),
+    )
