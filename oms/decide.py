@@ -32,6 +32,7 @@ from oms.errors import CapabilityLostError, InvalidOrderError, UnknownOrderError
 from oms.instrument import Instrument
 from oms.market_data import Quote, unquoted
 from oms.moves import MOVING, moved
+from oms.obstacles import busy, halted, switching, unproven
 from oms.order import decisions as orders
 from oms.order.events import CancelRequested, OrderEvent, OrderRequested
 from oms.order.holds import contracts, hold, widest
@@ -72,7 +73,6 @@ from oms.values import (
     Side,
     Symbol,
     Wallet,
-    plain,
     purse,
     purses,
     reduces,
@@ -210,7 +210,7 @@ class Decider:
             case SetPositionMode() as command:
                 for symbol in [name for name in self.instruments if purses(name).base is None][:1]:
                     self._need("set_position_mode", symbol)
-                state = _account(book, modes.ask(command, book.account, _busy(book)), facts)
+                state = _account(book, modes.ask(command, book.account, busy(book)), facts)
             case HaltTrading() as command:
                 state = _account(book, accounts.halt(command, book.account), facts)
             case ResumeTrading() as command:
@@ -263,7 +263,7 @@ class Decider:
             instrument=self.instruments.get(command.symbol),
             capabilities=self.capabilities(command.symbol),
             available=book.available(base if command.side is _SELL else quote),
-            halted=_halted(book.account, command) or self._blocked(book, command.symbol),
+            halted=halted(book.account, command) or self._blocked(book, command.symbol),
             open_orders=len(book.open),
             leg=book.positions.get(position_stream(self.account, command.symbol, _NET), FLAT),
             opening=self._opening(command, book),
@@ -271,7 +271,7 @@ class Decider:
             at_ns=at_ns,
             wind_down=self.wind_down.denies(at_ns, reduces=False),
             loss=book.loss(command.strategy),
-            unproven=_unproven(command, book),
+            unproven=unproven(command, book),
         )
 
     def _contract_facts(self, command: PlaceOrder | OrderRequested, book: Book, settle: Purse, at_ns: int) -> Facts:
@@ -290,7 +290,7 @@ class Decider:
             instrument=self.instruments.get(symbol),
             capabilities=self.capabilities(symbol),
             available=available,
-            halted=_halted(book.account, command) or _switching(book.account) or self._blocked(book, symbol),
+            halted=halted(book.account, command) or switching(book.account) or self._blocked(book, symbol),
             open_orders=len(book.open),
             leg=held,
             leverage=held.leverage or market.leverage,
@@ -301,7 +301,7 @@ class Decider:
             at_ns=at_ns,
             wind_down=self.wind_down.denies(at_ns, reduces=closes),
             loss=book.loss(command.strategy),
-            unproven=_unproven(command, book),
+            unproven=unproven(command, book),
         )
 
     def _quote(self, symbol: Symbol) -> Quote | None:
@@ -444,39 +444,6 @@ def _about_market(
 def _leg(book: Book, stream: str, events: Sequence[PositionEvent], facts: list[Fact]) -> State:
     facts.extend((stream, event, book.leg(stream, event)) for event in events)
     return book.positions.get(stream, FLAT)
-
-
-def _busy(book: Book) -> str | None:
-    """Return what is open on perpetuals, if anything is."""
-    for stream in book.open:
-        request = book.orders[stream].request
-        if purses(request.symbol).base is None:
-            return f"order {request.client_order_id} is open"
-    for stream, leg in book.positions.items():
-        if leg.quantity and traded(stream).base is None:
-            return f"{plain(leg.quantity)} of {symbol_of(stream)} are held"
-    return None
-
-
-def _halted(account: accounts.Account, command: PlaceOrder | OrderRequested) -> str | None:
-    halt = account.halt_of(command.strategy, command.symbol)
-    return None if halt is None else f"{halt.reason} (halt {halt.halt_id})"
-
-
-def _unproven(command: PlaceOrder | OrderRequested, book: Book) -> str | None:
-    """Return why an order would stand where another one may still work: the same strategy's, on the same market and
-    side, whose cancel had no answer, or was refused as if it were over (S04, S05, S14).
-    """
-    wanted = (command.strategy, command.symbol, command.side, command.position_leg)
-    for order in book.unproven():
-        request = order.request
-        if (request.strategy, request.symbol, request.side, request.position_leg) == wanted:
-            return f"{request.client_order_id} was to be canceled, and may still work: its end is not proven yet"
-    return None
-
-
-def _switching(account: accounts.Account) -> str | None:
-    return None if account.mode_requested is None else f"a switch to {account.mode_requested} is on its way"
 
 
 def _resolve(command: ResolveBreak, book: Book) -> Sequence[AccountEvent]:

@@ -17,6 +17,7 @@ PURE = (
     "risk",
     "reconcile",
     "decide",
+    "obstacles",
     "book",
     "venue",
     "order",
