@@ -70,7 +70,7 @@ class Connection:
         self.phase = Phase.LOGIN
         self.cause = ""  # why it is LOST
         self.cool_down = 0.0  # seconds the venue wants to be left alone
-        self.clock_off = False  # the venue refused our stamp: measure before the next login
+        self.clock_off = False  # the venue refused our stamp, or said not what: measure before the next login
         self._dialect = dialect
         self._pending = list(dialect.topics)
         self._opened_at = self._heard_at = self._pinged_at = now
@@ -154,9 +154,10 @@ class Connection:
             return self._acknowledged(spared)
         if code in self._dialect.subscribed_already:
             return self._acknowledged(self._pending[0]) if self._pending else ()
-        self.clock_off = code in self._dialect.clock
-        if code in self._dialect.too_often or (self.phase is Phase.LOGIN and not self.clock_off):
+        refused = self.phase is Phase.LOGIN and code not in self._dialect.clock
+        if code in self._dialect.too_often or refused:
             self.cool_down = COOL_DOWN
+        self.clock_off = code in self._dialect.clock or (refused and not self._dialect.clock)
         self._lose(words)
         return ()
 

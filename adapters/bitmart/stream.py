@@ -51,6 +51,7 @@ class VenueStream:
         and nothing tells what was missed in between: ask.
         """
         failures = 0
+        proven = False  # the key was taken since a login was refused last
         while True:
             await self._server_clock.ready()
             started = self._clock.monotonic()
@@ -66,12 +67,16 @@ class VenueStream:
                         live = live or connection.phase is Phase.LIVE
                         yield answer
                 cause = connection.cause
+            proven = proven or live
+            cool_down = connection.cool_down
             if connection.clock_off:
                 self._server_clock.doubt()
+                # A key that was good before, refused without a word of why: it may be the stamp.
+                cool_down, proven = 0.0 if proven else cool_down, False
             failures = 0 if live else failures + 1
             if live:
                 yield self._control("disconnected", cause)
-            await asyncio.sleep(self._pause(failures, started, connection.cool_down))
+            await asyncio.sleep(self._pause(failures, started, cool_down))
 
     async def say(self, frame: str) -> None:
         """Send a frame of the caller's on the connection there is; without one, or with a dead one, it is lost."""

@@ -147,6 +147,22 @@ async def test_a_refused_login_is_left_alone_for_a_minute_and_shows_no_key() -> 
     assert CREDENTIALS.key not in (controls[0].text or "")
 
 
+@virtual
+async def test_s53_a_login_refused_after_one_that_was_taken_is_tried_once_more_by_the_venues_clock() -> None:
+    desk = Desk()
+    heard, socket = await live(desk)
+    desk.link.on_connect = lambda _: None
+    socket.drop()
+    measured = []
+    for sockets, seconds in ((2, 5), (3, 5), (3, 40), (4, 25)):
+        await asyncio.sleep(seconds)
+        assert len(desk.link.sockets) == sockets
+        measured.append(len(desk.link.of("/system/time")))
+        desk.link.sockets[-1].push('{"action":"access","success":false,"error":"access failed: openapi auth failed"}')
+    assert measured[1] == measured[0] + 1, "it may be the stamp that was wrong"
+    assert heard.life == ["connected", "disconnected"]
+
+
 def test_a_subscription_that_is_refused_ends_the_connection() -> None:
     connection = Connection(PERP, 0.0)
     connection.receive(LOGIN_OK, 0.0)
