@@ -108,6 +108,10 @@ class Busts:
                     order = self._recording.book.orders.get(stream)
                     if order is not None and report.cum_quantity < order.cum_quantity:
                         found[stream] = None
+                    elif order is not None and order.busted and report.cum_quantity > order.venue_cum:
+                        # What was taken back is counted again: then its trades are asked for, and booked again.
+                        evidence = kept(answer.evidence, self._ids, self._clock)
+                        await self._recording.report([(stream, report)], source=Provenance.POLL, evidence=evidence)
         return list(found)
 
     def _symbols(self, moved: Sequence[Disagreement]) -> Sequence[Symbol]:
@@ -145,7 +149,7 @@ class Busts:
         elif now < before.since + self._patience(order):
             self._suspected[stream] = before
         else:
-            news: list[Addressed] = [(stream, BustReport(exec_id=exec_id)) for exec_id in gone]
+            news: list[Addressed] = [(stream, BustReport(exec_id=exec_id, at_ms=record.updated_ms)) for exec_id in gone]
             news.append((stream, record))
             await self._recording.report(news, source=Provenance.INFERRED, evidence=[*before.evidence, *evidence])
             log.warning("the venue took trades back", account=self._recording.account, order=stream, trades=gone)

@@ -18,6 +18,7 @@ from oms.errors import (
     UnknownOrderError,
 )
 from oms.order.admission import changed, checked, same
+from oms.order.busted import bust, gone, outdated
 from oms.order.changes import applied
 from oms.order.events import (
     AbsenceProven,
@@ -44,7 +45,6 @@ from oms.order.events import (
     ProgressReported,
     ReportContradicted,
     SendStarted,
-    TradeBusted,
     VenueAccepted,
     VenueCanceled,
     VenueRefused,
@@ -248,7 +248,7 @@ def record(news: OrderNews, order: Order) -> tuple[OrderEvent, ...]:
         case FillInferred():
             return infer(news, order)
         case BustReport():
-            return tuple(_bust(trade) for trade in order.trades if trade.exec_id == news.exec_id)
+            return bust(news, order)
 
 
 def external(
@@ -350,6 +350,8 @@ def _shown(report: OrderReport, order: Order) -> tuple[OrderEvent, ...]:
 def _progressed(report: OrderReport, order: Order) -> tuple[OrderEvent, ...]:
     """Return how far the picture shows the order to be. It is cumulative, so an older picture adds nothing."""
     cum_quantity = report.cum_quantity or ZERO
+    if outdated(report, order):
+        return ()
     if order.life in {Life.NEW, Life.DENIED}:
         return _contradicted(order, report, f"the venue shows an order that is {order.life.name} here")
     match report.status:
@@ -429,6 +431,8 @@ def _traded(trade: TradeReport, order: Order) -> tuple[OrderEvent, ...]:
     for known in order.trades:
         if known.exec_id == trade.exec_id:
             return _again(trade, known, order)
+    if gone(trade, order):
+        return ()
     accepted = _heard(order, trade.venue_order_id) if trade.venue_order_id is not None else ()
     filled = OrderFilled(
         exec_id=trade.exec_id,
@@ -453,16 +457,6 @@ def _again(trade: TradeReport, known: Trade, order: Order) -> tuple[OrderEvent, 
     if known.liquidity is None and trade.liquidity is not None:
         told.append(LiquidityReported(exec_id=trade.exec_id, liquidity=trade.liquidity))
     return tuple(told)
-
-
-def _bust(trade: Trade) -> TradeBusted:
-    return TradeBusted(
-        exec_id=trade.exec_id,
-        quantity=trade.quantity,
-        price=trade.price,
-        commission=trade.commission,
-        commission_currency=trade.commission_currency,
-    )
 
 
 def _if_possible(order: Order, fact: OrderEvent) -> tuple[OrderEvent, ...]:

@@ -211,13 +211,16 @@ class LiquidityReported(_Event, frozen=True, tag="liquidity-reported/1"):
 
 
 class TradeBusted(_Event, frozen=True, tag="trade-busted/1"):
-    """The venue took a booked trade back; the figures are those of the trade, to be reversed."""
+    """The venue took a booked trade back; the figures are those of the trade, to be reversed. `at_ms` is the moment, by
+    the venue's time (UTC), of the record that proved it.
+    """
 
     exec_id: ExecId
     quantity: Decimal
     price: Decimal
     commission: Decimal | None = None
     commission_currency: Currency | None = None
+    at_ms: int | None = None
 
 
 class InferredFillReplaced(_Event, frozen=True, tag="inferred-fill-replaced/1"):

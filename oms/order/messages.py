@@ -198,9 +198,10 @@ class FillInferred(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class BustReport(Struct, frozen=True, kw_only=True, gc=False):
-    """The venue took a trade back."""
+    """The venue took a trade back; `at_ms` is its time of the record that proves it (UTC)."""
 
     exec_id: str
+    at_ms: int | None = None
 
 
 OrderCommand = PlaceOrder | AmendOrder | CancelOrder | ClaimOrder

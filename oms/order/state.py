@@ -66,6 +66,8 @@ from oms.values import (
 
 __all__ = ["CLOSED", "EXTERNAL", "TRANSITIONS", "Amend", "Life", "Order", "Trade", "evolve", "fold", "status"]
 
+BUSTED_KEPT: Final = 20  # trades of one order that were taken back and are known as such
+
 EXTERNAL: Final = StrategyId("external")  # who "asked" for an order that this log never saw asked for
 
 
@@ -133,6 +135,8 @@ class Order(Struct, frozen=True, kw_only=True, gc=False):
     end_doubted: bool = False  # its cancel had no answer, or was refused as if it were over: whether it works is open
     stops: bool = False  # the venue calls it a stop-loss: what it waits for, only the venue knows
     would_take: bool = False  # post-only, and ended for that
+    busted: tuple[ExecId, ...] = ()  # trades that the venue took back, the last ones
+    busted_ms: int | None = None  # the venue's time of the record that last proved one gone
 
     @property
     def leaves_quantity(self) -> Decimal:
@@ -448,6 +452,8 @@ def _busted(order: Order, event: TradeBusted, life: Life, version: int) -> Order
         venue_cum=cum_quantity,
         done=False,
         flagged=True,
+        busted=(*order.busted, event.exec_id)[-BUSTED_KEPT:],
+        busted_ms=event.at_ms or order.busted_ms,
         version=version,
     )
 

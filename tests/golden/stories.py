@@ -529,6 +529,14 @@ def share_claimed_and_protection_changed() -> Iterator[Said]:
     )
 
 
+def busted_at_a_moment() -> Iterator[Said]:
+    """A trade that was taken back by a record of a known moment."""
+    busted = order.TradeBusted(
+        exec_id=ExecId("t1"), quantity=Decimal("0.1"), price=Decimal(50000), at_ms=T0 // 1_000_000
+    )
+    yield from _order("dated", _asked("dated"), SENT, ACCEPTED, _fill("t1", "0.1", "50000"), busted)
+
+
 STORIES: dict[str, Story] = {
     "0001-whole": whole,
     "0002-before-halts-had-scopes": before_halts_had_scopes,
@@ -545,4 +553,5 @@ STORIES: dict[str, Story] = {
     "0015-payload-that-nobody-could-read": payload_that_nobody_could_read,
     "0017-what-the-opening-holds": what_the_opening_holds,
     "0018-share-claimed-and-protection-changed": share_claimed_and_protection_changed,
+    "0019-busted-at-a-moment": busted_at_a_moment,
 }

@@ -364,6 +364,26 @@ def test_s52_a_busted_trade_is_taken_back() -> None:
     assert status(story.order) is OrderStatus.OPEN
 
 
+def test_s52_late_words_of_a_busted_trade_do_not_bring_it_back() -> None:
+    late = shown(VenueOrderStatus.FILLED, "2", updated_ms=1_000)
+    story = given(*sent(), ACCEPTED, filled("t1", "2")).when(BustReport(exec_id="t1", at_ms=1_000))
+    story.when(trade("t1", "2")).then()
+    story.when(late).then()
+    story.when(shown(VenueOrderStatus.PARTIALLY_FILLED, "2", updated_ms=900)).then()
+    story.when(trade("t1", "2")).then()
+    story.when(trade("t2", "1"))
+    assert story.order is not None
+    assert story.order.cum_quantity == 1, "another trade is booked"
+
+
+def test_s52_a_busted_trade_that_the_venue_counts_again_is_booked_again() -> None:
+    story = given(*sent(), ACCEPTED, filled("t1", "2")).when(BustReport(exec_id="t1", at_ms=1_000))
+    story.when(shown(VenueOrderStatus.FILLED, "2", updated_ms=1_001)).when(trade("t1", "2"))
+    assert story.order is not None
+    assert story.order.cum_quantity == 2
+    assert story.order.busted == ("t1",), "somebody took it back once"
+
+
 # ------------------------------------------------------------------------------------------------ cancels
 
 

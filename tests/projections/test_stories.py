@@ -125,7 +125,7 @@ def test_a_trade_booked_again_after_its_bust_is_a_trade_again(story: Recorder) -
     story.place("c1")
     story.hear("c1", ACCEPTED, trade("t1", "2"))
     story.hear("c1", BustReport(exec_id="t1"))
-    story.hear("c1", trade("t1", "2"))
+    story.hear("c1", shown(VenueOrderStatus.FILLED, "2"), trade("t1", "2"))
     told = Told(story)
     assert not told.fill("t1").busted
     assert len(told.rows["fills"]) == 1

@@ -197,9 +197,9 @@ def test_s12_a_trade_of_an_order_that_was_proven_absent_brings_it_back_and_someb
     tell(story)
 
 
-def trade_late(house: House, name: str, size: str, *, at_ms: int) -> None:
+def trade_late(house: House, name: str, size: str, *, at_ms: int, trade_id: str | None = None) -> None:
     """Have the venue say of an order of ours on spot, long over, that it traded after all, at its price and at `at_ms`:
-    its lists, its balances and its stream do from now on.
+    its lists, its balances and its stream do from now on. `trade_id` is of a trade that it once had taken back.
     """
     account, exchange = house.spot, house.simulator.spot.exchange
     order = account.order_by_client_id(name)
@@ -207,7 +207,7 @@ def trade_late(house: House, name: str, size: str, *, at_ms: int) -> None:
     assert not order.live, f"{name} is not over"
     notional = Decimal(size) * order.price
     fill = Fill(
-        trade_id=exchange.next_id(house.now_ms),
+        trade_id=trade_id or exchange.next_id(house.now_ms),
         order_id=order.order_id,
         client_order_id=name,
         account=DESK,

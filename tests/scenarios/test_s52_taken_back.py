@@ -3,14 +3,17 @@ it are the order's record and a whole list of trades, twice. The bust of one tra
 """
 
 import asyncio
+from decimal import Decimal
 
 import pytest
 
 from adapters.simulator.host import Product
 from oms.order.state import Life
+from oms.reports import TradeReport
 from oms.store.codec import decode_meta
-from oms.values import Provenance, Symbol
+from oms.values import ClientOrderId, Provenance, Side, Symbol
 from tests.scenarios.house import PERPETUAL, SPOT, House, stream, tell
+from tests.scenarios.test_s09_to_s17_trades import trade_late
 
 BUSTED = "trade-busted"
 MARKETS = [(SPOT, Product.SPOT, "0.01"), (PERPETUAL, Product.FUTURES, "10")]
@@ -72,5 +75,30 @@ def test_s52_also_where_the_stream_told_nothing_and_the_process_is_new(
         await asyncio.sleep(150)
         assert house.told("c1").count(BUSTED) == 1
         assert list(house.breaks()) == ["order:c1"]
+
+    tell(story)
+
+
+def test_s52_what_was_taken_back_and_is_counted_again_is_booked_again_and_late_frames_alone_book_nothing() -> None:
+    async def story(house: House) -> None:
+        trade_id = await traded(house, SPOT, "0.01")
+        busted = next(trade for trade in house.order("c1").trades if trade.exec_id == trade_id)
+        house.simulator.bust(Product.SPOT, trade_id, house.now_ms)
+        await asyncio.sleep(150)
+        assert house.told("c1").count(BUSTED) == 1
+        late = TradeReport(
+            symbol=SPOT,
+            exec_id=busted.exec_id,
+            side=Side.BUY,
+            quantity=busted.quantity,
+            price=busted.price,
+            client_order_id=ClientOrderId("c1"),
+        )
+        await house.engine.report([(stream("c1"), late)], source=Provenance.STREAM)
+        assert house.order("c1").cum_quantity == Decimal("0.01")
+        house.faults(frame_dropped=1)
+        trade_late(house, "c1", "0.01", at_ms=house.now_ms - 60_000, trade_id=trade_id)
+        await house.until(lambda: house.order("c1").cum_quantity == Decimal("0.02"), seconds=120)
+        await house.until(lambda: list(house.breaks()) == ["order:c1"])
 
     tell(story)
