@@ -1,10 +1,11 @@
 """Trades that the venue has taken back: nobody tells of them, so they are looked for where figures no longer agree.
 
 A balance or a position that disagrees says that something is wrong, not what. While it does, the venue's records of the
-last hour's orders are compared with what is booked. One that counts less than its trades here is under suspicion. What
-is taken back are the trades that the venue, asked for all the time in which the order lived, does not list, if without
-them the figures are the record's, and if the record is no older than they are by the venue's own time. All of that
-twice, with the patience between that an absence takes everywhere here: queries lag.
+last hour's orders are compared with what is booked, and where these explain nothing those of the last day, then of the
+last week. One that counts less than its trades here is under suspicion. What is taken back are the trades that the
+venue, asked for all the time in which the order lived, does not list, if without them the figures are the record's, and
+if the record is no older than they are by the venue's own time. All of that twice, with the patience between that an
+absence takes everywhere here: queries lag.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -32,7 +33,7 @@ from oms.venue import Answer, NoAnswerError, Venue
 PATIENCE_SECONDS: Final = 60.0  # between the two looks, beside the time in which an order may be unknown to queries
 SEARCH_SECONDS: Final = 300.0  # for so long after the figures were seen first; then a person has to look
 EVERY_SECONDS: Final = 20.0  # between two looks at the records
-REACH_MS: Final = 3_600_000  # orders that ended longer ago are not looked at
+REACHES_MS: Final = (3_600_000, 86_400_000, 604_800_000)  # orders that ended longer ago are not looked at
 SLACK_MS: Final = 60_000  # about the time in which an order lived
 SYMBOLS_MAX: Final = 3  # looked at each time, so that the venue's rates are not used up
 ASKED_EACH_LOOK: Final = 3  # orders, likewise
@@ -62,6 +63,7 @@ class Busts:
         self._ids = ids
         self._standing: dict[str, tuple[str, float]] = {}  # by break id: its figures, and since when they are these
         self._looked_at = float("-inf")
+        self._reach = 0  # how many looks in a row had no suspect: the next one goes further back
         self._suspected: dict[str, _Suspicion] = {}  # by stream
 
     async def look(self, reconciled: Reconciliation, lists: Iterable[Answer | None]) -> None:
@@ -74,7 +76,7 @@ class Busts:
         ]
         self._standing = {each.break_id: self._since(each, now) for each in moved}
         if not moved:
-            self._suspected = {}
+            self._suspected, self._reach = {}, 0
             return
         young = [each for each in moved if now - self._standing[each.break_id][1] <= SEARCH_SECONDS]
         if not (young or self._suspected) or now < self._looked_at + EVERY_SECONDS:
@@ -82,6 +84,7 @@ class Busts:
         self._looked_at = now
         try:
             suspects = await self._counted_less(young, lists)
+            self._reach = 0 if suspects else min(self._reach + 1, len(REACHES_MS) - 1)
             for stream in [*self._suspected, *(each for each in suspects if each not in self._suspected)][
                 :ASKED_EACH_LOOK
             ]:
@@ -98,7 +101,7 @@ class Busts:
         now_ms = self._clock.now_ns() // 1_000_000
         answers = [answer for answer in lists if answer is not None]
         for symbol in self._symbols(moved)[:SYMBOLS_MAX]:
-            since_ms, until_ms = now_ms - REACH_MS, now_ms + SLACK_MS
+            since_ms, until_ms = now_ms - REACHES_MS[self._reach], now_ms + SLACK_MS
             answers.append(await self._venue.order_history(symbol, since_ms=since_ms, until_ms=until_ms))
         found: dict[str, None] = {}
         for answer in answers:

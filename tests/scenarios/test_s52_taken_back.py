@@ -64,6 +64,23 @@ def test_s52_a_trade_that_is_gone_for_good_is_taken_back_with_its_money(
 
 
 @by_market
+@pytest.mark.parametrize("hours", [3, 100])
+def test_s52_also_where_the_order_ended_long_ago(hours: int, symbol: Symbol, product: Product, size: str) -> None:
+    async def story(house: House) -> None:
+        trade_id = await traded(house, symbol, size)
+        house.kill()
+        house.leap(hours * 3600)
+        await house.start()
+        await house.rests()
+        house.simulator.bust(product, trade_id, house.now_ms)
+        await house.until(lambda: BUSTED in house.told("c1"), seconds=240)
+        assert [trade.exec_id for trade in house.order("c1").trades] == trades_at_venue(house, symbol)
+        await house.until(lambda: list(house.breaks()) == ["order:c1"])
+
+    tell(story)
+
+
+@by_market
 def test_s52_also_where_the_stream_told_nothing_and_the_process_is_new(
     symbol: Symbol, product: Product, size: str
 ) -> None:
