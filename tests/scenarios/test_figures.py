@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from decimal import Decimal
 from fractions import Fraction
+from functools import partial
 
 import pytest
 
@@ -15,7 +16,7 @@ from oms.order.state import Life, status
 from oms.position.events import FillBooked, FundingBooked
 from oms.store.codec import decode
 from oms.values import Currency, OrderStatus, PositionLeg, Symbol, Wallet, purse
-from tests.scenarios.house import DESK, PERPETUAL, SPOT, House, stream, tell
+from tests.scenarios.house import DESK, PERPETUAL, SPOT, House, Oms, stream, tell
 
 
 def bookings(house: House) -> list[FillBooked]:
@@ -163,15 +164,16 @@ def test_s38_funding_is_posted_once_over_windows_that_overlap_and_a_restart() ->
 
 def test_s41_the_same_reports_twice_leave_no_new_event_and_two_machines_call_everything_alike() -> None:
     logs: list[list[tuple[str, int, str]]] = []
+    messages: list[set[str]] = []
 
-    async def story(house: House) -> None:
-        await house.start()
+    async def story(house: House, *, machine: int) -> None:
+        await begin(house, machine)
         await house.place("c1", "buy", "0.02", "50000")
         await house.until(lambda: house.life("c1") is Life.WORKING)
         house.kill()
         house.stranger("sell", "0.01", "50000")
         house.by_hand("buy", "0.01", "40000")
-        await house.start()
+        await begin(house, machine + 1)
         await house.rests()
         head = await house.log.head()
         assert await house.oms.watcher.compare()
@@ -179,7 +181,17 @@ def test_s41_the_same_reports_twice_leave_no_new_event_and_two_machines_call_eve
         assert await house.log.head() == head
         assert sum(each.stream.startswith(f"order/{DESK}/") and each.version == 1 for each in house.log._events) == 2
         logs.append([(each.stream, each.version, each.topic) for each in house.log._events])
+        messages.append(set(house.log._messages))
 
-    tell(story)
-    tell(story)
+    for machine in (1, 11):
+        tell(partial(story, machine=machine))
     assert logs[0] == logs[1]
+    assert not messages[0] & messages[1], "two machines that name alike what only they have seen are one"
+
+
+async def begin(house: House, number: int) -> None:
+    """Start a process whose ids are those of its number, and return once it trades."""
+    oms = Oms(house, number)
+    house._processes.append(oms)
+    await oms.leads.wait()
+    await oms.watcher.synced.wait()

@@ -2,13 +2,13 @@
 
 import asyncio
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
-from adapters.simulator.exchange.orders import Fill
 from oms.order.state import Life, Order
-from oms.values import Crossing, PriceSource, Protection
+from oms.values import Crossing, PriceSource, Protection, Symbol, plain
 from oms.venue import Trigger
 from tests.scenarios.house import PERPETUAL, SPOT, House, tell
 
@@ -299,41 +299,52 @@ async def protected(house: House) -> None:
         await house.until(lambda each=name: house.life(each) is Life.WORKING)  # type: ignore[misc]  # bound now
 
 
+@pytest.mark.parametrize("symbol", [SPOT, PERPETUAL])
 @pytest.mark.parametrize("quantity", ["0.01", "0.02"])  # the two fill it, or it works on
 @pytest.mark.parametrize("sizes", [("0.004", "0.006"), ("0.005", "0.005")])
 def test_s10_two_partial_fills_under_one_trade_id_are_told_apart_or_a_break_says_what_is_missing(
-    sizes: tuple[str, str], quantity: str
+    sizes: tuple[str, str], quantity: str, symbol: Symbol
 ) -> None:
+    scale = 1000 if symbol == PERPETUAL else 1  # contracts
+    first_size, second_size, whole = (Decimal(each) * scale for each in (*sizes, quantity))
+
     async def story(house: House) -> None:
         await house.start()
-        await house.place("c1", "buy", quantity, "50000")
+        await house.place("c1", "buy", plain(whole), "50000", symbol=symbol)
         await house.until(lambda: house.life("c1") is Life.WORKING)
         await house.rests()
         house.faults(frame_dropped=1)
-        house.stranger("sell", sizes[0], "50000")
+        house.stranger("sell", plain(first_size), "50000", symbol=symbol)
         await asyncio.sleep(1)  # alike or not, they are two: each has its own time
-        house.stranger("sell", sizes[1], "50000")
-        first, second = house.spot.fills
+        house.stranger("sell", plain(second_size), "50000", symbol=symbol)
+        first, second = fills(house, symbol)
         assert first.at_ms < second.at_ms
-        listed(house, second, trade_id=first.trade_id)
+        listed(house, symbol, second, trade_id=first.trade_id)
         await house.until(lambda: "fills:c1" in house.breaks(), seconds=120)
         ours, theirs = house.breaks()["fills:c1"]
         booked = house.order("c1").cum_quantity
-        assert booked in {Decimal(size) for size in sizes}, "one is booked, and not twice"
-        assert ours == f"{booked} traded"
-        assert theirs.startswith("0.010")
+        assert booked in {first_size, second_size}, "one is booked, and not twice"
+        assert ours == f"{plain(booked)} traded"
+        assert Decimal(theirs.split()[0]) == first_size + second_size
         assert ("order:c1" in house.breaks()) is (sizes[0] != sizes[1]), "nobody can tell two that are alike by a row"
         house.faults()
-        listed(house, second, trade_id=second.trade_id)  # the venue mends its list
-        await house.until(lambda: house.order("c1").cum_quantity == Decimal("0.01"))
+        listed(house, symbol, second, trade_id=second.trade_id)  # the venue mends its list
+        await house.until(lambda: house.order("c1").cum_quantity == first_size + second_size)
         await house.until(lambda: not set(house.breaks()) - {"order:c1"})
-        assert house.position(SPOT).quantity == Decimal("0.01")
+        assert house.position(symbol).quantity == first_size + second_size
 
     tell(story)
 
 
-def listed(house: House, fill: Fill, *, trade_id: str) -> None:
+def fills(house: House, symbol: Symbol) -> list[Any]:
+    """The trades of our account as the exchange of `symbol` has them."""
+    account = house.spot if symbol == SPOT else house.futures
+    return account.fills  # type: ignore[return-value]  # of either kind
+
+
+def listed(house: House, symbol: Symbol, fill: Any, *, trade_id: str) -> None:
     """Have the venue list the second of two trades under an id."""
     told = replace(fill, trade_id=trade_id)
-    house.spot.fills[1] = told
-    house.spot.fills_of[told.order_id][1] = told
+    account = house.spot if symbol == SPOT else house.futures
+    fills(house, symbol)[1] = told
+    account.fills_of[told.order_id][1] = told
