@@ -291,6 +291,8 @@ class Simulator:
         """Return what becomes of a request that never reaches the exchange in time, or None."""
         if self._agenda.now_ms < self._maintenance_until_ms:
             return host.refuse(WireError(30016))
+        if not self.faults.active:
+            return None
         fires = self.faults.fires
         if fires("request_lost"):
             return NoAnswer(connected=True)
@@ -315,6 +317,8 @@ class Simulator:
 
     def _lost_after(self, host: Host, reply: Reply) -> Reply | NoAnswer:
         """Return what the client sees of an answer to what was done."""
+        if not self.faults.active:
+            return reply
         fires = self.faults.fires
         if fires("answer_lost"):
             return NoAnswer(connected=True)

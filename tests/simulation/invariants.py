@@ -78,6 +78,8 @@ class Witness:
         self.by_venue_id: dict[str, Order] = {}  # of perpetuals, under every id that the venue gave them
         self.settings: Counter[bool] = Counter()  # requests for another leverage (True), another position mode (False)
         self.external: set[str] = set()  # streams of orders that the log never asked for
+        self.open: set[str] = set()  # streams of orders that may still trade
+        self.unsettled: set[str] = set()  # of those of which something is still to come
         self.fills: dict[str, dict[str, OrderFilled]] = {}  # by symbol, by exec id; the commission as told last
         self.traded: dict[str, Decimal] = {}  # by position stream: the signed sum of fills
         self.booked: dict[str, Decimal] = {}  # by position stream: the signed sum of bookings
@@ -177,6 +179,8 @@ class Witness:
         if before is not None and after.life is not before.life and after.life not in MOVES[before.life]:
             self._say("I9", f"{stored.stream} went from {before.life} to {after.life} by {event}")
         self.orders[stored.stream] = after
+        (self.open.discard if after.life in CLOSED else self.open.add)(stored.stream)
+        (self.unsettled.add if after.unsettled else self.unsettled.discard)(stored.stream)
         if after.venue_order_id is not None and purses(after.request.symbol).base is None:
             self.by_venue_id[after.venue_order_id] = after
         match event:
@@ -294,22 +298,21 @@ def memory(engine: Engine, witness: Witness) -> Iterable[tuple[str, str]]:
     book = engine.book
     if engine.position != witness.head:
         yield "I12", f"the engine stands at {engine.position}, the log at {witness.head}"
-    open_orders = {stream: order for stream, order in witness.orders.items() if order.life not in CLOSED}
-    if set(book.open) != set(open_orders):
-        yield "I12", f"open in memory {sorted(book.open)}, in the log {sorted(open_orders)}"
+    if book.open.keys() != witness.open:
+        yield "I12", f"open in memory {sorted(book.open)}, in the log {sorted(witness.open)}"
     for stream, order in book.orders.items():
         if order != witness.orders.get(stream):
             yield "I12", f"{stream} is {order} in memory, {witness.orders.get(stream)} in the log"
-    unsettled = {stream for stream, order in witness.orders.items() if order.unsettled}
-    if set(book.unsettled) != unsettled:
-        yield "I12", f"unsettled in memory {sorted(book.unsettled)}, in the log {sorted(unsettled)}"
+    if book.unsettled.keys() != witness.unsettled:
+        yield "I12", f"unsettled in memory {sorted(book.unsettled)}, in the log {sorted(witness.unsettled)}"
     for what, ours, theirs in (("totals", book.totals, witness.totals), ("held", book.held, witness.held())):
         if _present(ours) != _present(theirs):
             yield "I12", f"{what} in memory {_present(ours)}, in the log {_present(theirs)}"
     if _present(witness.ledger.totals) != _present(book.totals):
         yield "I6", f"the ledger adds up to {witness.ledger.totals}, memory to {book.totals}"
     for name in {**book.totals, **book.held}:
-        if EXACT.add(book.available(name), book.funds(name).held) != book.funds(name).total:
+        funds = book.funds(name)
+        if EXACT.add(book.available(name), funds.held) != funds.total:
             yield "I6", f"available and held are not the total of {name}"
     positions = {stream: position.quantity for stream, position in book.positions.items()}
     if _present(positions) != _present(witness.booked):

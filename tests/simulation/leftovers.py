@@ -7,7 +7,7 @@ rest is within bounds, whatever has happened by then; and at the second there is
 import asyncio
 import types
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final
 
@@ -19,6 +19,7 @@ from tests.simulation.running import Running
 
 OURS: Final = ("oms.", "adapters.bitmart.")
 KEPT: Final = (dict, set, list, deque)
+NOT_LOOKED_INTO: Final = (Book, type, types.FunctionType, Struct)
 BOUNDS: Final = {"tasks": 20, "timers": 30}
 BOUND: Final = 64  # of everything else: these worlds are small
 # What may be more at the second rest: the tail of the log is kept up to a number of its own, and so are the names of
@@ -69,7 +70,7 @@ def kept(leader: Running) -> Mapping[str, int]:
     waiting: list[Any] = [leader.engine, leader.dispatcher, leader.watcher, leader._venue, leader.tail, leader.lease]
     while waiting:
         one = waiting.pop()
-        if id(one) in seen or isinstance(one, Book | type | types.FunctionType | Struct):
+        if id(one) in seen or isinstance(one, NOT_LOOKED_INTO):
             continue
         seen.add(id(one))
         for name, value in _attributes(one):
@@ -86,10 +87,14 @@ def kept(leader: Running) -> Mapping[str, int]:
 
 def _attributes(one: Any) -> Iterator[tuple[str, Any]]:
     yield from getattr(one, "__dict__", {}).items()
-    for each in type(one).__mro__:
-        for name in getattr(each, "__slots__", ()):
-            if hasattr(one, name):
-                yield name, getattr(one, name)
+    for name in _slots_of(type(one)):
+        if hasattr(one, name):
+            yield name, getattr(one, name)
+
+
+@lru_cache(maxsize=4096)
+def _slots_of(kind: type) -> Sequence[str]:
+    return tuple(name for each in kind.__mro__ for name in getattr(each, "__slots__", ()))
 
 
 def _elements(value: Any) -> Iterable[Any]:

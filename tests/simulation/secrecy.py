@@ -62,7 +62,11 @@ class Ear:
             structlog.configure(**before)
 
     def stored(self, storage: Storage) -> Iterable[tuple[str, str]]:
-        """Yield where a secret stands in the log, or in the evidence."""
+        """Yield where a secret stands in the log, or in the evidence. Mostly nowhere: all of it is read in one go."""
+        states = [stored.state for stored in storage.events]
+        bodies = [message.body for message in storage._messages.values()]
+        if not any(self._secrets(b" ".join((*states, *bodies)).decode(errors="replace"))):
+            return
         for stored in storage.events:
             for what in self._secrets(stored.state.decode()):
                 yield "I18", f"position {stored.position} holds the {what}"

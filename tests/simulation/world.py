@@ -432,10 +432,14 @@ class World:
             while True:
                 await self._watch(1.0)
                 self.settled_after = loop.time() - begun
+                over = self.settled_after > LIVENESS_SECONDS
+                done = probe.done() and all(errand.done() for errand in errands) and not self._waking()
+                if not (done or over):
+                    continue  # what differs is looked for once it may be the last that keeps them from resting
                 wrong = list(self._differences())
-                if not wrong and probe.done() and all(errand.done() for errand in errands) and not self._waking():
+                if done and not wrong:
                     return
-                if self.settled_after > LIVENESS_SECONDS:
+                if over:
                     for invariant, what in wrong or [("I10", "a strategy still waits for its answer")]:
                         self.say(invariant, what)
                     raise ViolatedError

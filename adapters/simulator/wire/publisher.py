@@ -34,8 +34,10 @@ class Publisher:
     def flush(self, streams: Sequence[Stream], feeds: Feeds, now_ms: int) -> None:
         """Push everything collected, and the public states that are due."""
         events = self._events.due(now_ms)
+        if not streams:
+            return
         public = dict.fromkeys(topic for stream in streams if not stream.private for topic in stream.topics)
-        if not (streams and events) and not public:
+        if not (events or public):
             return  # nothing for anybody: most flushes are so
         wanted = {(stream.account or "", topic) for stream in streams for topic in stream.topics}
         pushes: dict[Address, list[object]] = {}

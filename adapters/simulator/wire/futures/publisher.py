@@ -86,7 +86,8 @@ class Publisher:
     def _repeat_positions(self, streams: Sequence[Stream], exchange: FuturesExchange, now_ms: int) -> None:
         """Push what each listening account holds, whether it changed or not."""
         listening = {stream.account for stream in streams if stream.account and POSITION in stream.topics}
-        self._positions_ms = {name: self._positions_ms.get(name, now_ms) for name in sorted(listening)}
+        if listening != self._positions_ms.keys():
+            self._positions_ms = {name: self._positions_ms.get(name, now_ms) for name in sorted(listening)}
         for name, at_ms in self._positions_ms.items():
             if 0 <= now_ms - at_ms < POSITIONS_MS:
                 continue
