@@ -88,6 +88,8 @@ def connect(
     if list_:
         _list(output, vault.entries())
         return
+    if venue is None and remove:
+        venue = Connectable.BITMART  # the only one whose keys are kept
     if venue is None:
         raise typer.BadParameter("name the venue: oms connect bitmart")
     name = _account(account)

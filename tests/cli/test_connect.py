@@ -94,7 +94,8 @@ def test_an_account_is_connected_listed_and_forgotten(ask: Oms, exchange: Urls, 
     assert (listed["venue"], listed["account"], listed["may"]["spot_read"]) == ("bitmart", "alpha", "yes")
     everything = "".join(file.read_text() for file in home.rglob("*") if file.is_file()) + done.out + done.err
     assert not any(secret in everything for secret in lines)
-    assert ask((), "connect", "bitmart", "--account", "alpha", "--remove").json["removed"] is True
+    assert ask((), "connect", "--account", "beta", "--remove").code == 1
+    assert ask((), "connect", "--account", "alpha", "--remove").json["removed"] is True
     assert ask((), "connect", "--list").json == []
 
 
