@@ -83,7 +83,7 @@ class Simulator:
         self._down_until_ms = 0
         self._maintenance_until_ms = 0
         self._second = 0
-        self._arrivals: dict[tuple[Product, str], deque[int]] = {}
+        self._arrivals: dict[tuple[Product, bool, str], deque[int]] = {}
         self.settings = settings or Settings()
         house = House(keys=self.keys, faults=self.faults, settings=self.settings, later=self._agenda.later)
         self.spot = SpotHost(house, markets, seed=seed, traders=traders, rules=rules)
@@ -272,16 +272,16 @@ class Simulator:
     def _crowded(self, fresh: Connection) -> int | None:
         """Return the code that refuses one more connection, or None."""
         host, most = self._hosts[fresh.product], self._hosts[fresh.product].arrivals_max
+        private = fresh.stream.private  # both kinds are counted apart (PROTOCOL 3.4)
         if most is not None:
-            arrivals = self._arrivals.setdefault((fresh.product, fresh.ip), deque(maxlen=most + 1))
+            arrivals = self._arrivals.setdefault((fresh.product, private, fresh.ip), deque(maxlen=most + 1))
             arrivals.append(self._agenda.now_ms)
             if len(arrivals) > most and self._agenda.now_ms - arrivals[0] < MINUTE_MS:
                 return 94001
-        private = fresh.stream.private
         present = [
             one
             for one in self.connections
-            if one.product is fresh.product and one.ip == fresh.ip and one.stream.private is private
+            if (one.product, one.stream.private, one.ip) == (fresh.product, private, fresh.ip) and not one.closed
         ]
         return 94002 if len(present) >= host.connections_max(private=private) else None
 

@@ -106,15 +106,28 @@ def test_a_connection_without_a_subscription_is_closed_after_five_minutes() -> N
     assert reader.connection.closed
 
 
-def test_an_address_has_ten_private_connections_and_thirty_new_ones_a_minute() -> None:
+def test_an_address_has_ten_private_connections_and_twenty_public_ones() -> None:
     one = client()
-    readers = [one.connect(private=True) for _ in range(11)]
-    assert [reader.connection.closed for reader in readers] == [False] * 10 + [True]
-    assert codes(readers[-1].heard()) == ["94002"]
+    for private, most in ((True, 10), (False, 20)):
+        readers = [one.connect(private=private) for _ in range(most + 1)]
+        assert [reader.connection.closed for reader in readers] == [False] * most + [True]
+        assert codes(readers[-1].heard()) == ["94002"]
 
-    public = [one.connect() for _ in range(20)]
-    assert codes(public[18].heard()) == []
-    assert codes(public[19].heard()) == ["94001"]
+
+@pytest.mark.parametrize("private", [False, True])
+def test_an_address_opens_thirty_connections_of_a_kind_a_minute(*, private: bool) -> None:
+    one = client()
+
+    def opened(*, private: bool) -> list[str]:
+        reader = one.connect(private=private)
+        said = codes(reader.heard())
+        reader.connection.close()
+        return said
+
+    assert [opened(private=private) for _ in range(31)] == [[]] * 30 + [["94001"]]
+    assert opened(private=not private) == []  # the other kind is counted apart
+    one.step(60_000)
+    assert opened(private=private) == []
 
 
 def test_a_connection_takes_so_many_topics_and_no_more() -> None:
