@@ -72,6 +72,10 @@ class Gate:
     def name(self) -> str:
         return self._venue.name
 
+    @property
+    def skew_ms(self) -> float:
+        return self._venue.skew_ms
+
     def capabilities(self, symbol: Symbol) -> Capabilities:
         return self._venue.capabilities(symbol)
 

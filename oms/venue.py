@@ -218,6 +218,11 @@ class Venue(Protocol):
         """What people call it."""
         ...
 
+    @property
+    def skew_ms(self) -> float:
+        """How far the venue's clock was ahead of ours when last measured, in ms: requests are corrected by it."""
+        ...
+
     def capabilities(self, symbol: Symbol) -> Capabilities:
         """What the market of `symbol` can do: one account may trade markets of several kinds."""
         ...

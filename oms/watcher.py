@@ -92,6 +92,11 @@ class Watcher:
         """How long ago a comparison was last complete; None: never."""
         return None if self._complete_at is None else self._clock.monotonic() - self._complete_at
 
+    @property
+    def skew_ms(self) -> float:
+        """How far the venue's clock was ahead of ours when last measured."""
+        return self._venue.skew_ms
+
     def broken(self) -> str | None:
         """Return what keeps us from knowing what the venue holds, None if nothing does."""
         standing = self.standing

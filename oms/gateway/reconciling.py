@@ -42,6 +42,11 @@ class Watching(Protocol):
         """How long ago a comparison was last complete; None: never."""
         ...
 
+    @property
+    def skew_ms(self) -> float:
+        """How far the venue's clock was ahead of ours when last measured."""
+        ...
+
     async def compare(self) -> bool:
         """Compare everything once; whether all of it could be asked."""
         ...
@@ -163,6 +168,12 @@ class VenueMetrics:
         self._age = Gauge(
             "oms_reconciliation_age_seconds", "Since a comparison was complete", ["account"], registry=registry
         )
+        self._ahead = Gauge(
+            "oms_venue_clock_ahead_seconds",
+            "How far the venue's clock is ahead of ours: requests are corrected by it",
+            ["account"],
+            registry=registry,
+        )
         self._live = Gauge("oms_stream_live", "Whether the private stream is heard", ["account"], registry=registry)
         self._breaks = Gauge("oms_breaks_open", "Open breaks", ["account", "kind"], registry=registry)
         self._oldest = Gauge(
@@ -194,6 +205,7 @@ class VenueMetrics:
             ago = watching.complete_seconds_ago
             self._age.labels(account).set(float("inf") if ago is None else ago)
             self._live.labels(account).set(watching.live)
+            self._ahead.labels(account).set(watching.skew_ms / 1000)
         for engine in self._engines:
             self._quarantined.labels(engine.account).set(len(engine.book.account.quarantined))
             breaks = engine.book.account.breaks.open.values()

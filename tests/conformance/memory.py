@@ -97,6 +97,10 @@ class MemoryVenue:
     def name(self) -> str:
         return CAN.name
 
+    @property
+    def skew_ms(self) -> float:
+        return 0.0
+
     def capabilities(self, symbol: Symbol) -> Capabilities:
         return msgspec.structs.replace(CAN, name=f"memory {symbol}")
 

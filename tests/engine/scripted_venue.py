@@ -110,6 +110,10 @@ class ScriptedVenue:
     def name(self) -> str:
         return SPOT.name
 
+    @property
+    def skew_ms(self) -> float:
+        return 0.0
+
     def capabilities(self, symbol: Symbol) -> Capabilities:
         return self.can
 

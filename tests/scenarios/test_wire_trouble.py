@@ -3,15 +3,17 @@
 import asyncio
 
 import pytest
+from prometheus_client import CollectorRegistry
 
 from adapters.bitmart.perp import codec as perp
 from adapters.bitmart.spot import codec as spot
 from oms.errors import NotReadyError
+from oms.gateway.reconciling import VenueMetrics
 from oms.order.state import Life
 from oms.ports import LinkAnswer
 from oms.reconcile import Part, Result
 from oms.values import Provenance, Symbol
-from tests.scenarios.house import PERPETUAL, SPOT, House, tell
+from tests.scenarios.house import DESK, PERPETUAL, SPOT, House, tell
 
 HTML = {"content-type": "text/html; charset=UTF-8"}
 BLOCKED = LinkAnswer(403, HTML, b"<html><title>Attention Required! | Cloudflare</title>error code: 1010</html>")
@@ -155,6 +157,10 @@ def test_s53_a_local_clock_that_is_off_is_corrected_by_the_venues(ahead_ms: int)
         await house.until(lambda: house.life("c1") is Life.WORKING)
         stamps = [each for each in house.network.sent if each.path == "/system/time"]
         assert stamps, "nobody asked the venue for its time"
+        registry = CollectorRegistry()
+        VenueMetrics(registry, [house.engine], {DESK: house.oms.watcher}, house.clock).look()
+        shown = registry.get_sample_value("oms_venue_clock_ahead_seconds", {"account": DESK})
+        assert shown == pytest.approx(-ahead_ms / 1000, abs=0.05)
         assert "venue-refused" not in house.told("c1")
         await house.rests()
 

@@ -179,6 +179,10 @@ class BitmartPerp:
     def name(self) -> str:
         return CAPABILITIES.name
 
+    @property
+    def skew_ms(self) -> float:
+        return self._rest.server_clock.skew_ms
+
     def capabilities(self, symbol: Symbol) -> Capabilities:  # noqa: ARG002  # every perpetual can do the same
         return msgspec.structs.replace(CAPABILITIES, lost=self._reading.lost)
 

@@ -545,6 +545,23 @@ async def test_the_dead_man_is_armed_and_disarmed() -> None:
     assert desk.fields(codec.CANCEL_ALL_AFTER) == {"symbol": "BTCUSDT", "timeout": 0}
 
 
+@virtual
+async def test_s55_a_heartbeat_finds_a_place_while_a_slow_venue_holds_every_submit() -> None:
+    desk = Desk()
+    desk.link.on(codec.SUBMIT_ORDER, ok({"order_id": 77, "price": "60000.1"}))
+    desk.link.on(codec.CANCEL_ALL_AFTER, ok({"result": True, "set_time": NOW_S, "cancel_time": NOW_S + 60}))
+    await desk.venue.submit(ORDER)  # what a first order asks before is asked
+    desk.link.latency = 8.0
+    loop = asyncio.get_running_loop()
+    submits = [loop.create_task(desk.venue.submit(ORDER)) for _ in range(150)]
+    await asyncio.sleep(7)
+    before = loop.time()
+    assert (await desk.venue.dead_man(BTC, 60)).reports == (Ack(),)
+    assert loop.time() - before == pytest.approx(8.0), "it waited for nobody"
+    done = await asyncio.gather(*submits, return_exceptions=True)
+    assert [error for error in done if isinstance(error, NoAnswerError) and not error.sent], "there was no place left"
+
+
 # ------------------------------------------------------------------------------------------------ settings, read back
 
 
