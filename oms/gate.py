@@ -4,7 +4,7 @@ A writer that was paused, or cut off from its log, may hold intents that were co
 its own. It is stopped here, before a byte leaves, so that what it held is known for certain not to have been sent.
 """
 
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from decimal import Decimal
 
 from oms.instrument import Instrument
@@ -78,6 +78,9 @@ class Gate:
 
     def capabilities(self, symbol: Symbol) -> Capabilities:
         return self._venue.capabilities(symbol)
+
+    def recall(self, orders: Iterable[OrderRef]) -> None:
+        self._venue.recall(orders)
 
     async def instruments(self) -> tuple[Instrument, ...]:
         return await self._venue.instruments()

@@ -23,6 +23,21 @@ def runs(
         yield (Provenance.RECOVERED if recovered else source), list(part)
 
 
+def occurred_ns(news: Sequence[Addressed]) -> int | None:
+    """Return when the venue says it happened, where all of it happened at one moment."""
+    moments = set()
+    for _, report in news:
+        match report:
+            case TradeReport(at_ms=at_ms):
+                moments.add(at_ms)
+            case OrderReport(updated_ms=updated_ms):
+                moments.add(updated_ms)
+            case _:
+                continue
+    moment = moments.pop() if len(moments) == 1 else None
+    return None if moment is None else moment * 1_000_000
+
+
 def _is_before(report: object, began_ns: int) -> bool:
     match report:
         case TradeReport(at_ms=int(at_ms)) | LedgerReport(at_ms=int(at_ms)) | OrderReport(updated_ms=int(at_ms)):

@@ -6,9 +6,10 @@ from typing import TypeVar
 from msgspec.structs import replace
 
 from oms.order.admission import sent_as
+from oms.order.decisions import external_id
 from oms.order.messages import CancelRejected, CancelTaken, CancelUnanswered
 from oms.order.state import Amend, Order
-from oms.reports import Ack, Refusal, RefusalClass, Report
+from oms.reports import Ack, Refusal, RefusalClass, Report, TradeReport
 from oms.venue import Amendment, NewOrder, OrderRef
 
 _T = TypeVar("_T")
@@ -80,6 +81,18 @@ def order_ref(order: Order) -> OrderRef:
         venue_order_id=order.venue_order_id,
         conditional=order.waits,
     )
+
+
+def order_behind(trade: TradeReport) -> OrderRef:
+    """Return how the venue knows the order behind a trade that nobody here knows."""
+    return OrderRef(client_order_id=external_id(trade), symbol=trade.symbol, venue_order_id=trade.venue_order_id)
+
+
+def plain_refs(orders: Iterable[Order]) -> Iterator[OrderRef]:
+    """Yield how the venue knows those of our own that never waited for a price: such an order has one id there."""
+    for order in orders:
+        if order.origin is None and order.request.trigger is None and not order.conditional:
+            yield order_ref(order)
 
 
 def cancel_verdict(request_id: str, report: Report | None) -> CancelNews:

@@ -23,7 +23,6 @@ from oms.evidence import Searched, kept
 from oms.lookback import Lookback
 from oms.lost import Lost
 from oms.opening import Opening
-from oms.order.decisions import external_id
 from oms.order.events import Mark
 from oms.order.inferred import final
 from oms.order.messages import AbsenceReport
@@ -34,6 +33,7 @@ from oms.recognition import recognized, recognized_all
 from oms.reconcile import (
     Part,
     Picture,
+    Reconciliation,
     address,
     found,
     mentions,
@@ -44,10 +44,10 @@ from oms.reconcile import (
     remembered,
     settled,
 )
-from oms.recovered import runs
+from oms.recovered import occurred_ns, runs
 from oms.recovery import first_written_ns
 from oms.reports import OrderReport, TradeReport
-from oms.sending import order_ref
+from oms.sending import order_behind, order_ref
 from oms.standing import Standing, sightings
 from oms.values import Provenance, Symbol
 from oms.venue import Answer, NoAnswerError, OrderRef, Venue
@@ -55,6 +55,7 @@ from oms.venue import Answer, NoAnswerError, OrderRef, Venue
 OVERLAP_MS: Final = 30_000  # trades are asked for from so long before the last look: pages overlap, ids tell them apart
 PATIENCE_SECONDS: Final = 60.0  # an order that the venue once showed is missed for so long before that means anything
 UNANSWERED_MAX: Final = 3  # orders in a row that could not be asked for, before the others wait for the next time
+ASKED_AT_START: Final = 10  # unsettled orders that trading waits for: others may have asked for forty in this window
 COVERED_EVERY_MS: Final = 60_000  # how often at most the log is told how far trades are known
 
 log = structlog.get_logger()
@@ -114,15 +115,21 @@ class Survey:
 
     # ------------------------------------------------------------------------------------------------ everything
 
-    async def compare(self) -> Standing:
-        """Ask for everything, record what is news, and say what could not be asked and what disagrees."""
-        picture = recognized_all(self._book, await self._ask_everything())
+    async def compare(self, *, starting: bool = False) -> Standing:
+        """Ask for everything, record what is news, and say what could not be asked and what disagrees.
+
+        `starting`: trading waits for this comparison, and the process before us may have used the venue's rates up. So
+        what takes a call for each order, or searches, is left to the looks that follow: what is in doubt counts as live
+        meanwhile, an order short of trades makes its figures unsure, and what disagrees waits.
+        """
+        picture = recognized_all(self._book, await self._ask_everything(starting=starting))
         orders = sightings(self._book, picture)
         reconciled = reconcile(self._book, picture)
         for finding in reconciled.findings:
             await self._report(finding.news, finding.answer)
-        await self._search_for_the_unseen(picture)
-        await self._lost.infer(picture)
+        if not starting:
+            await self._search_for_the_unseen(picture)
+            await self._lost.infer(picture)
         opened = opened_before = self._opened
         if picture.balances is not None and not opened:
             opened = await self._opening.begin(self.read_trades)
@@ -131,10 +138,8 @@ class Survey:
         if opened_before and not picture.failures:
             # What was recorded just now may explain it: only what stands once everything is in the book counts.
             reconciled = reconcile(self._book, picture)
-            remaining = (*reconciled.disagreements, *self._lost.disagreements)
-            if await self._lookback.look({each.break_id for each in remaining} - reconciled.unsure):
-                reconciled = reconcile(self._book, picture)
-            await self._busts.look(reconciled, (picture.open_orders, *picture.looked_up.values()))
+            if not starting:
+                reconciled = await self._explained(reconciled, picture)
         if opened:
             await self._perpetuals.read_ledger()
             reconciled = replace(
@@ -151,7 +156,15 @@ class Survey:
             orders=orders,
         )
 
-    async def _ask_everything(self) -> Picture:
+    async def _explained(self, reconciled: Reconciliation, picture: Picture) -> Reconciliation:
+        """Look for what explains a disagreement; return how it stands then."""
+        remaining = (*reconciled.disagreements, *self._lost.disagreements)
+        if await self._lookback.look({each.break_id for each in remaining} - reconciled.unsure):
+            reconciled = reconcile(self._book, picture)
+        await self._busts.look(reconciled, (picture.open_orders, *picture.looked_up.values()))
+        return reconciled
+
+    async def _ask_everything(self, *, starting: bool) -> Picture:
         failures: dict[Part, str] = {}
 
         async def asked(part: Part, question: Awaitable[Answer]) -> Answer | None:
@@ -172,8 +185,8 @@ class Survey:
         if traded is not None and traded.complete:
             self._traded_until_ms = until_ms
         picture = Picture(open_orders=open_orders, trades=traded, trades_since_ms=since_ms, trades_until_ms=until_ms)
-        looked_up = await self._look_up(picture, failures)
-        fills = await self._ask_for_fills(traded, failures)
+        looked_up = await self._look_up(picture, failures, starting=starting)
+        fills = {} if starting else await self._ask_for_fills(traded, failures)
         return Picture(
             open_orders=open_orders,
             trades=traded,
@@ -186,7 +199,7 @@ class Survey:
             failures=failures,
         )
 
-    async def _look_up(self, picture: Picture, failures: dict[Part, str]) -> Mapping[str, Answer]:
+    async def _look_up(self, picture: Picture, failures: dict[Part, str], *, starting: bool) -> Mapping[str, Answer]:
         """Ask for every order that the lists leave open; one that cannot be asked for does not keep us from others."""
         answers: dict[str, Answer] = {}
         for answer in (picture.open_orders, picture.trades):
@@ -194,12 +207,16 @@ class Survey:
                 if isinstance(report, OrderReport | TradeReport):
                     await self._recording.known(address(self._recording.account, report))
         behind = self._orders_behind(picture)
-        unanswered = 0
+        unanswered = unsettled = 0
         for stream in questions(self._book, picture):
             order = self._book.orders.get(stream)  # memory may have been rebuilt while the last one was asked for
             name = behind.get(stream) if order is None else order_ref(order)
             if name is None:
                 continue
+            if starting and order is not None and order.unsettled:  # else the polls ask for it
+                if unsettled >= ASKED_AT_START or self._takes_a_search(name):
+                    continue
+                unsettled += 1
             try:
                 answers[stream] = recognized(self._book, await self._venue.order(name))
                 unanswered = 0
@@ -211,11 +228,15 @@ class Survey:
                     break
         return answers
 
+    def _takes_a_search(self, name: OrderRef) -> bool:
+        """Whether the venue cannot look the order up: it is searched for, through lists that may be asked seldom."""
+        return name.venue_order_id is None and not self._venue.capabilities(name.symbol).looks_up_by_client_id
+
     def _orders_behind(self, picture: Picture) -> Mapping[str, OrderRef]:
         """Return how the venue knows the orders behind trades that nobody here knows."""
         reports = () if picture.trades is None else picture.trades.reports
         return {
-            stream: _order_behind(report)
+            stream: order_behind(report)
             for report in reports
             if isinstance(report, TradeReport)
             and (stream := address(self._recording.account, report)) not in self._book.orders
@@ -427,7 +448,7 @@ class Survey:
                 stream = address(account, report)
                 known = await self._recording.known(stream)
                 if not known and isinstance(report, TradeReport) and stream not in {*shown, *looked_up}:
-                    looked_up[stream] = await self._venue.order(_order_behind(report))
+                    looked_up[stream] = await self._venue.order(order_behind(report))
         picture = recognized_all(self._book, Picture(open_orders=answer, trades=answer, looked_up=looked_up))
         for finding in reconcile(self._book, picture).findings:
             await self._report(finding.news, finding.answer)
@@ -436,7 +457,7 @@ class Survey:
         late = [report.at_ms for _, report in news if isinstance(report, TradeReport) and self._is_new(report)]
         for source, part in runs(news, answer.source, self._began_ns):
             evidence = kept(answer.evidence, self._ids, self._clock)
-            await self._recording.report(part, source=source, occurred_ns=_occurred_ns(part), evidence=evidence)
+            await self._recording.report(part, source=source, occurred_ns=occurred_ns(part), evidence=evidence)
         for at_ms in late:
             if at_ms is not None:
                 for heard in self.on_fill:
@@ -464,23 +485,3 @@ class Survey:
 
     def _now_ms(self) -> int:
         return self._clock.now_ns() // 1_000_000
-
-
-def _order_behind(trade: TradeReport) -> OrderRef:
-    """Return how the venue knows the order behind a trade that nobody here knows."""
-    return OrderRef(client_order_id=external_id(trade), symbol=trade.symbol, venue_order_id=trade.venue_order_id)
-
-
-def _occurred_ns(news: Sequence[Addressed]) -> int | None:
-    """Return when the venue says it happened, where all of it happened at one moment."""
-    moments = set()
-    for _, report in news:
-        match report:
-            case TradeReport(at_ms=at_ms):
-                moments.add(at_ms)
-            case OrderReport(updated_ms=updated_ms):
-                moments.add(updated_ms)
-            case _:
-                continue
-    moment = moments.pop() if len(moments) == 1 else None
-    return None if moment is None else moment * 1_000_000

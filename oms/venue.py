@@ -3,7 +3,7 @@
 An adapter translates; nothing venue-shaped gets past it, and no aggregate gets into it.
 """
 
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from decimal import Decimal
 from typing import Protocol
 
@@ -229,6 +229,12 @@ class Venue(Protocol):
 
     async def instruments(self) -> tuple[Instrument, ...]:
         """The markets this account may see, with the account's fees. Raises CatalogueCutError with a part of them."""
+        ...
+
+    def recall(self, orders: Iterable[OrderRef]) -> None:
+        """Know whose orders these are: plain ones of ours, from the log. A process that begins asks for none of them
+        just to learn that, where the venue shows them, or their trades, by its own ids alone. Nothing is sent.
+        """
         ...
 
     async def submit(self, order: NewOrder, *, last_look: LastLook = nothing_holds) -> Answer:

@@ -20,6 +20,7 @@ from oms.ports import Clock, EventLog, Ids, Spawn
 from oms.reconcile import Result
 from oms.rehearsal import Rehearsed, rehearse
 from oms.reports import Control, OrderReport, TradeReport
+from oms.sending import plain_refs
 from oms.standing import Sighting, Standing, together
 from oms.survey import Survey
 from oms.values import ClientOrderId
@@ -75,6 +76,7 @@ class Watcher:
 
     def start(self) -> None:
         """Begin to listen and to compare."""
+        self._venue.recall(plain_refs(self._engine.book.orders.values()))
         self._spawn(self._listen(), name=f"listen {self._engine.account}")
         self._spawn(self._compare_for_ever(), name=f"compare {self._engine.account}")
         self._spawn(self._settle_for_ever(), name=f"settle {self._engine.account}")
@@ -185,7 +187,7 @@ class Watcher:
 
     async def _compare(self) -> bool:
         try:
-            standing = self.standing = await self.survey.compare()
+            standing = self.standing = await self.survey.compare(starting=not self.synced.is_set())
         except (NoAnswerError, LogUnavailableError) as error:  # what was recorded stays; the rest is asked again
             log.warning("the comparison broke off", account=self._engine.account, cause=error.cause)
             return False

@@ -42,6 +42,7 @@ class Purpose(Enum):
 
     OPENING = "opening"  # a new order: the first to stop
     ASKING = "asking"
+    CHANGING = "changing"  # an order or a setting that is there
     LOOKING = "looking"  # at what is public: counted by address, and no sign of how the account is doing
     CANCELING = "canceling"  # also a heartbeat: places are kept for it
 
@@ -80,6 +81,7 @@ FUTURES_RATES: Final[Mapping[str, Rate]] = MappingProxyType(
     {
         "/contract/public/details": Rate(12, 2),
         "/contract/public/kline": Rate(12, 2),
+        "/contract/public/leverage-bracket": Rate(12, 2),
         "/contract/private/submit-order": Rate(24, 2),
         "/contract/private/submit-plan-order": Rate(24, 2),
         "/contract/private/submit-tp-sl-order": Rate(24, 2),
@@ -113,6 +115,7 @@ BY_ADDRESS: Final = frozenset(
         "/spot/quotation/v3/klines",
         "/contract/public/details",
         "/contract/public/kline",
+        "/contract/public/leverage-bracket",
     }
 )
 

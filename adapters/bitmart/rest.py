@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from functools import partial
 from types import MappingProxyType
 from typing import Final
 from urllib.parse import urlencode
@@ -9,7 +10,7 @@ from urllib.parse import urlencode
 from msgspec import Struct
 
 from adapters.bitmart.envelope import payload
-from adapters.bitmart.limits import Limiter, Purpose, Rate, TurnedAwayError
+from adapters.bitmart.limits import TOO_MANY, Limiter, Purpose, Rate, TurnedAwayError
 from adapters.bitmart.scalars import Wire, whole
 from adapters.bitmart.sign import Credentials, keyed, signed
 from oms.ports import Clock, Link, LinkAnswer, LinkError, Spawn
@@ -33,7 +34,8 @@ class ServerTime(Struct):
 
 
 class Rest:
-    """Calls to one BitMart host. Nothing is ever repeated here.
+    """Calls to one BitMart host. No command is ever repeated here. A question about the account that came too often
+    for the venue is put once more when it may be: the process that led before us may have used the rate up.
 
     `server_clock` is that of another host, where this one does not say the time. `callers` are
     the processes at this address.
@@ -93,6 +95,23 @@ class Rest:
         last_look: LastLook = nothing_holds,
     ) -> Evidence:
         """Make the call once its turn has come; `headers` None: sign it at that moment. A GET's `body` is its query."""
+        call = partial(self._once, method, path, body, headers, purpose=purpose, seconds=seconds, last_look=last_look)
+        evidence = await call()
+        if evidence.status == TOO_MANY and purpose is Purpose.ASKING:  # certainly not executed (PROTOCOL 3.1)
+            return await call()
+        return evidence
+
+    async def _once(
+        self,
+        method: str,
+        path: str,
+        body: bytes,
+        headers: Mapping[str, str] | None,
+        *,
+        purpose: Purpose,
+        seconds: float,
+        last_look: LastLook,
+    ) -> Evidence:
         channel = f"{method} {path}"
         url = self._url + (f"{path}?{body.decode()}" if method == "GET" and body else path)
         sent_ns: int | None = None

@@ -107,6 +107,9 @@ class Bitmart:
     def capabilities(self, symbol: Symbol) -> Capabilities:
         return self._of(symbol).capabilities(symbol)
 
+    def recall(self, orders: Iterable[OrderRef]) -> None:
+        self._perp.recall(order for order in orders if ":" in order.symbol)
+
     # -------------------------------------------------------------------------------------------- by symbol
 
     async def submit(self, order: NewOrder, *, last_look: LastLook = nothing_holds) -> Answer:

@@ -4,7 +4,7 @@ One market, whose price is what somebody says it is: an order that crosses it fi
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from decimal import Decimal
 
 import msgspec
@@ -208,6 +208,9 @@ class MemoryVenue:
         ]
 
     # -------------------------------------------------------------------------------------------- what it has not
+
+    def recall(self, orders: Iterable[OrderRef]) -> None:
+        """Everything names our ids here."""
 
     async def cancel_many(self, orders: Sequence[OrderRef], *, last_look: LastLook = nothing_holds) -> Answer:
         raise NotOfferedError(f"{len(orders)} at once")

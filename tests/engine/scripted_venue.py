@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from decimal import Decimal
 from enum import Enum
 
@@ -97,6 +97,7 @@ class ScriptedVenue:
         self.flows: list[LedgerReport] = []
         self.ledger_asked = 0
         self.settings: list[object] = []
+        self.recalled: list[OrderRef] = []
         self.futures: Decimal | None = None  # the total of the futures wallet
         self.orders: dict[str, OrderReport] = {}  # by client order id
         self.ended_ms: dict[str, int] = {}  # by client order id
@@ -343,6 +344,9 @@ class ScriptedVenue:
             assert self.mode is not None
             return self._answer((PositionModeReport(mode=self.mode),))
         return self._settled(fate, Ack())
+
+    def recall(self, orders: Iterable[OrderRef]) -> None:
+        self.recalled.extend(orders)
 
     async def dead_man(self, symbol: Symbol, seconds: int, *, last_look: LastLook = nothing_holds) -> Answer:
         if not self.capabilities(symbol).dead_man:

@@ -107,8 +107,8 @@ class ComparesWhatWasEarned(Survey):
     learned (it was in the product, until seed 72).
     """
 
-    async def _ask_everything(self) -> Picture:
-        picture = await super()._ask_everything()
+    async def _ask_everything(self, *, starting: bool) -> Picture:
+        picture = await super()._ask_everything(starting=starting)
         if picture.positions is None:
             return picture
         reports = tuple(

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from oms.reports import OrderReport, Report
 from oms.values import ClientOrderId, Symbol, VenueOrderId
+from oms.venue import OrderRef
 
 NAMES_MAX: Final = 50_000
 
@@ -79,6 +80,12 @@ class Names:
             if known is None or report.client_order_id not in (None, known.client_order_id):
                 found = kind or KINDS.get(report.order_type or "", Kind.ORDER)
                 self.put(report.symbol, report.venue_order_id, Name(report.client_order_id, found))
+
+    def recall(self, orders: Iterable[OrderRef]) -> None:
+        """Know plain orders of ours that somebody else remembers; what is known here is kept."""
+        for order in orders:
+            if order.venue_order_id is not None and self.get(order.symbol, order.venue_order_id) is None:
+                self.put(order.symbol, order.venue_order_id, Name(order.client_order_id))
 
     def waiting(self, reports: Iterable[Report]) -> None:
         """Know that what a list of the living shows is not gone."""

@@ -1,6 +1,6 @@
 """BitMart's USDT perpetuals as an `oms.venue.Venue`: one account's futures wallet, over the ports alone."""
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from decimal import Decimal
 from types import MappingProxyType
@@ -277,7 +277,7 @@ class BitmartPerp:
             return _refused_here(path, order.client_order_id, "invalid_order", str(error))
         except NoAnswerError as error:  # of a question that had to come first: the change itself has not left
             raise NoAnswerError(error.cause, error.evidence, sent=False) from error
-        evidence = await self._rest.signed(path, body, last_look=last_look)
+        evidence = await self._rest.signed(path, body, Purpose.CHANGING, last_look)
         reports = self._reading.settled(path, evidence)
         reports = named(reports, order.client_order_id, order.venue_order_id)
         for report in reports:
@@ -311,7 +311,7 @@ class BitmartPerp:
             body = requests.submit_leverage(symbol, leverage, margin_mode)
         except CommandRefusedError as error:
             return _refused_here(codec.SUBMIT_LEVERAGE, None, "leverage", str(error))
-        evidence = await self._rest.signed(codec.SUBMIT_LEVERAGE, body, last_look=last_look)
+        evidence = await self._rest.signed(codec.SUBMIT_LEVERAGE, body, Purpose.CHANGING, last_look)
         reports = self._reading.settled(codec.SUBMIT_LEVERAGE, evidence)
         if refused(reports):
             return Answer(reports=reports, evidence=evidence)
@@ -340,7 +340,7 @@ class BitmartPerp:
         self._mode.forget()
         try:
             evidence = await self._rest.signed(
-                codec.SET_POSITION_MODE, requests.set_position_mode(mode), last_look=last_look
+                codec.SET_POSITION_MODE, requests.set_position_mode(mode), Purpose.CHANGING, last_look
             )
             reports = self._reading.settled(codec.SET_POSITION_MODE, evidence)
         except NoAnswerError:  # what is read back may settle it: the wanted mode is there, whoever brought it about
@@ -354,6 +354,10 @@ class BitmartPerp:
         return Answer(reports=(report,), evidence=joined([evidence, read]), source=Provenance.POLL)
 
     # -------------------------------------------------------------------------------------------- queries
+
+    def recall(self, orders: Iterable[OrderRef]) -> None:
+        """Know them by the venue's ids: its trades name no other."""
+        self._names.recall(orders)
 
     async def order(self, order: OrderRef) -> Answer:
         """Look one order up. Without the venue's id its absence is proven where it would have left a trace: open

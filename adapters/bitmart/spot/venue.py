@@ -1,6 +1,6 @@
 """BitMart spot as an `oms.venue.Venue`: one account, over the ports alone."""
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import aclosing
 from decimal import Decimal
 from functools import partial
@@ -211,6 +211,9 @@ class BitmartSpot:
         return await self._batches.cancel_all(symbol, side)
 
     # -------------------------------------------------------------------------------------------- queries
+
+    def recall(self, orders: Iterable[OrderRef]) -> None:
+        """Orders and trades name our ids here."""
 
     async def order(self, order: OrderRef) -> Answer:
         if not order.conditional:

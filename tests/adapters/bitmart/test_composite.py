@@ -196,6 +196,18 @@ async def test_half_a_catalogue_is_a_part_and_there_are_no_balances_before_the_o
 
 
 @virtual
+async def test_a_catalogue_is_whole_where_the_process_before_us_had_just_asked_what_trading_costs() -> None:
+    account = Account()
+    account.link.on(perp.DETAILS, ok({"symbols": [contract("BTCUSDT")]}))
+    costs = {"taker_fee_rate_A": "0.003", "maker_fee_rate_A": "0.002"}
+    account.link.on(spot.USER_FEE, refused(429, 30013), ok(costs))
+    markets = await account.venue.instruments()
+    assert [(each.symbol, str(each.taker_fee)) for each in markets if each.symbol == fakes.BTC] == [
+        (fakes.BTC, "0.003")
+    ]
+
+
+@virtual
 async def test_no_catalogue_at_all_is_no_answer() -> None:
     account = Account()
     account.link.on(spot.SYMBOLS_DETAILS, LOST)

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
+from decimal import Decimal
 
 import pytest
 from hypothesis import given, settings
@@ -16,9 +17,12 @@ from adapters.bitmart.limits import (
     Rate,
     TurnedAwayError,
 )
+from adapters.bitmart.perp import codec as perp
 from adapters.bitmart.spot import codec
+from oms.values import MarginMode
 from oms.venue import NoAnswerError
 from tests.adapters.bitmart.fakes import KNOWN, ORDER, FakeLink, LoopClock, bitmart, ok, page, refused, virtual
+from tests.adapters.bitmart.perp.desk import BTC, Desk
 
 PATH = "/x"
 PRIVATE = ("/private/", "order", "query", "wallet", "fee", "cancel")
@@ -219,9 +223,12 @@ async def test_a_frozen_endpoint_is_not_called(answer: object) -> None:
     assert not turned_away.value.sent
 
 
-@pytest.mark.parametrize("throttled", [codec.SUBMIT_ORDER, codec.CANCEL_ORDER, codec.QUERY_TRADES])
+@pytest.mark.parametrize(
+    ("throttled", "rest"),
+    [(codec.SUBMIT_ORDER, 2.2), (codec.CANCEL_ORDER, 2.2), (codec.QUERY_TRADES, 4.4)],  # a question is put twice
+)
 @virtual
-async def test_s55_after_a_429_new_orders_stop_first_and_cancels_pass(throttled: str) -> None:
+async def test_s55_after_a_429_new_orders_stop_first_and_cancels_pass(throttled: str, rest: float) -> None:
     link = FakeLink()
     link.on(codec.SUBMIT_ORDER, ok({"order_id": "1"}))
     link.on(codec.CANCEL_ORDER, ok({"result": True}))
@@ -242,9 +249,28 @@ async def test_s55_after_a_429_new_orders_stop_first_and_cancels_pass(throttled:
     assert not shed.value.sent, "it is known that nothing left"
     await venue.cancel_many([KNOWN])
     assert asyncio.get_running_loop().time() - before == pytest.approx(0.05), "nobody waited for anybody"
-    await asyncio.sleep(2.2)
+    await asyncio.sleep(rest)
     link.on(codec.SUBMIT_ORDER, ok({"order_id": "1"}))
     await venue.submit(ORDER)
+
+
+@virtual
+async def test_a_question_that_the_process_before_us_used_up_is_put_again_after_one_window() -> None:
+    link = FakeLink()
+    link.on(codec.WALLET, refused(429, 30013), ok({"wallet": []}))
+    balances = await bitmart(link).balances()
+    first, second = (call.at for call in link.of(codec.WALLET))
+    assert second - first == pytest.approx(2.25), "its window, and no longer"
+    assert not balances.reports
+
+
+@virtual
+async def test_a_change_that_came_too_often_is_not_made_again() -> None:
+    desk = Desk()
+    desk.link.on(perp.SUBMIT_LEVERAGE, refused(429, 30013))
+    with suppress(NoAnswerError):
+        await desk.venue.set_leverage(BTC, Decimal(5), MarginMode.CROSS)
+    assert len(desk.link.of(perp.SUBMIT_LEVERAGE)) == 1
 
 
 @virtual

@@ -514,6 +514,17 @@ async def test_each_trade_says_whose_it_is_and_each_order_is_asked_for_once() ->
     assert [call.fields()["order_id"] for call in desk.link.of(codec.ORDER)] == ["78", "79"]
 
 
+@virtual
+async def test_a_process_that_begins_asks_for_no_order_that_the_log_knows_to_say_whose_a_trade_is() -> None:
+    desk = Desk()
+    desk.link.on(codec.TRADES, ok([fill(1), fill(2, order_id="78")]))
+    desk.link.on(codec.ORDER, lambda call: ok(row(call.fields()["order_id"], "oms2")))
+    desk.venue.recall([KNOWN, REF])
+    answer = await desk.venue.trades(since_ms=NOW_MS - 1000, until_ms=NOW_MS)
+    assert [t.client_order_id for t in answer.reports] == ["oms1", "oms2"]  # type: ignore[union-attr]
+    assert [call.fields()["order_id"] for call in desk.link.of(codec.ORDER)] == ["78"], "the one nobody remembers"
+
+
 @pytest.mark.parametrize("answer", SILENCE)
 @virtual
 async def test_a_trade_whose_order_could_not_be_asked_for_is_not_called_nobodys(answer: LinkAnswer) -> None:
