@@ -3,7 +3,7 @@
 import codecs
 from collections.abc import Mapping
 from typing import Final, Literal
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 
@@ -34,7 +34,7 @@ def decode(market: Market, kind: Kind, path: str | None, payload: bytes) -> tupl
     A futures payload that does not say the account's position mode is read as the documentation explains its codes: in
     hedge mode, the only one there was before 2025.
     """
-    known, _, query = (path or "").partition("?")
+    known, query = _called(path or "")
     payload = _unframed(payload)
     match market:
         case "spot":
@@ -44,6 +44,16 @@ def decode(market: Market, kind: Kind, path: str | None, payload: bytes) -> tupl
             return _asked_for(reports, market, query)
         case "futures":
             return perp.frame(payload, mode=PositionMode.HEDGE)[1]
+
+
+def _called(path: str) -> tuple[str, str]:
+    """Return path and query of a call, however it is told: also as a whole address, behind its method, or half bare."""
+    try:
+        address = urlsplit(path.strip().rpartition(" ")[2])
+    except ValueError:  # no address: no call has such a path
+        return path, ""
+    bare = address.path.strip("/")
+    return f"/{bare}" if bare else "", address.query
 
 
 def _unframed(payload: bytes) -> bytes:

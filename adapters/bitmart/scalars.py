@@ -101,6 +101,29 @@ def text(value: Wire) -> str | None:
     raise ValueError(f"not a text: {value!r:.80}")
 
 
+FLAGS: Final = {"true": True, "1": True, "false": False, "0": False}
+
+
+def flag(value: Wire) -> bool | None:
+    """Return a yes or no, which comes as a boolean, a word or a number."""
+    if type(value) is bool:
+        return value
+    said = word(value)
+    if said is None or said in ABSENT:
+        return None
+    if said not in FLAGS:
+        raise ValueError(f"neither yes nor no: {value!r:.80}")
+    return FLAGS[said]
+
+
+def required_flag(value: Wire, name: str) -> bool:
+    """Return a yes or no that has to be there."""
+    found = flag(value)
+    if found is None:
+        raise ValueError(f"{name} is missing")
+    return found
+
+
 def word(value: Wire) -> str | None:
     """Return a word of the venue's vocabulary, whose case varies (PROTOCOL 9.28)."""
     found = text(value)

@@ -1,5 +1,5 @@
-"""The same value in another of the venue's spellings is the same value (PROTOCOL 9.28): a number as a text and the
-reverse, more zeros, an exponent, another case of a word, a list that is null, a field nobody knows.
+"""The same value in another of the venue's spellings is the same value (PROTOCOL 9.28): a number or a yes as a text and
+the reverse, more zeros, an exponent, another case of a word, a list that is null, a field nobody knows.
 
 Every place of every payload of `cases` is respelled, one at a time.
 """
@@ -54,7 +54,10 @@ def slots(node: Any) -> Iterator[Slot]:
 
 def spellings(key: Any, value: Any) -> Iterator[Any]:
     """Return what may stand for `value` and mean the same."""
-    if key in NOT_THE_SAME or isinstance(value, bool):
+    if key in NOT_THE_SAME:
+        return
+    if isinstance(value, bool):
+        yield from (str(value), str(value).lower(), int(value), str(int(value)))
         return
     if isinstance(value, int | Decimal):
         yield str(value)

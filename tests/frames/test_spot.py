@@ -26,8 +26,18 @@ def test_every_codec_has_a_payload_that_it_understands() -> None:
     assert any(case.deflate for case in understood), "which is the deflated one"
 
 
-@pytest.mark.parametrize("path", ["/spot/v4/query/order", "/spot/v4/query/order?orderId=7"])
-def test_a_path_may_carry_its_query(path: str) -> None:
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/spot/v4/query/order",
+        "/spot/v4/query/order?orderId=7",
+        "spot/v4/query/order/",
+        "POST /spot/v4/query/order",
+        "https://api-cloud.bitmart.com/spot/v4/query/order?orderId=7",
+        " ",
+    ],
+)
+def test_a_path_is_one_however_it_is_told(path: str) -> None:
     body = b'{"code":1000,"message":"OK","data":{"orderId":"7","symbol":"DOGE_USDT"}}'
     assert decode("spot", "rest", path, body) == decode("spot", "rest", None, body) != ()
 

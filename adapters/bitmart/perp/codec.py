@@ -26,7 +26,7 @@ from adapters.bitmart.envelope import MALFORMED
 from adapters.bitmart.perp import markets, plain, translate
 from adapters.bitmart.perp import messages as wire
 from adapters.bitmart.perp.spelling import symbol
-from adapters.bitmart.scalars import Wire, decoder, identity, text
+from adapters.bitmart.scalars import Wire, decoder, flag, identity, required_flag, text
 from oms.reports import Ack, Control, Refusal, RefusalClass, Report, Unreadable
 from oms.values import ClientOrderId, PositionMode, PriceSource, VenueOrderId
 
@@ -103,9 +103,9 @@ def _submitted(message: wire.Submitted) -> Reports:
 
 
 def _dead_man(message: wire.DeadMan) -> Reports:
-    return (
-        (Ack(),) if message.result else (Refusal(klass=RefusalClass.UNKNOWN, reason="dead_man", text="result: false"),)
-    )
+    if required_flag(message.result, "result"):
+        return (Ack(),)
+    return (Refusal(klass=RefusalClass.UNKNOWN, reason="dead_man", text="result: false"),)
 
 
 def _leverage(message: wire.Leverage) -> Reports:
@@ -301,14 +301,21 @@ KEY: Final = re.compile(r"(apiKey:?\s*)\S+")  # the refusal of a login repeats i
 
 def _control(message: wire.Frame) -> Report:
     """Read an acknowledgement or an error, which is text only (PROTOCOL 4.8, 8.1)."""
-    action, group = _shown(message.action), _shown(message.group)
-    if message.success is False or (message.success is None and message.error):
+    action, group, success = _shown(message.action), _shown(message.group), _succeeded(message.success)
+    if success is False or (success is None and message.error):
         about = f"{action} {group}".strip()
         words = KEY.sub(r"\1...", _shown(message.error))
         return Control(event="error", text=(f"{about}: {words}" if about else words)[:CAUSE_MAX])
-    if message.success is True and action in ACKNOWLEDGED:
+    if success is True and action in ACKNOWLEDGED:
         return Control(event=ACKNOWLEDGED[action], text=group or None)
     return Unreadable(cause=f"a frame of no known shape, action {action[:80]!r}")
+
+
+def _succeeded(value: Wire) -> bool | None:
+    try:
+        return flag(value)
+    except ValueError:
+        return None
 
 
 def _shown(value: Wire) -> str:

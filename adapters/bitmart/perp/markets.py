@@ -16,6 +16,7 @@ from adapters.bitmart.scalars import (
     Wire,
     above_zero,
     amount,
+    flag,
     identity,
     instant,
     positive,
@@ -177,7 +178,8 @@ def public_trade(message: wire.PublicTrade) -> PublicTradeReport:
 
 
 def _taker(buyer_is_maker: Wire) -> Side | None:
-    return (Side.SELL if buyer_is_maker else Side.BUY) if type(buyer_is_maker) is bool else None
+    maker = flag(buyer_is_maker)
+    return None if maker is None else Side.SELL if maker else Side.BUY
 
 
 def kline(row: wire.Kline, of: PriceSource) -> CandleReport:

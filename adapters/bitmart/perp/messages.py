@@ -89,7 +89,7 @@ class Submitted(Struct):
 class DeadMan(Struct):
     """`cancel-all-after`; its times are in seconds."""
 
-    result: bool
+    result: Wire
 
 
 # ------------------------------------------------------------------------------------------------ account, REST

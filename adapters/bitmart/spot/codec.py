@@ -22,7 +22,7 @@ from adapters.bitmart.elements import (
 )
 from adapters.bitmart.envelope import MALFORMED
 from adapters.bitmart.refusals import ORDER_CLOSED
-from adapters.bitmart.scalars import Wire, decoder, identity, millis, text, whole
+from adapters.bitmart.scalars import Wire, decoder, flag, identity, millis, required_flag, text, whole
 from adapters.bitmart.spot import messages as wire
 from adapters.bitmart.spot import plain, translate
 from oms.reports import Ack, BalanceReport, Control, Refusal, RefusalClass, Report, Unreadable
@@ -56,14 +56,14 @@ def _batch(message: wire.Batch) -> Reports:
 _batch_orders: Final = decoder(wire.BatchOrders)
 
 
-def _canceled(message: wire.CancelResult | bool) -> Reports:  # noqa: FBT001 -- the venue's own shape: true or {"result": true}
-    done = message if isinstance(message, bool) else message.result
+def _canceled(message: wire.CancelResult | bool | int | str) -> Reports:  # noqa: FBT001 -- the venue's: true or {"result": true}
+    done = required_flag(message.result if isinstance(message, wire.CancelResult) else message, "result")
     return (Ack(),) if done else (Refusal(klass=RefusalClass.CERTAIN, reason=ORDER_CLOSED, text="result: false"),)
 
 
 def _canceled_algo(message: wire.MaybeResult | bool | None) -> Reports:  # noqa: FBT001 -- whatever it answers
     """Read the cancel of an algo order, whose answer no source shows: only a plain "no" is one."""
-    refused = message is False or (isinstance(message, wire.MaybeResult) and not message.result)
+    refused = flag(message.result if isinstance(message, wire.MaybeResult) else message) is False
     return _canceled(message=not refused)
 
 
@@ -130,7 +130,7 @@ OBJECTS: Final[Mapping[str, Reader]] = {
     SUBMIT_ORDER: _submit,
     "/spot/v1/margin/submit_order": _submit,
     BATCH_ORDERS: element(wire.Batch, _batch),
-    CANCEL_ORDER: element(wire.CancelResult | bool, _canceled),  # type: ignore[arg-type] # a union is a type to msgspec
+    CANCEL_ORDER: element(wire.CancelResult | bool | int | str, _canceled),  # type: ignore[arg-type] # a union is a type to msgspec
     CANCEL_ORDERS: element(wire.CanceledList, _canceled_list),
     QUERY_ORDER: _one_order,
     QUERY_CLIENT_ORDER: _one_order,

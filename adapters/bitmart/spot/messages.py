@@ -59,13 +59,13 @@ class Submitted(Struct):
 class CancelResult(Struct):
     """False means: not canceled, because already matched or canceled; with HTTP 200 and code 1000."""
 
-    result: bool
+    result: Wire
 
 
 class MaybeResult(Struct):
     """An answer that may say that it did nothing."""
 
-    result: bool = True
+    result: Wire = True
 
 
 class CanceledList(Struct):
