@@ -39,7 +39,7 @@ def claim(command: ClaimShare, leg: Position, nobodys: Decimal) -> tuple[ShareCl
     if not command.strategy or command.strategy == EXTERNAL:
         raise NotClaimableError(f"{command.strategy!r} is no strategy", next_step="name the one that is to have it")
     if not nobodys:
-        raise NotClaimableError(f"no share of {name} is nobody's")
+        raise NotClaimableError(f"no share of {name} is nobody's", next_step="GET /v1/positions shows whose it is")
     size = nobodys.copy_abs() if command.quantity is None else command.quantity
     if not ZERO < size <= nobodys.copy_abs():
         raise NotClaimableError(

@@ -5,6 +5,7 @@ from typing import Final
 from adapters.bitmart.perp.spelling import venue_symbol
 from oms.values import Symbol
 
+RATES_MAX: Final = 100  # of a history of funding rates
 ROWS_MAX: Final = 200  # of `trades` and `order-history`, which have no pages
 OPEN_MAX: Final = 100  # of `get-open-orders` and `current-plan-order`
 PAGE_MAX: Final = 1000  # of `transaction-history`

@@ -430,6 +430,19 @@ class BitmartPerp:
             for market in found
         )
 
+    async def funding(self, symbol: Symbol) -> Answer:
+        """The rate that was settled last, and the one to come. `oms.venue` has no such question."""
+        return await self._rates(codec.FUNDING_RATE, {"symbol": requests.linear(symbol)})
+
+    async def funding_history(self, symbol: Symbol, limit: int = queries.RATES_MAX) -> Answer:
+        """The rates that were settled, the newest ones: a hundred at most, as the venue shows no older ones."""
+        return await self._rates(codec.FUNDING_RATE_HISTORY, {"symbol": requests.linear(symbol), "limit": str(limit)})
+
+    async def _rates(self, path: str, query: queries.Query) -> Answer:
+        evidence = await self._rest.public(path, query)
+        reports = self._reading.listed(path, evidence)
+        return Answer(reports=reports, evidence=evidence, source=Provenance.POLL, complete=readable(reports))
+
     async def _symbols(self) -> Sequence[Symbol]:
         if not self._catalogue:
             await self.instruments()
