@@ -1,13 +1,13 @@
-"""Which changes of an order a picture of it shows to be applied, pure."""
+"""Which changes of an order a picture of it, or a fill, shows to be applied, pure."""
 
 from collections.abc import Iterable
 from decimal import Decimal
 from typing import TypeVar
 
 from oms.order.events import OrderAmended, OrderEvent
-from oms.order.state import Amend, Order
-from oms.reports import OrderReport
-from oms.values import Protection
+from oms.order.state import Amend, Life, Order
+from oms.reports import OrderReport, TradeReport
+from oms.values import EXACT, Protection
 
 _Figure = TypeVar("_Figure", Decimal, Protection)
 
@@ -27,6 +27,28 @@ def applied(report: OrderReport, order: Order) -> tuple[OrderEvent, ...]:
             )
             return (shown,)
     return ()
+
+
+def outgrown(trade: TradeReport, order: Order) -> tuple[OrderEvent, ...]:
+    """Return the change that a trade proves: with it more has traded than the order was for, and one change on its way
+    alone allowed that. The order may be over with it, and then no picture says so any more.
+    """
+    asked, cum_quantity = order.request.quantity, EXACT.add(order.cum_quantity, trade.quantity)
+    if order.life is not Life.WORKING or asked is None or cum_quantity <= asked:
+        return ()
+    changes = [each for each in order.amends if each.quantity is not None and each.quantity >= cum_quantity]
+    if len(changes) != 1:
+        return ()
+    (change,) = changes
+    grown = OrderAmended(
+        request_id=change.request_id,
+        price=change.price,
+        quantity=change.quantity,
+        trigger_price=change.trigger_price,
+        take_profit=change.take_profit,
+        stop_loss=change.stop_loss,
+    )
+    return (grown,)
 
 
 def _shows(report: OrderReport, change: Amend) -> bool:

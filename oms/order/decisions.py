@@ -19,7 +19,7 @@ from oms.errors import (
 )
 from oms.order.admission import changed, checked, same
 from oms.order.busted import bust, gone, outdated
-from oms.order.changes import applied
+from oms.order.changes import applied, outgrown
 from oms.order.events import (
     AbsenceProven,
     AmendAccepted,
@@ -443,7 +443,8 @@ def _traded(trade: TradeReport, order: Order) -> tuple[OrderEvent, ...]:
         liquidity=trade.liquidity,
     )
     before, after = replaced(trade, order)
-    return (*accepted, *before, filled, *after)
+    grown = () if before else outgrown(trade, order)
+    return (*accepted, *grown, *before, filled, *after)
 
 
 def _again(trade: TradeReport, known: Trade, order: Order) -> tuple[OrderEvent, ...]:

@@ -116,6 +116,28 @@ def test_two_changes_that_show_together_are_both_applied() -> None:
     assert order_of(story).request.price == 27000
 
 
+def test_a_change_that_shows_in_fills_alone_is_applied() -> None:
+    """Found by the simulation, seed 102441: the order was filled, and kept the quantity of before."""
+    story = amend(given(*working()), asked(price="27100", quantity="12")).when(trade("t1", "10", "27000"))
+    assert order_of(story).request.quantity == 10
+    story.when(trade("t2", "2", "27100"))
+    assert isinstance(story.caused[0], events.OrderAmended)
+    order = order_of(story)
+    assert (order.life, order.request.quantity, order.request.price) == (Life.FILLED, 12, 27100)
+    assert not order.flagged
+
+
+def test_a_fill_proves_no_change_that_another_one_would_have_allowed_as_well() -> None:
+    story = amend(amend(given(*working()), asked(quantity="12")), asked("a2", quantity="13"))
+    story.when(trade("t1", "11", "27000"))
+    assert order_of(story).request.quantity == 10
+    assert len(order_of(story).amends) == 2
+    story.when(trade("t2", "2", "27000"))
+    assert order_of(story).request.quantity == 13
+    within = amend(given(*working()), asked(quantity="12")).when(trade("t1", "9", "27000"))
+    assert order_of(within).request.quantity == 10
+
+
 def test_a_refused_change_leaves_the_order_as_it_was() -> None:
     story = amend(given(*working()), asked(price="27100"))
     refused = AmendRejected(request_id="a1", reason="already_filled", code="40036", text="finished")
