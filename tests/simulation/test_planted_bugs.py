@@ -2,6 +2,9 @@
 
 import pytest
 
+from oms.order import state
+from oms.order.events import OrderFilled
+from oms.order.state import TRANSITIONS, Life
 from tests.simulation.bugs import BUGS, Planted
 from tests.simulation.futures_bugs import FUTURES_BUGS
 from tests.simulation.perpetuals import EVERY
@@ -30,3 +33,18 @@ def test_a_planted_bug_is_found_and_the_product_is_clean_on_the_same_seed(name: 
 @pytest.mark.parametrize("name", FUTURES_BUGS)
 def test_so_is_one_of_perpetuals(name: str) -> None:
     sought(FUTURES_BUGS[name], every=EVERY)
+
+
+def test_a_wrong_row_of_the_table_is_found_by_the_one_drawn_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A late fill reopens what was canceled (I9): the product's own table cannot see what is wrong with itself."""
+    wrong = {**TRANSITIONS, Life.CANCELED: {**TRANSITIONS[Life.CANCELED], OrderFilled: Life.WORKING}}
+    for seed in range(1, SEEDS_MAX + 1):
+        with monkeypatch.context() as planted:
+            planted.setattr(state, "TRANSITIONS", wrong)
+            found = World(seed).play().violations
+        if found:
+            break
+    else:
+        pytest.fail(f"{SEEDS_MAX} seeds did not find it")
+    assert "I9" in {violation.partition(" ")[0] for violation in found}, found
+    assert not World(seed).play().violations
