@@ -126,9 +126,10 @@ def _legs(account: AccountId, truth: Account, witness: Witness) -> Wrong:
         ours = quantities.get(stream, ZERO)
         if not ours == held == summed:
             yield "I5", f"{leg}: {held} held at the venue, its fills sum to {summed}, {ours} here"
-        known = witness.legs.by_stream.get(stream)
-        leverage = None if known is None else known.leverage  # None: held in full
-        if position is not None and held and leverage not in (None, position.leverage):
+        market = position_stream(account, SYMBOL, PositionLeg.NET)
+        backed = [one.leverage for name in (stream, market) if (one := witness.legs.by_stream.get(name)) is not None]
+        leverage = next((each for each in backed if each is not None), None)
+        if position is not None and held and leverage != position.leverage:
             yield "I7", f"{leg} stands at {position.leverage} times at the venue, at {leverage} times here"
     cost: Decimal = sum((one.cost if one.signed_size > ZERO else -one.cost for one in truth.held_positions()), ZERO)
     theirs = EXACT.subtract(truth.wallet(COIN).total, cost)
