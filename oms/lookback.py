@@ -76,8 +76,9 @@ class Lookback:
         """Read what the venue shows, but nothing from before this log that is in what was taken over then."""
         account = self._recording.book.account
         part_ms, reach_ms = self._spans()
-        until_ms = self._clock.now_ns() // 1_000_000
-        first_ms = max(until_ms - reach_ms, baseline.since_ms(account, self._recording.opened_ns))
+        now_ms = self._clock.now_ns() // 1_000_000
+        until_ms = now_ms + baseline.MARGIN_MS  # the venue's clock may have been ahead, and is right again
+        first_ms = max(now_ms - reach_ms, baseline.since_ms(account, self._recording.opened_ns))
         while until_ms > first_ms:
             since_ms = max(until_ms - part_ms, first_ms)
             answer = await self._venue.trades(since_ms=since_ms, until_ms=until_ms)

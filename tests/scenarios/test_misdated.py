@@ -19,10 +19,10 @@ from tests.scenarios.house import PERPETUAL, SPOT, House, tell
 BACK_MS = 240_000  # how far the venue's clock is set back
 
 
-def trades_by_hand(house: House, size: str, symbol: Symbol) -> None:
-    """Somebody buys on our account at the website; by the venue's clock that was minutes ago."""
+def trades_by_hand(house: House, size: str, symbol: Symbol, back_ms: int = BACK_MS) -> None:
+    """Somebody buys on our account at the website; by the venue's clock that was minutes ago, or will be."""
     house.stranger("sell", size, "50000", symbol=symbol)
-    now_ms, house.clock._epoch_ns = house.clock._epoch_ns, house.clock._epoch_ns - BACK_MS * 1_000_000
+    now_ms, house.clock._epoch_ns = house.clock._epoch_ns, house.clock._epoch_ns - back_ms * 1_000_000
     house.by_hand("buy", size, "50000", symbol=symbol)
     house.clock._epoch_ns = now_ms
 
@@ -54,6 +54,20 @@ def test_s12_a_trade_that_the_venue_dates_from_before_the_log_is_booked_and_one_
         booked = {each.exec_id for order in house.replayed().orders.values() for each in order.trades}
         after = {fill.trade_id for fill in (*house.spot.fills, *house.futures.fills)} - before
         assert booked == after
+
+    tell(story)
+
+
+@pytest.mark.parametrize("symbol", [SPOT, PERPETUAL])
+def test_s12_a_trade_that_the_venue_dates_ahead_is_booked_once_a_figure_disagrees(symbol: Symbol) -> None:
+    async def story(house: House) -> None:
+        await house.start()
+        await asyncio.sleep(30)
+        house.faults(frame_dropped=1)
+        trades_by_hand(house, "0.01" if symbol == SPOT else "3", symbol, -BACK_MS)
+        await house.until(lambda: bool(house.position(symbol).quantity))
+        house.faults()
+        await house.rests()
 
     tell(story)
 
