@@ -9,7 +9,7 @@ import gc
 import os
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from typing import Final
 
@@ -24,7 +24,7 @@ from tests.simulation.world import Outcome, World
 CHUNK: Final = 25  # worlds that one worker plays in a row
 SLICE: Final = 5_000  # worlds after which the counts are told
 SHOWN_MAX: Final = 20  # failing seeds told in full
-SHRUNK_MAX: Final = 3  # of which this many are shrunk: each takes as long as fifty worlds
+SHRUNK_MAX: Final = 3  # of which this many are shrunk: each takes as long as a hundred worlds
 TOLD_MAX: Final = 300  # characters of one line of a trace
 ACTORS: Final = ("crash", "overtake", "hand", "halt")  # who else can be left out of a world
 PARTS: Final = (*ACTORS, *LOG_RATES, *TABLE_RATES, *DEFAULT_RATES)
@@ -77,22 +77,27 @@ def wrongs(seeds: Sequence[int]) -> str:
     )
 
 
-def shrunk(outcome: Outcome) -> Iterator[str]:
-    """Yield what is left of a failing world once everything is gone that it does not need, and what happened last."""
+def shrunk(outcome: Outcome, again: Callable[..., World] = World) -> Iterator[str]:
+    """Yield what is left of a failing world once everything is gone that it does not need, and what happened last;
+    `again` makes its world.
+    """
     invariants = {violation.partition(" ")[0] for violation in outcome.violations}
 
     def fails(without: set[str]) -> World | None:
-        world = World(outcome.seed, without=without)
+        world = again(outcome.seed, without=without)
         found = {violation.partition(" ")[0] for violation in world.play().violations}
         return world if found & invariants else None
 
     without: set[str] = set()
     smallest = fails(without)
-    for part in PARTS:
-        smaller = fails(without | {part})
-        if smaller is not None:
-            without.add(part)
-            smallest = smaller
+    before = -1
+    while before < len(without):  # what one part needed may be needless once another is gone
+        before = len(without)
+        for part in PARTS:
+            smaller = None if part in without else fails(without | {part})
+            if smaller is not None:
+                without.add(part)
+                smallest = smaller
     needed = [part for part in PARTS if part not in without]
     yield f"it needs only: {', '.join(needed) or 'nothing'}; the last that happened:"
     if smallest is not None:

@@ -11,11 +11,14 @@ from oms.store.memory import MemoryLog
 from oms.values import AccountId
 from projections.fold import projectors
 from projections.runner import Runner
+from tests.simulation.bugs import BUGS
 from tests.simulation.loop import EndlessError, run
 from tests.simulation.process import GoneError, Process
 from tests.simulation.readers import connected
+from tests.simulation.run import PARTS, shrunk
 from tests.simulation.running import WorldClock
 from tests.simulation.tables import TableFaults, Tables
+from tests.simulation.world import World
 
 STARTED = NewEvent(
     "account/desk",
@@ -112,3 +115,21 @@ def test_a_killed_process_takes_no_further_step_and_runs_no_finally(step: int) -
         await process.bury()
 
     run(story(), passes_max=10_000, seconds_max=1_000)
+
+
+@pytest.mark.parametrize("first", [1, 4])
+def test_what_is_left_of_a_failing_world_is_all_needed(first: int) -> None:
+    again = partial(World, parts=BUGS["not found is absent"].parts)
+    failing = next(outcome for seed in range(first, 100) if (outcome := again(seed).play()).violations)
+    said, *trace = shrunk(failing, again)
+    needed = said.removeprefix("it needs only: ").partition(";")[0].split(", ")
+    gone = {*PARTS} - {*needed}
+    assert len(needed) < len(gone)
+    assert trace
+
+    def fails(without: set[str]) -> bool:
+        found = again(failing.seed, without=without).play().violations
+        return bool({each[:3] for each in found} & {each[:3] for each in failing.violations})
+
+    assert fails(gone)
+    assert [part for part in needed if fails(gone | {part})] == []
