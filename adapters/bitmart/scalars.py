@@ -11,6 +11,7 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
+T = TypeVar("T")
 Wire = Any  # str, int, Decimal or None: a scalar as the venue happened to spell it
 ABSENT: Final = ("", "-")
 SPELLED_MAX: Final = 80  # characters; pushes carry 30 fractional digits
@@ -82,10 +83,13 @@ def above_zero(value: Wire, name: str) -> Decimal:
 
 def required(value: Wire, name: str) -> Decimal:
     """Return a decimal that has to be there."""
-    number = amount(value)
-    if number is None:
+    return _there(amount(value), name)
+
+
+def _there(found: T | None, name: str) -> T:
+    if found is None:
         raise ValueError(f"{name} is missing")
-    return number
+    return found
 
 
 def text(value: Wire) -> str | None:
@@ -118,10 +122,7 @@ def flag(value: Wire) -> bool | None:
 
 def required_flag(value: Wire, name: str) -> bool:
     """Return a yes or no that has to be there."""
-    found = flag(value)
-    if found is None:
-        raise ValueError(f"{name} is missing")
-    return found
+    return _there(flag(value), name)
 
 
 def word(value: Wire) -> str | None:
@@ -150,10 +151,7 @@ def millis(value: Wire) -> int | None:
 
 def required_id(value: Wire, name: str) -> str:
     """Return an identifier that has to be there."""
-    found = identity(value)
-    if found is None:
-        raise ValueError(f"{name} is missing")
-    return found
+    return _there(identity(value), name)
 
 
 def instant(value: Wire) -> int | None:
