@@ -120,8 +120,10 @@ class Survey:
 
         `starting`: trading waits for this comparison, and the process before us may have used the venue's rates up. So
         what takes a call for each order, or searches, is left to the looks that follow: what is in doubt counts as live
-        meanwhile, an order short of trades makes its figures unsure, and what disagrees waits.
+        meanwhile, an order short of trades makes its figures unsure, and what disagrees waits. An account that is not
+        taken over yet waits for all of it: nothing is, while trades are missing.
         """
+        starting = starting and self._opened
         picture = recognized_all(self._book, await self._ask_everything(starting=starting))
         orders = sightings(self._book, picture)
         reconciled = reconcile(self._book, picture)

@@ -122,6 +122,19 @@ def test_s12_a_trade_that_is_dated_so_while_an_account_is_taken_over_is_in_what_
     tell(story)
 
 
+def test_s06_an_order_that_traded_before_the_log_does_not_keep_the_account_from_being_taken_over() -> None:
+    async def story(house: House) -> None:
+        house.stranger("sell", "0.004", "50000")
+        house.by_hand("buy", "0.01", "50000")
+        await asyncio.sleep(1)
+        oms = house.begin()
+        await oms.leads.wait()
+        await house.until(oms.watcher.synced.is_set, seconds=60)
+        await house.rests()
+
+    tell(story)
+
+
 def test_s42_nothing_is_taken_over_while_the_venue_cannot_be_asked_what_was_before() -> None:
     async def story(house: House) -> None:
         house.network.lost_requests.add(perp.TRANSACTIONS)

@@ -52,6 +52,7 @@ FAILED = {
     3054: "a liquidation and an ADL that the venue dated from before the log began were taken for history",
     9066: "as 102534",
     3156: "a futures login that a step of the venue's clock spoiled cost a minute, as if the key were bad",
+    70199: "an order that had traded before the log kept its account from being taken over: a start asks for no trades",
     9978: "a trade of a liquidation that the venue dated ahead was not looked for there",
     3336: "a plan that no longer waited was gone in the future, by a venue's clock that had been set back since",
     103062: "as 102534",
