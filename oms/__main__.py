@@ -125,8 +125,9 @@ async def _connected(
         futures_ws=endpoints.futures_ws,
         callers=chosen.callers,
     )
-    markets = BitmartMarkets(hosts, link=link, clock=world.clock, ids=world.ids, spawn=world.spawn)
     connected = {account: _bitmart(credentials, endpoints, world, chosen) for account, credentials in accounts.items()}
+    seen = next((world.by(venue) for venue in connected.values()), world)  # quotes age by the time that orders live by
+    markets = BitmartMarkets(hosts, link=link, clock=seen.clock, ids=seen.ids, spawn=seen.spawn)
     try:
         yield {account: Connected(venue, markets) for account, venue in connected.items()}
     finally:

@@ -15,6 +15,7 @@ from oms.account.modes import PositionModeRejected
 from oms.account.state import Halt
 from oms.book import Event
 from oms.decide import Addressed, Fact, Setting
+from oms.elapsed import Elapsed
 from oms.engine import Engine
 from oms.errors import FencedError
 from oms.evidence import kept
@@ -65,6 +66,7 @@ class Dispatcher:
         self._paused: dict[str, asyncio.Event] = {}  # streams that are held back; set: look again
         self._cancelling: set[str] = set()  # streams whose cancel is not answered yet
         self._amending: dict[str, deque[str]] = {}  # changes by stream whose answers are awaited, the first one's first
+        self._changes = Elapsed(clock)  # answered changes that do not show yet
         self._cancelled: dict[str, float] = {}  # when a cancel was last sent, for streams of the last few seconds
         engine.on_commit.append(self._handed)
         engine.on_recovered.append(self._recovered)
@@ -97,6 +99,8 @@ class Dispatcher:
             if stream not in self._cancelled and stream not in uncommitted
         }
         self._cancel_pending(due)
+        changes = {(stream, each.request_id) for stream in book.unsettled for each in book.orders[stream].amends}
+        self._changes.keep(changes)
         for stream, order in due.items():
             if order.amends and stream not in self._amending:
                 self._look_for_amends(stream, order)
@@ -261,7 +265,7 @@ class Dispatcher:
                 answer = await self._venue.submit(new_order(order), last_look=lambda: self._holds(order))
             except NoAnswerError as error:
                 if error.sent:
-                    return self._unknown(order, error.cause, error.evidence), error.evidence
+                    return self._unknown(order, error.cause), error.evidence
                 if self._halt_of(order) is not None or self._is_over_time(order):
                     continue
                 if error.again_seconds is None:
@@ -302,18 +306,17 @@ class Dispatcher:
                 case Refusal(klass=RefusalClass.TRANSIENT | RefusalClass.RATE_LIMIT):
                     return _not_sent(order, report.reason, report.text or "", report.code)
                 case Refusal(klass=RefusalClass.UNKNOWN):
-                    return self._unknown(order, report.reason, answer.evidence)
+                    return self._unknown(order, report.reason)
                 case _:
                     continue
-        return self._unknown(order, "the answer says neither yes nor no", answer.evidence)
+        return self._unknown(order, "the answer says neither yes nor no")
 
-    def _unknown(self, order: Order, reason: str, evidence: Evidence) -> SubmitUnknown:
-        return SubmitUnknown(reason=reason[:200], valid_until_ns=self._valid_until_ns(order, evidence))
+    def _unknown(self, order: Order, reason: str) -> SubmitUnknown:
+        return SubmitUnknown(reason=reason[:200], valid_until_ns=self._valid_until_ns(order))
 
-    def _valid_until_ns(self, order: Order, evidence: Evidence) -> int:
-        """Return until when a request that left then may still be executed."""
-        sent_ns = evidence.sent_ns or self._clock.now_ns()
-        return sent_ns + int(self._venue.capabilities(order.request.symbol).submit_validity * 1e9)
+    def _valid_until_ns(self, order: Order) -> int:
+        """Return until when a request that has left may still be executed."""
+        return self._clock.now_ns() + int(self._venue.capabilities(order.request.symbol).submit_validity * 1e9)
 
     # ------------------------------------------------------------------------------------------------ amend
 
@@ -359,12 +362,12 @@ class Dispatcher:
                 return halted, error.evidence
             if not error.sent:
                 return AmendRejected(request_id=request_id, reason="not_sent", text=error.cause[:200]), error.evidence
-            until_ns = self._valid_until_ns(order, error.evidence)
+            until_ns = self._valid_until_ns(order)
             return (
                 AmendUnanswered(request_id=request_id, reason=error.cause[:200], valid_until_ns=until_ns),
                 error.evidence,
             )
-        until_ns = self._valid_until_ns(order, answer.evidence)
+        until_ns = self._valid_until_ns(order)
         for report in answer.reports:
             match report:
                 case Ack():
@@ -386,8 +389,9 @@ class Dispatcher:
 
     def _look_for_amends(self, stream: str, order: Order) -> None:
         """Ask for an order whose changes should show by now."""
-        now_ns = self._clock.now_ns()
-        due = deque(each.request_id for each in order.amends if 0 < each.valid_until_ns < now_ns)
+        validity = self._venue.capabilities(order.request.symbol).submit_validity
+        answered = [each.request_id for each in order.amends if each.valid_until_ns]
+        due = deque(name for name in answered if self._changes.seconds((stream, name)) > validity)
         if due and order.life is Life.WORKING:
             self._amending[stream] = due
             self._spawn(self._settle_amends(stream, tuple(due)), name=f"settle the changes of {stream}")

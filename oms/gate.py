@@ -76,6 +76,9 @@ class Gate:
     def skew_ms(self) -> float:
         return self._venue.skew_ms
 
+    def now_ns(self) -> int | None:
+        return self._venue.now_ns()
+
     def capabilities(self, symbol: Symbol) -> Capabilities:
         return self._venue.capabilities(symbol)
 

@@ -26,9 +26,9 @@ from oms.sums import traded
 from oms.values import AccountId, MarginMode, PositionLeg, Provenance, Symbol
 from oms.venue import Answer, NoAnswerError, Venue
 
-LEDGER_EVERY_MS: Final = 60_000  # between looks at the ledger, which few calls may read
+LEDGER_EVERY_SECONDS: Final = 60.0  # between looks at the ledger, which few calls may read
 LEDGER_OVERLAP_MS: Final = 3_600_000  # a payment may show late; ids tell apart what was read before
-LEDGER_AHEAD_MS: Final = 600_000  # the venue's clock may be ahead of ours, or step, and stamps what it books
+LEDGER_AHEAD_MS: Final = 600_000  # the venue's clock may step, and stamps what it books
 LEDGER_FIRST_MS: Final = 7 * 86_400_000  # how far back the first look of a process goes: what a venue shows unasked
 
 log = structlog.get_logger()
@@ -53,6 +53,14 @@ class Recording(Protocol):
         ...
 
 
+def began_ms(recording: Recording, now_ms: int) -> int:
+    """Return from when on trades and payments are this log's own, in ms of the venue's time: what was before is in the
+    opening balances. A log that began before the venue had said its time may have noted a moment still to come, by a
+    wall clock of ours that was wrong; then nothing is older than the opening, or than now.
+    """
+    return min(recording.opened_ns // 1_000_000, recording.book.account.opened_ms or now_ms)
+
+
 class Perpetuals:
     """One account's questions about its perpetuals."""
 
@@ -62,7 +70,7 @@ class Perpetuals:
         self._clock = clock
         self._ids = ids
         self._read_until_ms = 0  # the ledger is known up to here, but for what overlaps
-        self._asked_ms = 0
+        self._asked_at = float("-inf")
         self._began_ns = clock.now_ns()
 
     async def learn(self, shown: Answer) -> None:
@@ -101,15 +109,15 @@ class Perpetuals:
 
     async def read_ledger(self) -> None:
         """Book the payments since the last look that no trade explains; tries again later where it could not ask."""
-        now_ms = self._clock.now_ns() // 1_000_000
+        now, now_ms = self._clock.monotonic(), self._clock.now_ns() // 1_000_000
         book = self._recording.book
         trades_perpetuals = any(traded(stream).base is None for stream in book.positions)
-        if not trades_perpetuals or now_ms < self._asked_ms + LEDGER_EVERY_MS:
+        if not trades_perpetuals or now < self._asked_at + LEDGER_EVERY_SECONDS:
             return
-        self._asked_ms = now_ms
+        self._asked_at = now
         known_ms = self._read_until_ms - LEDGER_OVERLAP_MS if self._read_until_ms else now_ms - LEDGER_FIRST_MS
         # What was paid before this log's opening is in the opening balances.
-        since_ms = max(known_ms, self._recording.opened_ns // 1_000_000)
+        since_ms = max(known_ms, began_ms(self._recording, now_ms))
         try:
             complete = await self._read(since_ms, now_ms + LEDGER_AHEAD_MS)
         except NoAnswerError as error:

@@ -104,7 +104,7 @@ class Link(Protocol):
 class Meta(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """What stands beside every event in its stored body (the names are reserved: no event may use them).
 
-    `recorded_ns` and `occurred_ns` are UTC nanoseconds: when we wrote it down, when the venue says it happened.
+    `recorded_ns` and `occurred_ns` are UTC nanoseconds by the venue's clock: when we wrote it down, when it happened.
     `cause` names the command (its request id) or the venue message (`venue_messages.message_id`) behind it; where
     nothing outside is behind it, it is the message's own id, and left out of the body. `actor` says who: a strategy, an
     operator, ``venue`` or ``oms``.

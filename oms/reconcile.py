@@ -210,19 +210,20 @@ def taken_back(order: Order, record: OrderReport, traded: Answer, booked_ms: Map
     return tuple(trade.exec_id for trade in gone)
 
 
-def settled(order: Order, can: Capabilities, now_ns: int) -> bool:
-    """Whether "not found" proves anything: the request can no longer execute, and had it been accepted, it would show.
+def settled(seconds: float, can: Capabilities) -> bool:
+    """Whether "not found" proves anything of an order that has been in doubt for so long: the request can no longer
+    execute, and had it been accepted, it would show.
 
     For an order that the venue once showed, whoever asks has to be patient (`oms.survey`).
     """
-    return now_ns > order.valid_until_ns + ns(can.visibility_delay)
+    return seconds > can.submit_validity + can.visibility_delay
 
 
 def remembered(began_ns: int, can: Capabilities, now_ns: int) -> bool:
     """Whether the venue would still know an order that was first sent at `began_ns`, had it ever arrived: it forgets an
-    order a while after it ended without a fill.
+    order a while after it ended without a fill. One yet to come was noted before a clock was set back.
     """
-    return now_ns < began_ns + ns(can.unfilled_memory)
+    return began_ns <= now_ns < began_ns + ns(can.unfilled_memory)
 
 
 def totals(balances: Sequence[BalanceReport]) -> Mapping[Purse, Decimal]:

@@ -19,6 +19,7 @@ from oms.breaks.decisions import Disagreement, DisagreementsReport
 from oms.breaks.events import BreakKind
 from oms.busts import Busts
 from oms.decide import Addressed
+from oms.elapsed import Elapsed
 from oms.evidence import Searched, kept
 from oms.lookback import Lookback
 from oms.lost import Lost
@@ -50,9 +51,10 @@ from oms.reports import OrderReport, TradeReport
 from oms.sending import order_behind, order_ref
 from oms.standing import Standing, sightings
 from oms.values import Provenance, Symbol
-from oms.venue import Answer, NoAnswerError, OrderRef, Venue
+from oms.venue import Answer, NoAnswerError, OrderRef, Venue, require_time
 
 OVERLAP_MS: Final = 30_000  # trades are asked for from so long before the last look: pages overlap, ids tell them apart
+OUT_MS: Final = 600_000  # a clock that stepped may have been out by so much when an order was written down
 PATIENCE_SECONDS: Final = 60.0  # an order that the venue once showed is missed for so long before that means anything
 UNANSWERED_MAX: Final = 3  # orders in a row that could not be asked for, before the others wait for the next time
 ASKED_AT_START: Final = 10  # unsettled orders that trading waits for: others may have asked for forty in this window
@@ -92,6 +94,8 @@ Polled = Callable[[Sequence[Addressed]], None]  # what the venue had to be asked
 class Survey:
     """One account's questions to its venue. `on_fill` is told of every trade that is news, and how late it is;
     `on_polled` of all news that came by asking.
+
+    `clock` keeps the venue's time (`oms.venue.VenueClock`): windows and marks are of its dates.
     """
 
     def __init__(self, recording: Recording, venue: Venue, *, event_log: EventLog, clock: Clock, ids: Ids) -> None:
@@ -104,6 +108,7 @@ class Survey:
         self._ids = ids
         self._began_ns = clock.now_ns()
         self._traded_until_ms = 0  # trades are known up to here, but for what overlaps
+        self._doubts = Elapsed(clock)
         self._missed: dict[str, float] = {}  # by stream: since when the venue does not know an order it once showed
         self._opening = Opening(recording, venue, clock=clock, ids=ids)
         self._lost = Lost(recording, venue, clock=clock, ids=ids)
@@ -183,9 +188,7 @@ class Survey:
 
         open_orders = await asked(Part.ORDERS, self._venue.open_orders())
         since_ms, until_ms = self._window()
-        traded = await asked(Part.TRADES, self._venue.trades(since_ms=since_ms, until_ms=until_ms))
-        if traded is not None and traded.complete:
-            self._traded_until_ms = until_ms
+        traded = await asked(Part.TRADES, self._trades(since_ms, until_ms))
         picture = Picture(open_orders=open_orders, trades=traded, trades_since_ms=since_ms, trades_until_ms=until_ms)
         looked_up = await self._look_up(picture, failures, starting=starting)
         fills = {} if starting else await self._ask_for_fills(traded, failures)
@@ -269,10 +272,19 @@ class Survey:
         """Return since when trades are to be asked for: from before the last look by the overlap, never from before
         this log's opening, and until when.
         """
-        recording = self._recording
+        recording, now_ms = self._recording, self._now_ms()
         known_ms = self._traded_until_ms or self._book.account.covered_ms or recording.resumed_ns // 1_000_000
-        known_ms = max(known_ms, self._book.account.covered_ms)
-        return max(known_ms - OVERLAP_MS, recording.opened_ns // 1_000_000), self._now_ms()
+        known_ms = min(known_ms, now_ms)  # the venue's clock may have been set back since
+        since_ms = max(known_ms - OVERLAP_MS, perpetuals.began_ms(recording, now_ms))
+        return since_ms, max(now_ms, since_ms)
+
+    async def _trades(self, since_ms: int, until_ms: int) -> Answer:
+        """Ask for the trades of a window that ends now. Raises NoAnswerError."""
+        require_time(self._venue)
+        answer = await self._venue.trades(since_ms=since_ms, until_ms=until_ms)
+        if answer.complete:
+            self._traded_until_ms = until_ms
+        return answer
 
     @property
     def _opened(self) -> bool:
@@ -324,6 +336,7 @@ class Survey:
         if order is None:
             return
         if order.life is Life.IN_DOUBT:
+            self._doubts.seconds((stream, order.valid_until_ns))  # from now on
             await self._resolve(stream, order)
         elif order.trades_missing:
             await self.record(await self._venue.order_trades(order_ref(order)))
@@ -353,6 +366,7 @@ class Survey:
                 await self._search(symbol, orders)
             except NoAnswerError as error:
                 log.warning("could not ask the venue", account=self._recording.account, cause=error.cause)
+        self._doubts.keep({(stream, self._book.orders[stream].valid_until_ns) for stream in self._book.unsettled})
         if picture.open_orders is not None:  # what is neither missing nor asked for was shown
             self._missed = {stream: since for stream, since in self._missed.items() if stream in picture.looked_up}
 
@@ -360,7 +374,7 @@ class Survey:
         """Whether "not found" proves anything by now."""
         can = self._venue.capabilities(order.request.symbol)
         if order.life is Life.IN_DOUBT:
-            return settled(order, can, self._clock.now_ns())
+            return settled(self._doubts.seconds((stream, order.valid_until_ns)), can)
         if order.life is not Life.WORKING:
             return False
         now = self._clock.monotonic()
@@ -371,10 +385,12 @@ class Survey:
         trace, record that and what follows from it. `orders` holds, by stream, the order and the answer that did not
         know it.
         """
+        require_time(self._venue)
         began_ns = {stream: await first_written_ns(self._log, stream) or self._clock.now_ns() for stream in orders}
         # No trade from before this log's opening: those are in the opening balances.
-        since_ms = max(min(began_ns.values()) // 1_000_000 - OVERLAP_MS, self._recording.opened_ns // 1_000_000)
-        until_ms = self._now_ms() + OVERLAP_MS  # the venue's clock may be ahead of ours
+        opened_ms = perpetuals.began_ms(self._recording, now_ms := self._now_ms())
+        since_ms = max(min(*began_ns.values(), now_ms * 1_000_000) // 1_000_000 - OUT_MS, opened_ms)
+        until_ms = max(now_ms, opened_ms) + OUT_MS
         listed = recognized(self._book, await self._venue.open_orders())
         history = await self._venue.order_history(symbol, since_ms=since_ms, until_ms=until_ms)
         traded = await self._venue.trades(since_ms=since_ms, until_ms=until_ms)
@@ -430,10 +446,7 @@ class Survey:
     async def read_trades(self) -> int:
         """Book every trade since the last look; return until when (UTC ms) trades are known. Raises NoAnswerError."""
         since_ms, until_ms = self._window()
-        answer = await self._venue.trades(since_ms=since_ms, until_ms=until_ms)
-        await self.record(answer)
-        if answer.complete:
-            self._traded_until_ms = until_ms
+        await self.record(await self._trades(since_ms, until_ms))
         return self._traded_until_ms or self._now_ms()
 
     async def record(self, answer: Answer) -> None:

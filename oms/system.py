@@ -50,7 +50,7 @@ from oms.store.log import PostgresLog
 from oms.store.process import ProcessAppender
 from oms.survey import Survey
 from oms.values import AccountId
-from oms.venue import Venue
+from oms.venue import Venue, VenueClock
 from oms.watcher import Watcher
 
 CATCH_UP_SECONDS: Final = 10.0  # for the projections, at the end
@@ -80,6 +80,10 @@ class World(Struct, frozen=True):
     clock: Clock
     ids: Ids
     spawn: Spawn
+
+    def by(self, venue: Venue) -> "World":
+        """Return this world by the time of `venue`: so lives an account that trades there."""
+        return World(VenueClock(venue, self.clock), self.ids, self.spawn)
 
 
 class Connected(Struct, frozen=True):
@@ -216,13 +220,14 @@ async def _started(
         stack.push_async_callback(_release, leading)
         for name, each in sorted(connected.items()):
             leading[name] = await _lead(
-                _decider(name, each.venue, named[name].markets, config), leases, log_, world, tell
+                _decider(name, each.venue, named[name].markets, config), leases, log_, world.by(each.venue), tell
             )
         following = await stack.enter_async_context(projections(url, log_, world))
         accounts: dict[AccountId, Account] = {}
         stack.push_async_callback(_drain, config, accounts, following)
         for name, led in leading.items():
-            accounts[name] = await _writer(led, connected[name].venue, config=config, log_=log_, world=world)
+            venue_ = connected[name].venue
+            accounts[name] = await _writer(led, venue_, config=config, log_=log_, world=world.by(venue_))
         system = System(
             config=config,
             url=url,
@@ -382,7 +387,13 @@ async def reconcile_once(
             if account in {None, name}:
                 named = await _named(name, each.venue, config, world, tell)
                 compared[name] = await _compared(
-                    name, each.venue, named.markets, config=config, log_=log_, world=world, dry_run=dry_run
+                    name,
+                    each.venue,
+                    named.markets,
+                    config=config,
+                    log_=log_,
+                    world=world.by(each.venue),
+                    dry_run=dry_run,
                 )
     return compared
 

@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from oms.errors import VenueUnreachableError
 from oms.instrument import Instrument
+from oms.ports import Clock
 from oms.reports import Report
 from oms.values import (
     ClientOrderId,
@@ -221,6 +222,9 @@ class Venue(Protocol):
     @property
     def skew_ms(self) -> float:
         """How far the venue's clock was ahead of ours when last measured, in ms: requests are corrected by it."""
+
+    def now_ns(self) -> int | None:
+        """Its own time, UTC nanoseconds, carried on by our monotonic clock since it last said it; None before that."""
         ...
 
     def capabilities(self, symbol: Symbol) -> Capabilities:
@@ -319,3 +323,24 @@ class Venue(Protocol):
         ...
 
     async def close(self) -> None: ...
+
+
+def require_time(venue: Venue) -> None:
+    """Raise NoAnswerError while nobody knows the venue's time: what is asked for by our own may be anything."""
+    if venue.now_ns() is None:
+        raise NoAnswerError("the venue has not said what time it is", Evidence(channel="time"), sent=False)
+
+
+class VenueClock:
+    """A venue's time as a Clock, for what is compared with its dates: who sets ours does not set it. Before the venue
+    has said its time, it is ours.
+    """
+
+    def __init__(self, venue: Venue, clock: Clock) -> None:
+        self._venue = venue
+        self._clock = clock
+        self.monotonic = clock.monotonic
+
+    def now_ns(self) -> int:
+        now_ns = self._venue.now_ns()
+        return self._clock.now_ns() if now_ns is None else now_ns

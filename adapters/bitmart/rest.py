@@ -68,7 +68,10 @@ class Rest:
         return await self._call("GET", path, body, {}, purpose=Purpose.LOOKING, seconds=seconds)
 
     async def keyed(self, path: str, query: Mapping[str, str | int] = NO_QUERY) -> Evidence:
-        """GET with the key alone. The evidence's request is the query."""
+        """GET with the key alone. The evidence's request is the query. It carries no stamp; but who reads by dates has
+        to know what time it is there.
+        """
+        await self.server_clock.ready()
         return await self._call("GET", path, urlencode(query).encode(), keyed(self._credentials))
 
     async def signed(
@@ -145,17 +148,18 @@ class Rest:
 
 
 class ServerClock:
-    """The venue's time: ours, corrected by what `/system/time` said about a minute ago at most.
+    """The venue's time: what `/system/time` said about a minute ago at most, carried on by our monotonic clock, so that
+    nobody who sets our own clock sets this one.
 
-    Until an answer came the correction is zero; a request whose stamp is off is refused with 30007, and then the next
-    one measures again.
+    Until an answer came it is our own time; a request whose stamp is off is refused with 30007, and then the next one
+    measures again.
     """
 
     def __init__(self, rest: Rest, clock: Clock, spawn: Spawn) -> None:
         self._rest = rest
         self._clock = clock
         self._spawn = spawn
-        self._offset_ns = 0
+        self._said: tuple[int, float] | None = None  # the venue's time in ns, and when that was by the monotonic clock
         self._due_at: float | None = None  # None: before the next request
         self._measuring = asyncio.Lock()
         self._refreshing = False
@@ -163,11 +167,20 @@ class ServerClock:
     @property
     def skew_ms(self) -> float:
         """How far the venue's clock is ahead of ours, in ms."""
-        return self._offset_ns / NS_PER_MS
+        now_ns = self.now_ns()
+        return 0.0 if now_ns is None else round((now_ns - self._clock.now_ns()) / NS_PER_MS, 3)
+
+    def now_ns(self) -> int | None:
+        """Return the venue's time in ns, None before it was measured."""
+        if self._said is None:
+            return None
+        said_ns, at = self._said
+        return said_ns + int((self._clock.monotonic() - at) * NS_PER_SECOND)
 
     def now_ms(self) -> int:
         """Return the venue's time in ms."""
-        return (self._clock.now_ns() + self._offset_ns) // NS_PER_MS
+        now_ns = self.now_ns()
+        return (self._clock.now_ns() if now_ns is None else now_ns) // NS_PER_MS
 
     def doubt(self) -> None:
         """Have the next request measure first: the venue refused a stamp."""
@@ -183,6 +196,15 @@ class ServerClock:
             self._refreshing = True
             self._spawn(self._refresh(), name="bitmart clock")
 
+    async def known(self) -> None:
+        """Return once the venue's time is known. Raises NoAnswerError."""
+        await self.ready()
+        if self._said is None:
+            async with self._measuring:
+                await self._measure()
+        if self._said is None:
+            raise NoAnswerError("the venue has not said what time it is", Evidence(channel=f"GET {TIME_PATH}"))
+
     async def _refresh(self) -> None:
         try:
             await self._measure()
@@ -190,17 +212,18 @@ class ServerClock:
             self._refreshing = False
 
     async def _measure(self) -> None:
-        offset_ns = await self._offset()
-        if offset_ns is not None:
-            self._offset_ns = offset_ns
-        self._due_at = self._clock.monotonic() + (RETRY_SECONDS if offset_ns is None else RESYNC_SECONDS)
+        said = await self._ask()
+        if said is not None:
+            self._said = said
+        self._due_at = self._clock.monotonic() + (RETRY_SECONDS if said is None else RESYNC_SECONDS)
 
-    async def _offset(self) -> int | None:
+    async def _ask(self) -> tuple[int, float] | None:
         """Take the server's time as that of the middle of the round trip; None without a usable answer."""
         try:
             evidence = await self._rest.public(TIME_PATH, seconds=ROUND_TRIP_SECONDS)
         except NoAnswerError:
             return None
+        now = self._clock.monotonic()
         said = payload(ServerTime, evidence.response, evidence.status)
         sent_ns, received_ns = evidence.sent_ns, evidence.received_ns
         if isinstance(said, Refusal) or sent_ns is None or received_ns is None:
@@ -209,5 +232,6 @@ class ServerClock:
             server_ns = whole(said.server_time, "server_time") * NS_PER_MS
         except ValueError:
             return None
-        stepped = not 0 <= received_ns - sent_ns <= ROUND_TRIP_SECONDS * NS_PER_SECOND  # our own clock, meanwhile
-        return None if stepped else server_ns - (sent_ns + received_ns) // 2
+        trip = (received_ns - sent_ns) / NS_PER_SECOND
+        stepped = not 0 <= trip <= ROUND_TRIP_SECONDS  # our own clock, meanwhile
+        return None if stepped else (server_ns, now - trip / 2)

@@ -101,6 +101,9 @@ class Bitmart:
         """How far the venue's clock was ahead of ours when last measured, in ms; both hosts go by it."""
         return self._spot.skew_ms
 
+    def now_ns(self) -> int | None:
+        return self._spot.now_ns()
+
     def _of(self, symbol: Symbol) -> spot.BitmartSpot | perp.BitmartPerp:
         return self._perp if ":" in symbol else self._spot
 

@@ -15,7 +15,7 @@ from tests.chaos.stage import READY_SECONDS, Stage, now
 from tests.chaos.stepped import set_offset
 
 FOLLOWING_SECONDS: Final = 2.5  # a second OMS finds out that somebody leads, and follows
-STEP_SECONDS: Final = 90.0  # a wall clock is out by at most so much
+STEP_SECONDS: Final = 300.0  # a wall clock is out by at most so much
 PAUSE_SECONDS: Final = (0.2, 1.0)  # of undisturbed work between two faults
 
 Fault = Callable[[], Awaitable[None]]

@@ -28,7 +28,7 @@ from tests.chaos.judge import Shown, doubled, lost, unequal
 from tests.chaos.load import Strategy
 from tests.chaos.stage import Stage, now
 
-SETTLED_SECONDS: Final = 300.0  # a minute and ten seconds of them prove an absence, more where the clock was set back
+SETTLED_SECONDS: Final = 300.0  # a minute and ten seconds of them prove an absence
 LAST_SECONDS: Final = 1.0  # of undisturbed work at the end
 NO_DISK: Final = "NOT DONE: the full disk. No disk can be mounted here: run as root where that is allowed"
 

@@ -101,6 +101,9 @@ class MemoryVenue:
     def skew_ms(self) -> float:
         return 0.0
 
+    def now_ns(self) -> int:
+        return self.clock.now_ns()
+
     def capabilities(self, symbol: Symbol) -> Capabilities:
         return msgspec.structs.replace(CAN, name=f"memory {symbol}")
 

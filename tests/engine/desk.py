@@ -25,7 +25,8 @@ from tests.engine.scripted_venue import ScriptedVenue
 from tests.order.story import BTC_PERPETUAL, BTC_USDT, asking
 from tests.simulation.loop import run
 from tests.simulation.process import Process
-from tests.simulation.running import CountedIds, WorldClock
+from tests.simulation.running import CountedIds
+from tests.simulation.walls import WallClock
 
 MAIN = AccountId("main")
 PASSES_MAX = 200_000
@@ -52,7 +53,7 @@ class Desk:
     """The log and the venue stay; processes come and go."""
 
     def __init__(self) -> None:
-        self.clock = WorldClock(1_767_600_000_000_000_000)
+        self.clock = WallClock(1_767_600_000_000_000_000)
         self.faults = ScriptedFaults()
         self.log = MemoryLog(self.faults)
         self.venue = ScriptedVenue(self.clock.now_ns)

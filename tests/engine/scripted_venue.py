@@ -78,6 +78,7 @@ class ScriptedVenue:
     def __init__(self, now_ns: Callable[[], int]) -> None:
         self.fates: deque[Fate] = deque()
         self.cut = False
+        self.timeless = False  # has not said what time it is
         self.blind = False
         self.silent = False  # the stream stays open and says nothing, not even a pong
         self.held: asyncio.Event | None = None
@@ -114,6 +115,9 @@ class ScriptedVenue:
     @property
     def skew_ms(self) -> float:
         return 0.0
+
+    def now_ns(self) -> int | None:
+        return None if self.timeless else self._now_ns()
 
     def capabilities(self, symbol: Symbol) -> Capabilities:
         return self.can

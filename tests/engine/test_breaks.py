@@ -153,6 +153,20 @@ def test_s42_one_question_that_fails_at_the_start_keeps_trading_off_and_is_named
     play(story)
 
 
+def test_nothing_trades_while_the_venue_has_not_said_what_time_it_is() -> None:
+    async def story(desk: Desk) -> None:
+        desk.venue.timeless = True  # and whether our own clock is right nobody knows
+        starting = begin(desk.start())
+        await asyncio.sleep(60)
+        assert not desk.engine.trading
+        assert "trades: the venue has not said what time it is" in (desk.watcher.broken() or "")
+        desk.venue.timeless = False
+        await starting
+        assert desk.engine.trading
+
+    play(story)
+
+
 def test_s08_a_fill_that_the_stream_lost_is_found_by_the_poll_and_its_delay_is_known() -> None:
     async def story(desk: Desk) -> None:
         await desk.start()

@@ -137,6 +137,28 @@ def test_absence_is_proven_only_after_the_request_can_no_longer_execute() -> Non
     play(story)
 
 
+@pytest.mark.parametrize("restarted", [False, True], ids=["running", "restarted"])
+@pytest.mark.parametrize("minutes", [5, -5])
+def test_a_clock_that_is_set_by_minutes_ends_no_doubt_early_and_none_late(minutes: int, restarted: bool) -> None:  # noqa: FBT001
+    async def story(desk: Desk) -> None:
+        await desk.start()
+        desk.venue.fates.append(Fate.REQUEST_LOST)
+        await desk.place()
+        await asyncio.sleep(5)
+        if restarted:
+            desk.process.kill()
+        desk.clock.ahead_ns = minutes * 60_000_000_000
+        if restarted:
+            await desk.start()
+        await asyncio.sleep(54)
+        assert desk.life() is Life.IN_DOUBT
+        await asyncio.sleep(30)
+        # The story's venue goes by that clock, too. Set back, it cannot tell how long ago it may have forgotten.
+        assert desk.life() is (Life.VANISHED if minutes < 0 else Life.REJECTED)
+
+    play(story)
+
+
 def test_s01_not_being_able_to_ask_never_proves_absence() -> None:
     async def story(desk: Desk) -> None:
         await desk.start()

@@ -5,7 +5,7 @@ Each replaces one part of the running system and nothing else; some of them were
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -20,9 +20,9 @@ from oms.gate import Gate
 from oms.gateway.tail import Tail
 from oms.order.events import SendStarted
 from oms.order.messages import AbsenceReport, OrderNews, PlaceOrder
-from oms.order.state import Order
+from oms.order.state import Life, Order
 from oms.ports import AlreadyThere, Batch, Committed, Conflict, Fenced, NotCommitted, StoredEvent, VenueMessage
-from oms.reconcile import found
+from oms.reconcile import found, ns
 from oms.reports import TradeReport
 from oms.risk import Facts
 from oms.sending import new_order, order_ref
@@ -155,6 +155,17 @@ class NotFoundIsAbsent(Survey):
             await super()._resolve(stream, order)
 
 
+class EndsDoubtsByTheWall(Survey):
+    """Takes our own wall clock's word for it that a request has expired (it was in the product)."""
+
+    def _may_search(self, stream: str, order: Order) -> bool:
+        if order.life is not Life.IN_DOUBT:
+            return super()._may_search(stream, order)
+        venues_time: Any = self._clock
+        can = self._venue.capabilities(order.request.symbol)
+        return bool(venues_time._clock.now_ns() > order.valid_until_ns + ns(can.visibility_delay))
+
+
 class SkipsTheFence(Storage):
     """Lets a writer write that has lost its account."""
 
@@ -252,6 +263,7 @@ BUGS: Final[Mapping[str, Planted]] = {
     "could not ask is not found": Planted(Parts(survey=CouldNotAskIsNotFound), frozenset({"I10"})),
     "forgotten is never taken": Planted(Parts(adapter=trusts_its_memory), frozenset({"I10"})),
     "not found is absent": Planted(Parts(survey=NotFoundIsAbsent), frozenset({"I10"})),
+    "end doubts by the wall clock": Planted(Parts(survey=EndsDoubtsByTheWall), frozenset({"I10"})),
     "keep the epoch": Planted(
         Parts(engine=KeepsItsEpoch, often=(("log silent, late", 0.2),)),
         frozenset({"I4", "I12", "I13", "I15", "I19", "I20"}),

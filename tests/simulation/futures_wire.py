@@ -60,7 +60,9 @@ class FuturesLook:
 
     def _submitted(self, body: bytes) -> None:
         name = msgspec.json.decode(body, type=_Named).client_order_id or ""
-        order = self._witness.orders.get(order_stream(self._account, ClientOrderId(name)))
+        stream = order_stream(self._account, ClientOrderId(name))
+        order = self._witness.orders.get(stream)
+        self._witness.leaves(stream)
         self._sends[name] += 1
         intents = 0 if order is None else order.attempts
         if intents < self._sends[name]:

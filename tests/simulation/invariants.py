@@ -38,9 +38,9 @@ from oms.order.events import (
 from oms.order.holds import hold
 from oms.order.messages import CancelOrder, PlaceOrder
 from oms.order.state import CLOSED, Life, Order, evolve
-from oms.ports import StoredEvent
+from oms.ports import Clock, StoredEvent
 from oms.position.events import ClearanceBooked, FillBooked, FundingBooked, LeverageRequested, LeverageSet
-from oms.store.codec import decode, decode_meta
+from oms.store.codec import decode
 from oms.store.seals import verify
 from oms.sums import traded
 from oms.values import EXACT, ZERO, Currency, StrategyId, Symbol, Wallet, purse, purses, signed
@@ -50,6 +50,7 @@ from tests.simulation.storage import Storage
 K = TypeVar("K", bound=str)
 Say = Callable[[str, str], None]  # the invariant, what is wrong with it
 
+VALID_SECONDS: Final = 60.0  # the venue may still execute a request so long after it left
 PROOFS: Final = 4  # the order itself, the open orders, the orders that ended, the trades
 
 # Drawn by hand, apart from the product's table: where a life may go in one event.
@@ -73,7 +74,7 @@ MOVES: Final[Mapping[Life, frozenset[Life]]] = {
 class Witness:
     """Sees every commit; knows what the log says without asking the OMS."""
 
-    def __init__(self, say: Say) -> None:
+    def __init__(self, say: Say, clock: Clock) -> None:
         self.orders: dict[str, Order] = {}
         self.by_venue_id: dict[str, Order] = {}  # of perpetuals, under every id that the venue gave them
         self.settings: Counter[bool] = Counter()  # requests for another leverage (True), another position mode (False)
@@ -89,7 +90,8 @@ class Witness:
         self.versions: dict[str, int] = {}
         self.halts: dict[tuple[StrategyId | None, Symbol | None], None] = {}
         self.head = 0
-        self.opened_ns = 0  # when the log began
+        self._clock = clock
+        self._left: dict[str, float] = {}  # by stream: when its order last left
         self.epoch = 0
         self.seen = 0  # events: what is said of them holds until the next one
         self._held: tuple[int, Mapping[str, Decimal]] = (0, {})
@@ -162,7 +164,6 @@ class Witness:
         if stored.position != self.head + 1:
             self._say("I13", f"position {stored.position} after {self.head}")
         self.head = stored.position
-        self.opened_ns = self.opened_ns or decode_meta(stored.state).recorded_ns
         self.seen += 1
         due = self.versions.get(stored.stream, 0) + 1
         if stored.version != due:
@@ -254,10 +255,8 @@ class Witness:
         """In doubt by its own event only, and out of it with evidence only."""
         match event:
             case AbsenceProven():
-                assert before is not None
-                recorded_ns = decode_meta(stored.state).recorded_ns
-                if recorded_ns <= before.valid_until_ns:
-                    early = (before.valid_until_ns - recorded_ns) / 1e9
+                early = self._left.get(stored.stream, float("-inf")) + VALID_SECONDS - self._clock.monotonic()
+                if early > 0:
                     self._say("I10", f"{stored.stream} called absent {early:.1f} s before its request expired")
                 if len(set(event.evidence)) < PROOFS:
                     self._say("I10", f"{stored.stream} called absent on {event.evidence}")
@@ -270,6 +269,10 @@ class Witness:
                 doubted = before is not None and before.life is Life.IN_DOUBT
                 if doubted and after.life is Life.REJECTED:
                     self._say("I10", f"{stored.stream} left doubt for {after.life} by {event}")
+
+    def leaves(self, stream: str) -> None:
+        """An order leaves, and may be executed for a while."""
+        self._left[stream] = self._clock.monotonic()
 
     def _own(self, currency: str, change: Decimal) -> None:
         self.totals[currency] = EXACT.add(self.totals.get(currency, ZERO), change)

@@ -22,7 +22,7 @@ from oms.risk import Limits
 from oms.standby import Standby
 from oms.survey import Survey
 from oms.values import AccountId
-from oms.venue import NoAnswerError, Venue
+from oms.venue import NoAnswerError, Venue, VenueClock
 from oms.watcher import Watcher
 from projections.runner import Runner
 from tests.simulation.process import GoneError, Process
@@ -138,7 +138,6 @@ class Running:
         self._parts = parts
         self._log = Session(storage, page_max=page_max)
         self._limits = limits
-        self._clock = clock
         self._ids = ids
         self._closed_kept = closed_kept
         self._started = started
@@ -147,6 +146,7 @@ class Running:
         self._dead_man = scene.dead_man
         venue = scene.venue(credentials, link=wire, clock=clock, ids=ids, spawn=process.spawn)
         self._venue: Venue = parts.adapter(venue)
+        self._clock = VenueClock(venue, clock)
         process.spawn(self._boot(), name="boot")
 
     @property

@@ -66,6 +66,7 @@ class SpotLook:
             return True
         name = named.client_order_id
         order = self._logged(name)
+        self._witness.leaves(order_stream(self._account, ClientOrderId(name)))
         self._sends[name] += 1
         intents = 0 if order is None else order.attempts
         if intents < self._sends[name]:

@@ -43,6 +43,7 @@ from tests.simulation.readers import Readers
 from tests.simulation.running import PARTS, CountedIds, Parts, Running, WorldClock
 from tests.simulation.secrecy import Ear
 from tests.simulation.storage import LogFaults
+from tests.simulation.walls import Walls
 from tests.simulation.wire import Wire
 
 ACCOUNT: Final = AccountId("desk")
@@ -110,10 +111,10 @@ class World:
         self.settled_after = 0.0
         self._parts = parts
         self._trace = sha256()
-        dice = self._dice("world")
-        self._plan = dice
+        self._plan = dice = self._dice("world")
         self._clock = WorldClock(EPOCH_NS)
-        self.witness = Witness(self.say)
+        self._walls = Walls(self._dice("walls"), EPOCH_NS, wrong="wall clock" not in self._without)
+        self.witness = Witness(self.say, self._clock)
         self._limits = limits_of(self._dice("limits"))
         self._held = Held(ACCOUNT, self._limits, self.witness, self.say)
         self.witness.limits = self._held.take
@@ -166,7 +167,7 @@ class World:
             events=self.witness.head,
             seconds=self.seconds,
             settled_after=self.settled_after,
-            faults=faults + self._log_faults.fired + self.readers.faults.fired,
+            faults=faults + self._walls.fired + self._log_faults.fired + self.readers.faults.fired,
             answers=self._strategies.answers + Counter({"hung up": self._strategies.hung_up}),
         )
 
@@ -232,6 +233,7 @@ class World:
             note=self._note,
             lost_seconds=lambda: self._lost_seconds(number),
         )
+        wall = self._walls.another()
         process = Process(doomed_at=doomed_at, doom=doom, died=lambda: self._died(number, wire))
         running = Running(
             ACCOUNT,
@@ -242,8 +244,8 @@ class World:
             scene=self.scene,
             credentials=self._credentials,
             limits=self._limits,
-            clock=self._clock,
-            ids=CountedIds(self._clock, number, self._dice(f"ids {number}")),
+            clock=wall,
+            ids=CountedIds(wall, number, self._dice(f"ids {number}")),
             closed_kept=self._closed_kept,
             page_max=self._page_max,
             leases=self.leases,
@@ -359,7 +361,7 @@ class World:
         readers = [loop.create_task(each) for each in self.readers.subscribe(lambda: self._leader)]
         try:
             await self._watch(CALM_SECONDS)
-            errands.append(loop.create_task(self._operate()))
+            errands += [loop.create_task(each) for each in (self._operate(), self._walls.step(SAFETY_SECONDS))]
             self._strike()
             await self._watch(SAFETY_SECONDS)
             self._calm_down()

@@ -183,6 +183,9 @@ class BitmartPerp:
     def skew_ms(self) -> float:
         return self._rest.server_clock.skew_ms
 
+    def now_ns(self) -> int | None:
+        return self._rest.server_clock.now_ns()
+
     def capabilities(self, symbol: Symbol) -> Capabilities:  # noqa: ARG002  # every perpetual can do the same
         return msgspec.structs.replace(CAPABILITIES, lost=self._reading.lost)
 
@@ -408,8 +411,10 @@ class BitmartPerp:
         contracts that are listed as trading past the moment they were taken off (PROTOCOL 6.0, 9.42, 9.48).
 
         Those that are named by `fees_of` carry their own fees, all others the account's of one contract: each
-        contract's own would take a call each at 1/s. Trades say what a fill really cost.
+        contract's own would take a call each at 1/s. Trades say what a fill really cost. Whoever knows the markets
+        knows the venue's time, too.
         """
+        await self._rest.server_clock.known()
         evidence = await self._rest.public(codec.DETAILS)
         markets = [
             report

@@ -164,6 +164,9 @@ class BitmartSpot:
         """How far the venue's clock was ahead of ours when last measured, in ms."""
         return self._rest.server_clock.skew_ms
 
+    def now_ns(self) -> int | None:
+        return self._rest.server_clock.now_ns()
+
     # -------------------------------------------------------------------------------------------- commands
 
     async def submit(self, order: NewOrder, *, last_look: LastLook = nothing_holds) -> Answer:
@@ -321,8 +324,9 @@ class BitmartSpot:
     async def instruments(self) -> tuple[Instrument, ...]:
         """The markets this account may see. Those of `Options.fees_of` carry their own fees; the rest carries the rates
         of class A, as asking for each pair takes a call at 1/s and nobody says which pair is in which class. Trades say
-        what a fill really cost.
+        what a fill really cost. Whoever knows the markets knows the venue's time, too, which what follows is dated by.
         """
+        await self._rest.server_clock.known()
         catalogue = await self._rest.public(codec.SYMBOLS_DETAILS)
         markets = self._calls.reading.listed(codec.SYMBOLS_DETAILS, catalogue)
         usual = await self._usual_fees()

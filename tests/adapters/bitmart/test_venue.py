@@ -415,6 +415,22 @@ async def test_the_clock_is_measured_again_every_minute_and_nobody_waits_for_it(
     assert venue.skew_ms == -400
 
 
+@pytest.mark.parametrize("ahead_ms", [300_000, -300_000])
+@virtual
+async def test_s53_setting_our_own_clock_by_minutes_moves_no_stamp(ahead_ms: int) -> None:
+    link, clock = FakeLink(), LoopClock()
+    link.on(codec.SUBMIT_ORDER, ok({"order_id": "77"}))
+    venue = bitmart(link, clock)
+    await venue.submit(ORDER)
+    await asyncio.sleep(20)
+    clock.ahead_ms = ahead_ms
+    await venue.submit(ORDER)
+    first, second = (int(call.headers["X-BM-TIMESTAMP"]) for call in link.of(codec.SUBMIT_ORDER))
+    assert second - first == pytest.approx(20_000, abs=1_000)
+    assert venue.now_ns() == pytest.approx(clock.now_ns() - ahead_ms * 1_000_000, abs=1_000_000_000)
+    assert len(link.of("/system/time")) == 1
+
+
 @virtual
 async def test_a_refused_stamp_has_the_clock_measured_before_the_next_request() -> None:
     link, clock = FakeLink(), LoopClock()
