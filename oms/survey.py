@@ -93,9 +93,7 @@ Polled = Callable[[Sequence[Addressed]], None]  # what the venue had to be asked
 
 class Survey:
     """One account's questions to its venue. `on_fill` is told of every trade that is news, and how late it is;
-    `on_polled` of all news that came by asking.
-
-    `clock` keeps the venue's time (`oms.venue.VenueClock`): windows and marks are of its dates.
+    `on_polled` of all news that came by asking. `clock` keeps the venue's time, as windows and marks are its dates.
     """
 
     def __init__(self, recording: Recording, venue: Venue, *, event_log: EventLog, clock: Clock, ids: Ids) -> None:
