@@ -28,7 +28,7 @@ from oms.breaks import decisions as disagreements
 from oms.breaks.decisions import DisagreementsReport, ExplainBreak, ResolveBreak
 from oms.breaks.events import BreakKind
 from oms.breaks.state import DEFAULT_POLICY, Policy, blocking
-from oms.errors import CapabilityLostError, InvalidOrderError, UnknownOrderError, UnknownSymbolError
+from oms.errors import CapabilityLostError, InvalidOrderError, OvertakenError, UnknownOrderError, UnknownSymbolError
 from oms.instrument import Instrument
 from oms.market_data import Quote, unquoted
 from oms.moves import MOVING, moved
@@ -93,12 +93,27 @@ class BalancesReport(Struct, frozen=True, kw_only=True, gc=False):
     reason: str
 
 
+class Given(Struct, frozen=True, kw_only=True, gc=False):
+    """What the book said when what follows was found out: it is recorded on that, or not at all. While the log is gone
+    a report waits, and what others report meanwhile may come first.
+    """
+
+    totals: Mapping[Purse, Decimal]
+    legs: Mapping[str, Decimal]  # quantities, by stream
+
+
+def given(book: Book) -> Given:
+    """Return what a trade or a payment would move."""
+    return Given(totals=dict(book.totals), legs={stream: leg.quantity for stream, leg in book.positions.items()})
+
+
 OrderCommand = PlaceOrder | AmendOrder | CancelOrder | ClaimOrder
 AccountCommand = HaltTrading | ResumeTrading | ExplainBreak | ResolveBreak | SetPositionMode | SetLeverage | ClaimShare
 Command = OrderCommand | AccountCommand
 Setting = LeverageReport | LeverageRejected | PositionModeReport | PositionModeRejected
 AccountNews = (
-    BalancesReport
+    Given
+    | BalancesReport
     | OpeningRevised
     | WriterStarted
     | TradesCovered
@@ -332,6 +347,10 @@ class Decider:
 
     def _about_account(self, book: Book, report: AccountNews, facts: list[Fact]) -> State:
         match report:
+            case Given():
+                if given(book) != report:
+                    raise OvertakenError("the book has moved since the venue was asked")
+                return book.account
             case BalancesReport():
                 return _account(book, accounts.adjust(book.totals, totals(report.balances), report.reason), facts)
             case OpeningRevised():

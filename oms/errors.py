@@ -106,6 +106,13 @@ class NotClaimableError(CommandRefusedError):
     next_step = "GET /v1/orders shows whose it is; what is nobody's is listed under the strategy external"
 
 
+class OvertakenError(CommandRefusedError):
+    """What was decided from is no longer so; nothing was recorded."""
+
+    code = "overtaken"
+    next_step = "ask the venue again"
+
+
 class DuplicateOrderError(CommandRefusedError):
     """The client order id was used before, with another body."""
 

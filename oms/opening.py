@@ -18,11 +18,12 @@ from oms.baseline import History
 from oms.book import Book, account_stream, order_stream, position_stream
 from oms.breaks.decisions import Disagreement
 from oms.breaks.events import BreakKind
-from oms.decide import Addressed, BalancesReport
+from oms.decide import Addressed, BalancesReport, given
+from oms.errors import OvertakenError
 from oms.evidence import kept
 from oms.order.decisions import external_id
 from oms.order.state import Order, Trade
-from oms.ports import Clock, Ids
+from oms.ports import Clock, Ids, VenueMessage
 from oms.reports import BalanceReport, PositionReport, TradeReport
 from oms.sums import symbol_of, traded
 from oms.values import EXACT, ZERO, Currency, PositionLeg, Provenance, Purse, Wallet, purse, purses, signed
@@ -52,7 +53,7 @@ class Opening:
         says until when they are known.
         """
         book = self._recording.book
-        before = standing(book)
+        before = given(book)
         try:
             history = self._history = self._history or await self._listed()
             owned = await self._venue.balances()
@@ -62,12 +63,13 @@ class Opening:
         except NoAnswerError:
             return False
         kept_history = self._history.kept
-        moved = book is not self._recording.book or standing(book) != before or kept_history != history.kept
+        moved = book is not self._recording.book or given(book) != before or kept_history != history.kept
         if moved or any(order.trades_missing for order in book.orders.values()):
             return False
         stream = account_stream(book.name)
         balances = tuple(report for report in owned.reports if isinstance(report, BalanceReport))
         opening: list[Addressed] = [
+            (stream, before),
             *legs_of(book, held),
             (stream, BalancesReport(balances=balances, reason="opening")),
             (stream, TradesCovered(until_ms=covered_ms)),
@@ -76,7 +78,14 @@ class Opening:
             opening.append((stream, kept_history))
         answers = (held, owned, self._history.traded, self._history.paid)
         evidence = [message for answer in answers for message in kept(answer.evidence, self._ids, self._clock)]
-        await self._recording.report(opening, source=Provenance.POLL, evidence=evidence)
+        return await self._recorded(opening, evidence)
+
+    async def _recorded(self, reports: Sequence[Addressed], evidence: Sequence[VenueMessage]) -> bool:
+        """Record `reports`, unless the book moves before they are decided; whether they were recorded."""
+        try:
+            await self._recording.report(reports, source=Provenance.POLL, evidence=evidence)
+        except OvertakenError:
+            return False
         return True
 
     async def _listed(self) -> History:
@@ -100,6 +109,7 @@ class Opening:
             NoAnswerError: it could not be asked.
         """
         book = self._recording.book
+        before = given(book)
         differs = "; ".join(f"{each.break_id} {each.figures}" for each in differences if each.kind is BreakKind.BALANCE)
         if not differs or not book.account.opened_ms or self._asked[differs] >= LOOKS_MAX:
             return False
@@ -109,14 +119,8 @@ class Opening:
         found = revised(self._recording.book, differences, answer)
         if found is None:
             return False
-        evidence = kept(answer.evidence, self._ids, self._clock)
-        await self._recording.report([(account_stream(book.name), found)], source=Provenance.POLL, evidence=evidence)
-        return True
-
-
-def standing(book: Book) -> object:
-    """Return what a trade would move."""
-    return dict(book.totals), {stream: leg.quantity for stream, leg in book.positions.items()}
+        stream = account_stream(book.name)
+        return await self._recorded([(stream, before), (stream, found)], kept(answer.evidence, self._ids, self._clock))
 
 
 def legs_of(book: Book, held: Answer) -> Sequence[Addressed]:

@@ -159,6 +159,7 @@ class ServerClock:
         self._rest = rest
         self._clock = clock
         self._spawn = spawn
+        self._why = "was not asked"  # that it is not known
         self._said: tuple[int, float] | None = None  # the venue's time in ns, and when that was by the monotonic clock
         self._due_at: float | None = None  # None: before the next request
         self._measuring = asyncio.Lock()
@@ -203,7 +204,8 @@ class ServerClock:
             async with self._measuring:
                 await self._measure()
         if self._said is None:
-            raise NoAnswerError("the venue has not said what time it is", Evidence(channel=f"GET {TIME_PATH}"))
+            cause = f"the venue has not said what time it is: {self._why}"
+            raise NoAnswerError(cause, Evidence(channel=f"GET {TIME_PATH}"))
 
     async def _refresh(self) -> None:
         try:
@@ -221,8 +223,10 @@ class ServerClock:
         """Take the server's time as that of the middle of the round trip; None without a usable answer."""
         try:
             evidence = await self._rest.public(TIME_PATH, seconds=ROUND_TRIP_SECONDS)
-        except NoAnswerError:
+        except NoAnswerError as error:
+            self._why = str(error)
             return None
+        self._why = f"status {evidence.status} and nothing that tells it"
         now = self._clock.monotonic()
         said = payload(ServerTime, evidence.response, evidence.status)
         sent_ns, received_ns = evidence.sent_ns, evidence.received_ns

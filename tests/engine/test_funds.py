@@ -1,15 +1,18 @@
 """Funds: what open orders hold is spent once, whoever asks; what a restart or an outsider does is counted once."""
 
 import asyncio
+from collections.abc import Callable
 from decimal import Decimal
 from itertools import count
 
 import pytest
 
 from oms.order.state import Life, Order
+from oms.ports import Batch
+from oms.store.memory import Fault, MemoryLog, Trouble
 from oms.values import ClientOrderId, Currency
 from oms.venue import Answer, NoAnswerError, OrderRef
-from tests.engine.desk import Desk, play
+from tests.engine.desk import Desk, ScriptedFaults, play
 from tests.engine.scripted_venue import Fate, ScriptedVenue
 
 BTC, USDT = Currency("BTC"), Currency("USDT")
@@ -78,6 +81,37 @@ def test_a_trade_between_the_looks_of_the_opening_is_counted_once(after: str) ->
 
     async def story(desk: Desk) -> None:
         desk.venue = Busy(desk.clock.now_ns)
+        desk.venue.by_hand("byhand", "3")
+        await desk.start()
+        await asyncio.sleep(30)
+        assert desk.told("byhand").count("order-filled") == 1
+        assert desk.engine.book.funds(BTC).total == Decimal(6)
+        assert not desk.breaks()
+
+    play(story)
+
+
+def test_a_trade_that_is_booked_while_the_opening_waits_for_the_log_is_counted_once() -> None:
+    """Found by the simulation, seed 713: the balances were from before it, and were taken over on top of it."""
+
+    class RefusesTheOpening(ScriptedFaults):
+        def __init__(self, then: Callable[[], None]) -> None:
+            super().__init__()
+            self._then: Callable[[], None] | None = then
+
+        def append(self, batch: Batch) -> Fault:
+            if self._then is None or not any(event.topic == "balance-adjusted/1" for event in batch.events):
+                return Fault()
+            asyncio.get_running_loop().call_later(0.03, self._then)  # the log is back by then
+            self._then = None
+            return Fault(Trouble.REFUSED)
+
+    async def story(desk: Desk) -> None:
+        def match() -> None:
+            desk.venue.push(*desk.venue.fill("byhand", "1"))
+            desk.venue.totals = {"USDT": Decimal("899.9"), "BTC": Decimal(6)}
+
+        desk.log = MemoryLog(RefusesTheOpening(match))
         desk.venue.by_hand("byhand", "3")
         await desk.start()
         await asyncio.sleep(30)
