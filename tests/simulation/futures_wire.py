@@ -82,7 +82,10 @@ class FuturesLook:
         there = self._truth.order(str(named.order_id)) or self._truth.plan(str(named.order_id))
         name = "" if there is None else there.client_order_id
         if name.startswith(CHILD):
-            return self._witness.by_venue_id.get(name.removeprefix(CHILD))
+            known = self._witness.by_venue_id.get(name.removeprefix(CHILD))
+            if known is not None:
+                return known
+            name = ""  # the log's word for the plan's own id is on its way, too
         if there is not None and not name:  # the venue keeps no name of it: one of ours that nobody has an id of yet
             return next((each for each in self._witness.orders.values() if _nameless(each)), None)
         return self._witness.orders.get(order_stream(self._account, ClientOrderId(name)))
