@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from oms.book import Book, order_stream
 from oms.order.decisions import external_id
-from oms.order.state import Life, Order
+from oms.order.state import CLOSED, Life, Order
 from oms.reconcile import OPEN, Picture, address
 from oms.reports import OrderReport, Report, TradeReport, VenueOrderStatus
 from oms.values import ZERO, ClientOrderId, Symbol, VenueOrderId
@@ -118,7 +118,8 @@ def owned(book: Book, stream: str, report: OrderReport | TradeReport) -> tuple[s
     if owning == stream:
         return stream, report
     order = book.orders.get(stream)
-    if isinstance(report, OrderReport) and order is not None and order.waits and report.triggered_by is not None:
+    waits = order is not None and order.waits and order.life not in CLOSED
+    if order is not None and waits and isinstance(report, OrderReport) and report.triggered_by is not None:
         sent = OrderReport(
             symbol=report.symbol,
             status=VenueOrderStatus.CANCELED,

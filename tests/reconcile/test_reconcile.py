@@ -349,6 +349,24 @@ def test_s29_a_trade_is_booked_once_whoever_its_order_was_taken_for() -> None:
     assert book.orders[stream("c1")].reason == "its price came: see external99"
 
 
+def test_s29_what_a_plan_sent_ends_where_it_was_booked_though_the_plan_is_over() -> None:
+    """Found by the simulation, seed 13050: told by the plan's name, the end went to the plan, again and again."""
+    book = waiting_book(known_as=None)
+    sent = nameless("99", triggered_by=VenueOrderId("77"), cum_quantity=Decimal(0))
+    mine = replace(sent, client_order_id=ClientOrderId("c1"))
+
+    def told(*news: Any) -> None:
+        said = Said(message=news, actor="test", cause=None, source=Provenance.POLL)
+        PERPETUALS.decide(said, book)
+
+    told((stream("external99"), sent))
+    told((stream("c1"), SubmitAccepted(venue_order_id=VenueOrderId("77"))))
+    told((stream("c1"), mine))
+    assert book.orders[stream("external99")].life is Life.WORKING
+    told((stream("c1"), replace(mine, status=VenueOrderStatus.CANCELED)))
+    assert book.orders[stream("external99")].life is Life.CANCELED
+
+
 def test_what_is_owned_is_compared_without_what_is_held_did_cost() -> None:
     """Found by the simulation, seed 72: what was earned hangs on the order in which trades were learned."""
     book = waiting_book()
