@@ -38,7 +38,7 @@ from oms.order.messages import (
 from oms.order.state import Amend, Life, Order
 from oms.ports import Clock, Ids, Spawn
 from oms.position.events import LeverageRequested
-from oms.position.settings import LeverageRejected
+from oms.position.settings import LeverageRejected, not_read_back
 from oms.reports import Ack, LeverageReport, OrderReport, PositionModeReport, Refusal, RefusalClass, Report
 from oms.sending import amendment, batched, cancel_verdict, new_order, order_ref
 from oms.sums import symbol_of
@@ -197,6 +197,8 @@ class Dispatcher:
             match report:
                 case LeverageReport() | PositionModeReport():
                     await self._tell(stream, report, answer.evidence)
+                    if (unshown := not_read_back(event, report)) is not None:
+                        await self._tell(stream, unshown, answer.evidence)
                 case Refusal() if isinstance(event, LeverageRequested):
                     refused = LeverageRejected(
                         request_id=event.request_id, reason=report.reason, code=report.code, text=report.text

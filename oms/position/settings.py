@@ -7,6 +7,7 @@ from msgspec import Struct
 from oms.errors import CommandRefusedError, InvalidOrderError
 from oms.instrument import Instrument, unknown_market
 from oms.position.events import LeverageRefused, LeverageRequested, PositionEvent
+from oms.reports import LeverageReport
 from oms.values import ONE, AccountId, MarginMode, Symbol, Wallet, plain
 
 
@@ -52,6 +53,17 @@ def ask(command: SetLeverage, instrument: Instrument | None, leverage_max: Decim
         if most is not None and leverage > most:
             raise LeverageError(f"{command.symbol} leverage {plain(leverage)} is above the {plain(most)} allowed")
     return (LeverageRequested(request_id=command.request_id, leverage=leverage, margin_mode=command.margin_mode),)
+
+
+def not_read_back(asked: object, read: object) -> LeverageRejected | None:
+    """Return the end of a request for a leverage that the venue took, and does not show; None for anything else."""
+    if not (isinstance(asked, LeverageRequested) and isinstance(read, LeverageReport)):
+        return None
+    if (read.leverage, read.margin_mode or asked.margin_mode) == (asked.leverage, asked.margin_mode):
+        return None
+    shown = "nothing" if read.leverage is None else f"{plain(read.leverage)} {read.margin_mode or ''}".rstrip()
+    text = f"the venue took it, and shows {shown}"
+    return LeverageRejected(request_id=asked.request_id, reason="not_read_back", text=text)
 
 
 def reject(report: LeverageRejected) -> tuple[PositionEvent, ...]:

@@ -13,12 +13,15 @@ from oms.gateway.prices import now_of, priced
 from oms.gateway.views import PositionView
 from oms.instrument import Bracket
 from oms.order.state import Life
+from oms.position.events import LeverageRefused
 from oms.position.settings import SetLeverage
 from oms.position.state import FLAT, Position
-from oms.reports import LedgerReport, PositionReport
-from oms.values import Currency, MarginMode, OrderType, PositionLeg, PositionMode, Purse, Side
+from oms.reports import LedgerReport, LeverageReport, PositionReport
+from oms.store.codec import decode
+from oms.values import Currency, MarginMode, OrderType, PositionLeg, PositionMode, Purse, Side, Symbol
+from oms.venue import Answer, LastLook, nothing_holds
 from tests.engine.desk import MAIN, Desk, play
-from tests.engine.scripted_venue import Fate
+from tests.engine.scripted_venue import Fate, ScriptedVenue
 from tests.order.story import BTC_PERPETUAL, FUTURES
 
 PERPETUAL = BTC_PERPETUAL.symbol
@@ -169,6 +172,31 @@ def test_leverage_is_asked_for_after_its_commit_and_read_back() -> None:
         await desk.engine.execute(ask, actor="operator")
         await asyncio.sleep(1)
         assert leg(desk).leverage == 20
+
+    play(story)
+
+
+def test_s24_a_leverage_that_was_taken_and_is_not_shown_is_told_as_refused() -> None:
+    class Deaf(ScriptedVenue):
+        async def set_leverage(
+            self, symbol: Symbol, leverage: Decimal, margin_mode: MarginMode, *, last_look: LastLook = nothing_holds
+        ) -> Answer:
+            await super().set_leverage(symbol, leverage, margin_mode, last_look=last_look)
+            return self._answer((LeverageReport(symbol=symbol, leverage=TEN, margin_mode=MarginMode.CROSS),))
+
+    async def story(desk: Desk) -> None:
+        desk.venue = Deaf(desk.clock.now_ns)
+        await opened(desk)
+        ask = SetLeverage(
+            account=MAIN, symbol=PERPETUAL, request_id="l1", leverage=Decimal(20), margin_mode=MarginMode.CROSS
+        )
+        await desk.engine.execute(ask, actor="operator")
+        await asyncio.sleep(1)
+        told = await desk.log.read(MARKET)
+        (refused,) = [decode(each.topic, each.state) for each in told if each.topic == "leverage-refused/1"]
+        assert isinstance(refused, LeverageRefused)
+        why = "the venue took it, and shows 10 cross"
+        assert (refused.request_id, refused.reason, refused.text) == ("l1", "not_read_back", why)
 
     play(story)
 

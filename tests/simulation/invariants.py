@@ -17,7 +17,7 @@ from typing import Final, TypeVar
 
 from msgspec.structs import replace
 
-from oms.account.events import BalanceAdjusted, PositionModeRequested, TradingHalted, TradingResumed
+from oms.account.events import BalanceAdjusted, HistoryKept, PositionModeRequested, TradingHalted, TradingResumed
 from oms.book import Book, position_stream
 from oms.engine import Engine
 from oms.errors import CorruptStreamError
@@ -96,6 +96,7 @@ class Witness:
         self.seen = 0  # events: what is said of them holds until the next one
         self._held: tuple[int, Mapping[str, Decimal]] = (0, {})
         self._say = say
+        self.before: frozenset[str] = frozenset()  # trades that the opening holds, as the log says
         self.limits: Callable[[str, Order, OrderEvent], None] = lambda *_: None  # what holds orders against limits
 
     def committed(self, epoch: int, events: Sequence[StoredEvent]) -> None:
@@ -110,6 +111,8 @@ class Witness:
             match event:
                 case FillBooked():
                     self._booked(stored.stream, event)
+                case HistoryKept():
+                    self.before = frozenset(event.trades)
                 case FundingBooked() | ClearanceBooked():
                     self._own(traded(stored.stream).quote, event.amount)
                 case LeverageRequested() | PositionModeRequested():

@@ -14,6 +14,7 @@ from adapters.bitmart.limits import FUTURES_RATES, SPOT_RATES, Purpose
 from adapters.bitmart.perp import codec, queries, requests, rewaits
 from adapters.bitmart.perp.dialect import PERP
 from adapters.bitmart.perp.endings import Endings, ended
+from adapters.bitmart.perp.leverage import leverage_of
 from adapters.bitmart.perp.mode import AccountMode
 from adapters.bitmart.perp.names import Kind, Name, Names
 from adapters.bitmart.perp.orders import Orders
@@ -30,7 +31,6 @@ from oms.reports import (
     Control,
     InstrumentReport,
     LeverageReport,
-    PositionReport,
     Refusal,
     RefusalClass,
 )
@@ -326,17 +326,9 @@ class BitmartPerp:
         return Answer(reports=(report,), evidence=joined([evidence, read]), source=Provenance.POLL)
 
     async def _leverage(self, symbol: Symbol) -> tuple[LeverageReport | None, Evidence]:
-        """Return what the positions of a symbol, flat ones too, show to be set; None if they show nothing."""
+        """Return what the positions of a symbol show to be set; None if they show nothing."""
         evidence = await self._rest.keyed(codec.POSITION_V2, {"symbol": requests.linear(symbol)})
-        for report in self._reading.listed(codec.POSITION_V2, evidence):
-            match report:
-                case PositionReport(leverage=Decimal() as leverage, margin_mode=str() as margin_mode):
-                    return LeverageReport(
-                        symbol=symbol, leverage=leverage, margin_mode=MarginMode(margin_mode)
-                    ), evidence
-                case _:
-                    continue
-        return None, evidence
+        return leverage_of(symbol, self._reading.listed(codec.POSITION_V2, evidence)), evidence
 
     async def set_position_mode(self, mode: PositionMode, *, last_look: LastLook = nothing_holds) -> Answer:
         """Switch the account, and believe the venue only when it is read back (PROTOCOL 9.17)."""

@@ -98,6 +98,13 @@ class Account(Owner[Order, Fill]):
         """Return the position, flat or not; None when the leg never traded since the mode was set."""
         return self.positions.get((symbol, leg))
 
+    def use(self, symbol: str, setting: Setting) -> None:
+        """Have the next opening orders of a contract use `setting`: flat legs show it; what is held has it already."""
+        self.settings[symbol] = setting
+        for position in self.positions.values():
+            if position.symbol == symbol and not position.size:
+                position.leverage, position.margin_mode = setting.leverage, setting.margin_mode
+
     def held_positions(self, symbol: str | None = None) -> Iterator[Position]:
         """Yield what is not flat, of one contract or of all."""
         for position in self.positions.values():

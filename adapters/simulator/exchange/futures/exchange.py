@@ -200,7 +200,7 @@ class FuturesExchange:
         owner = self._state.accounts[account]
         setting = Setting(leverage, margin_mode)
         check_setting(owner, contract, setting)
-        owner.settings[symbol] = setting
+        owner.use(symbol, setting)
         return setting
 
     # -------------------------------------------------------------------------------------------- orders

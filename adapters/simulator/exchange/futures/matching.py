@@ -69,7 +69,7 @@ class Matching:
         )
         self._freeze(order, account, terms)
         if not order.reduce_only:
-            account.settings[new.symbol] = terms.setting
+            account.use(new.symbol, terms.setting)
         account.opened(order)
         self._submitted(order, account, now_ms)
         if order.reduce_only:

@@ -586,6 +586,18 @@ async def test_where_a_flat_position_shows_no_leverage_the_venues_answer_is_all_
 
 
 @virtual
+async def test_s24_a_flat_leg_that_shows_what_it_was_held_on_is_not_what_is_set() -> None:
+    desk = Desk()
+    desk.link.on(codec.SUBMIT_LEVERAGE, ok({"symbol": "BTCUSDT", "leverage": "5", "open_type": "cross"}))
+    flat = held(leverage="20", position_side="long")
+    desk.link.on(codec.POSITION_V2, ok([flat, held(leverage="5", position_side="short", current_amount="3")]))
+    desk.link.on(codec.POSITION_V2, ok([flat, held(leverage="10", position_side="short")]))
+    for _ in range(2):  # a leg that is held shows it; where none is and they differ, the answer is all there is
+        (report,) = (await desk.venue.set_leverage(BTC, Decimal(5), MarginMode.CROSS)).reports
+        assert report == LeverageReport(symbol=BTC, leverage=Decimal(5), margin_mode=MarginMode.CROSS)
+
+
+@virtual
 async def test_a_leverage_that_an_open_position_forbids_is_refused() -> None:
     desk = Desk()
     desk.link.on(codec.SUBMIT_LEVERAGE, refused(400, 40040))

@@ -8,6 +8,7 @@ from adapters.simulator.exchange.futures.contracts import CONTRACTS
 from adapters.simulator.exchange.futures.events import PositionChanged, WalletChanged
 from adapters.simulator.exchange.futures.money import share
 from adapters.simulator.exchange.futures.orders import MarginMode, PositionMode, Refusal, RefusedError
+from oms.values import PositionLeg
 from tests.adapters.simulator.futures.pit import CONTRACT, SYMBOL, Pit
 
 
@@ -193,3 +194,14 @@ def test_the_whole_is_shared_out_to_the_last_digit_and_a_part_is_rounded() -> No
 
     assert share(tiny, Decimal(3), Decimal(3)) == tiny
     assert share(Decimal(1), Decimal(1), Decimal(3)) == Decimal("0.333333333333")
+
+
+def test_a_flat_leg_shows_what_the_next_order_would_use() -> None:
+    pit = Pit()
+    pit.place("dan 1 1 @ 100", leverage=50)
+    pit.place("bob 4 1 @ 100")
+    pit.place("dan 3 1 @ 100")
+    pit.place("bob 2 1 @ 100")
+    pit.exchange.set_leverage("dan", SYMBOL, 20, MarginMode.ISOLATED)
+    (leg,) = [each for each in pit.exchange.accounts["dan"].positions.values() if each.leg is PositionLeg.LONG]
+    assert (leg.size, leg.leverage, leg.margin_mode) == (0, 20, MarginMode.ISOLATED)
