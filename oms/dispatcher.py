@@ -110,8 +110,8 @@ class Dispatcher:
 
     async def _doubt(self) -> None:
         try:
-            awaited = frozenset((*self._sending, *self._amending))
-            await self._engine.doubt_unsent("the log was lost while sending", awaited)
+            sending, changing = frozenset(self._sending), frozenset(self._amending)
+            await self._engine.doubt_unsent("the log was lost while sending", sending, changing)
         except FencedError:
             return  # the account's new writer doubts them as it starts
         self.resume_cancels()

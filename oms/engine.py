@@ -128,25 +128,29 @@ class Engine:
         self._stopping = True
         await self._idle.wait()
 
-    async def doubt_unsent(self, reason: str, sending: frozenset[str] = frozenset()) -> None:
+    async def doubt_unsent(
+        self, reason: str, sending: frozenset[str] = frozenset(), changing: frozenset[str] = frozenset()
+    ) -> None:
         """Put every order IN_DOUBT whose send nobody here answers for: it may have left, and nobody awaits its answer.
         So with every change.
 
-        `sending` names the streams whose answer is being awaited.
+        `sending` names the streams whose submit, `changing` those whose change is somebody's here.
         """
         now_ns = self._clock.now_ns()
         doubts: list[Addressed] = []
         for stream in self.book.open:
             order = self.book.orders[stream]
-            if stream in sending or not (order.life is Life.SENDING or order.amends):
+            unsent = order.life is Life.SENDING and stream not in sending
+            amends = () if stream in sending or stream in changing else order.amends
+            if not (unsent or amends):
                 continue
             until_ns = now_ns + int(self.decider.capabilities(order.request.symbol).submit_validity * 1e9)
             doubts.extend(
                 (stream, AmendUnanswered(request_id=each.request_id, reason=reason, valid_until_ns=until_ns))
-                for each in order.amends
+                for each in amends
                 if not each.valid_until_ns
             )
-            if order.life is Life.SENDING:
+            if unsent:
                 doubts.append((stream, SubmitUnknown(reason=reason, valid_until_ns=until_ns)))
         if doubts:
             await self.report(doubts, source=Provenance.INFERRED)

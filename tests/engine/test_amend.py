@@ -7,7 +7,7 @@ import pytest
 from msgspec.structs import replace
 
 from oms.order.state import Life, status
-from oms.store.memory import Fault
+from oms.store.memory import Fault, Trouble
 from oms.values import Crossing, OrderStatus
 from oms.venue import Trigger
 from tests.engine.desk import Desk, begin, play
@@ -50,6 +50,23 @@ def test_a_change_leaves_only_after_its_request_is_committed() -> None:
         await amending
         await asyncio.sleep(5)
         assert desk.order().request.price == 90
+
+    play(story)
+
+
+def test_a_send_that_is_in_the_log_and_nobodys_is_doubted_though_a_change_waits_for_it() -> None:
+    """Found by the simulation, seed 24825: the change passed for the send, and the order was being sent for ever."""
+
+    async def story(desk: Desk) -> None:
+        desk.venue.can = replace(SPOT, amend=True)
+        await desk.start()
+        desk.venue.fates.append(Fate.BUSY)
+        await desk.place()
+        await desk.amend(price="90")
+        desk.faults.appends.append(Fault(Trouble.SILENT_DONE))  # of the second send
+        await asyncio.sleep(150)
+        assert desk.told().count("send-started") == 2
+        assert (desk.life(), len(desk.venue.submitted)) == (Life.REJECTED, 1)
 
     play(story)
 
