@@ -3,7 +3,7 @@
 Both are read with every comparison; what is known already is not written again.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final, Protocol
 
 import structlog
@@ -11,6 +11,7 @@ import structlog
 from oms import baseline
 from oms.account import modes
 from oms.book import Book, account_stream, position_stream
+from oms.breaks.decisions import Disagreement
 from oms.breaks.events import BreakKind
 from oms.decide import Addressed, Decider
 from oms.evidence import kept
@@ -71,6 +72,7 @@ class Perpetuals:
         self._ids = ids
         self._read_until_ms = 0  # the ledger is known up to here, but for what overlaps
         self._asked_at = float("-inf")
+        self._differed: frozenset[tuple[str, str]] = frozenset()  # balances that did at the last look, and by what
         self._began_ns = clock.now_ns()
 
     async def learn(self, shown: Answer) -> None:
@@ -107,12 +109,19 @@ class Perpetuals:
         else:
             told.pop(key, None)
 
-    async def read_ledger(self) -> None:
-        """Book the payments since the last look that no trade explains; tries again later where it could not ask."""
+    async def read_ledger(self, disagreements: Iterable[Disagreement] = ()) -> None:
+        """Book the payments since the last look that no trade explains; tries again later where it could not ask. A
+        balance that differs by something new is reason to look at once: a payment may be all that it is.
+        """
+        before = self._differed
+        self._differed = frozenset(
+            (each.break_id, each.figures) for each in disagreements if each.kind is BreakKind.BALANCE
+        )
         now, now_ms = self._clock.monotonic(), self._clock.now_ns() // 1_000_000
         book = self._recording.book
         trades_perpetuals = any(traded(stream).base is None for stream in book.positions)
-        if not trades_perpetuals or now < self._asked_at + LEDGER_EVERY_SECONDS:
+        due = now >= self._asked_at + LEDGER_EVERY_SECONDS or bool(self._differed - before)
+        if not (trades_perpetuals and due):
             return
         self._asked_at = now
         known_ms = self._read_until_ms - LEDGER_OVERLAP_MS if self._read_until_ms else now_ms - LEDGER_FIRST_MS

@@ -146,7 +146,7 @@ class Survey:
             if not starting:
                 reconciled = await self._explained(reconciled, picture)
         if opened:
-            await self._perpetuals.read_ledger()
+            await self._perpetuals.read_ledger(reconciled.disagreements)
             reconciled = replace(
                 reconciled,
                 disagreements=(*reconciled.disagreements, *self._lost.disagreements),

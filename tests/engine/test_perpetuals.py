@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from oms.account.modes import PositionModeError, SetPositionMode
 from oms.account.state import ResumeTrading
-from oms.book import position_stream
+from oms.book import account_stream, position_stream
 from oms.gateway.prices import now_of, priced
 from oms.gateway.views import PositionView
 from oms.instrument import Bracket
@@ -59,6 +59,22 @@ def funding(desk: Desk, amount: str, seconds_ago: float = 0.0) -> LedgerReport:
     )
     desk.venue.flows.append(row)
     return row
+
+
+def test_s38_a_balance_that_a_payment_moved_is_no_break() -> None:
+    """Seen on the simulated exchange: after a liquidation a break was open until the ledger's next turn, a minute."""
+
+    async def story(desk: Desk) -> None:
+        await opened(desk)
+        await asyncio.sleep(60)  # the ledger was just read
+        for amount in ("-0.5", "-0.25"):
+            funding(desk, amount)
+            await asyncio.sleep(20)
+            assert desk.engine.book.funds(SETTLE).total == desk.venue.futures
+        told = [each.topic for each in await desk.log.read(account_stream(MAIN))]
+        assert "break-opened/1" not in told
+
+    play(story)
 
 
 def test_s38_funding_is_read_from_the_ledger_and_booked_once_across_a_restart() -> None:
