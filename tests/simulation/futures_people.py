@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from adapters.simulator.exchange.futures.exchange import FuturesExchange
 from adapters.simulator.exchange.futures.orders import MarginMode as VenueMarginMode
-from adapters.simulator.exchange.futures.orders import Mode, NewOrder, PlanKind, RefusedError
+from adapters.simulator.exchange.futures.orders import Mode, NewOrder, PlanKind, RefusedError, SelfTrade
 from adapters.simulator.exchange.futures.plans import NewPlan
 from adapters.simulator.street import MAKERS, TAKERS
 from oms.account.modes import SetPositionMode
@@ -259,3 +259,23 @@ def by_hand(chance: Random, exchange: FuturesExchange, account: str, now_ms: int
     acts: Sequence[Callable[[], None]] = (order, order, close, cancel, protect, lever)
     with suppress(RefusedError):
         chance.choice(acts)()
+
+
+def meet(chance: Random, exchange: FuturesExchange, account: str, now_ms: int) -> None:
+    """Have somebody at the website meet one of our own resting orders, which this venue lets never trade."""
+    owner = exchange.accounts[account]
+    resting = [order for order in owner.open.values() if order.price]
+    if not resting:
+        return
+    met = chance.choice(resting)
+    new = NewOrder(
+        account=account,
+        symbol=CONTRACT,
+        side=Side.SELL if met.side is Side.BUY else Side.BUY,
+        mode=Mode.IOC if chance.random() < 0.5 else Mode.GTC,
+        size=met.size,
+        price=met.price,
+        stp=chance.choice(list(SelfTrade)),
+    )
+    with suppress(RefusedError):
+        exchange.submit(new, now_ms)

@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from decimal import Decimal
 from random import Random  # noqa: TID251 - the simulation's chance comes from its seed
 from typing import Final, Protocol
@@ -10,7 +11,7 @@ from typing import Final, Protocol
 from msgspec import Struct
 from msgspec.structs import replace
 
-from adapters.simulator.exchange.orders import NewOrder, RefusedError
+from adapters.simulator.exchange.orders import NewOrder, RefusedError, SelfTrade
 from adapters.simulator.exchange.orders import OrderType as VenueOrderType
 from adapters.simulator.simulator import Simulator
 from adapters.simulator.street import TAKERS
@@ -29,6 +30,7 @@ TRIES_MAX: Final = 12  # of one command, with pauses between
 HANG_UP_RATE: Final = 0.05  # commands whose strategy is gone before the answer
 HANG_UP_SECONDS: Final = 0.01
 QUOTES_MAX: Final = 12  # of the other traders, at one time
+RESTING: Final = frozenset({VenueOrderType.LIMIT, VenueOrderType.LIMIT_MAKER})
 
 
 class Plan(Struct, frozen=True):
@@ -214,3 +216,24 @@ def by_hand(chance: Random, simulator: Simulator, account: str, now_ms: int) -> 
         return simulator.exchange.submit(new, now_ms).order_id
     except RefusedError:
         return None
+
+
+def meet(chance: Random, simulator: Simulator, account: str, now_ms: int) -> None:
+    """Have somebody at the website take one of our own resting orders: a trade with ourselves, or whatever the venue
+    does to prevent it.
+    """
+    resting = [order for order in simulator.exchange.accounts[account].open.values() if order.type in RESTING]
+    if not resting:
+        return
+    met = chance.choice(resting)
+    new = NewOrder(
+        account=account,
+        symbol=met.symbol,
+        side=Side.SELL if met.side is Side.BUY else Side.BUY,
+        type=VenueOrderType.LIMIT,
+        size=met.size,
+        price=met.price,
+        stp=chance.choice(list(SelfTrade)),
+    )
+    with suppress(RefusedError):
+        simulator.exchange.submit(new, now_ms)

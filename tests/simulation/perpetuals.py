@@ -23,7 +23,7 @@ from tests.simulation import futures_people, futures_settled
 from tests.simulation.futures_people import NAMES, SYMBOL
 from tests.simulation.futures_wire import FuturesLook
 from tests.simulation.invariants import Say, Witness
-from tests.simulation.people import MIDDLE, Strategies, Street, by_hand, plans
+from tests.simulation.people import MIDDLE, Strategies, Street, by_hand, meet, plans
 from tests.simulation.running import Running
 from tests.simulation.scenes import FUNDS, PROBE, SILENT, UNTOLD, Errand, Scene, Spot, Wrong
 from tests.simulation.settled import accepted_once, agreed, at_work
@@ -102,6 +102,14 @@ class Perpetuals:
             by_hand(chance, self.simulator, account, now_ms)
         else:
             futures_people.by_hand(chance, self._exchange, account, now_ms)
+
+    def meet(self, chance: Random, account: AccountId, now_ms: int) -> None:
+        if self._witness is None or not self._witness.totals:
+            return
+        if self._composite and chance.random() < 0.5:
+            meet(chance, self.simulator, account, now_ms)
+        else:
+            futures_people.meet(chance, self._exchange, account, now_ms)
 
     def probe(self, account: AccountId) -> PlaceOrder:
         hedge = self._exchange.accounts[account].mode is PositionMode.HEDGE

@@ -20,7 +20,7 @@ from oms.values import AccountId, ClientOrderId, OrderType, Side, StrategyId, Sy
 from oms.venue import Capabilities, Venue
 from tests.simulation import running
 from tests.simulation.invariants import Say, Witness
-from tests.simulation.people import MIDDLE, SYMBOL, Strategies, Street, by_hand, plans
+from tests.simulation.people import MIDDLE, SYMBOL, Strategies, Street, by_hand, meet, plans
 from tests.simulation.running import Running
 from tests.simulation.settled import accepted_once, unsettled
 from tests.simulation.wire import Look, SpotLook
@@ -64,6 +64,10 @@ class Scene(running.Scene, Protocol):
 
     def by_hand(self, chance: Random, account: AccountId, now_ms: int) -> None:
         """Let somebody do one thing on our account at the venue's website."""
+        ...
+
+    def meet(self, chance: Random, account: AccountId, now_ms: int) -> None:
+        """Let somebody at the venue's website meet an order of our own."""
         ...
 
     def probe(self, account: AccountId) -> PlaceOrder:
@@ -138,6 +142,9 @@ class Spot:
 
     def by_hand(self, chance: Random, account: AccountId, now_ms: int) -> None:
         by_hand(chance, self.simulator, account, now_ms)
+
+    def meet(self, chance: Random, account: AccountId, now_ms: int) -> None:
+        meet(chance, self.simulator, account, now_ms)
 
     def probe(self, account: AccountId) -> PlaceOrder:
         return PlaceOrder(

@@ -66,6 +66,7 @@ HALT_RATE: Final = 0.3  # worlds in which an operator halts trading for a while
 DOWN_SECONDS: Final = (0.05, 8.0)
 TRADE_SECONDS: Final = (0.05, 0.8)  # between two things the other traders do
 CALM_STEP_SECONDS: Final = 0.5
+MEETING_RATE: Final = 0.2  # worlds in which he meets our own orders
 HAND_RATE: Final = 0.3  # worlds in which somebody also trades at the website
 PASSES_MAX: Final = 400_000
 NOTES_MAX: Final = 60  # of what happened last, shown for a world that failed
@@ -410,12 +411,16 @@ class World:
     async def _exchange_lives(self) -> None:
         chances = self._dice("exchange")
         hand = chances.random() < HAND_RATE and "hand" not in self._without
+        meeting = self._dice("meeting")
+        meets = meeting.random() < MEETING_RATE and "meeting" not in self._without
         while True:
             self.simulator.step(self._now_ms())
             if not self._calm:
                 self.scene.trade(self._now_ms())
                 if hand and chances.random() < HAND_RATE / 5:
                     self.scene.by_hand(chances, ACCOUNT, self._now_ms())
+                if meets and meeting.random() < MEETING_RATE / 2:
+                    self.scene.meet(meeting, ACCOUNT, self._now_ms())
             await asyncio.sleep(chances.uniform(*TRADE_SECONDS) if not self._calm else CALM_STEP_SECONDS)
 
     async def _watch(self, seconds: float, *, every: float = 1.0) -> None:
