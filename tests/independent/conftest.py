@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -115,6 +115,21 @@ def eventually(holds: Callable[[], Any], *, seconds: float = 15.0) -> Any:
             return found
         assert time.monotonic() < deadline, "it never came to that"  # noqa: TID251 - as above
         time.sleep(0.05)  # noqa: TID251 - as above
+
+
+def hold(bars: Iterable[tuple[int, object, object, object]], trades: Iterable[Any]) -> bool:
+    """Whether each of the trades, as the exchange knows them, lies in its minute's bar: (opens at (ms), high, low,
+    volume). Others trade in it, too.
+    """
+    drawn = {opens // 60_000: (number(low), number(high), number(volume)) for opens, high, low, volume in bars}
+    sizes: dict[int, Decimal] = {}
+    for trade in trades:
+        minute = trade["at_ms"] // 60_000
+        low, high, _ = drawn[minute]
+        sizes[minute] = sizes.get(minute, Decimal(0)) + number(trade["size"])
+        if not low <= number(trade["price"]) <= high:
+            return False
+    return bool(sizes) and all(size <= drawn[minute][2] for minute, size in sizes.items())
 
 
 def number(value: object) -> Decimal:

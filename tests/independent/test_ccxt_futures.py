@@ -11,7 +11,7 @@ import ccxt.pro
 import pytest
 
 from tests.independent.ccxt_client import connected, forever, latest, until, watched
-from tests.independent.conftest import Exchange, number
+from tests.independent.conftest import Exchange, hold, number
 
 BTC = "BTC/USDT:USDT"
 ETH = "ETH/USDT:USDT"
@@ -184,6 +184,10 @@ async def test_a_position_and_everything_it_did_agrees(
             (one["trade_id"], number(one["size"]), number(one["price"]), number(one["fee"]), one["at_ms"])
             for one in exchange.trades(order_id, "futures")
         }
+    bars = [
+        (opens, high, low, volume) for opens, _, high, low, _, volume in await client.fetch_ohlcv(BTC, "1m", limit=5)
+    ]
+    assert hold(bars, exchange.trades(opened, "futures") + exchange.trades(closed, "futures"))
     assert {(one["side"], one["fee"]["currency"]) for one in trades} == {("buy", "BTC"), ("sell", "USDT")}
     with pytest.raises(ccxt.OrderNotFound, match="50005"):
         await client.fetch_order_trades(opened, BTC)

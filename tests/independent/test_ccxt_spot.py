@@ -9,7 +9,7 @@ import ccxt.pro
 import pytest
 
 from tests.independent.ccxt_client import connected, forever, latest, until, watched
-from tests.independent.conftest import Exchange, number
+from tests.independent.conftest import Exchange, hold, number
 
 BTC = "BTC/USDT"
 ETH = "ETH/USDT"
@@ -138,6 +138,8 @@ async def test_a_fill_and_everything_it_did_agrees(exchange: Exchange, client: A
         )
         assert sum(number(one["fee"]["cost"]) for one in trades) == sum(number(one["fee"]) for one in known)
         assert {one["fee"]["currency"] for one in trades} == {"USDT"}
+    bars = await client.fetch_ohlcv(BTC, "1m", limit=5)
+    assert hold(((opens, high, low, volume) for opens, _, high, low, _, volume in bars), known)
     balances = exchange.truth()["balances"]
     shown_balance = await client.fetch_balance()
     for coin in ("BTC", "USDT"):

@@ -9,7 +9,7 @@ import pytest
 from bitmart.api_contract import APIContract
 from bitmart.lib.cloud_exceptions import APIException
 
-from tests.independent.conftest import Exchange, eventually, number
+from tests.independent.conftest import Exchange, eventually, hold, number
 from tests.independent.sdk import Listener, code, data
 
 BTC = "BTCUSDT"
@@ -204,6 +204,9 @@ def test_a_position_is_opened_and_closed_and_everything_it_did_agrees(exchange: 
             (one["trade_id"], number(one["price"]), number(one["size"]), number(one["fee"]), one["at_ms"])
             for one in exchange.trades(order_id, "futures")
         }
+    bars = data(futures.get_kline(BTC, 1, now_s - 600, now_s))
+    minutes = ((one["timestamp"] * 1000, one["high_price"], one["low_price"], one["volume"]) for one in bars)
+    assert hold(minutes, exchange.trades(opened, "futures") + exchange.trades(closed, "futures"))
     flows = data(futures.get_transaction_history(BTC))
     realised = sum(number(one["realised_profit"]) for one in trades if one["order_id"] == closed)
     assert sum(number(one["amount"]) for one in flows if one["flow_type"] == 2) == realised

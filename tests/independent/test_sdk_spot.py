@@ -13,7 +13,7 @@ from bitmart.api_spot_sub_account import APISpotSubAccount
 from bitmart.api_system import APISystem
 from bitmart.lib.cloud_exceptions import APIException
 
-from tests.independent.conftest import Exchange, eventually, number
+from tests.independent.conftest import Exchange, eventually, hold, number
 from tests.independent.sdk import Listener, code, data
 
 BTC = "BTC_USDT"
@@ -133,6 +133,8 @@ def test_a_market_buy_fills_and_everything_it_did_agrees(exchange: Exchange, spo
     for trades in (by_order, listed):
         shown = sorted((trade["tradeId"], number(trade["size"]), number(trade["fee"])) for trade in trades)
         assert shown == sorted((trade["trade_id"], number(trade["size"]), number(trade["fee"])) for trade in known)
+    bars = data(spot.get_v3_latest_kline(BTC, step=1, limit=10))
+    assert hold(((int(opens) * 1000, high, low, volume) for opens, _, high, low, _, volume, _ in bars), known)
     after = exchange.truth()["balances"]
     bought = sum(number(trade["size"]) for trade in known)
     paid = sum(number(trade["size"]) * number(trade["price"]) + number(trade["fee"]) for trade in known)
