@@ -5,6 +5,7 @@ that history, which the opening balances hold. So the opening keeps by their ids
 time right before it, and a row from there that is not among them came later. Where figures agree nobody asks.
 """
 
+from collections.abc import Callable, Collection
 from typing import Final
 
 from msgspec import Struct
@@ -22,16 +23,27 @@ ROWS_MAX: Final = 5_000  # that are kept; a busier account, and a list that was 
 
 
 class History(Struct, frozen=True, kw_only=True):
-    """What the venue listed of the time right before the opening."""
+    """What the venue listed at an opening: of the time right before `opened_ms` (UTC), and what it dates from later, even
+    ahead of its own clock.
+    """
 
     since_ms: int
+    opened_ms: int
     traded: Answer
     paid: Answer
 
     @property
-    def kept(self) -> HistoryKept | None:
-        """What the log is to remember of it; None where that would not be all of it."""
-        trades = sorted({each.exec_id for each in self.traded.reports if isinstance(each, TradeReport)})
+    def before(self) -> HistoryKept | None:
+        """What is dated from before the log began; None where that would not be all of it."""
+        return self._kept(lambda trade: (trade.at_ms or 0) <= self.opened_ms)
+
+    def kept(self, booked: Collection[ExecId]) -> HistoryKept | None:
+        """What the log is to remember of it: but for the trades that it has `booked`, all were before the balances."""
+        return self._kept(lambda trade: (trade.at_ms or 0) <= self.opened_ms or trade.exec_id not in booked)
+
+    def _kept(self, counts: Callable[[TradeReport], bool]) -> HistoryKept | None:
+        listed = (each for each in self.traded.reports if isinstance(each, TradeReport))
+        trades = sorted({each.exec_id for each in listed if counts(each)})
         payments = sorted({name for each in self.paid.reports if (name := _payment(each)) is not None})
         if not (self.traded.complete and self.paid.complete) or len(trades) + len(payments) > ROWS_MAX:
             return None

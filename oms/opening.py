@@ -26,7 +26,7 @@ from oms.order.state import Order, Trade
 from oms.ports import Clock, Ids, VenueMessage
 from oms.reports import BalanceReport, PositionReport, TradeReport
 from oms.sums import symbol_of, traded
-from oms.values import EXACT, ZERO, Currency, PositionLeg, Provenance, Purse, Wallet, purse, purses, signed
+from oms.values import EXACT, ZERO, Currency, ExecId, PositionLeg, Provenance, Purse, Wallet, purse, purses, signed
 from oms.venue import Answer, NoAnswerError, Venue
 
 SLACK_MS: Final = 5_000  # how far the venue's stamps may be ahead of the mark that our clock set
@@ -62,8 +62,7 @@ class Opening:
             self._history = await self._listed()
         except NoAnswerError:
             return False
-        kept_history = self._history.kept
-        moved = book is not self._recording.book or given(book) != before or kept_history != history.kept
+        moved = book is not self._recording.book or given(book) != before or self._history.before != history.before
         if moved or any(order.trades_missing for order in book.orders.values()):
             return False
         stream = account_stream(book.name)
@@ -74,8 +73,10 @@ class Opening:
             (stream, BalancesReport(balances=balances, reason="opening")),
             (stream, TradesCovered(until_ms=covered_ms)),
         ]
-        if kept_history is not None:
-            opening.append((stream, kept_history))
+        booked = {trade.exec_id for order in book.orders.values() for trade in order.trades}
+        # As listed before the balances, which hold all of that; what was listed after them may have come later.
+        if (remembered := history.kept(booked)) is not None:
+            opening.append((stream, remembered))
         answers = (held, owned, self._history.traded, self._history.paid)
         evidence = [message for answer in answers for message in kept(answer.evidence, self._ids, self._clock)]
         return await self._recorded(opening, evidence)
@@ -89,15 +90,18 @@ class Opening:
         return True
 
     async def _listed(self) -> History:
-        """Ask for what the venue dates from right before this log. Raises NoAnswerError."""
-        until_ms = self._recording.opened_ns // 1_000_000
-        since_ms = until_ms - baseline.MARGIN_MS
-        traded = await self._venue.trades(since_ms=since_ms, until_ms=until_ms)
-        paid = await self._venue.ledger(since_ms=since_ms, until_ms=until_ms)
+        """Ask for what the venue dates from right before this log, and of trades for whatever came since: its clock may
+        have been ahead when they came. Raises NoAnswerError.
+        """
+        opened_ms = self._recording.opened_ns // 1_000_000
+        since_ms = opened_ms - baseline.MARGIN_MS
+        ahead_ms = max(opened_ms, self._clock.now_ns() // 1_000_000) + baseline.MARGIN_MS
+        traded = await self._venue.trades(since_ms=since_ms, until_ms=ahead_ms)
+        paid = await self._venue.ledger(since_ms=since_ms, until_ms=opened_ms)
         for answer in (traded, paid):
             if answer.unasked:
                 raise NoAnswerError(answer.unasked, answer.evidence)
-        return History(since_ms=since_ms, traded=traded, paid=paid)
+        return History(since_ms=since_ms, opened_ms=opened_ms, traded=traded, paid=paid)
 
     async def corrected(self, differences: Sequence[Disagreement]) -> bool:
         """Take out of the opening what explains `differences`, if anything does; whether it did.
@@ -114,7 +118,8 @@ class Opening:
         if not differs or not book.account.opened_ms or self._asked[differs] >= LOOKS_MAX:
             return False
         since_ms = baseline.since_ms(book.account, self._recording.opened_ns) - SLACK_MS
-        answer = await self._venue.trades(since_ms=since_ms, until_ms=book.account.opened_ms + SLACK_MS)
+        until_ms = max(self._recording.opened_ns // 1_000_000, book.account.opened_ms) + baseline.MARGIN_MS
+        answer = await self._venue.trades(since_ms=since_ms, until_ms=until_ms)
         self._asked = Counter({differs: self._asked[differs] + 1})
         found = revised(self._recording.book, differences, answer)
         if found is None:
@@ -158,11 +163,16 @@ def revised(book: Book, differences: Iterable[Disagreement], traded: Answer) -> 
 
 
 def _suspects(book: Book, traded: Answer) -> Iterable[Moves]:
-    """Yield what each trade moved that somebody else's order made before the opening, and that is booked."""
+    """Yield what each trade moved that somebody else's order made before the opening, by its date or because it was
+    listed then, and that is booked.
+    """
     until_ms = book.account.opened_ms + SLACK_MS
+    listed = frozenset[ExecId](() if book.account.history is None else book.account.history.trades)
     seen: set[str] = set()
     for report in traded.reports:
-        if not isinstance(report, TradeReport) or report.at_ms is None or report.at_ms > until_ms:
+        if not isinstance(report, TradeReport) or report.at_ms is None:
+            continue
+        if report.at_ms > until_ms and report.exec_id not in listed:
             continue
         order = book.orders.get(order_stream(book.name, external_id(report)))
         if order is None or order.attempts or purses(report.symbol).base is None:

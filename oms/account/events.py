@@ -63,8 +63,9 @@ class TradesCovered(_Event, frozen=True, tag="trades-covered/1"):
 
 
 class HistoryKept(_Event, frozen=True, tag="history-kept/1"):
-    """What the venue dated from between `since_ms` (UTC) and the log's beginning when its balances were taken over:
-    those hold it. What it dates from there and is not named here came later, by a clock that was set back.
+    """What the venue dated from between `since_ms` (UTC) and the log's beginning when its balances were taken over, and
+    what it had listed by then and dates from later: those hold it. What it dates from before the log's beginning and is
+    not named here came later, by a clock that was set back.
     """
 
     since_ms: int

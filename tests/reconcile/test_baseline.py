@@ -25,7 +25,7 @@ def payment(name: str, flow: str = "funding", at_ms: int | None = 200_000) -> Le
 
 
 def history(traded: Answer, paid: Answer) -> HistoryKept | None:
-    return History(since_ms=SINCE_MS, traded=traded, paid=paid).kept
+    return History(since_ms=SINCE_MS, opened_ms=OPENED_NS // 1_000_000, traded=traded, paid=paid).kept(())
 
 
 def test_the_opening_remembers_trades_and_payments_and_no_movement_that_trades_tell_of() -> None:

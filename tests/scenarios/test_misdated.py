@@ -147,3 +147,17 @@ def test_s42_nothing_is_taken_over_while_the_venue_cannot_be_asked_what_was_befo
         await house.rests()
 
     tell(story)
+
+
+def test_s12_a_trade_from_before_the_opening_that_the_venue_dates_ahead_is_counted_once() -> None:
+    """Found by the simulation, seed 41030: its clock was right again by the opening, and its time came after that."""
+
+    async def story(house: House) -> None:
+        trades_by_hand(house, "0.01", SPOT, back_ms=-60_000)
+        await house.start()
+        assert set(kept(house).trades) == {fill.trade_id for fill in house.spot.fills}
+        await asyncio.sleep(200)
+        assert not house.breaks()
+        assert not house.differences()
+
+    tell(story)
