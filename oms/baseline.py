@@ -23,8 +23,8 @@ ROWS_MAX: Final = 5_000  # that are kept; a busier account, and a list that was 
 
 
 class History(Struct, frozen=True, kw_only=True):
-    """What the venue listed at an opening: of the time right before `opened_ms` (UTC), and what it dates from later, even
-    ahead of its own clock.
+    """What the venue listed at an opening: of the time right before `opened_ms` (UTC), and what it dates from later,
+    even ahead of its own clock.
     """
 
     since_ms: int

@@ -20,7 +20,10 @@ def recognized(book: Book, answer: Answer) -> Answer:
     """Return the answer under our own ids: a venue may keep no name of orders that wait for a price, nor of what they
     send, and shows them by its ids alone. Those stand in our log, whatever a restart has made the adapter forget.
     """
-    if not any(isinstance(each, OrderReport | TradeReport) and each.client_order_id is None for each in answer.reports):
+    unnamed = any(
+        isinstance(each, OrderReport | TradeReport) and each.client_order_id is None for each in answer.reports
+    )
+    if not (unnamed or book.waited):
         return answer
     ours: ChainMap[_VenueId, ClientOrderId] = ChainMap({}, book.waited)  # type: ignore[arg-type]  # no id is no key
     withheld = _claimed(book, answer, ours)
@@ -31,10 +34,12 @@ def recognized(book: Book, answer: Answer) -> Answer:
         if _waits_unnamed(waiting, ours, book) and waiting not in withheld
     }
     for sent in orders:
-        parent = sent.symbol, sent.triggered_by
-        if (name := ours.get(parent) or strangers.get(parent)) is not None:
-            ours[sent.symbol, sent.venue_order_id] = name
-    reports = tuple(_recognized(each, ours) for each in answer.reports if each not in withheld)
+        parent, itself = (sent.symbol, sent.triggered_by), (sent.symbol, sent.venue_order_id)
+        name = ours.get(parent) or strangers.get(parent)
+        # What was booked as somebody else's stays where it was, once the order that had sent it has learned so.
+        if name is not None and not (itself in ours and _over(book, name)):
+            ours[itself] = name
+    reports = tuple(_recognized(each, ours, book) for each in answer.reports if each not in withheld)
     return replace(answer, reports=reports, complete=answer.complete and not withheld)
 
 
@@ -97,13 +102,21 @@ def _of_its_terms(report: OrderReport, order: Order) -> bool:
     )
 
 
-def _recognized(report: Report, ours: Mapping[tuple[Symbol, VenueOrderId | None], ClientOrderId]) -> Report:
-    match report:
-        case OrderReport(client_order_id=None) | TradeReport(client_order_id=None):
-            name = ours.get((report.symbol, report.venue_order_id))
-            return report if name is None else replace(report, client_order_id=name)
-        case _:
-            return report
+def _recognized(report: Report, ours: Mapping[_VenueId, ClientOrderId], book: Book) -> Report:
+    if not isinstance(report, OrderReport | TradeReport) or report.venue_order_id is None:
+        return report
+    name = ours.get((report.symbol, report.venue_order_id))
+    if name is None or name == report.client_order_id:
+        return report
+    if report.client_order_id is not None and not _over(book, report.client_order_id):
+        return report  # one that waited, and has still to learn that its price came: see `owned`
+    return replace(report, client_order_id=name)
+
+
+def _over(book: Book, name: ClientOrderId) -> bool:
+    """Whether an order of ours is over."""
+    order = book.orders.get(order_stream(book.name, name))
+    return order is not None and order.life in CLOSED
 
 
 def owned(book: Book, stream: str, report: OrderReport | TradeReport) -> tuple[str, OrderReport | TradeReport] | None:

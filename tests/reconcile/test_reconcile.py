@@ -363,6 +363,10 @@ def test_s29_what_a_plan_sent_ends_where_it_was_booked_though_the_plan_is_over()
     told((stream("c1"), SubmitAccepted(venue_order_id=VenueOrderId("77"))))
     told((stream("c1"), mine))
     assert book.orders[stream("external99")].life is Life.WORKING
+    for shown in (sent, mine):  # seed 39486: told by the plan's name, it was a break of the plan
+        (named,) = recognized(book, answer(shown)).reports
+        assert isinstance(named, OrderReport)
+        assert named.client_order_id == "external99"
     told((stream("c1"), replace(mine, status=VenueOrderStatus.CANCELED)))
     assert book.orders[stream("external99")].life is Life.CANCELED
 

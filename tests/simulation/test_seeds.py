@@ -62,6 +62,7 @@ FAILED = {
     16801: "a trade that the log's opening holds was missed in it (the simulation's own mistake)",
     24825: "a send whose commit was lost and had landed was nobody's: a change of the order passed for its send",
     41030: "a trade from before the opening, dated ahead by a clock that was set back then, was counted twice",
+    39486: "what a plan had sent, booked as somebody else's, was a break of the plan, which was over",
     40680: "a process that had been stopped woke after the first rest, and led (the simulation's own mistake)",
     103176: "as 102441",
     102441: "a change that showed only in its fills was forgotten as they filled it (the simulation's own mistake)",
