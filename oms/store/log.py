@@ -1,7 +1,7 @@
 """The log in Postgres, as the port `EventLog` asks for it: one writer thread, one round trip and one commit a batch."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import starmap
 from typing import Any, Final, TypeVar
@@ -139,7 +139,7 @@ class PostgresLog:
 
     async def scan(
         self, *, after: int = 0, upto: int | None = None, rows: int = PAGE_ROWS
-    ) -> AsyncIterator[Sequence[Row]]:
+    ) -> AsyncGenerator[Sequence[Row], None]:
         """Yield pages of (position, stream, version, topic, state) after `after`, through `upto` or to the end.
 
         One snapshot of the log, read by a thread one page ahead. Raises LogUnavailableError.

@@ -1,7 +1,7 @@
 """The log's twin in memory, for simulations: the same contract, and trouble on demand."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from enum import Enum
 from typing import Final, Protocol
 
@@ -181,7 +181,7 @@ class MemoryLog:
 
     async def scan(
         self, *, after: int = 0, upto: int | None = None, rows: int = PAGE_ROWS
-    ) -> AsyncIterator[Sequence[Row]]:
+    ) -> AsyncGenerator[Sequence[Row], None]:
         """Yield pages of (position, stream, version, topic, state) after `after`, through `upto` or to the end."""
         await self._reading()
         end = len(self._events) if upto is None else min(upto, len(self._events))

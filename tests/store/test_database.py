@@ -12,7 +12,7 @@ from psycopg.conninfo import make_conninfo
 
 from oms.errors import LogUnavailableError, SchemaError
 from oms.ports import Batch, Committed, NewEvent
-from oms.store.database import REVISIONS, ROLES, check_schema, connect, upgrade
+from oms.store.database import REVISIONS, ROLES, Role, check_schema, connect, upgrade
 from oms.store.log import PostgresLog
 from oms.values import AccountId
 
@@ -38,7 +38,7 @@ def changes(table: str) -> tuple[str, ...]:
 
 @pytest.mark.parametrize("table", LOG)
 @pytest.mark.parametrize("role", [role for role in ROLES if role != "oms_owner"])
-def test_no_role_but_the_owner_has_the_right_to_change_the_log(written: str, role, table: str) -> None:
+def test_no_role_but_the_owner_has_the_right_to_change_the_log(written: str, role: Role, table: str) -> None:
     with connect(written, role=role) as connection:
         for change in changes(table):
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
@@ -47,7 +47,7 @@ def test_no_role_but_the_owner_has_the_right_to_change_the_log(written: str, rol
 
 @pytest.mark.parametrize("table", LOG)
 @pytest.mark.parametrize("role", ["oms_owner", None])
-def test_the_owner_and_a_superuser_are_stopped_by_the_trigger(written: str, role, table: str) -> None:
+def test_the_owner_and_a_superuser_are_stopped_by_the_trigger(written: str, role: Role | None, table: str) -> None:
     with connect(written, role=role) as connection:
         for change in changes(table):
             with pytest.raises(psycopg.DatabaseError, match=f"{table} is append-only") as refusal:
@@ -63,7 +63,7 @@ def test_the_trigger_also_fires_in_a_session_that_replicates(written: str) -> No
 
 
 @pytest.mark.parametrize("role", ["oms_projector", "oms_reader"])
-def test_readers_read_and_do_not_write(written: str, role) -> None:
+def test_readers_read_and_do_not_write(written: str, role: Role) -> None:
     with connect(written, role=role) as connection:
         assert connection.execute("SELECT count(*) FROM stored_events").fetchone() == (1,)
         for attempt in (

@@ -4,7 +4,7 @@ import asyncio
 import os
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from hashlib import sha256
 from pathlib import Path
@@ -73,7 +73,7 @@ async def test_a_full_disk_refuses_clearly_loses_nothing_and_work_resumes_by_its
     await engine.report([(account_stream(MAIN), BalancesReport(balances=(balance,), reason="opening"))])
     engine.trading = True
 
-    async def place(numbers: Sequence[int]) -> Mapping[int, object]:
+    async def place(numbers: Sequence[int]) -> dict[int, object]:
         """Place orders at once; return what became of each."""
         said = [
             engine.execute(asking(client_order_id=ClientOrderId(f"c{n}"), tags={"x": bulk(n)}), actor="maker")

@@ -13,6 +13,7 @@ from oms.store.log import PostgresLog
 from oms.store.process import ProcessAppender
 from oms.store.writer import Appender, ThreadAppender
 from oms.values import AccountId
+from tests.store.conftest import BreakingWire, Cut
 
 pytestmark = pytest.mark.postgres
 
@@ -35,19 +36,23 @@ async def until(holds: Callable[[], bool]) -> None:
             await asyncio.sleep(0.01)
 
 
-async def test_a_commit_whose_answer_was_lost_is_found(wire, database: str, appender) -> None:
+async def test_a_commit_whose_answer_was_lost_is_found(
+    wire: BreakingWire, database: str, appender: type[Appender]
+) -> None:
     log = PostgresLog(await wire.open(), appender=appender)
     epoch = await log.take_over(ACCOUNT)
-    wire.cut = type(wire.cut).AFTER
+    wire.cut = Cut.AFTER
     assert await log.append(batch(epoch, 1, 2)) == AlreadyThere(1, 2)
     assert await log.append(batch(epoch, 3)) == Committed(3, 3)
     await log.close()
 
 
-async def test_a_request_that_was_lost_is_known_not_to_be_committed(wire, database: str, appender) -> None:
+async def test_a_request_that_was_lost_is_known_not_to_be_committed(
+    wire: BreakingWire, database: str, appender: type[Appender]
+) -> None:
     log = PostgresLog(await wire.open(), appender=appender)
     epoch = await log.take_over(ACCOUNT)
-    wire.cut = type(wire.cut).BEFORE
+    wire.cut = Cut.BEFORE
     assert isinstance(await log.append(batch(epoch, 1)), NotCommitted)
     assert await log.head() == 0
     assert await log.append(batch(epoch, 1)) == Committed(1, 1)
@@ -55,11 +60,11 @@ async def test_a_request_that_was_lost_is_known_not_to_be_committed(wire, databa
 
 
 async def test_a_request_still_under_way_cannot_land_after_it_was_called_not_committed(
-    wire, database: str, appender
+    wire: BreakingWire, database: str, appender: type[Appender]
 ) -> None:
     log = PostgresLog(await wire.open(), appender=appender)
     epoch = await log.take_over(ACCOUNT)
-    wire.cut = type(wire.cut).LATE
+    wire.cut = Cut.LATE
     assert isinstance(await log.append(batch(epoch, 1)), NotCommitted)
     wire.release.set()
     await asyncio.sleep(0.2)
@@ -67,18 +72,22 @@ async def test_a_request_still_under_way_cannot_land_after_it_was_called_not_com
     await log.close()
 
 
-async def test_a_log_that_cannot_be_asked_leaves_the_outcome_unknown(wire, database: str, appender) -> None:
+async def test_a_log_that_cannot_be_asked_leaves_the_outcome_unknown(
+    wire: BreakingWire, database: str, appender: type[Appender]
+) -> None:
     log = PostgresLog(await wire.open(), settle_seconds=0.5, appender=appender)
     epoch = await log.take_over(ACCOUNT)
     assert await log.append(batch(epoch, 1)) == Committed(1, 1)  # so it is connected
-    wire.cut, wire.refusing = type(wire.cut).AFTER, True
+    wire.cut, wire.refusing = Cut.AFTER, True
     assert isinstance(await log.append(batch(epoch, 2)), Unknown)
     wire.refusing = False
     assert await log.append(batch(epoch, 2)) == AlreadyThere(2, 2)
     await log.close()
 
 
-async def test_a_server_process_killed_while_it_waits_for_its_turn_has_written_nothing(database: str, appender) -> None:
+async def test_a_server_process_killed_while_it_waits_for_its_turn_has_written_nothing(
+    database: str, appender: type[Appender]
+) -> None:
     log = PostgresLog(database, appender=appender)
     epoch = await log.take_over(ACCOUNT)
     with psycopg.connect(database) as holder, psycopg.connect(database, autocommit=True) as operator:
@@ -95,7 +104,7 @@ async def test_a_server_process_killed_while_it_waits_for_its_turn_has_written_n
     await log.close()
 
 
-async def test_a_cancelled_caller_cancels_no_commit(database: str, appender) -> None:
+async def test_a_cancelled_caller_cancels_no_commit(database: str, appender: type[Appender]) -> None:
     log = PostgresLog(database, appender=appender)
     epoch = await log.take_over(ACCOUNT)
     with psycopg.connect(database) as holder:
@@ -111,7 +120,7 @@ async def test_a_cancelled_caller_cancels_no_commit(database: str, appender) -> 
     await log.close()
 
 
-async def test_a_database_that_takes_no_writes_says_why(database: str, appender) -> None:
+async def test_a_database_that_takes_no_writes_says_why(database: str, appender: type[Appender]) -> None:
     with psycopg.connect(database, autocommit=True) as operator:
         operator.execute("SELECT take_over('main')")
         operator.execute(f"ALTER DATABASE {operator.info.dbname} SET default_transaction_read_only = on")
@@ -122,7 +131,7 @@ async def test_a_database_that_takes_no_writes_says_why(database: str, appender)
     await log.close()
 
 
-async def test_a_database_that_was_never_reached_has_committed_nothing(wire, database: str) -> None:
+async def test_a_database_that_was_never_reached_has_committed_nothing(wire: BreakingWire, database: str) -> None:
     log = PostgresLog(await wire.open())
     assert isinstance(log._appender, ThreadAppender)
     log._appender.writer.recorder.datastore.pool.timeout = 0.3
@@ -146,7 +155,7 @@ async def test_a_reader_hears_of_growth_again_after_its_connection_broke(databas
     await writer.close()
 
 
-async def test_a_scan_of_a_database_that_is_gone_says_so(wire, database: str) -> None:
+async def test_a_scan_of_a_database_that_is_gone_says_so(wire: BreakingWire, database: str) -> None:
     log = PostgresLog(await wire.open())
     wire.refusing = True
     with pytest.raises(LogUnavailableError):
