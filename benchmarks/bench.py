@@ -14,16 +14,14 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
-import baselines
-import codec
-import engine
 import psycopg
-import replay
 from psycopg.conninfo import make_conninfo
 
+from benchmarks import baselines, codec, engine, replay
 from oms.store.database import upgrade
 from oms.store.embedded import EmbeddedPostgres
 
@@ -56,7 +54,7 @@ def a_server() -> Iterator[str]:
         yield postgres.url_of("postgres")
 
 
-def run(*, quick: bool) -> dict[str, object]:
+def run(*, quick: bool) -> dict[str, Any]:
     """Run everything; return the figures by name."""
     seconds = 2.0 if quick else 6.0
     say("the codecs, beside ccxt on the same bytes ...")
@@ -98,9 +96,9 @@ def run(*, quick: bool) -> dict[str, object]:
     }
 
 
-def show(figures: dict[str, object]) -> None:
+def show(figures: dict[str, Any]) -> None:
     """Print the figures and what they mean beside each other."""
-    codec.show(figures["codecs"])  # type: ignore[arg-type]
+    codec.show(figures["codecs"])
     stock, crowd = figures["stock_orders_s"], figures["pgbench_32_clients_commits_s"]
     full, orders = figures["saturation_commands_s"], figures["saturation_orders_s"]
     assert isinstance(stock, float)
@@ -110,7 +108,7 @@ def show(figures: dict[str, object]) -> None:
     for clients in (1, 32):
         tps = figures[f"pgbench_{clients}_client{'s' if clients > 1 else ''}_commits_s"]
         print(f"pgbench, {clients:2} clients      {tps:12,.0f} single-row commits/s" if tps else "pgbench: not found")
-    for offer in figures["offered"]:  # type: ignore[attr-defined]
+    for offer in figures["offered"]:
         print(
             f"engine, {offer['commands_s']:6,} offered  {offer['kept_s']:12,.0f} commands/s kept,"
             f" p50 {offer['p50_ms']:.2f}  p99 {offer['p99_ms']:.2f}  p99.9 {offer['p99.9_ms']:.2f} ms"
@@ -125,15 +123,15 @@ def show(figures: dict[str, object]) -> None:
     )
 
 
-def verdict(figures: dict[str, object]) -> list[str]:
+def verdict(figures: dict[str, Any]) -> list[str]:
     """Return the bars that were missed."""
-    top = figures["offered"][-1]  # type: ignore[index]
-    missed = codec.missed(figures["codecs"])  # type: ignore[arg-type]
+    top = figures["offered"][-1]
+    missed: list[str] = codec.missed(figures["codecs"])
     if top["kept_s"] < 0.98 * KEPT_MIN or top["p99_ms"] >= P99_MS_MAX:
         missed.append(f"{KEPT_MIN:,} commands/s kept with p99 under {P99_MS_MAX} ms")
-    if figures["saturation_commands_s"] < FLOOD_MIN:  # type: ignore[operator]
+    if figures["saturation_commands_s"] < FLOOD_MIN:
         missed.append(f"{FLOOD_MIN:,} commands/s at saturation")
-    if figures["replay_events_s"] < REPLAY_MIN:  # type: ignore[operator]
+    if figures["replay_events_s"] < REPLAY_MIN:
         missed.append(f"{REPLAY_MIN:,} events/s replayed")
     return missed
 
@@ -152,7 +150,7 @@ def main() -> int:
     figures = run(quick=options.quick)
     missed = verdict(figures)
     if options.json:
-        codecs = {name: one._asdict() for name, one in figures["codecs"].items()}  # type: ignore[attr-defined]
+        codecs = {name: one._asdict() for name, one in figures["codecs"].items()}
         print(json.dumps(figures | {"codecs": codecs, "missed": missed}))
     else:
         show(figures)

@@ -24,7 +24,7 @@ from oms.decide import Addressed, BalancesReport, Decider
 from oms.engine import Engine
 from oms.errors import IntakeFullError
 from oms.instrument import Instrument
-from oms.order.messages import PlaceOrder, SubmitAccepted
+from oms.order.messages import OrderNews, PlaceOrder, SubmitAccepted
 from oms.reports import BalanceReport, TradeReport
 from oms.risk import Limits
 from oms.runtime import SystemClock, Tasks, TimeOrderedIds, tune_process
@@ -121,7 +121,7 @@ def _about_one_order(tag: str, n: int) -> tuple[PlaceOrder | tuple[Addressed, ..
         )
         for part in (1, 2)
     ]
-    reports = SubmitAccepted(venue_order_id=venue_order_id), *fills
+    reports: tuple[OrderNews, ...] = SubmitAccepted(venue_order_id=venue_order_id), *fills
     return placed, *(((stream, report),) for report in reports)
 
 
