@@ -18,13 +18,13 @@ NOWHERE = Evidence(channel="GET /details")
 
 
 class Half(ScriptedVenue):
-    """Its perpetuals cannot be asked for while `futures` is down, its spot market while `spot` is."""
+    """Its perpetuals cannot be asked for while `has_futures` is off, its spot market while `has_spot` is."""
 
-    futures = spot = False
+    has_futures = has_spot = False
 
     async def instruments(self) -> tuple[Instrument, ...]:
         await asyncio.sleep(0.05)
-        found = [market for market, up in ((BTC_USDT, self.spot), (BTC_PERPETUAL, self.futures)) if up]
+        found = [market for market, up in ((BTC_USDT, self.has_spot), (BTC_PERPETUAL, self.has_futures)) if up]
         if not found:
             raise NoAnswerError("spot: no answer", NOWHERE)
         if len(found) == 1:
@@ -32,21 +32,22 @@ class Half(ScriptedVenue):
         return tuple(found)
 
     async def balances(self) -> Answer:
-        if not self.futures:
+        if not self.has_futures:
             raise NoAnswerError("futures: no answer", NOWHERE)
         return await super().balances()
 
 
 def half(desk: Desk, *, spot: bool, futures: bool) -> Half:
     venue = Half(desk.clock.now_ns)
-    venue.spot, venue.futures = spot, futures
+    venue.has_spot, venue.has_futures = spot, futures
     desk.venue = venue
     return venue
 
 
 def test_it_begins_with_a_part_trades_nothing_and_completes_by_itself() -> None:
     async def story(desk: Desk) -> None:
-        venue, told = half(desk, spot=True, futures=False), []
+        venue = half(desk, spot=True, futures=False)
+        told: list[str] = []
         named = await catalogue.ask(MAIN, venue, seconds=60, clock=desk.clock, tell=told.append)
         assert (list(named.markets), named.missing) == ([BTC_USDT], "futures: no answer")
         starting = begin(desk.start())
@@ -62,7 +63,7 @@ def test_it_begins_with_a_part_trades_nothing_and_completes_by_itself() -> None:
         begin(catalogue.complete(desk.engine.decider, venue, whole.set))
         await asyncio.sleep(20)
         assert not whole.is_set()
-        venue.futures = True
+        venue.has_futures = True
         await whole.wait()
         assert desk.engine.decider.instruments == {m.symbol: m for m in (BTC_USDT, BTC_PERPETUAL)}
         await starting
@@ -84,13 +85,14 @@ def test_what_is_not_named_is_not_known() -> None:
 
 def test_a_venue_that_names_nothing_is_asked_for_a_while_and_then_given_up() -> None:
     async def story(desk: Desk) -> None:
-        venue, told = half(desk, spot=False, futures=False), []
+        venue = half(desk, spot=False, futures=False)
+        told: list[str] = []
         asking = begin(catalogue.ask(MAIN, venue, seconds=60, clock=desk.clock, tell=told.append))
         await asyncio.sleep(30)
-        venue.spot = venue.futures = True
+        venue.has_spot = venue.has_futures = True
         assert len((await asking).markets) == 2
         assert all("trying again" in each for each in told)
-        venue.spot = venue.futures = False
+        venue.has_spot = venue.has_futures = False
         with pytest.raises(VenueDownError, match="spot: no answer"):
             await catalogue.ask(MAIN, venue, seconds=10, clock=desk.clock, tell=told.append)
 
