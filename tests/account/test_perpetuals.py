@@ -1,7 +1,9 @@
 """Perpetuals in one account: margin out of the futures wallet, legs that open and close, and nothing closed twice."""
 
 from decimal import Decimal
+from functools import partial
 from itertools import permutations
+from typing import Any
 
 import pytest
 from hypothesis import given as forall
@@ -82,7 +84,7 @@ class Desk:
         self.events.extend((stream, event) for stream, event, _ in decided.facts)
         return decided
 
-    def place(self, side: Side, quantity: str, leg: PositionLeg = NET, **changes: object) -> Order:
+    def place(self, side: Side, quantity: str, leg: PositionLeg = NET, **changes: Any) -> Order:
         self.named += 1
         fields: dict[str, object] = {
             "client_order_id": ClientOrderId(f"c{self.named}"),
@@ -97,12 +99,12 @@ class Desk:
         assert isinstance(state, Order)
         return state
 
-    def fill(self, order: Order, quantity: str, price: str = "27000", **changes: object) -> Decided:
+    def fill(self, order: Order, quantity: str, price: str = "27000", **changes: Any) -> Decided:
         name = order.request.client_order_id
         report = trade(f"t{len(self.events)}", quantity, price, client_order_id=name, symbol=PERPETUAL, **changes)
         return self.say(((order_stream(MAIN, name), report),))
 
-    def traded(self, side: Side, quantity: str, leg: PositionLeg = NET, **changes: object) -> None:
+    def traded(self, side: Side, quantity: str, leg: PositionLeg = NET, **changes: Any) -> None:
         self.fill(self.place(side, quantity, leg, **changes), quantity, str(changes.get("price", "27000")))
 
     def leg(self, leg: PositionLeg = NET) -> Position:
@@ -247,8 +249,8 @@ TARGET = Trigger(price=Decimal(28000), when=Crossing.RISES_TO)
 def protected(desk: Desk) -> tuple[Order, Order]:
     """Five long, with a stop and a target for all of it."""
     desk.traded(BUY, "5")
-    fields = {"reduce_only": True, "type": OrderType.MARKET, "price": None}
-    return tuple(desk.place(SELL, "5", trigger=trigger, **fields) for trigger in (STOP, TARGET))  # type: ignore[return-value]
+    close = partial(desk.place, SELL, "5", reduce_only=True, type=OrderType.MARKET, price=None)
+    return close(trigger=STOP), close(trigger=TARGET)
 
 
 def named(order: Order) -> str:
@@ -320,7 +322,7 @@ def test_somebody_elses_protection_keeps_nobody_from_closing() -> None:
 @pytest.mark.parametrize("what", ["trigger", "take_profit", "stop_loss"])
 def test_what_an_order_waits_for_is_on_the_grid(what: str) -> None:
     off = Decimal("26000.05")
-    terms = Trigger(price=off, when=Crossing.FALLS_TO) if what == "trigger" else Protection(price=off)
+    terms: Any = Trigger(price=off, when=Crossing.FALLS_TO) if what == "trigger" else Protection(price=off)
     with pytest.raises(OffGridError, match=what):
         Desk().place(BUY, "1", **{what: terms})
 
@@ -351,7 +353,7 @@ def test_s40_a_flip_is_two_bookings_of_one_trade() -> None:
     ],
 )
 def test_what_contradicts_itself_is_refused(
-    mode: str, side: Side, leg: PositionLeg, changes: dict[str, object], why: str
+    mode: str, side: Side, leg: PositionLeg, changes: dict[str, Any], why: str
 ) -> None:
     with pytest.raises(InvalidOrderError, match=why):
         Desk(mode=PositionMode(mode)).place(side, leg=leg, **({"quantity": "2"} | changes))
@@ -442,7 +444,7 @@ acts = st.lists(
 )
 
 
-def play(desk: Desk, script: list[tuple[object, ...]]) -> list[TradeReport]:
+def play(desk: Desk, script: list[tuple[Any, ...]]) -> list[TradeReport]:
     """Act, and return the trades that happened."""
     trades = []
     for n, act in enumerate(script):
@@ -460,14 +462,9 @@ def play(desk: Desk, script: list[tuple[object, ...]]) -> list[TradeReport]:
                         desk.say(((f"order/main/c{number}", ended),))
                 case ("cancel", number):
                     desk.say(CancelOrder(account=MAIN, client_order_id=ClientOrderId(f"c{number}"), request_id="r"))
-                case (side, leg, quantity, reduce_only, price):
-                    desk.place(
-                        side,
-                        str(quantity),
-                        leg,
-                        reduce_only=reduce_only,
-                        price=Decimal(str(price)),  # type: ignore[arg-type]
-                    )
+                case _:
+                    side, leg, quantity, reduce_only, price = act
+                    desk.place(side, str(quantity), leg, reduce_only=reduce_only, price=Decimal(price))
         except CommandRefusedError:
             continue
     return trades

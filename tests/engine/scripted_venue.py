@@ -206,6 +206,8 @@ class ScriptedVenue:
                 return self._answer((Refusal(klass=RefusalClass.RATE_LIMIT, reason="rate_limit", code="30013"),))
             case Fate.REFUSED:
                 return self._answer((Refusal(klass=RefusalClass.CERTAIN, reason="insufficient_funds", code="50020"),))
+            case Fate.HELD_BACK:
+                raise AssertionError("a cancel waits for no turn")
 
     # ------------------------------------------------------------------------------------------------ what happens
 

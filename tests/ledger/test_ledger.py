@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from hypothesis import given as forall
@@ -192,7 +193,7 @@ steps = st.one_of(
 
 @forall(path=st.lists(steps, max_size=25))
 def test_i6_entries_sum_to_zero_and_wallets_are_what_the_book_says_on_any_path(
-    path: Sequence[tuple[object, ...]],
+    path: Sequence[tuple[Any, ...]],
 ) -> None:
     told = Told()
     for n, step in enumerate(path):
@@ -201,7 +202,8 @@ def test_i6_entries_sum_to_zero_and_wallets_are_what_the_book_says_on_any_path(
                 told.trade(stream, str(quantity), str(price), None if fee is None else str(fee), coin)
             case ("bring", str(coin), Decimal() as amount, Wallet() as wallet, str(reason)):
                 told.bring(str(amount), coin, reason=reason, wallet=wallet)
-            case (_, Decimal() as amount, insured):
+            case _:
+                _, amount, insured = step
                 currency, name = Currency("USDT"), f"p{n}"
                 told.tell(
                     PERPETUAL,

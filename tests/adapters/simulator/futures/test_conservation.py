@@ -89,7 +89,7 @@ actions = st.one_of(
 class World:
     """A pit, what was brought into it, and the orders placed."""
 
-    def __init__(self, modes: list[PositionMode], fund: int, **rules: bool) -> None:
+    def __init__(self, modes: list[PositionMode], fund: int, **rules: Any) -> None:
         self.pit = Pit(insurance=Decimal(fund), **rules)
         for name, mode in zip(WHO, modes, strict=True):
             self.pit.exchange.set_position_mode(name, mode)
@@ -111,7 +111,8 @@ class World:
                 account, order_id = self.placed[number % len(self.placed)]
                 self.placed.append((account, exchange.amend(account, order_id, now, price=price, size=size).order_id))
             case ("cancel", number) if self.placed:
-                exchange.cancel(*self.placed[number % len(self.placed)], now)
+                account, order_id = self.placed[number % len(self.placed)]
+                exchange.cancel(account, order_id, now)
             case ("mark", symbol, price):
                 exchange.set_mark(symbol, price, now)
             case ("fund", symbol, rate):
@@ -134,6 +135,8 @@ class World:
             case ("delist",):
                 for symbol in exchange.contracts:
                     exchange.set_status(symbol, Status.DELISTED, now)
+            case _:
+                assert action[0] in {"amend", "cancel"}, action  # nothing was placed yet
 
     def check(self) -> None:
         exchange = self.pit.exchange
