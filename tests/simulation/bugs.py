@@ -18,7 +18,7 @@ from oms.engine import Engine
 from oms.errors import LogUnavailableError, Outcome
 from oms.gate import Gate
 from oms.gateway.tail import Tail
-from oms.order.events import SendStarted
+from oms.order.events import OrderRequested, SendStarted
 from oms.order.messages import AbsenceReport, OrderNews, PlaceOrder
 from oms.order.state import Life, Order
 from oms.ports import AlreadyThere, Batch, Committed, Conflict, Fenced, NotCommitted, StoredEvent, VenueMessage
@@ -209,7 +209,7 @@ class ReadsOnInAHalfReadBook(Standby):
 class ForgetsHalts(Decider):
     """Looks at no halt."""
 
-    def _facts(self, command: PlaceOrder, book: Book, at_ns: int) -> Facts:
+    def _facts(self, command: PlaceOrder | OrderRequested, book: Book, at_ns: int) -> Facts:
         return replace(super()._facts(command, book, at_ns), halted=None)
 
 

@@ -19,7 +19,7 @@ from oms.reconcile import Picture, is_perpetual
 from oms.reports import LedgerReport, OrderReport, PositionReport
 from oms.survey import Survey
 from oms.values import PositionLeg
-from oms.venue import Answer, Evidence, OrderRef, Venue
+from oms.venue import Answer, Evidence, LastLook, OrderRef, Venue, nothing_holds
 from tests.simulation.bugs import Planted
 from tests.simulation.running import Parts
 
@@ -75,9 +75,9 @@ class IgnoresSeizures(Survey):
 class CancelsWithoutIds(Gate):
     """Cancels by the market alone, as BitMart lets one do (PROTOCOL 9.4)."""
 
-    async def cancel(self, order: OrderRef) -> Answer:
+    async def cancel(self, order: OrderRef, *, last_look: LastLook = nothing_holds) -> Answer:
         if not is_perpetual(order.symbol):
-            return await super().cancel(order)
+            return await super().cancel(order, last_look=last_look)
         venue: Any = self._pass()
         rest = getattr(venue, "_perp", venue)._rest
         evidence = await rest.signed(codec.CANCEL_ORDER, b'{"symbol":"BTCUSDT"}')

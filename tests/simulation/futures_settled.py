@@ -133,7 +133,7 @@ def _legs(account: AccountId, truth: Account, witness: Witness) -> Wrong:
             yield "I7", f"{leg} stands at {position.leverage} times at the venue, at {leverage} times here"
     cost: Decimal = sum((one.cost if one.signed_size > ZERO else -one.cost for one in truth.held_positions()), ZERO)
     theirs = EXACT.subtract(truth.wallet(COIN).total, cost)
-    owned = EXACT.subtract(witness.totals.get(purse(Wallet.FUTURES, COIN), ZERO), witness.legs.cost)  # type: ignore[arg-type]
+    owned = EXACT.subtract(witness.totals.get(purse(Wallet.FUTURES, COIN), ZERO), witness.legs.cost)
     if theirs != owned:
         flows = {kind: sum((one.amount for one in truth.flows if one.kind is kind), ZERO) for kind in FlowKind}
         told = {kind.value: str(amount) for kind, amount in flows.items() if amount}

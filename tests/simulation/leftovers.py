@@ -75,10 +75,10 @@ def kept(leader: Running) -> Mapping[str, int]:
         seen.add(id(one))
         for name, value in _attributes(one):
             if isinstance(value, asyncio.Queue):
-                counts[f"{_name_of(type(one))}.{name}"] += value.qsize()
+                counts[f"{_name_of(_kind_of(one))}.{name}"] += value.qsize()
             elif isinstance(value, KEPT):
                 if getattr(value, "maxlen", None) is None:
-                    counts[f"{_name_of(type(one))}.{name}"] += len(value)
+                    counts[f"{_name_of(_kind_of(one))}.{name}"] += len(value)
                 waiting += (each for each in _elements(value) if _ours(each))
             elif _ours(value):
                 waiting.append(value)
@@ -87,9 +87,13 @@ def kept(leader: Running) -> Mapping[str, int]:
 
 def _attributes(one: Any) -> Iterator[tuple[str, Any]]:
     yield from getattr(one, "__dict__", {}).items()
-    for name in _slots_of(type(one)):
+    for name in _slots_of(_kind_of(one)):
         if hasattr(one, name):
             yield name, getattr(one, name)
+
+
+def _kind_of(one: Any) -> Any:
+    return type(one)  # said to be anything, as a `type[Any]` counts as unhashable for a type checker
 
 
 @lru_cache(maxsize=4096)
@@ -102,7 +106,7 @@ def _elements(value: Any) -> Iterable[Any]:
 
 
 def _ours(value: Any) -> bool:
-    return bool(_name_of(type(value)))
+    return bool(_name_of(_kind_of(value)))
 
 
 @lru_cache(maxsize=4096)

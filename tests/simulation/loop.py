@@ -104,7 +104,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self._timers.clear()
 
     # What every future asks, answered without a frame.
-    get_debug = False.__bool__  # type: ignore[assignment]
+    get_debug = False.__bool__
 
     def _run_once(self) -> None:
         """Pass after pass, until the base class is to stop: let time pass until something is due, and do what is. What

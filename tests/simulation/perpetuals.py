@@ -13,7 +13,8 @@ from adapters.simulator.exchange.futures.contracts import CONTRACTS
 from adapters.simulator.exchange.futures.orders import PositionMode
 from adapters.simulator.exchange.futures.state import Rules as FuturesRules
 from adapters.simulator.exchange.matching import Rules
-from adapters.simulator.simulator import MARKETS, Simulator
+from adapters.simulator.simulator import Simulator
+from adapters.simulator.spot import MARKETS
 from adapters.simulator.wire.keys import Credentials as Keys
 from oms.order.messages import PlaceOrder
 from oms.ports import Clock, Ids, Link, Spawn

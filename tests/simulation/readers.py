@@ -64,7 +64,12 @@ class Readers:
         """Follow the log into the tables for as long as `process` lives; return what its subscribers read."""
         into = projectors()
         held: set[TablesConnection] = set()
-        process.at_death.append(lambda: [each.die() for each in list(held)])
+
+        def die() -> None:
+            for each in list(held):
+                each.die()
+
+        process.at_death.append(die)
         connect = partial(connected, self.tables, into, held)
         self._runner(log, "", clock=clock, spawn=process.spawn, into=into, connect=connect).start()  # type: ignore[arg-type]  # a connection in all that is asked of one
         return self._tail(log, kept=self._kept)

@@ -12,7 +12,8 @@ from msgspec.structs import replace
 from adapters.bitmart.sign import Credentials
 from adapters.bitmart.spot.venue import BitmartSpot, Endpoints
 from adapters.simulator.exchange.matching import Rules
-from adapters.simulator.simulator import MARKETS, Simulator
+from adapters.simulator.simulator import Simulator
+from adapters.simulator.spot import MARKETS
 from adapters.simulator.wire.keys import Credentials as Keys
 from oms.order.messages import PlaceOrder
 from oms.ports import Clock, Ids, Link, Spawn
@@ -128,6 +129,7 @@ class Spot:
         kind = BitmartSpot if self._forgets_after is None else Forgetful
         spot = kind(credentials, Endpoints(), link=link, clock=clock, ids=ids, spawn=spawn)
         if isinstance(spot, Forgetful):
+            assert self._forgets_after is not None
             spot.forgets_after = self._forgets_after
         return spot
 

@@ -9,8 +9,8 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from decimal import Decimal
-from functools import cache
 from random import Random  # noqa: TID251 - the simulation's chance comes from its seed
+from types import GenericAlias
 from typing import Any, Final, Self
 
 import msgspec
@@ -183,7 +183,7 @@ class _Cursor:
             rows = tables.rows.get(table.name, {}).values()
             self._found = [tuple(map(_values(row).__getitem__, table.columns)) for row in rows]
         elif (table := connection.upserts.get(id(query))) is not None:
-            sent = _decoder(table._row).decode(parameters[0])
+            sent = msgspec.json.decode(parameters[0], type=GenericAlias(list, (table._row,)))
             connection.rows.append((table.name, {table.key_of(row): row for row in sent}))
         else:
             assert str(query).startswith("SET TRANSACTION"), query
@@ -191,11 +191,6 @@ class _Cursor:
     async def __aiter__(self) -> AsyncIterator[tuple[Any, ...]]:
         for row in self._found:
             yield row
-
-
-@cache
-def _decoder(row: type[Any]) -> msgspec.json.Decoder[Any]:
-    return msgspec.json.Decoder(list[row])
 
 
 def _values(row: Any) -> Mapping[str, Any]:

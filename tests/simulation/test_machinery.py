@@ -75,7 +75,7 @@ def test_a_follower_that_is_stopped_as_its_write_fails_stops() -> None:
         into, tables = projectors(), Tables(StopsAndFails(Random(1)), lambda: None)
         process = Process()
         connect = partial(connected, tables, into, set())
-        runner = Runner(log, "", clock=WorldClock(0), spawn=process.spawn, into=into, connect=connect)
+        runner = Runner(log, "", clock=WorldClock(0), spawn=process.spawn, into=into, connect=connect)  # type: ignore[arg-type]  # a connection in all that is asked of one
         runner.start()
         await asyncio.sleep(30.0)
         assert tables.faults.fired["tables lost before"] == 1
