@@ -26,11 +26,11 @@ from oms.order.messages import CancelOrder, SubmitAccepted, SubmitUnknown
 from oms.order.state import CLOSED
 from oms.reports import VenueOrderStatus
 from oms.risk import Limits
-from oms.values import AccountId, ClientOrderId, Currency, Provenance, Side, StrategyId, Symbol, VenueOrderId
+from oms.values import AccountId, ClientOrderId, Currency, Provenance, Purse, Side, StrategyId, Symbol, VenueOrderId
 from tests.order.story import BTC_USDT, SPOT, asking, shown, trade
 
 MAIN = AccountId("main")
-USDT, BTC = Currency("USDT"), Currency("BTC")
+USDT, BTC = Purse("USDT"), Purse("BTC")
 DECIDER = Decider(MAIN, instruments={Symbol("BTC/USDT"): BTC_USDT}, capabilities=lambda _: SPOT, limits=Limits())
 
 
@@ -153,7 +153,7 @@ def test_closed_orders_leave_memory_unless_something_is_missing() -> None:
     book = Book(MAIN, closed_kept=1)
     book.apply(
         account_stream(MAIN),
-        BalanceAdjusted(currency=USDT, change=Decimal(10**6), total=Decimal(10**6), reason="opening"),
+        BalanceAdjusted(currency=Currency("USDT"), change=Decimal(10**6), total=Decimal(10**6), reason="opening"),
     )
     for n in range(4):
         say(book, asking(client_order_id=ClientOrderId(f"c{n}")))

@@ -24,7 +24,9 @@ MARKET = position_stream(MAIN, PERPETUAL, NET)
 ACCOUNT = account_stream(MAIN)
 
 
-def funding(amount: str, ledger_id: str = "9", at_ms: int = 1_764_000_000_000, **changes: object) -> LedgerReport:
+def funding(
+    amount: str, ledger_id: str | None = "9", at_ms: int = 1_764_000_000_000, **changes: object
+) -> LedgerReport:
     fields: dict[str, object] = {
         "currency": Currency("USDT"),
         "amount": Decimal(amount),

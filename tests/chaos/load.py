@@ -17,9 +17,9 @@ RESTING_MAX: Final = 10  # orders that a hand leaves lying; the oldest goes for 
 ANSWER_SECONDS: Final = 2.0
 FAR: Final = "30000"  # nobody sells bitcoin at half its price
 
-SPOT: Final = {"symbol": "BTC/USDT"}
-PERPETUAL: Final = {"symbol": "BTC/USDT:USDT", "position_leg": "long", "quantity": "1"}
-RESTING: Final = (
+SPOT: Final[dict[str, Any]] = {"symbol": "BTC/USDT"}
+PERPETUAL: Final[dict[str, Any]] = {"symbol": "BTC/USDT:USDT", "position_leg": "long", "quantity": "1"}
+RESTING: Final[tuple[dict[str, Any], ...]] = (
     SPOT | {"side": "buy", "type": "limit", "quantity": "0.001", "price": FAR},
     PERPETUAL | {"side": "buy", "type": "limit", "price": FAR},
 )

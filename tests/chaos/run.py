@@ -19,6 +19,7 @@ from typing import Final
 
 import oms
 from oms.client import Client
+from oms.gateway.views import OrderView
 from oms.values import AccountId
 from tests.chaos.disk import Disk, small_disk
 from tests.chaos.faults import Faults
@@ -104,7 +105,8 @@ class Run:
 
 
 async def _shown(client: Client) -> Shown:
-    opened, cursor = [], None
+    opened: list[OrderView] = []
+    cursor = None
     while True:
         page = await client.orders(open=True, limit=500, cursor=cursor)
         opened += page.items

@@ -36,6 +36,6 @@ def stepping(file: Path) -> type[SystemClock]:
 
 
 if __name__ == "__main__":
-    oms.system.SystemClock = oms.runtime.SystemClock = stepping(Path(sys.argv[1]))  # type: ignore[misc]
+    oms.system.SystemClock = oms.runtime.SystemClock = stepping(Path(sys.argv[1]))  # type: ignore[attr-defined, misc]  # both name it
     del sys.argv[1]
     main()

@@ -29,8 +29,8 @@ def truth(**futures: object) -> Truth:
 
 def ours(total: str = "100", contracts: str = "2", cost: str = "58") -> Shown:
     wallet = {"account": "main", "wallet": "futures", "currency": "USDT", "held": "30", "available": "70"}
-    leg = {"account": "main", "symbol": "BTC/USDT:USDT", "leg": "long", "open_cost": cost, "realized": "0"}
-    leg |= {"commissions": {}, "contract_size": "0.001", "funding": "0", "shares": {}}
+    leg: dict[str, Any] = {"account": "main", "symbol": "BTC/USDT:USDT", "leg": "long", "open_cost": cost}
+    leg |= {"realized": "0", "commissions": {}, "contract_size": "0.001", "funding": "0", "shares": {}}
     return Shown(
         open_orders=[],
         positions=[msgspec.convert(leg | {"quantity": contracts}, PositionView, strict=False)],

@@ -7,7 +7,7 @@ import time
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
@@ -74,7 +74,7 @@ async def test_no_new_order_reaches_the_venue_later_than_two_seconds_after_the_l
         assert not await run.settled()
 
 
-async def burst(client: Client, name: str, order: dict[str, str]) -> None:
+async def burst(client: Client, name: str, order: dict[str, Any]) -> None:
     """Place so many orders at once; return when all are acknowledged."""
     await asyncio.gather(*(client.place(**order, client_order_id=f"{name}{number}") for number in range(BURST)))
 

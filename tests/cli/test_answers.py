@@ -170,7 +170,7 @@ def test_s69_a_tail_that_was_cut_off_shows_against_an_anchor(oms: Oms, traded: s
     assert oms("audit", "anchor", str(anchor)).code == 0
     with psycopg.connect(traded, autocommit=True) as connection:
         for table in ("stored_events", "seals", "venue_messages"):
-            connection.execute(f"ALTER TABLE {table} DISABLE TRIGGER append_only")  # type: ignore[arg-type]  # of three
+            connection.execute(f"ALTER TABLE {table} DISABLE TRIGGER append_only")
         connection.execute("DELETE FROM venue_messages WHERE position >= 6")
         connection.execute("DELETE FROM stored_events WHERE notification_id >= 6")
         connection.execute("DELETE FROM seals WHERE last >= 6")

@@ -17,7 +17,7 @@ Oms = Callable[..., Any]
 
 
 def seals(url: str) -> dict[int, str]:
-    found = {}
+    found: dict[int, str] = {}
     for batch in sealed(url):
         assert batch.seal is not None
         found |= {event.position: batch.seal.seal.hex() for event in batch.events}

@@ -70,7 +70,7 @@ class ExchangeHouse:
         self.quantity = market.quantity
         self.clock = LoopClock()
         self.simulator = Simulator(seed=SEED, traders=False)
-        self.link = _Troubled(SimulatedLink(self.simulator, self.clock, chance(SEED, "link")))  # type: ignore[arg-type]
+        self.link = _Troubled(SimulatedLink(self.simulator, self.clock, chance(SEED, "link")))
         login = self.simulator.credentials[0]
         self.simulator.open_account(demo_credentials(STANDER, SEED), {}, {"USDT": Decimal(10**8)})
         self.venue: Venue = make(Credentials(login.key, login.secret, login.memo), self.link, self.clock)  # type: ignore[arg-type]

@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -372,13 +373,13 @@ async def test_windows_hold_what_is_in_them_and_say_so(guest: Guest) -> None:
     await asyncio.sleep(1)
     after_ms = guest.house.now_ms()
     for ask in (
-        lambda since_ms, until_ms: guest.venue.trades(since_ms=since_ms, until_ms=until_ms),
-        lambda since_ms, until_ms: guest.venue.order_history(ref.symbol, since_ms=since_ms, until_ms=until_ms),
+        guest.venue.trades,
+        partial(guest.venue.order_history, ref.symbol),
     ):
-        held = await ask(before_ms, after_ms)
+        held = await ask(since_ms=before_ms, until_ms=after_ms)
         assert (held.complete, held.proven) == (True, (Window(before_ms, after_ms),))
         assert {one.venue_order_id for one in held.reports} == {shown.venue_order_id}  # type: ignore[union-attr]
-        empty = await ask(before_ms - 3_600_000, before_ms - 1)
+        empty = await ask(since_ms=before_ms - 3_600_000, until_ms=before_ms - 1)
         assert (empty.reports, empty.complete) == ((), True)
 
 

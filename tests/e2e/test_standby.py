@@ -25,7 +25,7 @@ def place(client: Any, name: str) -> None:
     client.place(symbol="BTC/USDT", side="buy", type="limit", quantity="0.001", price=FAR, client_order_id=name)
 
 
-def at_venue(machine: Any) -> Counter[str]:
+def at_venue(machine: Any) -> Counter[str | None]:
     orders = msgspec.json.decode(machine.truth(), type=Truth).accounts["main"].spot.orders
     return Counter(order.client_order_id for order in orders)
 

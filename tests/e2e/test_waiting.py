@@ -39,6 +39,7 @@ def test_it_waits_fires_once_and_is_the_same_order_all_along(machine: Any, until
         until(lambda: client.order("stop").status == "filled")
         fired = client.order("stop")
         assert fired.venue_order_id != waiting
+        assert fired.average_price is not None
         assert 53_000 < fired.average_price < 55_000
         assert client.order("deeper").status == "open"
         client.cancel("deeper")

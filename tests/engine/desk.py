@@ -19,7 +19,7 @@ from oms.reports import BalanceReport
 from oms.risk import Limits
 from oms.store.codec import decode
 from oms.store.memory import Fault, MemoryLog
-from oms.values import AccountId, ClientOrderId, Currency
+from oms.values import AccountId, ClientOrderId, Currency, Purse
 from oms.watcher import Watcher
 from tests.engine.scripted_venue import ScriptedVenue
 from tests.order.story import BTC_PERPETUAL, BTC_USDT, asking
@@ -134,7 +134,7 @@ class Desk:
 
     async def amend(self, name: str = "c1", request_id: str = "a1", **change: str) -> Receipt:
         """Ask for another price or quantity."""
-        fields = {what: Decimal(value) for what, value in change.items()}
+        fields: dict[str, Any] = {what: Decimal(value) for what, value in change.items()}
         command = AmendOrder(account=MAIN, client_order_id=ClientOrderId(name), request_id=request_id, **fields)
         return await self.engine.execute(command, actor="maker")
 
@@ -175,8 +175,8 @@ class Desk:
         """Return the open breaks by id: our figure and the venue's."""
         return {name: (each.ours, each.theirs) for name, each in self.engine.book.account.breaks.open.items()}
 
-    def held(self, currency: str = "USDT") -> Decimal:
-        return self.engine.book.funds(Currency(currency)).held
+    def held(self) -> Decimal:
+        return self.engine.book.funds(Purse("USDT")).held
 
 
 def stream(name: str) -> str:

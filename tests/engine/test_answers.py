@@ -28,8 +28,9 @@ def test_a_crowd_is_answered_in_order_each_with_its_own_position() -> None:
         answered: list[str] = []
         waiting = await crowd(desk)
         again = begin(desk.place("d1", quantity=Decimal("0.2")))
-        for n, task in enumerate(waiting):
-            task.add_done_callback(lambda _, n=n: answered.append(f"d{n}"))
+        names: dict[asyncio.Future[Receipt], str] = {task: f"d{n}" for n, task in enumerate(waiting)}
+        for task in waiting:
+            task.add_done_callback(lambda done: answered.append(names[done]))
         receipts = await asyncio.gather(*waiting)
         assert answered == [f"d{n}" for n in range(CROWD)]
         positions = [receipt.position for receipt in receipts]

@@ -1,6 +1,7 @@
 """Breaks: what remains apart from the venue is named, blocks by policy, and ends by agreement or by a person."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from decimal import Decimal
 
 import pytest
@@ -12,12 +13,12 @@ from oms.errors import UnknownBreakError
 from oms.order.state import Life
 from oms.reconcile import Part, Result
 from oms.rehearsal import rehearse
-from oms.values import Currency, Provenance
+from oms.values import Provenance, Purse
 from oms.venue import Answer, NoAnswerError
 from tests.engine.desk import MAIN, Desk, begin, play
 from tests.engine.scripted_venue import ScriptedVenue
 
-USDT = Currency("USDT")
+USDT = Purse("USDT")
 BREAK = "balance:spot/USDT"
 
 
@@ -127,7 +128,7 @@ def test_s42_one_question_that_fails_at_the_start_keeps_trading_off_and_is_named
         return await asked(*_, **__)
 
     venue = Half(lambda: 0)
-    asked = getattr(venue, part)
+    asked: Callable[..., Awaitable[Answer]] = getattr(venue, part)
 
     async def story(desk: Desk) -> None:
         nonlocal asked

@@ -10,12 +10,12 @@ from oms.order.events import OrderVanished, VenueSearched
 from oms.order.state import Life, status
 from oms.reports import VenueOrderStatus
 from oms.store.memory import Fault, Trouble
-from oms.values import Currency, OrderStatus
+from oms.values import OrderStatus, Purse
 from oms.venue import Answer, NoAnswerError, OrderRef
 from tests.engine.desk import Desk, begin, play, stream
 from tests.engine.scripted_venue import Fate, ScriptedVenue
 
-USDT = Currency("USDT")
+USDT = Purse("USDT")
 
 
 def test_s01_an_outage_leaves_live_orders_open_and_books_what_filled_meanwhile_once() -> None:

@@ -10,12 +10,12 @@ import pytest
 from oms.order.state import Life, Order
 from oms.ports import Batch
 from oms.store.memory import Fault, MemoryLog, Trouble
-from oms.values import ClientOrderId, Currency
+from oms.values import ClientOrderId, Purse
 from oms.venue import Answer, NoAnswerError, OrderRef
 from tests.engine.desk import Desk, ScriptedFaults, play
 from tests.engine.scripted_venue import Fate, ScriptedVenue
 
-BTC, USDT = Currency("BTC"), Currency("USDT")
+BTC, USDT = Purse("BTC"), Purse("USDT")
 CENT = Decimal("0.001")  # the taker's commission on a unit
 
 

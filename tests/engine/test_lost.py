@@ -11,7 +11,7 @@ from oms.order.state import Life
 from oms.rehearsal import rehearse
 from oms.reports import PositionReport, VenueOrderStatus
 from oms.store.codec import decode_meta
-from oms.values import PositionLeg, PositionMode, Provenance
+from oms.values import PositionLeg, PositionMode, Provenance, Purse
 from tests.engine.desk import MAIN, Desk, play, stream
 from tests.order.story import BTC_PERPETUAL, FUTURES
 
@@ -52,7 +52,7 @@ def test_trades_out_of_reach_are_inferred_from_the_record_and_say_so() -> None:
         assert (desk.life(), desk.order().cum_quantity, desk.order().cum_cost) == (Life.FILLED, 2, Decimal("198.5"))
         (stored,) = [each for each in desk.log._streams[stream("c1")].values() if GUESS.encode() in each.state]
         assert decode_meta(stored.state).source is Provenance.INFERRED
-        assert desk.engine.book.funds("BTC").total == 7  # type: ignore[arg-type]  # a purse by its spelling
+        assert desk.engine.book.funds(Purse("BTC")).total == 7
         await asyncio.sleep(60)
         # What it cost shows, and is a person's to take: nobody tells the commission any more.
         assert desk.breaks()["balance:spot/USDT"] == ("801.400", "801.3")
@@ -100,7 +100,7 @@ def test_the_real_trade_takes_its_place_in_the_books_too() -> None:
         await asyncio.sleep(60)
         assert [each.exec_id for each in desk.order().trades] == ["t1", "t2"]
         assert (desk.life(), desk.order().cum_quantity, desk.order().cum_cost) == (Life.FILLED, 2, Decimal("198.5"))
-        assert desk.engine.book.funds("USDT").total == desk.venue.totals["USDT"]  # type: ignore[arg-type]
+        assert desk.engine.book.funds(Purse("USDT")).total == desk.venue.totals["USDT"]
         assert set(desk.breaks()) == {"history:trades"}
         assert desk.venue.orders["c1"].status is VenueOrderStatus.FILLED
         assert desk.agrees()

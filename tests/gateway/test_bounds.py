@@ -73,7 +73,7 @@ async def test_cancel_all_reaches_the_tokens_own_markets_alone(house: House) -> 
     ],
 )
 async def test_a_token_places_no_more_at_once_than_its_limit(
-    house: House, changes: dict[str, object], status: int
+    house: House, changes: dict[str, Any], status: int
 ) -> None:
     token = house.tokens.create(limits=small(order_notional_max=Decimal(600)))
     before = await house.log.head()

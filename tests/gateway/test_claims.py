@@ -2,6 +2,8 @@
 
 from decimal import Decimal
 
+from msgspec.structs import replace
+
 from oms.gateway.tokens import Scope
 from oms.reports import OrderReport, VenueOrderStatus
 from oms.values import Origin, Side, Symbol, VenueOrderId
@@ -60,8 +62,9 @@ async def test_the_same_claim_again_writes_nothing_and_another_ones_order_cannot
 async def test_what_is_not_there_or_is_the_venues_own_or_gave_nothing_cannot_be_claimed(house: House) -> None:
     token = await risk_token(house)
     assert (await house.call("POST", f"{PATH}/claim", CLAIM, token=token)).status == 404
-    await house.report("external8", OrderReport(**_fields(venue_order_id="8", origin=Origin.ADL)))
-    await house.report("external9", OrderReport(**_fields(venue_order_id="9", status=VenueOrderStatus.CANCELED)))
+    await house.report("external8", replace(SEEN, venue_order_id=VenueOrderId("8"), origin=Origin.ADL))
+    ended = replace(SEEN, venue_order_id=VenueOrderId("9"), status=VenueOrderStatus.CANCELED)
+    await house.report("external9", ended)
     for name, why in (("external8", "the venue's own: a adl"), ("external9", "there is nothing to give")):
         said = await house.call("POST", f"/v1/orders/{name}/claim", CLAIM, token=token)
         assert (said.status, said.json["code"], why in said.json["detail"]) == (422, "not_claimable", True), said.json
@@ -108,7 +111,3 @@ async def test_a_share_that_no_order_made_is_given_in_parts_and_once_a_key(house
         events = (await house.call("GET", "/v1/events", token=reader)).json["items"]
         told = [each["data"]["reason"] for each in events if each["type"] == "share-claimed/1"]
         assert told == [CLAIM["reason"]] * count
-
-
-def _fields(**more: object) -> dict[str, object]:
-    return {name: getattr(SEEN, name) for name in SEEN.__struct_fields__} | more

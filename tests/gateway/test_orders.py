@@ -2,6 +2,7 @@
 
 import asyncio
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -397,7 +398,7 @@ async def test_an_order_may_be_good_till_a_time(house: House) -> None:
         {"expires_at": 1893456000},
     ],
 )
-async def test_a_time_that_is_none_is_refused(house: House, changes: dict[str, object]) -> None:
+async def test_a_time_that_is_none_is_refused(house: House, changes: dict[str, Any]) -> None:
     answer = await house.place(**changes)
     assert answer.status == 422
     assert answer.json["outcome"] == "none"

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import pytest
@@ -164,9 +165,9 @@ def test_what_there_is_beside_trading(exchange: Exchange) -> None:
     assert data(margin.trading_pair_borrowing_rate_and_amount())["symbols"] == []
     assert data(subs.get_sub_account_list())["subAccountList"] == []
     for refused, why in (
-        (lambda: account.get_deposit_address("BTC"), 60003),
-        (lambda: margin.margin_borrow_isolated(BTC, "BTC", "1"), 51001),
-        (lambda: subs.get_sub_spot_wallet("one@example.com"), 61003),
+        (partial(account.get_deposit_address, "BTC"), 60003),
+        (partial(margin.margin_borrow_isolated, BTC, "BTC", "1"), 51001),
+        (partial(subs.get_sub_spot_wallet, "one@example.com"), 61003),
     ):
         with pytest.raises(APIException) as refusal:
             refused()

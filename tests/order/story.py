@@ -7,7 +7,7 @@ from oms.instrument import Instrument
 from oms.order import decisions
 from oms.order.events import OrderEvent, OrderRequested, SendStarted
 from oms.order.messages import CancelOrder, OrderNews, PlaceOrder
-from oms.order.state import Order, fold
+from oms.order.state import Order, evolve, fold
 from oms.reports import OrderReport, TradeReport, VenueOrderStatus
 from oms.risk import Facts, Limits
 from oms.values import (
@@ -149,7 +149,7 @@ class Story:
         for message in messages:
             events = self._decide(message)
             for event in events:
-                self.order = decisions.evolve(self.order, event)
+                self.order = evolve(self.order, event)
             caused.extend(events)
         self.caused = tuple(caused)
         return self

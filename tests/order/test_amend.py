@@ -1,6 +1,7 @@
 """Changing an order that works: asked for, taken, shown; until then it may be either."""
 
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -11,8 +12,8 @@ from oms.order.events import OrderEvent, OrderRequested, SendStarted, VenueAccep
 from oms.order.holds import hold
 from oms.order.messages import AmendOrder, AmendRejected, AmendTaken, AmendUnanswered
 from oms.order.presets import parent_of, waits_for
-from oms.order.state import Life, Order, status
-from oms.reports import VenueOrderStatus
+from oms.order.state import Life, Order, evolve, status
+from oms.reports import OrderReport, VenueOrderStatus
 from oms.risk import Facts, Limits
 from oms.sending import amendment
 from oms.values import (
@@ -62,7 +63,7 @@ def asked(
 
 def amend(story: Story, command: AmendOrder, facts: Facts = RICH, limits: Limits | None = None) -> Story:
     for event in decisions.amend(command, story.order, facts, limits or Limits()):
-        story.order = decisions.evolve(story.order, event)
+        story.order = evolve(story.order, event)
     return story
 
 
@@ -71,7 +72,7 @@ def order_of(story: Story) -> Order:
     return story.order
 
 
-def pictured(price: str, quantity: str, **changes: object) -> object:
+def pictured(price: str, quantity: str, **changes: Any) -> OrderReport:
     return shown(VenueOrderStatus.NEW, symbol=PERPETUAL, price=Decimal(price), quantity=Decimal(quantity), **changes)
 
 
@@ -372,7 +373,7 @@ def test_what_the_venue_made_of_a_preset_is_its_orders_whichever_price_it_had_wh
         amend(story, asked(take_profit=higher))
     if filled == "after":
         story.when(pictured("27000", "10", take_profit=higher, stop_loss=LOSS))
-    story.when(trade("t1", "10", symbol=PERPETUAL, price=Decimal(27000)))
+    story.when(trade("t1", "10", symbol=PERPETUAL, price="27000"))
     assert order_of(story).life is Life.FILLED
     prices = {"before": [PROFIT], "while": [PROFIT, higher], "after": [PROFIT, higher]}[filled]
     for preset in prices:

@@ -1,6 +1,7 @@
 """Stories: given events, when a command or a report, then events."""
 
 from decimal import Decimal
+from typing import Any
 
 import msgspec
 import pytest
@@ -29,13 +30,14 @@ from oms.order.messages import (
     SubmitRepeated,
     SubmitUnknown,
 )
-from oms.order.state import Life, status
+from oms.order.state import Life, evolve, status
 from oms.reports import VenueOrderStatus
 from oms.risk import Facts, Limits
 from oms.values import (
     AccountId,
     ClientOrderId,
     Crossing,
+    Currency,
     OrderStatus,
     OrderType,
     PriceSource,
@@ -129,7 +131,7 @@ def test_on_spot_only_a_sell_that_waits_can_be_reduce_only_and_only_where_the_ve
 )
 def test_what_spot_cannot_have_wait_is_refused_before_it_is_recorded(changes: dict[str, object]) -> None:
     with pytest.raises(InvalidOrderError):
-        decisions.place(asking(**changes), None, WAITING, Limits())  # type: ignore[arg-type]
+        decisions.place(asking(**changes), None, WAITING, Limits())
 
 
 def test_s18_while_halted_nothing_opens() -> None:
@@ -281,8 +283,8 @@ def test_a_commission_told_later_is_added_once() -> None:
     assert story.order is not None
     assert story.order.trades_missing
     charged = events.CommissionReported(
-        exec_id=told_late.exec_id, commission=Decimal("0.1"), commission_currency=trade("t1", "1").commission_currency
-    )  # type: ignore[arg-type]
+        exec_id=told_late.exec_id, commission=Decimal("0.1"), commission_currency=Currency("USDT")
+    )
     story.when(trade("t1", "0.5")).then(charged)
     assert not story.order.trades_missing
     story.when(trade("t1", "0.5")).then()
@@ -314,7 +316,7 @@ def test_s33_a_post_only_order_ended_by_the_system_is_canceled_with_its_reason()
     story.then(ended)
 
 
-CROSSED = {"created_ms": 1_000, "updated_ms": 1_003}
+CROSSED: dict[str, Any] = {"created_ms": 1_000, "updated_ms": 1_003}
 
 
 @pytest.mark.parametrize("by", [None, "system"])
@@ -348,7 +350,7 @@ def test_s33_a_post_only_order_that_the_venue_ends_at_once_reads_as_refused_and_
     ids=["may take", "by a person", "by self-trade prevention", "it rested", "no time", "asked for", "it traded"],
 )
 def test_s33_any_other_end_of_an_order_is_what_the_venue_calls_it(
-    asked: dict[str, object], facts: tuple[events.OrderEvent, ...], said: dict[str, object]
+    asked: dict[str, Any], facts: tuple[events.OrderEvent, ...], said: dict[str, Any]
 ) -> None:
     report = shown(VenueOrderStatus.CANCELED, **CROSSED | said)
     story = given(*sent(**{"post_only": True} | asked), ACCEPTED, *facts).when(report)
@@ -480,6 +482,6 @@ def test_an_order_that_is_claimed_is_its_strategys_whatever_became_of_it() -> No
     )
     (claimed,) = decisions.claim(claim, story.order)
     assert claimed == events.OrderClaimed(strategy=StrategyId("a"), reason="his")
-    order = decisions.evolve(story.order, claimed)
+    order = evolve(story.order, claimed)
     assert (order.request.strategy, order.life) == ("a", Life.FILLED)
     assert decisions.claim(claim, order) == ()

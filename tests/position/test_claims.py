@@ -138,7 +138,7 @@ def filled(name: str, side: Side, quantity: str) -> tuple[str, object]:
         f"t{name}",
         quantity,
         symbol=SYMBOL,
-        price=Decimal(61_000),
+        price="61000",
         side=side,
         client_order_id=None,
         venue_order_id=VenueOrderId(name),

@@ -73,6 +73,7 @@ class Recorder:
         except CommandRefusedError:
             self.refused += 1
             return
+        assert said.cause is not None
         for stream, event, _ in facts:
             version = self._versions[stream] = self._versions.get(stream, 0) + 1
             number = len(self.events) + 1

@@ -1,5 +1,6 @@
 """The table of breaks: as the log tells it, also after a restart in the middle of one."""
 
+from collections.abc import Callable
 from decimal import Decimal
 
 import pytest
@@ -31,7 +32,7 @@ def apart(story: Recorder, theirs: str) -> None:
 
 async def test_a_break_goes_on_in_its_row_through_restarts_of_whoever_projects(database: str) -> None:
     log, story = PostgresLog(database), Recorder()
-    steps = [
+    steps: list[Callable[[], None]] = [
         lambda: apart(story, "12"),
         lambda: apart(story, "13"),
         lambda: story.say(ExplainBreak(account=MAIN, break_id="balance:spot/USDT", reason="a deposit")),

@@ -212,7 +212,7 @@ def test_s51_the_shares_of_a_leg_add_up_to_it(trades: list[tuple[str | None, Sid
             name = f"externalv{n}"
             story.hear(name, seen)
         else:
-            story.place(name, strategy=who, side=side, quantity=Decimal(quantity))
+            story.place(name, strategy=who, side=side, quantity=str(quantity))
         story.hear(name, trade(f"t{n}", str(quantity), client_order_id=None, venue_order_id=f"v{n}"))
         if busted:
             story.hear(name, BustReport(exec_id=f"t{n}"))

@@ -32,6 +32,11 @@ def kept(house: House) -> HistoryKept:
     return found
 
 
+def traded(house: House) -> set[str]:
+    """The trades of our account as the venue has them."""
+    return {fill.trade_id for fill in house.spot.fills} | {fill.trade_id for fill in house.futures.fills}
+
+
 @pytest.mark.parametrize("symbol", [SPOT, PERPETUAL])
 def test_s12_a_trade_that_the_venue_dates_from_before_the_log_is_booked_and_one_from_there_is_not(
     symbol: Symbol,
@@ -40,7 +45,7 @@ def test_s12_a_trade_that_the_venue_dates_from_before_the_log_is_booked_and_one_
 
     async def story(house: House) -> None:
         trades_by_hand(house, sizes[0], symbol)  # before there was a log
-        before = {fill.trade_id for fill in (*house.spot.fills, *house.futures.fills)}
+        before = traded(house)
         await house.start()
         assert set(kept(house).trades) == before, "the opening remembers what it holds"
         await asyncio.sleep(30)
@@ -52,7 +57,7 @@ def test_s12_a_trade_that_the_venue_dates_from_before_the_log_is_booked_and_one_
         await house.restart()
         await house.until(lambda: not house.breaks())
         booked = {each.exec_id for order in house.replayed().orders.values() for each in order.trades}
-        after = {fill.trade_id for fill in (*house.spot.fills, *house.futures.fills)} - before
+        after = traded(house) - before
         assert booked == after
 
     tell(story)

@@ -1,6 +1,7 @@
 """S02 to S05: requests whose answer is lost, refused or overtaken settle nothing until the venue has shown it."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -89,7 +90,8 @@ def test_s03_killed_at_any_step_of_a_send_the_order_is_there_once_or_not_at_all_
         await house.start()
         await house.rests()
         assert {each.body["client_order_id"] for each in house.network.submits()} <= {"c1"}
-        there = [order.client_order_id for order in (*house.spot.open.values(), *house.futures.open.values())]
+        there = [order.client_order_id for order in house.spot.open.values()]
+        there += [order.client_order_id for order in house.futures.open.values()]
         assert there == ["c1"] * len(house.network.submits())
         assert len(there) <= 1
         if sent:
@@ -123,11 +125,8 @@ def test_s04_a_cancel_that_loses_against_a_fill_is_refused_and_the_fill_is_booke
             "end_unproven: c1 was to be canceled, and may still work: its end is not proven yet"
         )
         for name, more in (("o1", {"strategy": "other"}), ("o2", {"side": "sell"})):  # nobody else's business
-            await house.give(
-                house.order_for(
-                    name, symbol=symbol, **{"side": "buy", "quantity": SIZE[symbol], "price": "40000"} | more
-                )  # type: ignore[arg-type]  # texts
-            )
+            fields: dict[str, Any] = {"side": "buy", "quantity": SIZE[symbol], "price": "40000", "symbol": symbol}
+            await house.give(house.order_for(name, **fields | more))
             assert house.life(name) is not Life.DENIED
         await house.until(lambda: house.life("c1") is Life.FILLED)
         assert len(house.order("c1").trades) == 1, "its end is proven by its trades"

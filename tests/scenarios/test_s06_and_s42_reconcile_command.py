@@ -9,6 +9,7 @@ import msgspec
 import psycopg
 import pytest
 
+from oms.__main__ import PARTS
 from oms.reports import OrderReport, TradeReport, VenueOrderStatus
 from oms.runtime import SystemClock
 from oms.system import Connected
@@ -68,7 +69,7 @@ def venue(monkeypatch: pytest.MonkeyPatch) -> type[Elsewhere]:
     async def venues(*_: Any, **__: Any) -> AsyncIterator[Mapping[AccountId, Connected]]:
         yield {ACCOUNT: Connected(Elsewhere())}
 
-    monkeypatch.setattr(cli, "PARTS", msgspec.structs.replace(cli.PARTS, venues=venues))
+    monkeypatch.setattr(cli, "PARTS", msgspec.structs.replace(PARTS, venues=venues))
     monkeypatch.setattr(Elsewhere, "failing", "")
     return Elsewhere
 

@@ -102,7 +102,7 @@ async def dry_run(house: House) -> Rehearsed:
 
 def unsupported(house: House) -> list[str]:
     """Return the fills of the log that no trade of the venue supports and that are not labelled as inferred."""
-    known = {fill.trade_id for fill in (*house.spot.fills, *house.futures.fills)}
+    known = {fill.trade_id for fill in house.spot.fills} | {fill.trade_id for fill in house.futures.fills}
     fills = [each for each in house.log._events if each.topic.startswith("order-filled/")]
     return [
         each.stream

@@ -38,7 +38,7 @@ def running(tmp_path: Path, database: str) -> Iterator[tuple[Machine, Program]]:
 def left_open(database: str, statement: str) -> Iterator[psycopg.Connection[Any]]:
     """A person at a prompt who begins, says `statement`, and goes to lunch."""
     with psycopg.connect(database, application_name="lunch") as connection:
-        connection.execute(statement)  # type: ignore[call-overload]
+        connection.execute(statement)
         yield connection
 
 

@@ -10,9 +10,11 @@ import pytest
 
 from adapters.simulator.exchange.algo import Kind
 from oms.order.state import Life
-from oms.values import Crossing
+from oms.values import Crossing, Purse
 from oms.venue import Trigger
 from tests.scenarios.house import DESK, SPOT, House, tell
+
+BTC = Purse("BTC")
 
 
 @pytest.mark.parametrize("frozen", [False, True])
@@ -22,11 +24,11 @@ def test_what_waits_is_held_here_whether_the_venue_freezes_it_or_not(frozen: boo
         await house.start()
         house.stranger("sell", "0.001", "60000", symbol=SPOT)
         house.stranger("buy", "0.001", "60000", symbol=SPOT)
-        free = house.book.available("BTC")
+        free = house.book.available(BTC)
         waits = Trigger(price=Decimal(55_000), when=Crossing.FALLS_TO)
         await house.place("s1", "sell", "0.01", "54000", trigger=waits)
         await house.until(lambda: house.life("s1") is Life.WORKING)
-        assert house.book.available("BTC") == free - Decimal("0.01")
+        assert house.book.available(BTC) == free - Decimal("0.01")
         assert house.spot.balance("BTC").frozen == (Decimal("0.01") if frozen else 0)
         await asyncio.sleep(60)  # several comparisons
         assert not house.breaks()
@@ -34,7 +36,7 @@ def test_what_waits_is_held_here_whether_the_venue_freezes_it_or_not(frozen: boo
         await house.until(lambda: house.life("s1") is Life.CANCELED)
         assert house.spot.balance("BTC").frozen == 0
         await house.rests()
-        assert house.book.available("BTC") == free
+        assert house.book.available(BTC) == free
 
     tell(story)
 
@@ -45,7 +47,7 @@ def test_a_sell_that_only_takes_out_waits_as_the_venues_stop_and_fires(restarted
         await house.start()
         house.stranger("sell", "0.001", "60000", symbol=SPOT)
         house.stranger("buy", "0.001", "60000", symbol=SPOT)
-        before = house.book.totals["BTC"]
+        before = house.book.totals[BTC]
         await house.place(
             "s1",
             "sell",
@@ -63,7 +65,7 @@ def test_a_sell_that_only_takes_out_waits_as_the_venues_stop_and_fires(restarted
         house.stranger("sell", "0.001", "55000", symbol=SPOT)
         await house.until(lambda: house.life("s1") is Life.FILLED)
         await house.rests()
-        assert house.book.totals["BTC"] == before - Decimal("0.01")
+        assert house.book.totals[BTC] == before - Decimal("0.01")
         assert not house.breaks()
 
     tell(story)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -111,7 +112,7 @@ async def test_what_only_perpetuals_have_goes_to_them_and_is_not_offered_on_spot
     account = Account()
     venue = account.venue
     await venue.amend(Amendment(order=desk.KNOWN, price=desk.ORDER.price))
-    await venue.set_leverage(desk.BTC, desk.Decimal(5), MarginMode.CROSS)
+    await venue.set_leverage(desk.BTC, Decimal(5), MarginMode.CROSS)
     await venue.dead_man(desk.BTC, 10)
     await venue.set_position_mode(PositionMode.HEDGE)
     await venue.positions()
@@ -120,7 +121,7 @@ async def test_what_only_perpetuals_have_goes_to_them_and_is_not_offered_on_spot
     with pytest.raises(NotOfferedError):
         await venue.dead_man(fakes.BTC, 10)
     with pytest.raises(NotOfferedError):
-        await venue.set_leverage(fakes.BTC, desk.Decimal(5), MarginMode.CROSS)
+        await venue.set_leverage(fakes.BTC, Decimal(5), MarginMode.CROSS)
     with pytest.raises(NotOfferedError):
         await venue.amend(Amendment(order=fakes.KNOWN, price=desk.ORDER.price))
 

@@ -83,7 +83,7 @@ async def test_s17_a_window_that_is_full_is_halved_until_nothing_can_be_missing(
         fields = call.fields()
         if fields["orderMode"] != "spot":
             return ok([])
-        within = [each for each in made if fields["startTime"] <= each["createTime"] <= fields["endTime"]]  # type: ignore[operator]
+        within = [each for each in made if fields["startTime"] <= each["createTime"] <= fields["endTime"]]
         return ok(within[:200])
 
     link.on(TRADES, answer)

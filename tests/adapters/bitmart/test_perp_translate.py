@@ -76,7 +76,7 @@ def pushed(action: int, mode: PositionMode | None = None, **changes: object) -> 
     return reports
 
 
-def pushed_order(action: int, **changes: object) -> OrderReport:
+def pushed_order(action: int, **changes: Any) -> OrderReport:
     report = pushed(action, **changes)[0]
     assert isinstance(report, OrderReport)
     return report
@@ -115,7 +115,7 @@ ACTIONS = (None, 2, 1, 3, 4, 5)
 @pytest.mark.parametrize("line", GRID.strip().splitlines()[1:])
 def test_9_6_state_4_is_told_by_the_sizes_and_the_action(line: str) -> None:
     state, filled, *expected = line.split()
-    sizes = {"state": int(state), "deal_size": filled}
+    sizes: dict[str, Any] = {"state": int(state), "deal_size": filled}
     reports = [asked(**sizes) if action is None else pushed_order(action, **sizes) for action in ACTIONS]
     assert [report.status for report in reports] == expected
 
@@ -208,8 +208,8 @@ def test_9_25_no_fee_is_zero_and_an_absent_one_is_absent() -> None:
         trade = pushed(1, last_trade=LAST_TRADE | {"fee": fee})[1]
         assert isinstance(trade, TradeReport)
         assert str(trade.commission) == expected
-    for fee in ("", "-", None):
-        trade = pushed(1, last_trade=LAST_TRADE | {"fee": fee})[1]
+    for absent in ("", "-", None):
+        trade = pushed(1, last_trade=LAST_TRADE | {"fee": absent})[1]
         assert isinstance(trade, TradeReport)
         assert trade.commission is None
 

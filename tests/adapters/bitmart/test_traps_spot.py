@@ -198,7 +198,7 @@ async def test_trap_9_13_a_look_up_by_client_id_that_finds_nothing_falls_back_to
 
 @pytest.mark.parametrize("shown", ["77", "", None])
 def test_trap_9_14_a_client_id_that_is_the_order_id_or_empty_is_not_ours(shown: str | None) -> None:
-    (report,) = answered(codec.QUERY_OPEN_ORDERS, [ROW | {"clientOrderId": shown}])
+    (report,) = answered(codec.QUERY_OPEN_ORDERS, [{**ROW, "clientOrderId": shown}])
     assert isinstance(report, OrderReport)
     assert report.client_order_id is None
     (push,) = pushed("spot/user/orders", PUSH | {"client_order_id": shown, "order_state": "new"})

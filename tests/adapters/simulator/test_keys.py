@@ -56,12 +56,9 @@ def test_a_key_does_what_it_was_made_for_and_reads_everything(
     assert (one.refusal(CANCEL, symbol="BTC_USDT", order_id="1") == (400, 50005)) is spot
     assert (other.post(FUTURES_SUBMIT, **CONTRACTS)[1]["code"] == 1000) is futures
     assert (one.refusal(WITHDRAW_APPLY) == (400, 60000)) is withdrawal
-    for allowed, (who, path, fields) in zip(
-        (spot, futures, withdrawal),
-        ((one, SUBMIT, ORDER), (other, FUTURES_SUBMIT, CONTRACTS), (one, WITHDRAW_APPLY, {})),
-        strict=True,
-    ):
-        assert allowed or who.refusal(path, **fields) == NOT_ALLOWED
+    assert spot or one.refusal(SUBMIT, **ORDER) == NOT_ALLOWED
+    assert futures or other.refusal(FUTURES_SUBMIT, **CONTRACTS) == NOT_ALLOWED
+    assert withdrawal or one.refusal(WITHDRAW_APPLY) == NOT_ALLOWED
 
 
 def test_a_missing_permission_may_come_with_status_200_and_says_nothing_to_a_wrong_signature() -> None:

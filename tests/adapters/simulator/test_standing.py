@@ -7,7 +7,7 @@ import pytest
 from adapters.simulator.exchange.matching import Exchange
 from adapters.simulator.exchange.orders import Event, NewOrder, OrderState, OrderType, RefusedError
 from adapters.simulator.exchange.standing import Standing, put_back
-from adapters.simulator.simulator import MARKETS
+from adapters.simulator.spot import MARKETS
 from oms.values import Side
 
 

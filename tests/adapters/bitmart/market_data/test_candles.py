@@ -79,7 +79,7 @@ def shown(bars: tuple[CandleReport, ...]) -> list[tuple[int, int, bool]]:
     return [((one.open_ms - START) // MINUTE, int(one.close), one.closed) for one in bars]
 
 
-async def asked(candles: MarketData, since: int, until: int) -> list[tuple[int, int, bool]]:
+async def asked(candles: Candles | MarketData, since: int, until: int) -> list[tuple[int, int, bool]]:
     found = await candles.candles(BTC, "1m", since_ms=START + since * MINUTE, until_ms=START + until * MINUTE)
     return shown(found)
 

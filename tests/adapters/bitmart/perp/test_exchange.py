@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 import pytest
@@ -51,6 +51,8 @@ BUY, SELL = Side.BUY, Side.SELL
 NET, LONG, SHORT = PositionLeg.NET, PositionLeg.LONG, PositionLeg.SHORT
 FUNDS = {"USDT": Decimal(1_000_000)}
 SINCE_MS = EPOCH_NS // 1_000_000
+
+Found = TypeVar("Found")
 
 
 class Trader:
@@ -130,7 +132,7 @@ class Trader:
         return [r for r in self.heard if isinstance(r, kind) and getattr(r, "client_order_id", None) == name]
 
 
-async def patiently(look: Callable[[], Awaitable[Any]]) -> Any:
+async def patiently(look: Callable[[], Awaitable[Found | None]]) -> Found:
     """Return what `look` finds within a minute; what cannot be told yet is asked again."""
     for _ in range(120):
         try:

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import Mapping
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import pytest
@@ -77,8 +78,8 @@ class Life:
                     price=Decimal(60_000 + draws.randint(20, 300) * (1 if up else -1)),
                     when=Crossing.RISES_TO if up else Crossing.FALLS_TO,
                 )
-                backed = {"leverage": Decimal(10), "margin_mode": MarginMode.CROSS}
-                return self.trader.order(side, draws.randint(1, 5), trigger=trigger, **backed)
+                backed = partial(self.trader.order, leverage=Decimal(10), margin_mode=MarginMode.CROSS)
+                return backed(side, draws.randint(1, 5), trigger=trigger)
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -105,7 +106,8 @@ async def test_whatever_goes_wrong_what_is_said_is_true(seed: int) -> None:
     assert told == {(t["trade_id"], names.get(t["order_id"]), Decimal(t["size"])) for t in truth["trades"]}
     held = sum(Decimal(p["size"]) * (1 if p["leg"] != "short" else -1) for p in truth["positions"])
     positions = (await ann.venue.positions()).reports
-    assert sum(abs(p.quantity or 0) for p in positions if isinstance(p, PositionReport)) == abs(held)
+    legs = [p.quantity or Decimal(0) for p in positions if isinstance(p, PositionReport)]
+    assert sum(abs(quantity) for quantity in legs) == abs(held)
 
 
 async def asked(trader: Trader, market: Market) -> Any:
@@ -134,7 +136,7 @@ async def check_orders(life: Life, truth: Mapping[str, Any]) -> None:
             continue
         if waits and not isinstance(answer, Ack):
             continue  # nobody can tell: the venue keeps no name of it
-        (report,) = await patiently(lambda name=name: found(life, name))
+        (report,) = await patiently(partial(found, life, name))
         if there is None:
             assert isinstance(report, Refusal) or waits, f"{name} is not there"
         else:

@@ -6,13 +6,14 @@ from decimal import Decimal
 import pytest
 
 from adapters.bitmart.perp import codec
+from adapters.simulator.pace import now_ms
 from oms.errors import UnknownSymbolError
 from oms.reports import FundingReport
 from oms.values import Symbol
 from oms.venue import NoAnswerError
 from tests.adapters.bitmart.fakes import refused, virtual
 from tests.adapters.bitmart.perp.desk import BTC, Desk
-from tests.adapters.bitmart.perp.test_exchange import Market, now_ms
+from tests.adapters.bitmart.perp.test_exchange import Market
 
 
 @virtual

@@ -87,8 +87,8 @@ async def test_s23_what_a_side_code_makes_of_a_position(line: str) -> None:
         await opened(ann, PositionMode(mode), held)
     reduce_only = after[0] == "r"
     after = after[1:] if reduce_only else after
-    side, leg = CODES[mode][int(code)]
-    order = ann.order(Side(side), int(quantity), position_leg=PositionLeg(leg), reduce_only=reduce_only)
+    coded, leg = CODES[mode][int(code)]
+    order = ann.order(Side(coded), int(quantity), position_leg=PositionLeg(leg), reduce_only=reduce_only)
     if after == ["not-sent"]:
         with pytest.raises(CommandRefusedError):
             requests.side_code(order, PositionMode(mode))

@@ -81,8 +81,8 @@ def test_rest_streams_and_the_transaction_history_tell_one_story(actions: list[A
     told = [Told(each.reader("futures/order", "futures/position", "futures/asset:USDT")) for each in traders]
     for action in actions:
         act(action, traders)
-        for each in told:
-            each.listen()
+        for heard in told:
+            heard.listen()
     one.step(100)  # cancels that were acknowledged have happened
     traders[1].now = one.now
     for each, heard, start in zip(traders, told, START.values(), strict=True):

@@ -252,7 +252,7 @@ async def test_market_data_flows_by_itself() -> None:
     async with desk() as one, one.http.ws_connect(f"{one.urls.futures_ws_url}/api?protocol=1.1") as socket:
         topics = ["futures/trade:BTCUSDT", "futures/depthIncrease20:BTCUSDT@100ms"]
         await socket.send_json({"action": "subscribe", "args": topics})
-        seen = set()
+        seen: set[str] = set()
         while seen != set(topics):
             frame = await socket.receive_json()
             if "data" in frame:

@@ -10,7 +10,7 @@ from adapters.simulator.exchange.futures.orders import NewOrder, OrderType, Plan
 from adapters.simulator.exchange.futures.plans import NewPlan
 from adapters.simulator.exchange.matching import Exchange
 from adapters.simulator.futures_traders import FuturesTraders
-from adapters.simulator.simulator import MARKETS
+from adapters.simulator.spot import MARKETS
 from adapters.simulator.street import MAKERS, TAKERS
 from adapters.simulator.traders import Traders
 from oms.values import ZERO, Side
