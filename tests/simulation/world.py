@@ -139,6 +139,7 @@ class World:
         self._sends: Counter[str] = Counter()
         self._processes: list[Running] = []
         self._calm = False
+        self._starts_at = 0.0  # when the last start that is planned comes, by the loop's clock
         self._pausing: tuple[int, float] | None = None  # which process is to stop at its next send, for so long
         self._before: frozenset[str] = frozenset()  # trades before the log began
         self.readers = Readers(self._dice, self.storage, runner=parts.runner, tail=parts.tail, say=self.say)
@@ -315,7 +316,9 @@ class World:
             return  # another one has the account, or waits for it
         self.crashes += 1
         down = self._plan.uniform(*DOWN_SECONDS) if not self._calm else DOWN_SECONDS[0]
-        asyncio.get_running_loop().call_later(down, self._start)
+        loop = asyncio.get_running_loop()
+        self._starts_at = max(self._starts_at, loop.time() + down)
+        loop.call_later(down, self._start)
 
     async def _give(self, command: Command) -> Receipt:
         if not self._processes:
@@ -454,9 +457,11 @@ class World:
             probe.cancel()
 
     def _waking(self) -> bool:
-        """Whether a process that was stopped has still to wake, and to do what it was about to."""
+        """Whether a process that was stopped has still to wake, and to do what it was about to; or one to start."""
         now = asyncio.get_running_loop().time()
-        return any(each.process.alive and now < each.process.paused_until + WAKING_SECONDS for each in self._processes)
+        return now <= self._starts_at or any(
+            each.process.alive and now < each.process.paused_until + WAKING_SECONDS for each in self._processes
+        )
 
     async def _aftermath(self) -> None:
         """Let whatever is late come in, have every stream open once more, and look at what is left of it."""
