@@ -51,7 +51,7 @@ from oms.reports import OrderReport, TradeReport
 from oms.sending import order_behind, order_ref
 from oms.standing import Standing, sightings
 from oms.values import Provenance, Symbol
-from oms.venue import Answer, NoAnswerError, OrderRef, Venue, require_time
+from oms.venue import Answer, NoAnswerError, OrderRef, Venue, require_time, takes_a_search
 
 OVERLAP_MS: Final = 30_000  # trades are asked for from so long before the last look: pages overlap, ids tell them apart
 OUT_MS: Final = 600_000  # a clock that stepped may have been out by so much when an order was written down
@@ -209,6 +209,8 @@ class Survey:
             for report in () if answer is None else answer.reports:
                 if isinstance(report, OrderReport | TradeReport):
                     await self._recording.known(address(self._recording.account, report))
+        for stream in self._book.unsettled:
+            self._doubts.seconds((stream, self._book.orders[stream].valid_until_ns))  # from now on
         behind = self._orders_behind(picture)
         unanswered = unsettled = 0
         for stream in questions(self._book, picture):
@@ -217,9 +219,11 @@ class Survey:
             if name is None:
                 continue
             if starting and order is not None and order.unsettled:  # else the polls ask for it
-                if unsettled >= ASKED_AT_START or self._takes_a_search(name):
+                if unsettled >= ASKED_AT_START or takes_a_search(self._venue, name):
                     continue
                 unsettled += 1
+            if order is not None:
+                self._doubts.mark((stream, order.valid_until_ns))
             try:
                 answers[stream] = recognized(self._book, await self._venue.order(name))
                 unanswered = 0
@@ -230,10 +234,6 @@ class Survey:
                 if unanswered >= UNANSWERED_MAX:
                     break
         return answers
-
-    def _takes_a_search(self, name: OrderRef) -> bool:
-        """Whether the venue cannot look the order up: it is searched for, through lists that may be asked seldom."""
-        return name.venue_order_id is None and not self._venue.capabilities(name.symbol).looks_up_by_client_id
 
     def _orders_behind(self, picture: Picture) -> Mapping[str, OrderRef]:
         """Return how the venue knows the orders behind trades that nobody here knows."""
@@ -328,10 +328,10 @@ class Survey:
 
     # ------------------------------------------------------------------------------------------------ one order
 
-    async def settle(self, stream: str) -> None:
-        """Ask what is to be asked about one order. Raises NoAnswerError."""
+    async def settle(self, stream: str, *, sparing: bool = False) -> None:
+        """Ask what is to be asked about one order, `sparing`: unless it takes a search. Raises NoAnswerError."""
         order = self._book.orders.get(stream)
-        if order is None:
+        if order is None or (sparing and takes_a_search(self._venue, order_ref(order))):
             return
         if order.life is Life.IN_DOUBT:
             self._doubts.seconds((stream, order.valid_until_ns))  # from now on
@@ -372,7 +372,7 @@ class Survey:
         """Whether "not found" proves anything by now."""
         can = self._venue.capabilities(order.request.symbol)
         if order.life is Life.IN_DOUBT:
-            return settled(self._doubts.seconds((stream, order.valid_until_ns)), can)
+            return settled(self._doubts.marked((stream, order.valid_until_ns)), can)
         if order.life is not Life.WORKING:
             return False
         now = self._clock.monotonic()

@@ -325,6 +325,11 @@ class Venue(Protocol):
     async def close(self) -> None: ...
 
 
+def takes_a_search(venue: Venue, order: OrderRef) -> bool:
+    """Whether the venue cannot look the order up: it is searched for, through lists that may be asked seldom."""
+    return order.venue_order_id is None and not venue.capabilities(order.symbol).looks_up_by_client_id
+
+
 def require_time(venue: Venue) -> None:
     """Raise NoAnswerError while nobody knows the venue's time: what is asked for by our own may be anything."""
     if venue.now_ns() is None:

@@ -217,17 +217,21 @@ class Watcher:
 
     async def _settle_for_ever(self) -> None:
         await self.synced.wait()
+        turn = 0
         try:
             while True:
                 await asyncio.sleep(POLL_SECONDS)
                 streams = list(self._engine.book.unsettled)
                 if not streams:
                     continue
+                turn %= len(streams)  # nobody waits for ever behind ten that the venue does not know
+                streams = streams[turn:] + streams[:turn]
+                turn += ASKED_EACH_POLL
                 try:
                     if any(self._engine.book.orders[stream].trades_missing for stream in streams):
                         await self.survey.read_trades()
-                    for stream in streams[:ASKED_EACH_POLL]:
-                        await self.survey.settle(stream)
+                    for stream in streams[:ASKED_EACH_POLL]:  # of a crowd the comparisons search for what takes one
+                        await self.survey.settle(stream, sparing=len(streams) > ASKED_EACH_POLL)
                     self._dispatcher.resume_cancels()
                 except (NoAnswerError, LogUnavailableError) as error:
                     log.warning("could not ask the venue", account=self._engine.account, cause=error.cause)

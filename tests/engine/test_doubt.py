@@ -469,3 +469,36 @@ def test_a_post_only_order_that_the_venue_cancels_silently_ends_canceled() -> No
         assert not desk.held()
 
     play(story)
+
+
+def test_an_absence_is_proven_by_a_look_after_the_request_could_execute_not_by_the_end_of_a_long_comparison(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("oms.watcher.POLL_SECONDS", 10_000.0)  # the comparisons alone
+    names = [f"c{number}" for number in range(1, 4)]
+    asked: dict[str, float] = {}
+
+    class Slow(ScriptedVenue):
+        seconds = 0.0
+
+        async def order(self, order: OrderRef) -> Answer:
+            asked[order.client_order_id] = asyncio.get_running_loop().time()
+            await asyncio.sleep(self.seconds)
+            return await super().order(order)
+
+    async def story(desk: Desk) -> None:
+        venue = desk.venue = Slow(desk.clock.now_ns)
+        await desk.start()
+        desk.venue.fates.extend([Fate.REQUEST_LOST] * len(names))
+        for name in names:
+            await desk.place(name, quantity=Decimal(1))
+        doubted = asyncio.get_running_loop().time()
+        venue.seconds = 50.0
+        looks: dict[str, float] = {}
+        while len(looks) < len(names):
+            await asyncio.sleep(1)
+            assert asyncio.get_running_loop().time() < doubted + 600
+            looks |= {name: asked[name] for name in names if desk.life(name) is Life.REJECTED and name not in looks}
+        assert all(at >= doubted + desk.venue.can.submit_validity for at in looks.values())
+
+    play(story)
