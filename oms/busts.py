@@ -2,14 +2,20 @@
 
 A balance or a position that disagrees says that something is wrong, not what. While it does, the venue's records of the
 last hour's orders are compared with what is booked, and where these explain nothing those of the last day, then of the
-last week. One that counts less than its trades here is under suspicion. What is taken back are the trades that the
-venue, asked for all the time in which the order lived, does not list, if without them the figures are the record's, and
-if the record is no older than they are by the venue's own time. All of that twice, with the patience between that an
-absence takes everywhere here: queries lag.
+last week. One that counts less than its trades here is under suspicion. So is, whatever the figures say, an order that
+lacks trades for long: they may have been taken back before they were booked, or before anybody said what they cost. The
+figures of an account that is not taken over yet say nothing; so its records are compared first.
+
+What is taken back are the trades that the venue, asked for all the time in which the order lived, does not list, if
+without them the figures are the record's, and if the record is no older than they are by the venue's own time. What was
+told and never booked is taken back where the record of an order that is over counts no more than its trades, and the
+venue lists all of these and no others. All of that twice, with the patience between that an absence takes everywhere
+here: queries lag.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final
+from decimal import Decimal
+from typing import Final, Protocol
 
 import structlog
 from msgspec import Struct
@@ -20,142 +26,219 @@ from oms.breaks.events import BreakKind
 from oms.decide import Addressed
 from oms.evidence import kept
 from oms.order.events import OrderFilled
-from oms.order.messages import BustReport
+from oms.order.messages import BustReport, CountReport
 from oms.order.state import Order
 from oms.ports import Clock, EventLog, Ids, VenueMessage
-from oms.reconcile import Reconciliation, address, names, taken_back
+from oms.reconcile import Reconciliation, address, names, taken_back, told_too_much
 from oms.reports import OrderReport
 from oms.sending import order_ref
 from oms.store.codec import decode, decode_meta
-from oms.values import ExecId, Provenance, Symbol, purse_parts, purses
+from oms.sums import symbol_of
+from oms.values import ZERO, ExecId, Provenance, Symbol, purse_parts, purses
 from oms.venue import Answer, NoAnswerError, Venue
 
 PATIENCE_SECONDS: Final = 60.0  # between the two looks, beside the time in which an order may be unknown to queries
 SEARCH_SECONDS: Final = 300.0  # for so long after the figures were seen first; then a person has to look
-EVERY_SECONDS: Final = 20.0  # between two looks at the records
+EVERY_SECONDS: Final = 20.0  # between two looks at the records; an order must be in question for so long, too
 REACHES_MS: Final = (3_600_000, 86_400_000, 604_800_000)  # orders that ended longer ago are not looked at
 SLACK_MS: Final = 60_000  # about the time in which an order lived
 SYMBOLS_MAX: Final = 3  # looked at each time, so that the venue's rates are not used up
 ASKED_EACH_LOOK: Final = 3  # orders, likewise
+READ_EACH_LOOK: Final = 500  # orders that are no longer in memory, so that the log is not read for minutes
 MOVED: Final = frozenset({BreakKind.BALANCE, BreakKind.POSITION})
 
 log = structlog.get_logger()
 
 
-class _Suspicion(Struct, frozen=True):
-    """What a first look found gone, when (seconds of the monotonic clock), and the answers that say so."""
+class Recording(perpetuals.Recording, Protocol):
+    """Where what the venue says is recorded, with what is no longer in memory."""
+
+    async def known(self, stream: str) -> bool:
+        """Whether the log holds an order's stream; brings it into memory if so."""
+        ...
+
+
+class _Found(Struct, frozen=True):
+    """What one look found: the trades that are gone, none where less was booked than told; and what is counted."""
 
     gone: tuple[ExecId, ...]
-    since: float
+    counted: Decimal
+    at_ms: int
+
+    def news(self) -> tuple[BustReport | CountReport, ...]:
+        if not self.gone:
+            return (CountReport(cum_quantity=self.counted, at_ms=self.at_ms),)
+        return tuple(BustReport(exec_id=exec_id, at_ms=self.at_ms) for exec_id in self.gone)
+
+
+class _Suspicion(Struct, frozen=True):
+    """What a first look found, when to look again (seconds of the monotonic clock), and the answers that say so."""
+
+    found: _Found
+    again_at: float
     evidence: Sequence[VenueMessage]
 
 
 class Busts:
     """Looks for trades that were taken back."""
 
-    def __init__(
-        self, recording: perpetuals.Recording, venue: Venue, *, event_log: EventLog, clock: Clock, ids: Ids
-    ) -> None:
+    def __init__(self, recording: Recording, venue: Venue, *, event_log: EventLog, clock: Clock, ids: Ids) -> None:
         self._recording = recording
         self._venue = venue
         self._log = event_log
         self._clock = clock
         self._ids = ids
         self._standing: dict[str, tuple[str, float]] = {}  # by break id: its figures, and since when they are these
+        self._doubtful: dict[str, float] = {}  # by stream: since when it is in question; the last asked for last
         self._looked_at = float("-inf")
+        self._waits_since = float("inf")  # that something is in question which keeps the opening waiting
         self._reach = 0  # how many looks in a row had no suspect: the next one goes further back
+        self._read: set[str] = set()  # streams that were brought back into memory for this
         self._suspected: dict[str, _Suspicion] = {}  # by stream
 
+    async def settled(self, lists: Iterable[Answer | None]) -> bool:
+        """Whether nothing that is booked may turn out to be gone, so that the venue's figures can be taken over: those
+        that it holds without a trade would hide for ever that the trade is none. Waited for as long as a search takes.
+        """
+        now = self._clock.monotonic()
+        self._note_doubtful(now)
+        symbols = list(dict.fromkeys(map(symbol_of, self._recording.book.positions)))
+        suspects = await self._search(now, symbols, lists)
+        if suspects is not None and not (suspects or self._suspected):
+            return True
+        self._waits_since = min(self._waits_since, now)
+        return now - self._waits_since > SEARCH_SECONDS
+
     async def look(self, reconciled: Reconciliation, lists: Iterable[Answer | None]) -> None:
-        """Look for what explains the figures that disagree; `lists` show orders beside those that have ended. What
-        cannot be asked for is left to the next time.
+        """Look for what explains the figures that disagree, and at the orders that are in question; `lists` show orders
+        beside those that have ended. What cannot be asked for is left to the next time.
         """
         now = self._clock.monotonic()
         moved = [
             each for each in reconciled.disagreements if each.kind in MOVED and each.break_id not in reconciled.unsure
         ]
         self._standing = {each.break_id: self._since(each, now) for each in moved}
-        if not moved:
-            self._suspected, self._reach = {}, 0
+        self._note_doubtful(now)
+        if not (moved or self._doubtful):
+            self._suspected, self._reach, self._read = {}, 0, set()
             return
         young = [each for each in moved if now - self._standing[each.break_id][1] <= SEARCH_SECONDS]
-        if not (young or self._suspected) or now < self._looked_at + EVERY_SECONDS:
+        if not (young or self._in_question(now) or self._suspected) or now < self._looked_at + EVERY_SECONDS:
             return
         self._looked_at = now
+        suspects = await self._search(now, self._symbols(young), lists)
+        self._reach = 0 if suspects or not young else min(self._reach + 1, len(REACHES_MS) - 1)
+
+    async def _search(
+        self, now: float, symbols: Sequence[Symbol], lists: Iterable[Answer | None]
+    ) -> Sequence[str] | None:
+        """Ask for a few of those that the venue counts less of than is booked, and of those in question; return the
+        former, None where the venue did not answer.
+        """
         try:
-            suspects = await self._counted_less(young, lists)
-            self._reach = 0 if suspects else min(self._reach + 1, len(REACHES_MS) - 1)
-            for stream in [*self._suspected, *(each for each in suspects if each not in self._suspected)][
-                :ASKED_EACH_LOOK
-            ]:
+            suspects = await self._counted_less(symbols, lists)
+            for stream in self._due(now, (*suspects, *self._in_question(now)))[:ASKED_EACH_LOOK]:
                 await self._prove(stream, now)
         except NoAnswerError as error:
             log.warning("could not look for busted trades", account=self._recording.account, cause=error.cause)
+            return None
+        return suspects
+
+    def _in_question(self, now: float) -> Sequence[str]:
+        return [name for name, since in self._doubtful.items() if EVERY_SECONDS <= now - since <= SEARCH_SECONDS]
 
     def _since(self, each: Disagreement, now: float) -> tuple[str, float]:
         figures, since = self._standing.get(each.break_id, ("", now))
         return (each.figures, since if figures == each.figures else now)
 
-    async def _counted_less(self, moved: Sequence[Disagreement], lists: Iterable[Answer | None]) -> Sequence[str]:
+    def _note_doubtful(self, now: float) -> None:
+        orders, unsettled = self._recording.book.orders, self._recording.book.unsettled
+        lacking = {name: now for name in unsettled if orders[name].trades_missing and orders[name].venue_order_id}
+        known = {name: since for name, since in self._doubtful.items() if name in lacking}
+        self._doubtful = known | {name: since for name, since in lacking.items() if name not in known}
+
+    def _due(self, now: float, suspects: Iterable[str]) -> Sequence[str]:
+        """Return what to ask for: what is to be seen for the second time, then what never was."""
+        again = [stream for stream, each in self._suspected.items() if now >= each.again_at]
+        return list(dict.fromkeys([*again, *(each for each in suspects if each not in self._suspected)]))
+
+    async def _counted_less(self, symbols: Sequence[Symbol], lists: Iterable[Answer | None]) -> Sequence[str]:
         """Return the streams of orders of which the venue counts less than is booked. Raises NoAnswerError."""
         now_ms = self._clock.now_ns() // 1_000_000
         answers = [answer for answer in lists if answer is not None]
-        for symbol in self._symbols(moved)[:SYMBOLS_MAX]:
+        for symbol in symbols[:SYMBOLS_MAX]:
             since_ms, until_ms = now_ms - REACHES_MS[self._reach], now_ms + SLACK_MS
             answers.append(await self._venue.order_history(symbol, since_ms=since_ms, until_ms=until_ms))
+        told = [
+            (address(self._recording.account, report), report, answer)
+            for answer in answers
+            for report in answer.reports
+            if isinstance(report, OrderReport) and report.cum_quantity is not None
+        ]
+        to_read = self._to_read([stream for stream, _, _ in told])
         found: dict[str, None] = {}
-        for answer in answers:
-            for report in answer.reports:
-                if isinstance(report, OrderReport) and report.cum_quantity is not None:
-                    stream = address(self._recording.account, report)
-                    order = self._recording.book.orders.get(stream)
-                    if order is not None and report.cum_quantity < order.cum_quantity:
-                        found[stream] = None
-                    elif order is not None and order.busted and report.cum_quantity > order.venue_cum:
-                        # What was taken back is counted again: then its trades are asked for, and booked again.
-                        evidence = kept(answer.evidence, self._ids, self._clock)
-                        await self._recording.report([(stream, report)], source=Provenance.POLL, evidence=evidence)
+        for stream, report, answer in told:
+            if stream in to_read:
+                await self._recording.known(stream)
+            order, counted = self._recording.book.orders.get(stream), report.cum_quantity or ZERO
+            if order is not None and counted < order.cum_quantity:
+                found[stream] = None
+            elif order is not None and order.busted and counted > order.venue_cum:
+                # What was taken back is counted again: then its trades are asked for, and booked again.
+                evidence = kept(answer.evidence, self._ids, self._clock)
+                await self._recording.report([(stream, report)], source=Provenance.POLL, evidence=evidence)
         return list(found)
 
+    def _to_read(self, streams: Iterable[str]) -> frozenset[str]:
+        """Return which orders that are not in memory are looked at now: all of them in turn."""
+        away = [stream for stream in dict.fromkeys(streams) if stream not in self._recording.book.orders]
+        if self._read.issuperset(away):
+            self._read = set()
+        chosen = frozenset([stream for stream in away if stream not in self._read][:READ_EACH_LOOK])
+        self._read |= chosen
+        return chosen
+
     def _symbols(self, moved: Sequence[Disagreement]) -> Sequence[Symbol]:
-        """Return the markets whose trades move what disagrees."""
+        """Return the markets whose trades move what disagrees: whatever ever traded has a position."""
         subjects = {each.subject for each in moved if each.kind is BreakKind.BALANCE}
         symbols = {each.symbol: None for each in moved if each.symbol is not None}
-        for order in self._recording.book.orders.values():
-            symbol = order.request.symbol
-            if order.trades and symbol not in symbols:
-                drawn = ("/".join(purse_parts(name)) for name in purses(symbol) if name is not None)
-                if not subjects.isdisjoint(drawn):
-                    symbols[symbol] = None
+        for symbol in map(symbol_of, self._recording.book.positions):
+            drawn = ("/".join(purse_parts(name)) for name in purses(symbol) if name is not None)
+            if not subjects.isdisjoint(drawn):
+                symbols[symbol] = None
         return list(symbols)
 
     async def _prove(self, stream: str, now: float) -> None:
         """Ask for one order, and for all trades of its time; record what is gone for the second time. Raises
         NoAnswerError.
         """
+        if stream in self._doubtful:
+            self._doubtful[stream] = self._doubtful.pop(stream)
+        await self._recording.known(stream)
         order = self._recording.book.orders.get(stream)
         if order is None:
             return
-        before = self._suspected.pop(stream, None)
         looked = await self._venue.order(order_ref(order))
         record = next((each for each in looked.reports if isinstance(each, OrderReport) and names(each, order)), None)
         if record is None or record.created_ms is None or record.updated_ms is None:
+            self._suspected.pop(stream, None)
             return
         since_ms, until_ms = record.created_ms - SLACK_MS, record.updated_ms + SLACK_MS
         traded = await self._venue.trades(since_ms=since_ms, until_ms=until_ms)
+        if traded.unasked:
+            raise NoAnswerError(traded.unasked, traded.evidence)
+        before = self._suspected.pop(stream, None)
         gone = taken_back(order, record, traded, await self._booked_ms(stream))
-        if not gone:
+        if record.cum_quantity is None or not (gone or told_too_much(order, record, traded)):
             return
+        found = _Found(gone, record.cum_quantity, record.updated_ms)
         evidence = [each for answer in (looked, traded) for each in kept(answer.evidence, self._ids, self._clock)]
-        if before is None or before.gone != gone:
-            self._suspected[stream] = _Suspicion(gone, now, evidence)
-        elif now < before.since + self._patience(order):
-            self._suspected[stream] = before
-        else:
-            news: list[Addressed] = [(stream, BustReport(exec_id=exec_id, at_ms=record.updated_ms)) for exec_id in gone]
-            news.append((stream, record))
-            await self._recording.report(news, source=Provenance.INFERRED, evidence=[*before.evidence, *evidence])
-            log.warning("the venue took trades back", account=self._recording.account, order=stream, trades=gone)
+        if before is None or before.found != found:
+            self._suspected[stream] = _Suspicion(found, now + self._patience(order), evidence)
+            return
+        news: list[Addressed] = [*((stream, each) for each in found.news()), (stream, record)]
+        await self._recording.report(news, source=Provenance.INFERRED, evidence=[*before.evidence, *evidence])
+        log.warning("the venue took trades back", account=self._recording.account, order=stream, trades=gone)
 
     def _patience(self, order: Order) -> float:
         return PATIENCE_SECONDS + self._venue.capabilities(order.request.symbol).visibility_delay

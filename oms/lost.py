@@ -24,8 +24,8 @@ from oms.order.state import Order
 from oms.ports import Clock, Ids, VenueMessage
 from oms.position.shown import quantity_of
 from oms.position.state import FLAT
-from oms.reconcile import Picture, names, totals
-from oms.reports import BalanceReport, OrderReport, PositionReport, TradeReport, VenueOrderStatus
+from oms.reconcile import OVER, Picture, names, totals
+from oms.reports import BalanceReport, OrderReport, PositionReport, TradeReport
 from oms.sending import order_ref
 from oms.values import EXACT, RATIO, ZERO, PositionLeg, Provenance, plain, purses, signed
 from oms.venue import Answer, NoAnswerError, Venue
@@ -36,7 +36,6 @@ PATIENCE_SECONDS: Final = 60.0  # that an order's own trades may fall short of i
 SLACK_MS: Final = 60_000  # about the time in which an order lived
 ASKED_EACH_LOOK: Final = 3  # orders, so that a crowd does not use up the venue's rates
 FEE_MAX: Final = Decimal("0.01")  # of what was traded, that a balance may lack of it
-OVER: Final = frozenset({VenueOrderStatus.FILLED, VenueOrderStatus.CANCELED, VenueOrderStatus.EXPIRED})
 
 log = structlog.get_logger()
 

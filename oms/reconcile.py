@@ -49,6 +49,7 @@ from oms.venue import Answer, Capabilities
 
 NOT_FOUND: Final = "order_not_found"
 OPEN: Final = frozenset({VenueOrderStatus.PENDING_NEW, VenueOrderStatus.NEW, VenueOrderStatus.PARTIALLY_FILLED})
+OVER: Final = frozenset({VenueOrderStatus.FILLED, VenueOrderStatus.CANCELED, VenueOrderStatus.EXPIRED})
 News = tuple[
     str, OrderReport | TradeReport | PositionModeReport
 ]  # the stream it is about, and what the venue says of it
@@ -208,6 +209,17 @@ def taken_back(order: Order, record: OrderReport, traded: Answer, booked_ms: Map
     if left != counted or any(booked_ms.get(trade.exec_id, 0) > said_ms for trade in gone):
         return ()
     return tuple(trade.exec_id for trade in gone)
+
+
+def told_too_much(order: Order, record: OrderReport, traded: Answer) -> bool:
+    """Whether more of `order` was told than the venue counts now that it is over: its record counts what is booked
+    here, and a whole list of what was traded in its time has just that. An older record would not say that it is over.
+    """
+    if record.status not in OVER or not traded.complete:
+        return False
+    shown = {each.exec_id for each in traded.reports if isinstance(each, TradeReport) and names(each, order)}
+    booked = {trade.exec_id for trade in order.trades}
+    return shown == booked and record.cum_quantity == order.cum_quantity < order.venue_cum
 
 
 def settled(seconds: float, can: Capabilities) -> bool:

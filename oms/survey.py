@@ -11,13 +11,12 @@ from typing import Final, Protocol
 import structlog
 from msgspec.structs import replace
 
-from oms import perpetuals
+from oms import busts, perpetuals
 from oms.account.events import TradesCovered
 from oms.book import Book, account_stream
 from oms.breaks import decisions as breaks
 from oms.breaks.decisions import Disagreement, DisagreementsReport
 from oms.breaks.events import BreakKind
-from oms.busts import Busts
 from oms.decide import Addressed
 from oms.elapsed import Elapsed
 from oms.evidence import Searched, kept
@@ -63,17 +62,13 @@ COVERED_EVERY_MS: Final = 60_000  # how often at most the log is told how far tr
 log = structlog.get_logger()
 
 
-class Recording(perpetuals.Recording, Protocol):
+class Recording(busts.Recording, Protocol):
     """Where what the venue says is recorded: the engine, or a rehearsal."""
 
     @property
     def written_ns(self) -> int: ...
     @property
     def resumed_ns(self) -> int: ...
-
-    async def known(self, stream: str) -> bool:
-        """Whether the log holds an order's stream; brings it into memory if so."""
-        ...
 
     async def report(
         self,
@@ -110,7 +105,7 @@ class Survey:
         self._missed: dict[str, float] = {}  # by stream: since when the venue does not know an order it once showed
         self._opening = Opening(recording, venue, clock=clock, ids=ids)
         self._lost = Lost(recording, venue, clock=clock, ids=ids)
-        self._busts = Busts(recording, venue, event_log=event_log, clock=clock, ids=ids)
+        self._busts = busts.Busts(recording, venue, event_log=event_log, clock=clock, ids=ids)
         self._perpetuals = perpetuals.Perpetuals(recording, venue, clock=clock, ids=ids)
         self._lookback = Lookback(recording, venue, self.record, self._perpetuals.look_back, clock=clock)
         self._keep = partial(keep_unreadable, recording, ids=ids, clock=clock)
@@ -136,7 +131,8 @@ class Survey:
             await self._search_for_the_unseen(picture)
             await self._lost.infer(picture)
         opened = opened_before = self._opened
-        if picture.balances is not None and not opened:
+        lists = (picture.open_orders, *picture.looked_up.values())
+        if picture.balances is not None and not opened and await self._busts.settled(lists):
             opened = await self._opening.begin(self.read_trades)
         if opened and picture.positions is not None:
             await self._perpetuals.learn(picture.positions)

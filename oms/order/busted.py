@@ -4,8 +4,8 @@ A trade that was taken back is booked again only where the venue counts it again
 that proved it gone.
 """
 
-from oms.order.events import TradeBusted
-from oms.order.messages import BustReport
+from oms.order.events import CountLowered, TradeBusted
+from oms.order.messages import BustReport, CountReport
 from oms.order.state import Order, Trade
 from oms.reports import OrderReport, TradeReport
 from oms.values import ZERO
@@ -14,6 +14,13 @@ from oms.values import ZERO
 def bust(news: BustReport, order: Order) -> tuple[TradeBusted, ...]:
     """Return the reversal of a trade; none for one that is not booked."""
     return tuple(_reversed(trade, news.at_ms) for trade in order.trades if trade.exec_id == news.exec_id)
+
+
+def lowered(news: CountReport, order: Order) -> tuple[CountLowered, ...]:
+    """Return that less is counted; none where something else is booked by now, or nothing more was told."""
+    if news.cum_quantity != order.cum_quantity or order.venue_cum <= news.cum_quantity:
+        return ()
+    return (CountLowered(cum_quantity=news.cum_quantity, at_ms=news.at_ms),)
 
 
 def gone(trade: TradeReport, order: Order) -> bool:

@@ -18,7 +18,7 @@ from oms.errors import (
     UnknownOrderError,
 )
 from oms.order.admission import changed, checked, same
-from oms.order.busted import bust, gone, outdated
+from oms.order.busted import bust, gone, lowered, outdated
 from oms.order.changes import applied, outgrown
 from oms.order.events import (
     AbsenceProven,
@@ -63,6 +63,7 @@ from oms.order.messages import (
     CancelTaken,
     CancelUnanswered,
     ClaimOrder,
+    CountReport,
     FillInferred,
     OrderNews,
     PlaceOrder,
@@ -249,6 +250,8 @@ def record(news: OrderNews, order: Order) -> tuple[OrderEvent, ...]:
             return infer(news, order)
         case BustReport():
             return bust(news, order)
+        case CountReport():
+            return lowered(news, order)
 
 
 def external(

@@ -223,6 +223,15 @@ class TradeBusted(_Event, frozen=True, tag="trade-busted/1"):
     at_ms: int | None = None
 
 
+class CountLowered(_Event, frozen=True, tag="count-lowered/1"):
+    """The venue counts less of the order than it once told, and has no trade of it that is not booked: what it took
+    back never was. `at_ms` is the moment, by the venue's time (UTC), of the record that proved it.
+    """
+
+    cum_quantity: Decimal
+    at_ms: int | None = None
+
+
 class InferredFillReplaced(_Event, frozen=True, tag="inferred-fill-replaced/1"):
     """A fill that was inferred is taken back, since the trade that it stood for is booked right after. The figures are
     those of the inferred one, to be reversed; where the order stands does not change.
@@ -385,6 +394,7 @@ OrderEvent = (
     | CommissionReported
     | LiquidityReported
     | TradeBusted
+    | CountLowered
     | InferredFillReplaced
     | ProgressReported
     | VenueCanceled

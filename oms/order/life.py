@@ -19,6 +19,7 @@ from oms.order.events import (
     CancelRequested,
     CancelUnknown,
     CommissionReported,
+    CountLowered,
     InferredFillReplaced,
     LiquidityReported,
     OrderAmended,
@@ -133,6 +134,7 @@ TRANSITIONS: Final[Mapping[Life, Mapping[type[OrderEvent], Life]]] = {
             OrderVanished: VANISHED,
             OrderFilled: WORKING,
             TradeBusted: WORKING,
+            CountLowered: WORKING,
             InferredFillReplaced: WORKING,
             ProgressReported: WORKING,
             VenueCanceled: CANCELED,
@@ -150,6 +152,7 @@ TRANSITIONS: Final[Mapping[Life, Mapping[type[OrderEvent], Life]]] = {
             OrderFilled: FILLED,  # more than was asked: the venue's word, booked and flagged
             InferredFillReplaced: FILLED,
             TradeBusted: WORKING,  # whether the rest works again is the venue's to say
+            CountLowered: FILLED,
             ProgressReported: FILLED,
             OrderTriggered: FILLED,  # what it sent was filled before anybody said that it was sent
         },
@@ -160,6 +163,7 @@ TRANSITIONS: Final[Mapping[Life, Mapping[type[OrderEvent], Life]]] = {
             VenueAccepted: CANCELED,  # the ack was slower than the end
             OrderFilled: CANCELED,  # matched before the cancel, reported after
             TradeBusted: CANCELED,
+            CountLowered: CANCELED,
             InferredFillReplaced: CANCELED,
             ProgressReported: CANCELED,
             PostOnlyRefused: CANCELED,  # read: rejected; a late ack must not bring it back, as it would one REJECTED
@@ -172,6 +176,7 @@ TRANSITIONS: Final[Mapping[Life, Mapping[type[OrderEvent], Life]]] = {
             VenueAccepted: EXPIRED,
             OrderFilled: EXPIRED,
             TradeBusted: EXPIRED,
+            CountLowered: EXPIRED,
             InferredFillReplaced: EXPIRED,
             ProgressReported: EXPIRED,
             OrderTriggered: EXPIRED,
@@ -184,6 +189,7 @@ TRANSITIONS: Final[Mapping[Life, Mapping[type[OrderEvent], Life]]] = {
             OrderTriggered: WORKING,
             OrderFilled: WORKING,
             TradeBusted: REJECTED,
+            CountLowered: REJECTED,
             VenueCanceled: CANCELED,
             OrderExpired: EXPIRED,
         },
@@ -195,6 +201,7 @@ TRANSITIONS: Final[Mapping[Life, Mapping[type[OrderEvent], Life]]] = {
             OrderTriggered: WORKING,
             OrderFilled: WORKING,
             TradeBusted: VANISHED,
+            CountLowered: VANISHED,
             InferredFillReplaced: VANISHED,
             VenueCanceled: CANCELED,
             OrderExpired: EXPIRED,

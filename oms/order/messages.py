@@ -204,6 +204,13 @@ class BustReport(Struct, frozen=True, kw_only=True, gc=False):
     at_ms: int | None = None
 
 
+class CountReport(Struct, frozen=True, kw_only=True, gc=False):
+    """The venue counts no more than `cum_quantity` any more, all of it booked; `at_ms` as above."""
+
+    cum_quantity: Decimal
+    at_ms: int | None = None
+
+
 OrderCommand = PlaceOrder | AmendOrder | CancelOrder | ClaimOrder
 OrderNews = (
     OrderReport
@@ -223,5 +230,6 @@ OrderNews = (
     | AmendRejected
     | AmendUnanswered
     | BustReport
+    | CountReport
     | FillInferred
 )

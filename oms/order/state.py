@@ -24,6 +24,7 @@ from oms.order.events import (
     CancelRequested,
     CancelUnknown,
     CommissionReported,
+    CountLowered,
     ExternalOrderSeen,
     InferredFillReplaced,
     LiquidityReported,
@@ -116,7 +117,7 @@ class Order(Struct, frozen=True, kw_only=True, gc=False):
     cum_quantity: Decimal = ZERO
     cum_cost: Decimal = ZERO
     uncharged: int = 0  # trades whose commission the venue has not told yet
-    venue_cum: Decimal = ZERO  # the most the venue ever said was filled
+    venue_cum: Decimal = ZERO  # the most the venue ever said was filled, but for what it took back
     done: bool = False  # the venue said nothing more will trade
     revived: bool = False  # it was called dead, and then the venue showed it alive
     fate_ms: int | None = None  # the venue's time of the record that last ended it, or brought it back
@@ -262,6 +263,10 @@ def evolve(order: Order | None, event: OrderEvent) -> Order:
             return replace(order, trades=trades, version=version)
         case TradeBusted():
             return _busted(order, event, life, version)
+        case CountLowered():
+            busted_ms = event.at_ms or order.busted_ms
+            after = replace(order, life=life, venue_cum=event.cum_quantity, done=False, version=version)
+            return replace(after, flagged=True, busted_ms=busted_ms)
         case InferredFillReplaced():
             return _taken_back(order, event, version)
         case AmendRequested() | AmendAccepted() | AmendUnknown() | AmendRefused() | OrderAmended():

@@ -537,6 +537,14 @@ def busted_at_a_moment() -> Iterator[Said]:
     yield from _order("dated", _asked("dated"), SENT, ACCEPTED, _fill("t1", "0.1", "50000"), busted)
 
 
+def told_and_never_booked() -> Iterator[Said]:
+    """An order of which more was told than the venue counts in the end."""
+    told = order.ProgressReported(cum_quantity=Decimal("0.3"))
+    lowered = order.CountLowered(cum_quantity=Decimal("0.1"), at_ms=T0 // 1_000_000)
+    ended = order.VenueCanceled(reason="system", cum_quantity=Decimal("0.1"))
+    yield from _order("less", _asked("less"), SENT, ACCEPTED, _fill("t1", "0.1", "50000", "5"), told, lowered, ended)
+
+
 STORIES: dict[str, Story] = {
     "0001-whole": whole,
     "0002-before-halts-had-scopes": before_halts_had_scopes,
@@ -554,4 +562,5 @@ STORIES: dict[str, Story] = {
     "0017-what-the-opening-holds": what_the_opening_holds,
     "0018-share-claimed-and-protection-changed": share_claimed_and_protection_changed,
     "0019-busted-at-a-moment": busted_at_a_moment,
+    "0020-told-and-never-booked": told_and_never_booked,
 }

@@ -25,6 +25,7 @@ from oms.order.messages import (
     CancelRejected,
     CancelTaken,
     ClaimOrder,
+    CountReport,
     SubmitAccepted,
     SubmitRefused,
     SubmitRepeated,
@@ -376,6 +377,18 @@ def test_s52_late_words_of_a_busted_trade_do_not_bring_it_back() -> None:
     story.when(trade("t2", "1"))
     assert story.order is not None
     assert story.order.cum_quantity == 1, "another trade is booked"
+
+
+def test_s52_what_was_told_and_is_counted_no_more_is_awaited_no_more() -> None:
+    told = given(*sent(), ACCEPTED, filled("t1", "1")).when(shown(VenueOrderStatus.PARTIALLY_FILLED, "2"))
+    assert told.order is not None
+    assert told.order.trades_missing
+    told.when(CountReport(cum_quantity=Decimal("0.5"), at_ms=1_000)).then()  # not what is booked
+    told.when(CountReport(cum_quantity=Decimal(1), at_ms=1_000))
+    told.then(events.CountLowered(cum_quantity=Decimal(1), at_ms=1_000))
+    assert (told.order.trades_missing, told.order.flagged, told.order.life) == (False, True, Life.WORKING)
+    told.when(CountReport(cum_quantity=Decimal(1), at_ms=1_000)).then()
+    told.when(shown(VenueOrderStatus.PARTIALLY_FILLED, "2", updated_ms=900)).then()  # from before
 
 
 def test_s52_a_busted_trade_that_the_venue_counts_again_is_booked_again() -> None:

@@ -26,6 +26,7 @@ OrderFilled          W     W        W        W         W       F        C       
 CommissionReported   N     D        S        I         W       F        C         E        R         V
 LiquidityReported    N     D        S        I         W       F        C         E        R         V
 TradeBusted          .     .        .        .         W       W        C         E        R         V
+CountLowered         .     .        .        .         W       F        C         E        R         V
 InferredFillReplaced .     .        .        .         W       F        C         E        .         V
 ProgressReported     .     .        .        .         W       F        C         E        .         .
 VenueCanceled        .     .        C        C         C       .        .         .        C         C
@@ -61,6 +62,7 @@ EXAMPLES: dict[str, OrderEvent] = {
     "CommissionReported": events.CommissionReported(exec_id=ExecId("t1"), commission=ONE, commission_currency="USDT"),  # type: ignore[arg-type]
     "LiquidityReported": events.LiquidityReported(exec_id=ExecId("t1"), liquidity=Liquidity.MAKER),
     "TradeBusted": events.TradeBusted(exec_id=ExecId("t1"), quantity=ONE, price=TEN),
+    "CountLowered": events.CountLowered(cum_quantity=ONE),
     "InferredFillReplaced": events.InferredFillReplaced(exec_id=ExecId("inferred:c1:0-1"), quantity=ONE, price=TEN),
     "ProgressReported": events.ProgressReported(cum_quantity=ONE),
     "VenueCanceled": events.VenueCanceled(),

@@ -7,6 +7,7 @@ from decimal import Decimal
 
 import pytest
 
+from adapters.bitmart.spot import codec
 from adapters.simulator.host import Product
 from oms.order.state import Life
 from oms.reports import TradeReport
@@ -15,7 +16,7 @@ from oms.values import ClientOrderId, Provenance, Side, Symbol
 from tests.scenarios.house import PERPETUAL, SPOT, House, stream, tell
 from tests.scenarios.test_s09_to_s17_trades import trade_late
 
-BUSTED = "trade-busted"
+BUSTED, COUNTED = "trade-busted", "count-lowered"
 MARKETS = [(SPOT, Product.SPOT, "0.01"), (PERPETUAL, Product.FUTURES, "10")]
 by_market = pytest.mark.parametrize(("symbol", "product", "size"), MARKETS)
 
@@ -117,5 +118,118 @@ def test_s52_what_was_taken_back_and_is_counted_again_is_booked_again_and_late_f
         trade_late(house, "c1", "0.01", at_ms=house.now_ms - 60_000, trade_id=trade_id)
         await house.until(lambda: house.order("c1").cum_quantity == Decimal("0.02"), seconds=120)
         await house.until(lambda: list(house.breaks()) == ["order:c1"])
+
+    tell(story)
+
+
+# ------------------------------------------------------------------------------------------------ what hides it
+
+
+WHAT_TRADES_COST = {codec.QUERY_TRADES, codec.QUERY_ORDER_TRADES}
+
+
+def test_s52_also_where_the_order_is_no_longer_in_memory() -> None:
+    async def story(house: House) -> None:
+        await house.start()
+        house.stranger("sell", "0.01", "60010")
+        await house.place("c1", "buy", "0.01", "60010")
+        await house.until(lambda: house.life("c1") is Life.FILLED)
+        await asyncio.sleep(120)  # its trade is asked for no more
+        house.book._closed_kept = 0
+        await house.place("c2", "buy", "0.01", "50000")
+        await house.cancel("c2")
+        await house.until(lambda: stream("c1") not in house.book.orders)
+        house.faults(frame_dropped=1)
+        house.simulator.bust(Product.SPOT, house.spot.fills[-1].trade_id, house.now_ms)
+        await house.until(lambda: BUSTED in house.told("c1"), seconds=240)
+        await asyncio.sleep(30)
+        assert [each for each in house.breaks() if each.startswith("balance")] == []
+
+    tell(story)
+
+
+def test_s52_also_where_nobody_ever_said_what_the_trade_cost() -> None:
+    async def story(house: House) -> None:
+        await house.start()
+        house.network.lost_requests |= WHAT_TRADES_COST
+        await house.place("c1", "buy", "0.01", "60010")
+        house.stranger("sell", "0.01", "60010")
+        await house.until(lambda: house.life("c1") is Life.FILLED)
+        house.simulator.bust(Product.SPOT, house.spot.fills[-1].trade_id, house.now_ms)
+        house.network.lost_requests.clear()
+        await asyncio.sleep(60)
+        assert BUSTED not in house.told("c1"), "one look proves nothing"
+        await house.until(lambda: BUSTED in house.told("c1"), seconds=120)
+        assert not house.order("c1").unsettled
+        await house.until(lambda: list(house.breaks()) == ["order:c1"])
+
+    tell(story)
+
+
+def test_s52_what_was_told_and_taken_back_before_it_was_booked_is_awaited_no_more() -> None:
+    async def story(house: House) -> None:
+        await house.start()
+        await house.place("c1", "buy", "0.05", "60010")
+        await house.until(lambda: house.life("c1") is Life.WORKING)
+        house.network.lost_requests |= WHAT_TRADES_COST
+        house.faults(frame_dropped=1)
+        house.stranger("sell", "0.02", "60010")
+        unheard = house.spot.fills[-1].trade_id
+        await asyncio.sleep(1)
+        house.faults()
+        house.stranger("sell", "0.01", "60010")
+        await house.until(lambda: house.order("c1").venue_cum == Decimal("0.03"))
+        assert house.order("c1").cum_quantity == Decimal("0.01")
+        house.simulator.bust(Product.SPOT, unheard, house.now_ms)
+        house.network.lost_requests.clear()
+        await asyncio.sleep(60)
+        assert COUNTED not in house.told("c1"), "one look proves nothing"
+        await house.until(lambda: COUNTED in house.told("c1"), seconds=120)
+        assert not house.order("c1").unsettled
+        assert (house.life("c1"), house.order("c1").cum_quantity) == (Life.CANCELED, Decimal("0.01"))
+        await house.until(lambda: list(house.breaks()) == ["order:c1"])
+
+    tell(story)
+
+
+def test_s52_nothing_is_taken_over_that_a_trade_is_part_of_which_is_gone() -> None:
+    async def story(house: House) -> None:
+        house.network.lost_requests.add(codec.WALLET)
+        oms = house.begin()
+        await oms.leads.wait()
+        await asyncio.sleep(5)
+        order_id = house.by_hand("buy", "0.01", "60010")
+        house.stranger("sell", "0.01", "60010")
+        name = f"external{order_id}"
+        await house.until(lambda: stream(name) in house.book.orders and house.life(name) is Life.FILLED)
+        await house.until(lambda: not house.order(name).unsettled)
+        house.faults(frame_dropped=1)
+        house.simulator.bust(Product.SPOT, house.spot.fills[-1].trade_id, house.now_ms)
+        house.network.lost_requests.clear()
+        await house.until(lambda: BUSTED in house.told(name), seconds=240)
+        await house.oms.watcher.synced.wait()
+        assert house.order(name).trades == ()
+        assert [each for each in house.differences() if f"order:{name}" not in each] == []
+
+    tell(story)
+
+
+def test_s52_a_look_that_the_venue_does_not_answer_is_made_again_and_forgets_nothing() -> None:
+    async def story(house: House) -> None:
+        class AfterALook(set[str]):
+            """Loses the question about all trades that follows the one about an order."""
+
+            def __contains__(self, path: object) -> bool:
+                before = house.network.sent[-2].path
+                return path == codec.QUERY_TRADES and before in {codec.QUERY_ORDER, codec.QUERY_CLIENT_ORDER}
+
+        trade_id = await traded(house, SPOT, "0.01")
+        house.simulator.bust(Product.SPOT, trade_id, house.now_ms)
+        await asyncio.sleep(60)
+        house.network.lost_requests = AfterALook()
+        await asyncio.sleep(60)
+        house.network.lost_requests = set()
+        assert BUSTED not in house.told("c1")
+        await house.until(lambda: BUSTED in house.told("c1"), seconds=45)
 
     tell(story)

@@ -4,7 +4,7 @@ Each replaces one part of the running system and nothing else; some of them were
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from msgspec import Struct
@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from oms.answers import Receipt
 from oms.book import Book
+from oms.busts import Busts
 from oms.decide import Addressed, Decided, Decider, Report, Said
 from oms.dispatcher import Dispatcher
 from oms.engine import Engine
@@ -21,13 +22,25 @@ from oms.gateway.tail import Tail
 from oms.order.events import OrderRequested, SendStarted
 from oms.order.messages import AbsenceReport, OrderNews, PlaceOrder
 from oms.order.state import Life, Order
-from oms.ports import AlreadyThere, Batch, Committed, Conflict, Fenced, NotCommitted, StoredEvent, VenueMessage
+from oms.ports import (
+    AlreadyThere,
+    Batch,
+    Clock,
+    Committed,
+    Conflict,
+    EventLog,
+    Fenced,
+    Ids,
+    NotCommitted,
+    StoredEvent,
+    VenueMessage,
+)
 from oms.reconcile import found, ns
 from oms.reports import TradeReport
 from oms.risk import Facts
 from oms.sending import new_order, order_ref
 from oms.standby import Standby
-from oms.survey import Survey
+from oms.survey import Recording, Survey
 from oms.values import ClientOrderId, ExecId, Provenance
 from oms.venue import Answer, Evidence, NoAnswerError, Venue
 from projections import checkpoint
@@ -166,6 +179,36 @@ class EndsDoubtsByTheWall(Survey):
         return bool(venues_time._clock.now_ns() > order.valid_until_ns + ns(can.visibility_delay))
 
 
+class _RemembersAll(Busts):
+    """Looks for what was taken back among the orders in memory alone (it was in the product)."""
+
+    def _to_read(self, streams: Iterable[str]) -> frozenset[str]:
+        return frozenset()
+
+
+class _WaitsForTheCost(Busts):
+    """Waits for trades that were told, and for what they cost, however long (it was in the product)."""
+
+    def _note_doubtful(self, now: float) -> None:
+        return
+
+
+class RemembersAll(Survey):
+    """Has the one of these."""
+
+    def __init__(self, recording: Recording, venue: Venue, *, event_log: EventLog, clock: Clock, ids: Ids) -> None:
+        super().__init__(recording, venue, event_log=event_log, clock=clock, ids=ids)
+        self._busts = _RemembersAll(recording, venue, event_log=event_log, clock=clock, ids=ids)
+
+
+class WaitsForTheCost(Survey):
+    """Has the other."""
+
+    def __init__(self, recording: Recording, venue: Venue, *, event_log: EventLog, clock: Clock, ids: Ids) -> None:
+        super().__init__(recording, venue, event_log=event_log, clock=clock, ids=ids)
+        self._busts = _WaitsForTheCost(recording, venue, event_log=event_log, clock=clock, ids=ids)
+
+
 class SkipsTheFence(Storage):
     """Lets a writer write that has lost its account."""
 
@@ -264,6 +307,8 @@ BUGS: Final[Mapping[str, Planted]] = {
     "forgotten is never taken": Planted(Parts(adapter=trusts_its_memory), frozenset({"I10"})),
     "not found is absent": Planted(Parts(survey=NotFoundIsAbsent), frozenset({"I10"})),
     "end doubts by the wall clock": Planted(Parts(survey=EndsDoubtsByTheWall), frozenset({"I10"})),
+    "take back what is in memory": Planted(Parts(survey=RemembersAll), frozenset({"I5", "I7", "I8"})),
+    "wait for the cost of what is gone": Planted(Parts(survey=WaitsForTheCost), frozenset({"I5", "I8", "I10"})),
     "keep the epoch": Planted(
         Parts(engine=KeepsItsEpoch, often=(("log silent, late", 0.2),)),
         frozenset({"I4", "I12", "I13", "I15", "I19", "I20"}),

@@ -33,13 +33,21 @@ from oms.order.events import (
     OrderVanished,
     OutcomeUnknown,
     SendStarted,
+    TradeBusted,
     VenueRefused,
 )
 from oms.order.holds import hold
 from oms.order.messages import CancelOrder, PlaceOrder
 from oms.order.state import CLOSED, Life, Order, evolve
 from oms.ports import Clock, StoredEvent
-from oms.position.events import ClearanceBooked, FillBooked, FundingBooked, LeverageRequested, LeverageSet
+from oms.position.events import (
+    ClearanceBooked,
+    FillBooked,
+    FillReversed,
+    FundingBooked,
+    LeverageRequested,
+    LeverageSet,
+)
 from oms.store.codec import decode
 from oms.store.seals import verify
 from oms.sums import traded
@@ -109,7 +117,7 @@ class Witness:
             event = decode(stored.topic, stored.state)
             self._balances(stored, self.ledger.book(stored.stream, event))
             match event:
-                case FillBooked():
+                case FillBooked() | FillReversed():
                     self._booked(stored.stream, event)
                 case HistoryKept():
                     self.before = frozenset(event.trades)
@@ -154,10 +162,10 @@ class Witness:
         self._held = (self.seen, held)
         return held
 
-    def _booked(self, stream: str, event: FillBooked) -> None:
+    def _booked(self, stream: str, event: FillBooked | FillReversed) -> None:
         self.booked[stream] = self.booked.get(stream, ZERO) + event.quantity
         base, quote = traded(stream)
-        if base is None:
+        if base is None and isinstance(event, FillBooked):  # of perpetuals the worlds take nothing back
             wrong = self.legs.booked(stream, event)
             if wrong is not None:
                 self._say("I5", wrong)
@@ -194,6 +202,8 @@ class Witness:
                 fills = self.fills[after.request.symbol]
                 fills[event.exec_id] = replace(fills[event.exec_id], commission=event.commission)
                 self._own(self._fee_purse(after, event.commission_currency), -event.commission)
+            case TradeBusted():
+                self._taken_back(stored.stream, after, event)
             case ExternalOrderSeen():
                 self.external.add(stored.stream)
             case SendStarted(attempt=1):
@@ -228,6 +238,22 @@ class Witness:
             self._own(quote, -EXACT.multiply(change, fill.price))
         if fill.commission is not None and fill.commission_currency is not None:
             self._own(self._fee_purse(order, fill.commission_currency), -fill.commission)
+
+    def _taken_back(self, stream: str, order: Order, busted: TradeBusted) -> None:
+        """Whatever a trade of spot moved comes back."""
+        request = order.request
+        if self.fills.get(request.symbol, {}).pop(busted.exec_id, None) is None:
+            self._say("I8", f"trade {busted.exec_id} of {stream} is taken back and was not booked")
+            return
+        leg = position_stream(request.account, request.symbol, request.position_leg)
+        change = signed(request.side, busted.quantity)
+        self.traded[leg] = EXACT.subtract(self.traded[leg], change)
+        base, quote = purses(request.symbol)
+        if base is not None:
+            self._own(base, -change)
+            self._own(quote, EXACT.multiply(change, busted.price))
+        if busted.commission is not None and busted.commission_currency is not None:
+            self._own(self._fee_purse(order, busted.commission_currency), busted.commission)
 
     @staticmethod
     def _fee_purse(order: Order, currency: Currency) -> str:

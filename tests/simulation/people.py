@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from contextlib import suppress
 from decimal import Decimal
 from random import Random  # noqa: TID251 - the simulation's chance comes from its seed
@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from adapters.simulator.exchange.orders import NewOrder, RefusedError, SelfTrade
 from adapters.simulator.exchange.orders import OrderType as VenueOrderType
+from adapters.simulator.host import Product
 from adapters.simulator.simulator import Simulator
 from adapters.simulator.street import TAKERS
 from oms.answers import Receipt
@@ -237,3 +238,17 @@ def meet(chance: Random, simulator: Simulator, account: str, now_ms: int) -> Non
     )
     with suppress(RefusedError):
         simulator.exchange.submit(new, now_ms)
+
+
+def take_back(chance: Random, simulator: Simulator, account: str, now_ms: int, spared: Collection[str]) -> bool:
+    """Have the venue take one of our trades back; whether it did. Of those `spared` nobody here could tell: they are in
+    what the log began with, so that they stay a difference for a person.
+    """
+    trades = [fill.trade_id for fill in simulator.exchange.accounts[account].fills if fill.trade_id not in spared]
+    if not trades:
+        return False
+    try:
+        simulator.bust(Product.SPOT, chance.choice(trades), now_ms)
+    except ValueError:  # what it brought is spent by now
+        return False
+    return True

@@ -47,6 +47,8 @@ def scene_of(seed: int, dice: Random, dice_for: Callable[[str], Random]) -> Scen
 class Perpetuals:
     """One perpetual; in half of the worlds one spot market beside it."""
 
+    taken_back = False
+
     def __init__(self, seed: int, dice: Random, dice_for: Callable[[str], Random]) -> None:
         self._composite = dice.random() < COMPOSITE_RATE
         self._hedge = dice.random() < 0.5

@@ -28,6 +28,7 @@ from tests.simulation.wire import Look, SpotLook
 
 FUNDS: Final[Mapping[str, Decimal]] = {"USDT": Decimal(4_000), "BTC": Decimal("0.08")}
 PROBE: Final = ClientOrderId("probe")
+BUSTED_RATE: Final = 0.1  # worlds whose venue takes trades back
 FORGETFUL_RATE: Final = 0.2  # worlds whose venue soon forgets an order that ended without a fill
 MEMORY_SECONDS: Final = (0.5, 150.0)  # before anybody can have asked, or after a doubt can have ended
 
@@ -35,7 +36,9 @@ Errand = Coroutine[Any, Any, None]
 Wrong = Iterable[tuple[str, str]]  # an invariant, and how it is violated
 
 
-UNTOLD: Final = frozenset({"bust"})  # the wire has no known word for it: told as S52
+UNTOLD: Final = frozenset({"bust"})  # spot worlds have their own (`World`); of perpetuals it is told as S52
+# Then no record proves by its time that it is later than a trade, and what was taken back is a person's to end.
+GOES_BACK: Final = frozenset({"clock_skew", "clock_step"})
 SILENT: Final = frozenset({"frame_empty"})  # says nothing: what reads it is tried by itself
 
 
@@ -45,6 +48,11 @@ class Scene(running.Scene, Protocol):
     @property
     def simulator(self) -> Simulator:
         """The venue."""
+        ...
+
+    @property
+    def taken_back(self) -> bool:
+        """Whether the venue takes trades back, which nobody tells of: it shows in figures, and is proven twice."""
         ...
 
     def open_account(self, keys: Keys) -> None:
@@ -107,6 +115,7 @@ class Spot:
     dead_man = 0  # spot has no such switch
 
     def __init__(self, seed: int, dice: Random, dice_for: Callable[[str], Random]) -> None:
+        self.taken_back = dice_for("busts").random() < BUSTED_RATE
         memory = dice_for("memory")
         forgetful = memory.random() < FORGETFUL_RATE
         self._forgets_after = exp(memory.uniform(*map(log, MEMORY_SECONDS))) if forgetful else None
@@ -134,7 +143,8 @@ class Spot:
         return spot
 
     def rates(self, table: Mapping[str, float]) -> Mapping[str, float]:
-        return {fault: rate for fault, rate in table.items() if fault not in UNTOLD | SILENT}
+        unproven = GOES_BACK if self.taken_back else frozenset()
+        return {fault: rate for fault, rate in table.items() if fault not in UNTOLD | SILENT | unproven}
 
     def errands(self, chance: Random, account: AccountId, seconds: float, strategies: Strategies) -> Sequence[Errand]:
         return [strategies.carry_out(plan) for plan in plans(chance, account, seconds)]

@@ -36,7 +36,7 @@ from tests.simulation import invariants, leftovers
 from tests.simulation.invariants import Witness
 from tests.simulation.limits import Held, limits_of
 from tests.simulation.loop import EndlessError, run
-from tests.simulation.people import Strategies
+from tests.simulation.people import Strategies, take_back
 from tests.simulation.perpetuals import scene_of
 from tests.simulation.process import GoneError, Process
 from tests.simulation.readers import Readers
@@ -51,6 +51,7 @@ SCALES: Final = (0.0, 0.5, 1.0, 2.0)
 CALM_SECONDS: Final = 2.0  # to come up in: afterwards coming up is as hard as everything else
 SAFETY_SECONDS: Final = 25.0
 LIVENESS_SECONDS: Final = 120.0
+BUSTED_SECONDS: Final = 300.0  # where trades were taken back: both looks that prove it are a minute apart
 AFTERMATH_SECONDS: Final = 125.0
 REST_SECONDS: Final = 25.0  # after the last thing under way: two comparisons of everything
 LONG_EVERY: Final = 8  # one world in so many rests for the whole aftermath
@@ -67,6 +68,7 @@ DOWN_SECONDS: Final = (0.05, 8.0)
 TRADE_SECONDS: Final = (0.05, 0.8)  # between two things the other traders do
 CALM_STEP_SECONDS: Final = 0.5
 MEETING_RATE: Final = 0.2  # worlds in which he meets our own orders
+BUST_RATE: Final = 0.02  # how often something is taken back where anything is
 HAND_RATE: Final = 0.3  # worlds in which somebody also trades at the website
 PASSES_MAX: Final = 400_000
 NOTES_MAX: Final = 60  # of what happened last, shown for a world that failed
@@ -169,11 +171,16 @@ class World:
             events=self.witness.head,
             seconds=self.seconds,
             settled_after=self.settled_after,
-            faults=faults + self._walls.fired + self._log_faults.fired + self.readers.faults.fired,
+            faults=faults
+            + Counter(bust=self._busts)
+            + self._walls.fired
+            + self._log_faults.fired
+            + self.readers.faults.fired,
             answers=self._strategies.answers + Counter({"hung up": self._strategies.hung_up}),
         )
 
     seconds = 0.0
+    _busts = 0
 
     # ------------------------------------------------------------------------------------------------ what is noted
 
@@ -416,6 +423,8 @@ class World:
         hand = chances.random() < HAND_RATE and "hand" not in self._without
         meeting = self._dice("meeting")
         meets = meeting.random() < MEETING_RATE and "meeting" not in self._without
+        taking = self._dice("taking back")
+        takes = self.scene.taken_back and "bust" not in self._without
         while True:
             self.simulator.step(self._now_ms())
             if not self._calm:
@@ -424,6 +433,9 @@ class World:
                     self.scene.by_hand(chances, ACCOUNT, self._now_ms())
                 if meets and meeting.random() < MEETING_RATE / 2:
                     self.scene.meet(meeting, ACCOUNT, self._now_ms())
+                if takes and self.witness.head and taking.random() < BUST_RATE:
+                    spared = self._before | self.witness.before
+                    self._busts += take_back(taking, self.simulator, ACCOUNT, self._now_ms(), spared)
             await asyncio.sleep(chances.uniform(*TRADE_SECONDS) if not self._calm else CALM_STEP_SECONDS)
 
     async def _watch(self, seconds: float, *, every: float = 1.0) -> None:
@@ -442,7 +454,7 @@ class World:
             while True:
                 await self._watch(1.0)
                 self.settled_after = loop.time() - begun
-                over = self.settled_after > LIVENESS_SECONDS
+                over = self.settled_after > (BUSTED_SECONDS if self.scene.taken_back else LIVENESS_SECONDS)
                 done = probe.done() and all(errand.done() for errand in errands) and not self._waking()
                 if not (done or over):
                     continue  # what differs is looked for once it may be the last that keeps them from resting

@@ -379,7 +379,7 @@ class Exchange:
             order.filled_size -= fill.size
             order.filled_notional -= fill.notional
             order.state = OrderState.PARTIALLY_CANCELED if order.filled_size else OrderState.CANCELED
-            order.cancel_source, order.updated_ms = CancelSource.SYSTEM, now_ms
+            order.cancel_source, order.updated_ms, order.undone = CancelSource.SYSTEM, now_ms, True
             self._tell(order, None)
         self._tell_balance(account, (market.base, market.quote), now_ms)
 

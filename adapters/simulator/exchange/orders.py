@@ -124,6 +124,7 @@ class Order(Struct, kw_only=True):
     cancel_source: CancelSource = CancelSource.NOBODY
     filled_size: Decimal = ZERO
     filled_notional: Decimal = ZERO
+    undone: bool = False  # a trade of it was taken back
 
     @property
     def by_notional(self) -> bool:

@@ -39,8 +39,8 @@ class Venue:
         if not self.house.sees(order.order_id):
             return False
         memory_ms = self.house.settings.unfilled_memory_ms
-        forgotten = order.state is OrderState.CANCELED and now_ms - order.updated_ms > memory_ms
-        return not forgotten
+        unfilled = order.state is OrderState.CANCELED and not order.undone
+        return not (unfilled and now_ms - order.updated_ms > memory_ms)
 
 
 def take(call: Call, shape: type[T]) -> T:

@@ -50,6 +50,14 @@ def test_a_busted_spot_trade_is_gone_and_so_is_what_it_brought_and_cost() -> Non
     assert {detail["ccy"] for row in balances["data"] for detail in row["balance_details"]} == {"BTC", "USDT"}
 
 
+def test_an_order_that_traded_once_is_remembered_as_one_that_did() -> None:
+    one, order_id, trade_id = bought()
+    one.simulator.settings.unfilled_memory_ms = 1_000
+    one.simulator.bust(Product.SPOT, trade_id, one.now)
+    one.now += 60_000
+    assert one.ask(QUERY, orderId=order_id)["state"] == "canceled"
+
+
 def test_an_order_that_still_works_ends_with_what_is_left_of_it() -> None:
     one, order_id, trade_id = bought(asked="0.05")
     one.submit(side="sell", size="0.02", price="60000")
