@@ -186,6 +186,7 @@ class VenueUnreachableError(VenueError):
     code = "venue_unreachable"
     outcome: Outcome = "unknown"
     retryable = True
+    next_step = "see that the venue is up and its address is right (oms config show), then ask again"
 
 
 class VenueDownError(OmsError):

@@ -22,6 +22,7 @@ from oms.runtime import SystemClock, Tasks, TimeOrderedIds
 from oms.system import VenueName, World
 from oms.values import AccountId
 from oms.vault import Entry, Keys, Vault
+from oms.venue import NoAnswerError
 
 BITMART: Final = "bitmart"
 FIELDS: Final = ("key", "secret", "memo")
@@ -200,6 +201,9 @@ async def _checked(parts: Parts, config: Config, fields: Mapping[str, Secret]) -
     clock, tasks = SystemClock(), Tasks()
     try:
         return await parts.check_key(config, World(clock, TimeOrderedIds(clock), tasks), fields)
+    except NoAnswerError as error:
+        error.outcome = "none"  # whatever was asked changes nothing, and nothing is kept
+        raise
     finally:
         await tasks.close()
 

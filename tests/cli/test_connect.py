@@ -114,6 +114,18 @@ def test_s58_a_wrong_secret_a_wrong_memo_and_a_wrong_key_keep_nothing(ask: Oms, 
     assert not (home / "vault").exists()
 
 
+def test_a_venue_that_is_down_keeps_nothing_and_says_what_to_do(
+    ask: Oms, exchange: Urls, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OMS_BITMART_SPOT_URL", "http://127.0.0.1:1")
+    (login,) = exchange.accounts
+    done = ask((login.key, login.secret, login.memo), "connect", "bitmart")
+    assert (done.code, done.error["code"], done.error["outcome"]) == (1, "venue_unreachable", "none")
+    assert "127.0.0.1:1" in done.error["cause"]
+    assert "address" in done.error["next_step"]
+    assert not (home / "vault").exists()
+
+
 TRADES = {"spot_read": "yes", "spot_trade": "yes", "futures_read": "yes", "futures_trade": "yes", "withdraw": "no"}
 
 
