@@ -39,15 +39,17 @@ class History(Struct, frozen=True, kw_only=True):
 
     def kept(self, booked: Collection[ExecId]) -> HistoryKept | None:
         """What the log is to remember of it: but for the trades that it has `booked`, all were before the balances."""
-        return self._kept(lambda trade: (trade.at_ms or 0) <= self.opened_ms or trade.exec_id not in booked)
+        return self._kept(lambda trade: (trade.at_ms or 0) <= self.opened_ms or trade.exec_id not in booked, booked)
 
-    def _kept(self, counts: Callable[[TradeReport], bool]) -> HistoryKept | None:
+    def _kept(self, counts: Callable[[TradeReport], bool], booked: Collection[ExecId] = ()) -> HistoryKept | None:
         listed = (each for each in self.traded.reports if isinstance(each, TradeReport))
         trades = sorted({each.exec_id for each in listed if counts(each)})
         payments = sorted({name for each in self.paid.reports if (name := _payment(each)) is not None})
-        if not (self.traded.complete and self.paid.complete) or len(trades) + len(payments) > ROWS_MAX:
+        if not (self.traded.complete and self.paid.complete) or len(trades) + len(payments) + len(booked) > ROWS_MAX:
             return None
-        return HistoryKept(since_ms=self.since_ms, trades=tuple(trades), payments=tuple(payments))
+        return HistoryKept(
+            since_ms=self.since_ms, trades=tuple(trades), payments=tuple(payments), booked=tuple(sorted(booked))
+        )
 
 
 def since_ms(account: Account, opened_ns: int) -> int:

@@ -153,24 +153,26 @@ def revised(book: Book, differences: Iterable[Disagreement], traded: Answer) -> 
         for each in differences
         if each.kind is BreakKind.BALANCE and each.difference
     }
-    moves = list(_suspects(book, traded))[:SUSPECTS_MAX]
+    moves = dict(list(_suspects(book, traded).items())[:SUSPECTS_MAX])
     for count in range(1, len(moves) + 1):
         for some in combinations(moves, count):
-            counted_twice = _sum(some)
+            counted_twice = _sum([moves[name] for name in some])
             if counted_twice and all(wrong.get(name) == -amount for name, amount in counted_twice.items()):
-                return OpeningRevised(changes={name: -amount for name, amount in counted_twice.items()})
+                return OpeningRevised(changes={name: -amount for name, amount in counted_twice.items()}, trades=some)
     return None
 
 
-def _suspects(book: Book, traded: Answer) -> Iterable[Moves]:
-    """Yield what each trade moved that somebody else's order made before the opening, by its date or because it was
-    listed then, and that is booked.
+def _suspects(book: Book, traded: Answer) -> Mapping[ExecId, Moves]:
+    """Return what each trade moved that somebody else's order made before the opening, by its date or because it was
+    listed then, and that was booked after it and not taken out of it yet.
     """
-    until_ms = book.account.opened_ms + SLACK_MS
-    listed = frozenset[ExecId](() if book.account.history is None else book.account.history.trades)
-    seen: set[str] = set()
+    account = book.account
+    until_ms = account.opened_ms + SLACK_MS
+    listed = frozenset[ExecId](() if account.history is None else account.history.trades)
+    counted = account.revised.union(() if account.history is None else account.history.booked)
+    suspects: dict[ExecId, Moves] = {}
     for report in traded.reports:
-        if not isinstance(report, TradeReport) or report.at_ms is None:
+        if not isinstance(report, TradeReport) or report.at_ms is None or report.exec_id in counted:
             continue
         if report.at_ms > until_ms and report.exec_id not in listed:
             continue
@@ -178,9 +180,9 @@ def _suspects(book: Book, traded: Answer) -> Iterable[Moves]:
         if order is None or order.attempts or purses(report.symbol).base is None:
             continue  # our own orders traded after the opening, since nothing is sent before; a contract moves no coin
         trade = next((each for each in order.trades if each.exec_id == report.exec_id), None)
-        if trade is not None and trade.exec_id not in seen:
-            seen.add(trade.exec_id)
-            yield _moved(order, trade)
+        if trade is not None:
+            suspects[trade.exec_id] = _moved(order, trade)
+    return suspects
 
 
 def _moved(order: Order, trade: Trade) -> Moves:

@@ -23,7 +23,8 @@ class BalanceAdjusted(_Event, frozen=True, tag="balance-adjusted/1"):
     """The venue's total of one currency differs from ours and no order or trade explains it.
 
     `reason` says what we know: ``opening`` for the first look, ``external`` for a deposit, a withdrawal, a hand.
-    `change` is what was added to ours to arrive at `total`.
+    `change` is what was added to ours to arrive at `total`; `trades` names those for which an opening was revised, as
+    it held them and they were booked by themselves.
     """
 
     currency: Currency
@@ -31,6 +32,7 @@ class BalanceAdjusted(_Event, frozen=True, tag="balance-adjusted/1"):
     total: Decimal
     reason: str
     wallet: Wallet = Wallet.SPOT
+    trades: tuple[ExecId, ...] = ()
 
 
 class TradingHalted(_Event, frozen=True, tag="trading-halted/2"):
@@ -65,11 +67,12 @@ class TradesCovered(_Event, frozen=True, tag="trades-covered/1"):
 class HistoryKept(_Event, frozen=True, tag="history-kept/1"):
     """What the venue dated from between `since_ms` (UTC) and the log's beginning when its balances were taken over, and
     what it had listed by then and dates from later: those hold it. What it dates from before the log's beginning and is
-    not named here came later, by a clock that was set back.
+    not named here came later, by a clock that was set back. `booked` were in the log by then: these count once.
     """
 
     since_ms: int
     trades: tuple[ExecId, ...] = ()
+    booked: tuple[ExecId, ...] = ()
     payments: tuple[str, ...] = ()  # flow, market, the venue's id and time: what one is known by
 
 

@@ -25,7 +25,19 @@ from oms.breaks import state as disagreements
 from oms.breaks.events import BreakChanged, BreakExplained, BreakKind, BreakOpened, BreakResolved
 from oms.breaks.state import NO_BREAKS, Breaks
 from oms.errors import CommandRefusedError
-from oms.values import EXACT, NO_AMOUNTS, ZERO, AccountId, PositionMode, Purse, StrategyId, Symbol, purse, purse_parts
+from oms.values import (
+    EXACT,
+    NO_AMOUNTS,
+    ZERO,
+    AccountId,
+    ExecId,
+    PositionMode,
+    Purse,
+    StrategyId,
+    Symbol,
+    purse,
+    purse_parts,
+)
 
 QUARANTINED_MAX: Final = 100
 HALTS_MAX: Final = 1_000  # scopes of one account that are halted at once
@@ -62,6 +74,7 @@ class Account(Struct, frozen=True, kw_only=True, gc=False):
     opened_ms: int = 0  # the venue's balances were taken over at about this moment (UTC), 0: not yet
     covered_ms: int = 0  # every trade until then (UTC) is in the log, or a person said that it need not be
     history: HistoryKept | None = None  # what the opening balances hold of the time right before; None: only dates tell
+    revised: frozenset[ExecId] = frozenset()  # trades that the opening held and that were taken out of it again
     breaks: Breaks = NO_BREAKS
     quarantined: frozenset[str] = frozenset()  # where and why of what could not be read, and is kept
 
@@ -77,9 +90,10 @@ NOBODY = Account()
 
 
 class OpeningRevised(Struct, frozen=True, gc=False):
-    """The opening balances held what is booked by itself now: `changes` takes that out of them, by purse."""
+    """The opening balances held `trades`, which are booked by themselves: `changes`, by purse, takes that out again."""
 
     changes: Mapping[Purse, Decimal]
+    trades: tuple[ExecId, ...]
 
 
 class HaltTrading(Struct, frozen=True, kw_only=True, gc=False):
@@ -142,7 +156,9 @@ def revise(report: OpeningRevised, totals: Mapping[Purse, Decimal]) -> Sequence[
         wallet, currency = purse_parts(name)
         total = EXACT.add(totals.get(name, ZERO), change)
         adjustments.append(
-            BalanceAdjusted(currency=currency, change=change, total=total, reason="opening", wallet=wallet)
+            BalanceAdjusted(
+                currency=currency, change=change, total=total, reason="opening", wallet=wallet, trades=report.trades
+            )
         )
     return adjustments
 
@@ -174,7 +190,8 @@ def evolve(account: Account, event: AccountEvent) -> Account:
         case BalanceAdjusted():
             name = purse(event.wallet, event.currency)
             added = EXACT.add(account.adjustments.get(name, ZERO), event.change)
-            return replace(account, version=version, adjustments={**account.adjustments, name: added})
+            adjustments, revised = {**account.adjustments, name: added}, account.revised | frozenset(event.trades)
+            return replace(account, version=version, adjustments=adjustments, revised=revised)
         case PositionModeSet():
             return replace(account, version=version, position_mode=event.mode, mode_requested=None)
         case PositionModeRequested():

@@ -498,6 +498,16 @@ def what_the_opening_holds() -> Iterator[Said]:
     )
 
 
+def opening_that_held_a_trade() -> Iterator[Said]:
+    """What the log had booked before it took the balances over counts once; a trade that turned up later, twice."""
+    yield from _account(
+        account.HistoryKept(since_ms=T0 // 1_000_000 - 900_000, booked=(ExecId("t901"),)),
+        account.BalanceAdjusted(
+            currency=USDT, change=Decimal("-59.94"), total=Decimal("40.06"), reason="opening", trades=(ExecId("t902"),)
+        ),
+    )
+
+
 def share_claimed_and_protection_changed() -> Iterator[Said]:
     """A part of what was there before the log is given to a strategy, whose next order changes what protects it."""
     profit, higher = Protection(price=Decimal(60000)), Protection(price=Decimal("61000.50"), by=PriceSource.MARK)
@@ -563,4 +573,5 @@ STORIES: dict[str, Story] = {
     "0018-share-claimed-and-protection-changed": share_claimed_and_protection_changed,
     "0019-busted-at-a-moment": busted_at_a_moment,
     "0020-told-and-never-booked": told_and_never_booked,
+    "0021-opening-that-held-a-trade": opening_that_held_a_trade,
 }

@@ -10,7 +10,7 @@ from oms.account.state import NOBODY, evolve
 from oms.account.state import keep as recorded
 from oms.baseline import ROWS_MAX, History, news_of
 from oms.reports import LedgerReport
-from oms.values import Currency, Symbol
+from oms.values import Currency, ExecId, Symbol
 from oms.venue import Answer
 from tests.reconcile.test_reconcile import answer, trade
 
@@ -44,6 +44,14 @@ def test_what_it_remembers_is_no_news_and_everything_else_from_there_is() -> Non
     assert news_of(account, answer(OLD, payment("f1"), *later)).reports == later
     assert baseline.since_ms(account, OPENED_NS) == SINCE_MS
     assert recorded(replace(kept, trades=()), account) == (), "an account is taken over once"
+
+
+def test_what_was_booked_by_then_is_remembered_apart() -> None:
+    dated = replace(OLD, at_ms=1)
+    kept = History(since_ms=0, opened_ms=0, traded=answer(dated, replace(NEW, at_ms=1)), paid=answer()).kept(
+        [OLD.exec_id]
+    )
+    assert kept == HistoryKept(since_ms=0, trades=(ExecId("t2"),), booked=(ExecId("t1"),))
 
 
 def test_a_part_of_what_was_there_is_not_remembered_and_then_only_dates_tell() -> None:

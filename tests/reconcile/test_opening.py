@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 from msgspec.structs import replace
 
-from oms.account.events import TradesCovered
+from oms.account.events import HistoryKept, TradesCovered
 from oms.account.state import OpeningRevised
 from oms.book import Book, account_stream
 from oms.breaks.decisions import Disagreement
@@ -14,18 +14,24 @@ from oms.decide import Said
 from oms.opening import SLACK_MS, revised
 from oms.order.messages import SubmitAccepted
 from oms.reports import VenueOrderStatus
-from oms.values import Provenance
+from oms.values import Currency, ExecId, Provenance, Wallet, purse
 from tests.reconcile.test_reconcile import MAIN, answer, book_with, say, shown, stream, trade
 
 OPENED_MS = 1_000_000
 HIDDEN = replace(trade("theirs", "t1", "2"), at_ms=OPENED_MS - 100)  # 2 BTC at 100, for 0.1 USDT
+CHANGES = {
+    purse(Wallet.SPOT, Currency("BTC")): Decimal(-2),
+    purse(Wallet.SPOT, Currency("USDT")): Decimal("200.1"),
+}
 MOVED = {"BTC": "-2", "USDT": "200.1"}  # the venue's figures less ours, where the trade counts twice
 
 
-def opened(*, ours: bool = False) -> Book:
+def opened(*, ours: bool = False, history: HistoryKept | None = None) -> Book:
     """Return a book that was opened, in which an order of somebody else's, or ours, then traded."""
     book = book_with("theirs") if ours else book_with()
     news = [(account_stream(MAIN), TradesCovered(until_ms=OPENED_MS))]
+    if history is not None:
+        news.append((account_stream(MAIN), history))  # type: ignore[arg-type]
     if ours:
         news.append((stream("theirs"), SubmitAccepted(venue_order_id="v-theirs")))  # type: ignore[arg-type]
     else:
@@ -45,11 +51,18 @@ def differing(differences: dict[str, str]) -> list[Disagreement]:
 def test_what_differs_by_exactly_a_trade_from_before_the_opening_was_in_it() -> None:
     book = opened()
     found = revised(book, differing(MOVED | {"ETH": "7"}), answer(HIDDEN))
-    assert found == OpeningRevised(changes={"BTC": Decimal(-2), "USDT": Decimal("200.1")})  # type: ignore[dict-item]
+    assert found == OpeningRevised(changes=CHANGES, trades=(ExecId("t1"),))
     before = dict(book.totals)
     say(book, Said(message=((account_stream(MAIN), found),), actor="oms", cause=None, source=Provenance.POLL))
     assert book.totals == {name: before[name] + Decimal(MOVED[name]) for name in before}
     assert book.account.opened_ms == OPENED_MS
+    assert revised(book, differing(MOVED), answer(HIDDEN)) is None, "it was in it once"
+
+
+def test_what_was_booked_before_the_opening_is_not_in_it_twice() -> None:
+    """Another trade of the same size was taken back: its figures are those of this one."""
+    book = opened(history=HistoryKept(since_ms=0, booked=(ExecId("t1"),)))
+    assert revised(book, differing(MOVED), answer(HIDDEN)) is None
 
 
 def test_two_trades_may_explain_it_together() -> None:
