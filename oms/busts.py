@@ -93,7 +93,8 @@ class Busts:
         self._looked_at = float("-inf")
         self._waits_since = float("inf")  # that something is in question which keeps the opening waiting
         self._reach = 0  # how many looks in a row had no suspect: the next one goes further back
-        self._read: set[str] = set()  # streams that were brought back into memory for this
+        self._looks = 0
+        self._read: dict[str, int] = {}  # by stream: at which look it was brought back into memory last
         self._suspected: dict[str, _Suspicion] = {}  # by stream
 
     async def settled(self, lists: Iterable[Answer | None]) -> bool:
@@ -120,13 +121,15 @@ class Busts:
         self._standing = {each.break_id: self._since(each, now) for each in moved}
         self._note_doubtful(now)
         if not (moved or self._doubtful):
-            self._suspected, self._reach, self._read = {}, 0, set()
+            self._suspected, self._reach, self._read = {}, 0, {}
             return
         young = [each for each in moved if now - self._standing[each.break_id][1] <= SEARCH_SECONDS]
         if not (young or self._in_question(now) or self._suspected) or now < self._looked_at + EVERY_SECONDS:
             return
         self._looked_at = now
-        suspects = await self._search(now, self._symbols(young), lists)
+        orders = self._recording.book.orders  # whose figures nobody can be sure of while trades may be missing
+        doubtful = [orders[name].request.symbol for name in self._in_question(now)]
+        suspects = await self._search(now, list(dict.fromkeys([*self._symbols(young), *doubtful])), lists)
         self._reach = 0 if suspects or not young else min(self._reach + 1, len(REACHES_MS) - 1)
 
     async def _search(
@@ -190,12 +193,11 @@ class Busts:
         return list(found)
 
     def _to_read(self, streams: Iterable[str]) -> frozenset[str]:
-        """Return which orders that are not in memory are looked at now: all of them in turn."""
-        away = [stream for stream in dict.fromkeys(streams) if stream not in self._recording.book.orders]
-        if self._read.issuperset(away):
-            self._read = set()
-        chosen = frozenset([stream for stream in away if stream not in self._read][:READ_EACH_LOOK])
-        self._read |= chosen
+        """Return which orders that are not in memory are looked at now: all that there is time for, in turn."""
+        away = {stream: self._read.get(stream, 0) for stream in streams if stream not in self._recording.book.orders}
+        chosen = frozenset(sorted(away, key=lambda stream: away[stream])[:READ_EACH_LOOK])
+        self._looks += 1
+        self._read = away | dict.fromkeys(chosen, self._looks)
         return chosen
 
     def _symbols(self, moved: Sequence[Disagreement]) -> Sequence[Symbol]:

@@ -18,10 +18,12 @@ from oms.baseline import History
 from oms.book import Book, account_stream, order_stream, position_stream
 from oms.breaks.decisions import Disagreement
 from oms.breaks.events import BreakKind
+from oms.busts import SEARCH_SECONDS
 from oms.decide import Addressed, BalancesReport, given
 from oms.errors import OvertakenError
 from oms.evidence import kept
 from oms.order.decisions import external_id
+from oms.order.inferred import is_inferred
 from oms.order.state import Order, Trade
 from oms.ports import Clock, Ids, VenueMessage
 from oms.reports import BalanceReport, PositionReport, TradeReport
@@ -45,11 +47,13 @@ class Opening:
         self._clock = clock
         self._ids = ids
         self._history: History | None = None  # what the venue listed last of the time before
+        self._unlisted_since = float("inf")  # that a trade is booked which the venue does not list
         self._asked: Counter[str] = Counter()  # by what differs: how often the venue was asked about it
 
     async def begin(self, read_trades: Callable[[], Awaitable[int]]) -> bool:
         """Take over what the venue says we own and hold, unless a trade falls between the looks: then it is in the
-        figures, or it is not, and nobody can tell. Returns whether it was possible. `read_trades` books every trade and
+        figures, or it is not, and nobody can tell; and unless one is booked that the venue does not list, which is
+        hidden, or gone and in no figure any more. Returns whether it was possible. `read_trades` books every trade and
         says until when they are known.
         """
         book = self._recording.book
@@ -63,7 +67,7 @@ class Opening:
         except NoAnswerError:
             return False
         moved = book is not self._recording.book or given(book) != before or self._history.before != history.before
-        if moved or any(order.trades_missing for order in book.orders.values()):
+        if moved or any(order.trades_missing for order in book.orders.values()) or self._awaits_listing(self._history):
             return False
         stream = account_stream(book.name)
         balances = tuple(report for report in owned.reports if isinstance(report, BalanceReport))
@@ -80,6 +84,16 @@ class Opening:
         answers = (held, owned, self._history.traded, self._history.paid)
         evidence = [message for answer in answers for message in kept(answer.evidence, self._ids, self._clock)]
         return await self._recorded(opening, evidence)
+
+    def _awaits_listing(self, history: History) -> bool:
+        """Whether something is booked that the venue does not list; for so long at most as a bust may take to prove."""
+        orders = self._recording.book.orders.values()
+        booked = {each.exec_id for order in orders for each in order.trades if not is_inferred(each)}
+        listed = {each.exec_id for each in history.traded.reports if isinstance(each, TradeReport)}
+        now = self._clock.monotonic()
+        whole = booked <= listed or not history.traded.complete
+        self._unlisted_since = float("inf") if whole else min(self._unlisted_since, now)
+        return not whole and now - self._unlisted_since <= SEARCH_SECONDS
 
     async def _recorded(self, reports: Sequence[Addressed], evidence: Sequence[VenueMessage]) -> bool:
         """Record `reports`, unless the book moves before they are decided; whether they were recorded."""

@@ -7,6 +7,7 @@ from decimal import Decimal
 
 import pytest
 
+from adapters.bitmart.perp.codec import TRANSACTIONS
 from adapters.bitmart.spot import codec
 from adapters.simulator.host import Product
 from oms.order.state import Life
@@ -214,19 +215,85 @@ def test_s52_nothing_is_taken_over_that_a_trade_is_part_of_which_is_gone() -> No
     tell(story)
 
 
+class AfterALook(set[str]):
+    """Loses the question about all trades that follows the one about an order."""
+
+    def __init__(self, house: House) -> None:
+        self._sent = house.network.sent
+
+    def __contains__(self, path: object) -> bool:
+        return path == codec.QUERY_TRADES and self._sent[-2].path in {codec.QUERY_ORDER, codec.QUERY_CLIENT_ORDER}
+
+
+def test_s52_nothing_is_taken_over_either_where_the_order_has_left_memory_and_others_have_since() -> None:
+    async def story(house: House) -> None:
+        house.network.lost_requests.add(codec.WALLET)
+        oms = house.begin()
+        await oms.leads.wait()
+        await asyncio.sleep(5)
+        house.book._closed_kept = 0
+
+        async def gone(price: str) -> str:
+            name = f"external{house.by_hand('buy', '0.01', price)}"
+            house.stranger("sell", "0.01", price)
+            await house.until(lambda: "commission-reported" in house.told(name))
+            await house.until(lambda: stream(name) not in house.book.orders)
+            return name
+
+        name = await gone("60010")
+        house.faults(frame_dropped=1)
+        house.simulator.bust(Product.SPOT, house.spot.fills[-1].trade_id, house.now_ms)
+        house.faults()
+        house.network.lost_requests = AfterALook(house)
+        await house.until(lambda: stream(name) in house.book.orders)
+        house.network.lost_requests.add(codec.WALLET)
+        await gone("60020")
+        house.network.lost_requests = set()
+        await house.until(lambda: BUSTED in house.told(name), seconds=240)
+        await house.oms.watcher.synced.wait()
+        assert [each for each in house.differences() if f"order:{name}" not in each] == []
+
+    tell(story)
+
+
+class BeforeTheBalances(set[str]):
+    """Takes a trade back right before the balances are asked for that the opening takes over."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+
+    def __contains__(self, path: object) -> bool:
+        asked = [each.path for each in self._house.network.sent[-2:]]
+        if asked == [TRANSACTIONS, codec.WALLET] and self._house.spot.fills:
+            self._house.simulator.bust(Product.SPOT, self._house.spot.fills[-1].trade_id, self._house.now_ms)
+        return False
+
+
+def test_s52_nothing_is_taken_over_either_where_the_trade_is_gone_between_the_looks() -> None:
+    async def story(house: House) -> None:
+        house.network.lost_requests.add(codec.WALLET)
+        oms = house.begin()
+        await oms.leads.wait()
+        await asyncio.sleep(5)
+        name = f"external{house.by_hand('buy', '0.01', '60010')}"
+        house.stranger("sell", "0.01", "60010")
+        await house.until(lambda: "commission-reported" in house.told(name))
+        house.faults(frame_dropped=1)
+        house.network.lost_requests = BeforeTheBalances(house)
+        await house.until(lambda: BUSTED in house.told(name), seconds=240)
+        await house.oms.watcher.synced.wait()
+        assert not house.spot.fills
+        assert [each for each in house.differences() if f"order:{name}" not in each] == []
+
+    tell(story)
+
+
 def test_s52_a_look_that_the_venue_does_not_answer_is_made_again_and_forgets_nothing() -> None:
     async def story(house: House) -> None:
-        class AfterALook(set[str]):
-            """Loses the question about all trades that follows the one about an order."""
-
-            def __contains__(self, path: object) -> bool:
-                before = house.network.sent[-2].path
-                return path == codec.QUERY_TRADES and before in {codec.QUERY_ORDER, codec.QUERY_CLIENT_ORDER}
-
         trade_id = await traded(house, SPOT, "0.01")
         house.simulator.bust(Product.SPOT, trade_id, house.now_ms)
         await asyncio.sleep(60)
-        house.network.lost_requests = AfterALook()
+        house.network.lost_requests = AfterALook(house)
         await asyncio.sleep(60)
         house.network.lost_requests = set()
         assert BUSTED not in house.told("c1")
