@@ -18,7 +18,7 @@ from oms.baseline import History
 from oms.book import Book, account_stream, order_stream, position_stream
 from oms.breaks.decisions import Disagreement
 from oms.breaks.events import BreakKind
-from oms.busts import SEARCH_SECONDS
+from oms.busts import PATIENCE_SECONDS, SEARCH_SECONDS
 from oms.decide import Addressed, BalancesReport, given
 from oms.errors import OvertakenError
 from oms.evidence import kept
@@ -49,6 +49,8 @@ class Opening:
         self._history: History | None = None  # what the venue listed last of the time before
         self._unlisted_since = float("inf")  # that a trade is booked which the venue does not list
         self._asked: Counter[str] = Counter()  # by what differs: how often the venue was asked about it
+        self._found: OpeningRevised | None = None  # what explained it at the last of these looks
+        self._again_at = float("-inf")  # when to look again, by the monotonic clock
 
     async def begin(self, read_trades: Callable[[], Awaitable[int]]) -> bool:
         """Take over what the venue says we own and hold, unless a trade falls between the looks: then it is in the
@@ -118,7 +120,8 @@ class Opening:
         return History(since_ms=since_ms, opened_ms=opened_ms, traded=traded, paid=paid)
 
     async def corrected(self, differences: Sequence[Disagreement]) -> bool:
-        """Take out of the opening what explains `differences`, if anything does; whether it did.
+        """Take out of the opening what explains `differences`, if anything does, and still does after a while: a trade
+        that was taken back may be listed for a moment yet, and explains as much. Returns whether it did.
 
         The venue is asked, a few times, for the trades from the log's beginning to its opening: few, and no restart
         has to remember them.
@@ -129,14 +132,16 @@ class Opening:
         book = self._recording.book
         before = given(book)
         differs = "; ".join(f"{each.break_id} {each.figures}" for each in differences if each.kind is BreakKind.BALANCE)
-        if not differs or not book.account.opened_ms or self._asked[differs] >= LOOKS_MAX:
+        now = self._clock.monotonic()
+        if not differs or not book.account.opened_ms or self._asked[differs] >= LOOKS_MAX or now < self._again_at:
             return False
         since_ms = baseline.since_ms(book.account, self._recording.opened_ns) - SLACK_MS
         until_ms = max(self._recording.opened_ns // 1_000_000, book.account.opened_ms) + baseline.MARGIN_MS
         answer = await self._venue.trades(since_ms=since_ms, until_ms=until_ms)
         self._asked = Counter({differs: self._asked[differs] + 1})
-        found = revised(self._recording.book, differences, answer)
-        if found is None:
+        seen, found = self._found, revised(self._recording.book, differences, answer)
+        self._found, self._again_at = found, now if found in (None, seen) else now + PATIENCE_SECONDS
+        if found is None or found != seen:
             return False
         stream = account_stream(book.name)
         return await self._recorded([(stream, before), (stream, found)], kept(answer.evidence, self._ids, self._clock))

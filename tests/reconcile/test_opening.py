@@ -1,6 +1,9 @@
 """A trade that was in the opening balances and is booked by itself: taken out, if figures and time agree."""
 
+import asyncio
+from collections.abc import Sequence
 from decimal import Decimal
+from typing import cast
 
 import pytest
 from msgspec.structs import replace
@@ -10,12 +13,16 @@ from oms.account.state import OpeningRevised
 from oms.book import Book, account_stream
 from oms.breaks.decisions import Disagreement
 from oms.breaks.events import BreakKind
-from oms.decide import Said
-from oms.opening import SLACK_MS, revised
+from oms.busts import PATIENCE_SECONDS
+from oms.decide import Addressed, Said
+from oms.opening import SLACK_MS, Opening, revised
 from oms.order.messages import SubmitAccepted
+from oms.ports import VenueMessage
 from oms.reports import VenueOrderStatus
 from oms.values import Currency, ExecId, Provenance, Wallet, purse
-from tests.reconcile.test_reconcile import MAIN, answer, book_with, say, shown, stream, trade
+from oms.venue import Answer, Venue
+from tests.adapters.bitmart.fakes import PlainIds
+from tests.reconcile.test_reconcile import DECIDER, MAIN, answer, book_with, say, shown, stream, trade
 
 OPENED_MS = 1_000_000
 HIDDEN = replace(trade("theirs", "t1", "2"), at_ms=OPENED_MS - 100)  # 2 BTC at 100, for 0.1 USDT
@@ -90,3 +97,55 @@ def test_nothing_is_inferred_from_less(differences: dict[str, str], traded: obje
 
 def test_our_own_orders_traded_after_the_opening() -> None:
     assert revised(opened(ours=True), differing(MOVED), answer(HIDDEN)) is None
+
+
+class Desk:
+    """Records what it is told in a book; its venue lists one trade, until it lists it no more."""
+
+    account, opened_ns, decider = MAIN, 0, DECIDER
+
+    def __init__(self) -> None:
+        self.book = opened()
+        self.listed = answer(HIDDEN)
+        self.seconds = 0.0
+
+    async def report(
+        self,
+        reports: Sequence[Addressed],
+        *,
+        source: Provenance = Provenance.POLL,
+        evidence: Sequence[VenueMessage] = (),
+    ) -> None:
+        say(self.book, Said(message=tuple(reports), actor="oms", cause=None, source=source))
+
+    async def trades(self, *, since_ms: int, until_ms: int) -> Answer:
+        return self.listed
+
+    def monotonic(self) -> float:
+        return self.seconds
+
+    def now_ns(self) -> int:
+        return 0
+
+
+def test_the_opening_is_revised_by_what_two_looks_show() -> None:
+    desk = Desk()
+    opening = Opening(desk, cast(Venue, desk), clock=desk, ids=PlainIds())
+    before = dict(desk.book.totals)
+    assert not asyncio.run(opening.corrected(differing(MOVED)))
+    desk.seconds += PATIENCE_SECONDS - 1
+    assert not asyncio.run(opening.corrected(differing(MOVED)))
+    assert desk.book.totals == before, "lists lag: what was taken back may show in them for a moment"
+    desk.seconds += 1
+    assert asyncio.run(opening.corrected(differing(MOVED)))
+    assert desk.book.totals == {name: before[name] + Decimal(MOVED[name]) for name in before}
+
+
+def test_the_opening_is_not_revised_by_what_the_venue_lists_no_more() -> None:
+    desk = Desk()
+    opening = Opening(desk, cast(Venue, desk), clock=desk, ids=PlainIds())
+    asyncio.run(opening.corrected(differing(MOVED)))
+    desk.listed = answer()
+    for _ in range(5):
+        desk.seconds += PATIENCE_SECONDS
+        assert not asyncio.run(opening.corrected(differing(MOVED)))
