@@ -29,6 +29,7 @@ from oms.order.events import OrderFilled
 from oms.order.messages import BustReport, CountReport
 from oms.order.state import Order
 from oms.ports import Clock, EventLog, Ids, VenueMessage
+from oms.recognition import recognized
 from oms.reconcile import Reconciliation, address, names, taken_back, told_too_much
 from oms.reports import OrderReport
 from oms.sending import order_ref
@@ -171,7 +172,8 @@ class Busts:
         answers = [answer for answer in lists if answer is not None]
         for symbol in symbols[:SYMBOLS_MAX]:
             since_ms, until_ms = now_ms - REACHES_MS[self._reach], now_ms + SLACK_MS
-            answers.append(await self._venue.order_history(symbol, since_ms=since_ms, until_ms=until_ms))
+            ended = await self._venue.order_history(symbol, since_ms=since_ms, until_ms=until_ms)
+            answers.append(recognized(self._recording.book, ended))
         told = [
             (address(self._recording.account, report), report, answer)
             for answer in answers
@@ -220,7 +222,7 @@ class Busts:
         order = self._recording.book.orders.get(stream)
         if order is None:
             return
-        looked = await self._venue.order(order_ref(order))
+        looked = recognized(self._recording.book, await self._venue.order(order_ref(order)))
         record = next((each for each in looked.reports if isinstance(each, OrderReport) and names(each, order)), None)
         if record is None or record.created_ms is None or record.updated_ms is None:
             self._suspected.pop(stream, None)

@@ -13,9 +13,11 @@ from adapters.simulator.host import Product
 from oms.order.state import Life
 from oms.reports import TradeReport
 from oms.store.codec import decode_meta
-from oms.values import ClientOrderId, Provenance, Side, Symbol
+from oms.values import ClientOrderId, Crossing, PriceSource, Provenance, Side, Symbol
+from oms.venue import Trigger
 from tests.scenarios.house import PERPETUAL, SPOT, House, stream, tell
 from tests.scenarios.test_s09_to_s17_trades import trade_late
+from tests.scenarios.test_s27_to_s29_triggers import arrive
 
 BUSTED, COUNTED = "trade-busted", "count-lowered"
 MARKETS = [(SPOT, Product.SPOT, "0.01"), (PERPETUAL, Product.FUTURES, "10")]
@@ -127,6 +129,27 @@ def test_s52_what_was_taken_back_and_is_counted_again_is_booked_again_and_late_f
 
 
 WHAT_TRADES_COST = {codec.QUERY_TRADES, codec.QUERY_ORDER_TRADES}
+
+
+def test_s52_also_where_a_plan_of_ours_had_sent_the_order() -> None:
+    async def story(house: House) -> None:
+        await house.start()
+        arrive(house, "60000")
+        wait = Trigger(price=Decimal(61_000), when=Crossing.RISES_TO, by=PriceSource.LAST)
+        await house.place("p1", "buy", "3", "61500", symbol=PERPETUAL, trigger=wait)
+        await house.until(lambda: house.life("p1") is Life.WORKING)
+        house.stranger("sell", "3", "61010", symbol=PERPETUAL)
+        arrive(house, "61000")
+        await house.until(lambda: house.life("p1") is Life.FILLED, seconds=30)
+        await house.restart()  # the adapter has forgotten what the plan sent, the log has not
+        await house.rests()
+        house.faults(frame_dropped=1)
+        house.simulator.bust(Product.FUTURES, house.futures.fills[-1].trade_id, house.now_ms)
+        await house.until(lambda: BUSTED in house.told("p1"), seconds=240)
+        assert house.position().quantity == 0
+        await house.until(lambda: list(house.breaks()) == ["order:p1"])
+
+    tell(story)
 
 
 def test_s52_also_where_the_order_is_no_longer_in_memory() -> None:

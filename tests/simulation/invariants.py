@@ -165,7 +165,7 @@ class Witness:
     def _booked(self, stream: str, event: FillBooked | FillReversed) -> None:
         self.booked[stream] = self.booked.get(stream, ZERO) + event.quantity
         base, quote = traded(stream)
-        if base is None and isinstance(event, FillBooked):  # of perpetuals the worlds take nothing back
+        if base is None:
             wrong = self.legs.booked(stream, event)
             if wrong is not None:
                 self._say("I5", wrong)

@@ -9,7 +9,7 @@ from functools import reduce
 
 from msgspec import Struct
 
-from oms.position.events import FillBooked
+from oms.position.events import FillBooked, FillReversed
 from oms.values import EXACT, RATIO, ZERO
 
 
@@ -34,8 +34,10 @@ class Legs:
     def __init__(self) -> None:
         self.by_stream: dict[str, Leg] = {}
 
-    def booked(self, stream: str, event: FillBooked) -> str | None:
-        """Take in one booking; return what is wrong with its figures, None for nothing."""
+    def booked(self, stream: str, event: FillBooked | FillReversed) -> str | None:
+        """Take in one booking, or what takes one back, as a trade the other way; return what is wrong with its figures,
+        None for nothing.
+        """
         leg = self.by_stream.setdefault(stream, Leg())
         value = EXACT.multiply(EXACT.multiply(event.quantity, event.contract_size), event.price)
         opposite = bool(leg.quantity) and (leg.quantity > ZERO) is not (event.quantity > ZERO)
@@ -51,7 +53,8 @@ class Legs:
         leg.quantity = EXACT.add(leg.quantity, event.quantity)
         leg.cost = EXACT.add(leg.cost, change)
         leg.realised = EXACT.add(leg.realised, realised)
-        leg.leverage = event.leverage or leg.leverage
+        if isinstance(event, FillBooked):
+            leg.leverage = event.leverage or leg.leverage
         if (change, realised) != (event.cost_change, event.realized):
             return f"{event.exec_id} is booked as {event.cost_change} and {event.realized}, not {change} and {realised}"
         return None

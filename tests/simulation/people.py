@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from decimal import Decimal
 from random import Random  # noqa: TID251 - the simulation's chance comes from its seed
@@ -240,15 +240,12 @@ def meet(chance: Random, simulator: Simulator, account: str, now_ms: int) -> Non
         simulator.exchange.submit(new, now_ms)
 
 
-def take_back(chance: Random, simulator: Simulator, account: str, now_ms: int, spared: Collection[str]) -> bool:
-    """Have the venue take one of our trades back; whether it did. Of those `spared` nobody here could tell: they are in
-    what the log began with, so that they stay a difference for a person.
-    """
-    trades = [fill.trade_id for fill in simulator.exchange.accounts[account].fills if fill.trade_id not in spared]
+def take_back(chance: Random, simulator: Simulator, product: Product, trades: Sequence[str], now_ms: int) -> bool:
+    """Have the venue take one of our `trades` back; whether it did."""
     if not trades:
         return False
     try:
-        simulator.bust(Product.SPOT, chance.choice(trades), now_ms)
-    except ValueError:  # what it brought is spent by now
+        simulator.bust(product, chance.choice(trades), now_ms)
+    except ValueError:  # what it brought is spent by now, or the venue made it
         return False
     return True

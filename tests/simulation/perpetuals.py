@@ -13,6 +13,7 @@ from adapters.simulator.exchange.futures.contracts import CONTRACTS
 from adapters.simulator.exchange.futures.orders import PositionMode
 from adapters.simulator.exchange.futures.state import Rules as FuturesRules
 from adapters.simulator.exchange.matching import Rules
+from adapters.simulator.host import Product
 from adapters.simulator.simulator import Simulator
 from adapters.simulator.spot import MARKETS
 from adapters.simulator.wire.keys import Credentials as Keys
@@ -20,13 +21,13 @@ from oms.order.messages import PlaceOrder
 from oms.ports import Clock, Ids, Link, Spawn
 from oms.values import AccountId, OrderType, PositionLeg, Side
 from oms.venue import Venue
-from tests.simulation import futures_people, futures_settled
+from tests.simulation import futures_people, futures_settled, scenes
 from tests.simulation.futures_people import NAMES, SYMBOL
 from tests.simulation.futures_wire import FuturesLook
 from tests.simulation.invariants import Say, Witness
-from tests.simulation.people import MIDDLE, Strategies, Street, by_hand, meet, plans
+from tests.simulation.people import MIDDLE, Strategies, Street, by_hand, meet, plans, take_back
 from tests.simulation.running import Running
-from tests.simulation.scenes import FUNDS, PROBE, SILENT, UNTOLD, Errand, Scene, Spot, Wrong
+from tests.simulation.scenes import FUNDS, GOES_BACK, PROBE, SILENT, UNTOLD, Errand, Scene, Spot, Wrong
 from tests.simulation.settled import accepted_once, agreed, at_work
 from tests.simulation.wire import Look, SpotLook
 
@@ -47,9 +48,8 @@ def scene_of(seed: int, dice: Random, dice_for: Callable[[str], Random]) -> Scen
 class Perpetuals:
     """One perpetual; in half of the worlds one spot market beside it."""
 
-    taken_back = False
-
     def __init__(self, seed: int, dice: Random, dice_for: Callable[[str], Random]) -> None:
+        self.taken_back = dice_for("busts").random() < scenes.BUSTED_RATE
         self._composite = dice.random() < COMPOSITE_RATE
         self._hedge = dice.random() < 0.5
         self.dead_man = dice.choice(DEAD_MAN_SECONDS)
@@ -83,7 +83,10 @@ class Perpetuals:
         return perp.BitmartPerp(credentials, perp.Endpoints(), link=link, clock=clock, ids=ids, spawn=spawn)
 
     def rates(self, table: Mapping[str, float]) -> Mapping[str, float]:
-        told = {fault: 0.0 if fault in UNTOLD else rate for fault, rate in table.items() if fault not in SILENT}
+        unproven = GOES_BACK if self.taken_back else frozenset[str]()
+        told = {
+            fault: 0.0 if fault in UNTOLD | unproven else rate for fault, rate in table.items() if fault not in SILENT
+        }
         return {**told, **OFTEN}
 
     def errands(self, chance: Random, account: AccountId, seconds: float, strategies: Strategies) -> Sequence[Errand]:
@@ -113,6 +116,14 @@ class Perpetuals:
             meet(chance, self.simulator, account, now_ms)
         else:
             futures_people.meet(chance, self._exchange, account, now_ms)
+
+    def take_back(self, chance: Random, account: AccountId, now_ms: int, spared: Collection[str]) -> bool:
+        if self._composite and chance.random() < 0.5:
+            return take_back(
+                chance, self.simulator, Product.SPOT, sorted(self.traded(account).difference(spared)), now_ms
+            )
+        trades = sorted(fill.trade_id for fill in self._exchange.accounts[account].fills)
+        return take_back(chance, self.simulator, Product.FUTURES, trades, now_ms)
 
     def probe(self, account: AccountId) -> PlaceOrder:
         hedge = self._exchange.accounts[account].mode is PositionMode.HEDGE

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from adapters.bitmart.sign import Credentials
 from adapters.bitmart.spot.venue import BitmartSpot, Endpoints
 from adapters.simulator.exchange.matching import Rules
+from adapters.simulator.host import Product
 from adapters.simulator.simulator import Simulator
 from adapters.simulator.spot import MARKETS
 from adapters.simulator.wire.keys import Credentials as Keys
@@ -21,7 +22,7 @@ from oms.values import AccountId, ClientOrderId, OrderType, Side, StrategyId, Sy
 from oms.venue import Capabilities, Venue
 from tests.simulation import running
 from tests.simulation.invariants import Say, Witness
-from tests.simulation.people import MIDDLE, SYMBOL, Strategies, Street, by_hand, meet, plans
+from tests.simulation.people import MIDDLE, SYMBOL, Strategies, Street, by_hand, meet, plans, take_back
 from tests.simulation.running import Running
 from tests.simulation.settled import accepted_once, unsettled
 from tests.simulation.wire import Look, SpotLook
@@ -36,7 +37,7 @@ Errand = Coroutine[Any, Any, None]
 Wrong = Iterable[tuple[str, str]]  # an invariant, and how it is violated
 
 
-UNTOLD: Final = frozenset({"bust"})  # spot worlds have their own (`World`); of perpetuals it is told as S52
+UNTOLD: Final = frozenset({"bust"})  # worlds have their own (`take_back`)
 # Then no record proves by its time that it is later than a trade, and what was taken back is a person's to end.
 GOES_BACK: Final = frozenset({"clock_skew", "clock_step"})
 SILENT: Final = frozenset({"frame_empty"})  # says nothing: what reads it is tried by itself
@@ -77,6 +78,12 @@ class Scene(running.Scene, Protocol):
 
     def meet(self, chance: Random, account: AccountId, now_ms: int) -> None:
         """Let somebody at the venue's website meet an order of our own."""
+        ...
+
+    def take_back(self, chance: Random, account: AccountId, now_ms: int, spared: Collection[str]) -> bool:
+        """Have the venue take one of our trades back; whether it did. Of those `spared` nobody here could tell: they
+        are in what the log began with, so that they stay a difference for a person.
+        """
         ...
 
     def probe(self, account: AccountId) -> PlaceOrder:
@@ -157,6 +164,9 @@ class Spot:
 
     def meet(self, chance: Random, account: AccountId, now_ms: int) -> None:
         meet(chance, self.simulator, account, now_ms)
+
+    def take_back(self, chance: Random, account: AccountId, now_ms: int, spared: Collection[str]) -> bool:
+        return take_back(chance, self.simulator, Product.SPOT, sorted(self.traded(account).difference(spared)), now_ms)
 
     def probe(self, account: AccountId) -> PlaceOrder:
         return PlaceOrder(

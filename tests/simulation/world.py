@@ -36,7 +36,7 @@ from tests.simulation import invariants, leftovers
 from tests.simulation.invariants import Witness
 from tests.simulation.limits import Held, limits_of
 from tests.simulation.loop import EndlessError, run
-from tests.simulation.people import Strategies, take_back
+from tests.simulation.people import Strategies
 from tests.simulation.perpetuals import scene_of
 from tests.simulation.process import GoneError, Process
 from tests.simulation.readers import Readers
@@ -435,7 +435,7 @@ class World:
                     self.scene.meet(meeting, ACCOUNT, self._now_ms())
                 if takes and self.witness.head and taking.random() < BUST_RATE:
                     spared = self._before | self.witness.before
-                    self._busts += take_back(taking, self.simulator, ACCOUNT, self._now_ms(), spared)
+                    self._busts += self.scene.take_back(taking, ACCOUNT, self._now_ms(), spared)
             await asyncio.sleep(chances.uniform(*TRADE_SECONDS) if not self._calm else CALM_STEP_SECONDS)
 
     async def _watch(self, seconds: float, *, every: float = 1.0) -> None:
