@@ -24,7 +24,7 @@ from oms.reconcile import backed, leg_of
 from oms.recovered import runs
 from oms.reports import LedgerReport, LeverageReport, PositionModeReport, PositionReport
 from oms.sums import traded
-from oms.values import AccountId, MarginMode, PositionLeg, Provenance, Symbol
+from oms.values import AccountId, MarginMode, PositionLeg, Provenance, Symbol, Wallet
 from oms.venue import Answer, NoAnswerError, Venue
 
 LEDGER_EVERY_SECONDS: Final = 60.0  # between looks at the ledger, which few calls may read
@@ -114,12 +114,13 @@ class Perpetuals:
         balance that differs by something new is reason to look at once: a payment may be all that it is.
         """
         before = self._differed
-        self._differed = frozenset(
-            (each.break_id, each.figures) for each in disagreements if each.kind is BreakKind.BALANCE
-        )
+        differing = [each for each in disagreements if each.kind is BreakKind.BALANCE]
+        self._differed = frozenset((each.break_id, each.figures) for each in differing)
         now, now_ms = self._clock.monotonic(), self._clock.now_ns() // 1_000_000
         book = self._recording.book
         trades_perpetuals = any(traded(stream).base is None for stream in book.positions)
+        # Of one that came and went unseen only what was paid for it is left.
+        trades_perpetuals |= any(each.subject.startswith(f"{Wallet.FUTURES}/") for each in differing)
         due = now >= self._asked_at + LEDGER_EVERY_SECONDS or bool(self._differed - before)
         if not (trades_perpetuals and due):
             return

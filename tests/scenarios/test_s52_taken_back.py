@@ -131,6 +131,22 @@ def test_s52_what_was_taken_back_and_is_counted_again_is_booked_again_and_late_f
 WHAT_TRADES_COST = {codec.QUERY_TRADES, codec.QUERY_ORDER_TRADES}
 
 
+def test_s52_what_was_paid_for_a_position_that_came_and_went_unseen_is_booked() -> None:
+    async def story(house: House) -> None:
+        await house.start()
+        house.kill()
+        house.stranger("sell", "10", "60000", symbol=PERPETUAL)
+        house.by_hand("buy", "10", "60000", symbol=PERPETUAL)
+        house.simulator.settle_funding("BTCUSDT", Decimal("0.001"), house.now_ms)
+        house.simulator.bust(Product.FUTURES, house.futures.fills[-1].trade_id, house.now_ms)
+        await house.start()
+        await house.until(lambda: house.position().funding < 0, seconds=120)
+        await asyncio.sleep(60)
+        assert list(house.breaks()) == []
+
+    tell(story)
+
+
 def test_s52_also_where_a_plan_of_ours_had_sent_the_order() -> None:
     async def story(house: House) -> None:
         await house.start()

@@ -35,6 +35,9 @@ MARGIN: Final[Mapping[str, Decimal]] = {"USDT": Decimal(4_000)}
 NOTHING: Final[Mapping[str, Decimal]] = {}
 # What the venue does by itself, often enough for a world of half a minute.
 OFTEN: Final[Mapping[str, float]] = {"liquidation": 0.015, "adl": 0.015, "funding": 0.04, "venue_cancel": 0.02}
+# An account may owe more than it has once a trade is taken back after a liquidation. What the venue's fund pays to it
+# then is of no market: a person's to accept, as a deposit is.
+RUINOUS: Final = frozenset({"liquidation"})
 COMPOSITE_RATE: Final = 0.5
 DEAD_MAN_SECONDS: Final = (0, 0, 6, 15)
 EVERY: Final = 3  # one world in so many has perpetuals
@@ -83,11 +86,9 @@ class Perpetuals:
         return perp.BitmartPerp(credentials, perp.Endpoints(), link=link, clock=clock, ids=ids, spawn=spawn)
 
     def rates(self, table: Mapping[str, float]) -> Mapping[str, float]:
-        unproven = GOES_BACK if self.taken_back else frozenset[str]()
-        told = {
-            fault: 0.0 if fault in UNTOLD | unproven else rate for fault, rate in table.items() if fault not in SILENT
-        }
-        return {**told, **OFTEN}
+        never = UNTOLD | (GOES_BACK | RUINOUS if self.taken_back else UNTOLD)
+        rates = {**table, **OFTEN}
+        return {fault: 0.0 if fault in never else rate for fault, rate in rates.items() if fault not in SILENT}
 
     def errands(self, chance: Random, account: AccountId, seconds: float, strategies: Strategies) -> Sequence[Errand]:
         made = list(futures_people.errands(chance, account, seconds, strategies, hedge=self._hedge))
