@@ -66,6 +66,7 @@ STANDBY_RATE: Final = 0.5  # dooms before which somebody started a standby
 HALT_RATE: Final = 0.3  # worlds in which an operator halts trading for a while
 DOWN_SECONDS: Final = (0.05, 8.0)
 TRADE_SECONDS: Final = (0.05, 0.8)  # between two things the other traders do
+STILL_LOOKS: Final = 10  # tenths of a second for which a commit at rest may be under way
 CALM_STEP_SECONDS: Final = 0.5
 MEETING_RATE: Final = 0.2  # worlds in which he meets our own orders
 BUST_RATE: Final = 0.02  # how often something is taken back where anything is
@@ -379,6 +380,7 @@ class World:
             await self._converge(errands)
             await self._aftermath()
             await self.readers.rebuild(self._clock)
+            await self._still()
             self._compare()
         finally:
             for task in (exchange, *errands, *readers):
@@ -490,6 +492,13 @@ class World:
             await self._watch(3.0)  # a task that only passed by is gone by then
         for what in leftovers.grown(before, self._rest()):
             self.say("I19", what)
+
+    async def _still(self) -> None:
+        """Let a commit end that is under way: how far trades are known is written at rest, too."""
+        engine, looks = self._leader.engine, 0
+        while engine is not None and (engine._waiting or not engine.ready) and looks < STILL_LOOKS:
+            await self._watch(0.1, every=0.1)
+            looks += 1
 
     def _rest(self) -> leftovers.Rest:
         return leftovers.Rest(asyncio.get_running_loop(), self._processes, self._leader)
