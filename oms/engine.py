@@ -107,14 +107,17 @@ class Engine:
 
     # ------------------------------------------------------------------------------------------------ life
 
-    async def start(self, venue: str, *, warm: Recovered | None = None) -> None:
-        """Take the account over, rebuild memory from the log, on from `warm`, and begin to write.
+    async def start(self, venue: str, *, warm: Recovered | None = None, after: int | None = None) -> None:
+        """Take the account over, rebuild memory from the log, on from `warm`, and begin to write. `after` is its epoch
+        before it became ours to lead: whoever was stopped since, and woke, must not fence who leads by then.
 
         Raises:
+            FencedError: somebody else has taken it over since.
             LogUnavailableError: the log cannot be read.
             CorruptStreamError: the log contradicts itself.
         """
-        self.epoch = await self._log.take_over(self.account)
+        after = await self._log.epoch(self.account) if after is None else after
+        self.epoch = await self._log.take_over(self.account, after=after, taker=self._taker)
         await self._rebuild(warm)
         self.resumed_ns = self.written_ns
         self._spawn(self._commit_for_ever(), name=f"engine {self.account}")
@@ -435,7 +438,7 @@ class Engine:
         while not self.fenced.is_set():
             try:
                 if outcome == "unknown":  # nothing of the silent commit may land behind our back: fence ourselves
-                    self.epoch = await self._log.take_over_after(self.account, after=self.epoch, taker=self._taker)
+                    self.epoch = await self._log.take_over(self.account, after=self.epoch, taker=self._taker)
                     outcome = "none"
                 await self._rebuild()
                 break

@@ -71,15 +71,22 @@ class Lease:
         self._spawn = spawn
         self._renewed_at = float("-inf")
         self._kept = True
+        self.after = 0  # the account's epoch before it was ours
 
     @property
     def fresh(self) -> bool:
         """Whether it was renewed so lately that something may be sent on the strength of it."""
         return self._clock.monotonic() - self._renewed_at < FRESH_SECONDS
 
-    async def acquire(self, *, standing_by: Callable[[Seen], None], follow: Callable[[], Awaitable[None]]) -> None:
+    async def acquire(
+        self,
+        *,
+        standing_by: Callable[[Seen], None],
+        follow: Callable[[], Awaitable[None]],
+        epoch: Callable[[], Awaitable[int]],
+    ) -> None:
         """Return once the lease is ours. `standing_by` is called once if somebody else has it; `follow` meanwhile,
-        again and again, to keep memory warm.
+        again and again, to keep memory warm; `epoch` tells the account's, before it is tried to take the lease.
         """
         watched: Seen | None = None
         told = False
@@ -93,6 +100,8 @@ class Lease:
                 patience = LEASE_SECONDS if seen is None or seen.connected else DEAD_SECONDS
                 over = seen is None or asked_at - changed_at >= patience
                 ours = seen is not None and seen.holder == self.holder  # the answer to our seizing was lost
+                if over and not ours:
+                    self.after = await epoch()
                 if ours or (over and await self._leases.seize(self.account, self.holder, seen)):
                     self._renewed_at = asked_at
                     return

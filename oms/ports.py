@@ -223,12 +223,13 @@ class EventLog(Protocol):
         """Return those of `streams` that hold at least one event. Raises LogUnavailableError."""
         ...
 
-    async def take_over(self, account: AccountId) -> int:
-        """Fence earlier writers of `account`; return the new epoch (from 1, rising). Raises LogUnavailableError."""
+    async def epoch(self, account: AccountId) -> int:
+        """Return the epoch of the last writer that took `account` over, 0 if none did. Raises LogUnavailableError."""
         ...
 
-    async def take_over_after(self, account: AccountId, *, after: int, taker: str) -> int:
-        """Take `account` over only from epoch `after`; return the new one, the same for the same `taker` asking again.
+    async def take_over(self, account: AccountId, *, after: int, taker: str) -> int:
+        """Fence earlier writers of `account`, if its epoch still is `after`; return the new one, the same for the same
+        `taker` asking again.
 
         Raises:
             FencedError: somebody else has taken it since.

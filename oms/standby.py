@@ -39,7 +39,8 @@ class Standby:
         def standing_by(_: Seen) -> None:
             tell(f"standby: another OMS leads account {self._lease.account}; following the log until it ends")
 
-        await self._lease.acquire(standing_by=standing_by, follow=self._follow)
+        account = self._lease.account
+        await self._lease.acquire(standing_by=standing_by, follow=self._follow, epoch=lambda: self._log.epoch(account))
 
     async def _follow(self) -> None:
         """Read what the log brought. Raises LogUnavailableError: then a book may be half way, and is thrown away."""

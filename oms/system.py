@@ -342,7 +342,7 @@ async def _writer(led: Leading, venue: Venue, *, config: Config, log_: PostgresL
     clock, ids, spawn = world.clock, world.ids, world.spawn
     dispatcher = Dispatcher(engine, gate, clock=clock, ids=ids, spawn=spawn)
     watcher = Watcher(engine, dispatcher, gate, event_log=log_, clock=clock, ids=ids, spawn=spawn)
-    await engine.start(venue.name, warm=led.warm)
+    await engine.start(venue.name, warm=led.warm, after=led.lease.after)
     watcher.start()
     spawn(keep_instruments(engine.decider, gate), name=f"markets of {engine.account}")
     Expiry(engine, clock=clock, spawn=spawn).start()
@@ -419,7 +419,7 @@ async def _compared(
         await leases.close()
         raise AccountHeldError(f"another OMS leads account {name}") from None
     try:
-        await led.engine.start(venue.name, warm=led.warm)
+        await led.engine.start(venue.name, warm=led.warm, after=led.lease.after)
         survey = Survey(led.engine, venue, event_log=log_, clock=world.clock, ids=world.ids)
         standing = await compare_well(survey)
         await led.engine.stop()

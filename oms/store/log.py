@@ -38,6 +38,7 @@ _PAGE: Final = """
 SELECT notification_id, originator_id, originator_version, topic, state FROM public.stored_events
 WHERE notification_id > %s ORDER BY notification_id LIMIT %s
 """
+_EPOCH: Final = "SELECT coalesce(max(epoch), 0) FROM public.epochs WHERE account = %s"
 _HEAD: Final = "SELECT coalesce(max(notification_id), 0) FROM public.stored_events"
 _EXISTING: Final = """
 SELECT stream FROM unnest(%s::text[]) AS asked (stream)
@@ -85,26 +86,24 @@ class PostgresLog:
             self._reach(outcome.last)
         return outcome
 
-    async def take_over(self, account: AccountId) -> int:
-        """Fence every earlier writer of `account`; return the new epoch. Raises LogUnavailableError."""
-        work = asyncio.get_running_loop().run_in_executor(self._readers, self._take_over, account)
+    async def epoch(self, account: AccountId) -> int:
+        """Return the epoch of the last writer that took `account` over, 0 if none did. Raises LogUnavailableError."""
+        return await self._off_loop(lambda cursor: _only(cursor.execute(_EPOCH, (account,))))
+
+    async def take_over(self, account: AccountId, *, after: int, taker: str) -> int:
+        """Fence every earlier writer of `account`, if its epoch still is `after`. Raises FencedError,
+        LogUnavailableError.
+        """
+        work = asyncio.get_running_loop().run_in_executor(self._readers, self._take_over, account, after, taker)
         return await asyncio.shield(work)
 
-    async def take_over_after(self, account: AccountId, *, after: int, taker: str) -> int:
-        """Take `account` over only from epoch `after`. Raises FencedError, LogUnavailableError."""
-        work = asyncio.get_running_loop().run_in_executor(self._readers, self._take_over_after, account, after, taker)
-        return await asyncio.shield(work)
-
-    def _take_over(self, account: AccountId) -> int:
-        return self._query(lambda cursor: _only(cursor.execute("SELECT public.take_over(%s)", (account,))))
-
-    def _take_over_after(self, account: AccountId, after: int, taker: str) -> int:
+    def _take_over(self, account: AccountId, after: int, taker: str) -> int:
         try:
             with (
                 self.recorder.datastore.get_connection() as connection,
                 connection.cursor(binary=True, row_factory=tuple_row) as cursor,
             ):
-                return _only(cursor.execute("SELECT public.take_over_after(%s, %s, %s)", (account, after, taker)))
+                return _only(cursor.execute("SELECT public.take_over(%s, %s, %s)", (account, after, taker)))
         except PersistenceError as error:
             cause = error.__cause__
             if isinstance(cause, psycopg.Error) and cause.sqlstate == FENCED:

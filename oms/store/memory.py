@@ -133,7 +133,7 @@ class MemoryLog:
         self._messages: dict[str, VenueMessage] = {}
         self._sealed_messages: dict[int, Sequence[VenueMessage]] = {}
         self._epochs: dict[str, int] = {}
-        self._takers: dict[str, str] = {}  # of epochs that were taken conditionally
+        self._takers: dict[str, str] = {}  # who took the epoch
         self._grown = asyncio.Event()
 
     async def append(self, batch: Batch) -> AppendOutcome:
@@ -189,13 +189,11 @@ class MemoryLog:
             page = self._events[start : min(start + rows, end)]
             yield [(event.position, event.stream, event.version, event.topic, event.state) for event in page]
 
-    async def take_over(self, account: AccountId) -> int:
+    async def epoch(self, account: AccountId) -> int:
         await self._reading()
-        self._epochs[account] = self._epochs.get(account, 0) + 1
-        self._takers.pop(account, None)
-        return self._epochs[account]
+        return self._epochs.get(account, 0)
 
-    async def take_over_after(self, account: AccountId, *, after: int, taker: str) -> int:
+    async def take_over(self, account: AccountId, *, after: int, taker: str) -> int:
         await self._reading()
         current = self._epochs.get(account, 0)
         if current == after:

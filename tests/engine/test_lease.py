@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from oms.engine import Engine
 from oms.errors import FencedError, LogUnavailableError
 from oms.gate import Gate
 from oms.lease import DEAD_SECONDS, FRESH_SECONDS, LEASE_SECONDS, Lease, Seen
@@ -12,10 +13,16 @@ from oms.store.memory import Fault, MemoryLeases, Trouble
 from oms.values import AccountId
 from tests.engine.desk import MAIN, Desk, begin, play
 from tests.simulation.process import Process
+from tests.store.writers import seized
 
 
 async def nothing() -> None:
     """Follow nothing."""
+
+
+async def nobody() -> int:
+    """Nobody has written yet."""
+    return 0
 
 
 class Claim:
@@ -31,7 +38,7 @@ class Claim:
         self.has = False
 
     async def claim(self) -> None:
-        await self.lease.acquire(standing_by=self.waited.append, follow=nothing)
+        await self.lease.acquire(standing_by=self.waited.append, follow=nothing, epoch=nobody)
         self.has = True
         self.lease.keep(self._lose)
 
@@ -96,6 +103,23 @@ def test_s22_a_paused_leader_that_wakes_may_not_send_and_finds_that_it_lost_the_
     play(story)
 
 
+def test_s22_who_was_stopped_before_it_took_the_account_over_and_wakes_fences_nobody() -> None:
+    async def story(desk: Desk) -> None:
+        late = Claim(desk, MemoryLeases())
+        await late.lease.acquire(
+            standing_by=late.waited.append, follow=nothing, epoch=lambda: desk.log.epoch(AccountId(MAIN))
+        )
+        await desk.start(watching=False)  # while it is stopped its lease runs out, and somebody else leads
+        decider, clock, ids = desk.engine.decider, desk.clock, desk.ids()
+        woken = Engine(MAIN, decider=decider, log=desk.log, clock=clock, ids=ids, spawn=late.process.spawn)
+        with pytest.raises(FencedError):
+            await woken.start("scripted", after=late.lease.after)
+        await desk.place()
+        assert not desk.engine.fenced.is_set()
+
+    play(story)
+
+
 def test_while_the_database_is_away_nobody_takes_over_and_nobody_may_send() -> None:
     async def story(desk: Desk) -> None:
         leases = MemoryLeases(desk.faults)
@@ -147,7 +171,7 @@ def test_who_cannot_tell_what_became_of_a_commit_and_was_replaced_meanwhile_stop
         desk.faults.appends.append(Fault(Trouble.SILENT_LOST, seconds_before=1.0))
         placing = begin(desk.place())
         await asyncio.sleep(0.5)
-        await desk.log.take_over(AccountId(MAIN))
+        await seized(desk.log, AccountId(MAIN))
         await asyncio.sleep(5)
         assert placing.exception() is not None
         assert first.fenced.is_set()

@@ -13,6 +13,7 @@ from oms.gateway.settings import Settings
 from oms.ports import Batch
 from oms.store.memory import Fault, NoFaults, Trouble
 from tests.gateway.house import House, order
+from tests.store.writers import seized
 
 LONG = "a" * 33
 
@@ -204,7 +205,7 @@ async def test_an_oms_that_stops_takes_no_orders(house: House) -> None:
 
 
 async def test_an_account_that_another_writer_took_is_said_so(house: House) -> None:
-    await house.log.take_over(house.engine.account)
+    await seized(house.log, house.engine.account)
     answer = await house.place()
     assert (answer.status, answer.json["code"], answer.json["retryable"]) == (503, "fenced", False)
 

@@ -151,7 +151,7 @@ class Oms:
         )
         self.watcher.survey.on_fill.append(lambda source, seconds: house.heard.append((source, seconds)))
         self.guard = Guard(self.engine, house.protection, clock=house.clock, spawn=spawn)
-        await self.engine.start(self.venue.name, warm=standby.warm)
+        await self.engine.start(self.venue.name, warm=standby.warm, after=self.lease.after)
         self.watcher.start()
         self.guard.start()
         self.leads.set()

@@ -24,6 +24,7 @@ from projections.runner import Runner
 from tests.cli.recorded import record
 from tests.order.story import trade
 from tests.projections.history import Recorder, write
+from tests.store.writers import seized
 
 pytestmark = pytest.mark.postgres
 
@@ -199,7 +200,7 @@ async def test_s63_sixty_four_writers_with_delays_and_rollbacks_and_no_follower_
     log, tasks, over, seen = PostgresLog(database), Tasks(), asyncio.Event(), list[StoredEvent]()
     writers = [Restless(database, number) for number in range(WRITERS)]
     for writer in writers:
-        assert await log.take_over(writer.account) == 1
+        assert await seized(log, writer.account) == 1
     projecting = Runner(log, database, clock=SystemClock(), spawn=tasks, live_rows=40)
     projecting.start()
     async with asyncio.TaskGroup() as group:

@@ -216,7 +216,7 @@ class Running:
             survey=self._parts.survey,
         )
         try:
-            await engine.start(self._venue.name, warm=standby.warm)
+            await engine.start(self._venue.name, warm=standby.warm, after=self.lease.after)
         except (LogUnavailableError, FencedError):  # it could not start, so it ends; who runs it tries again
             self.process.kill()
             return

@@ -98,9 +98,11 @@ class Storage(MemoryLog):
     def epoch_of(self, account: AccountId) -> int:
         return self._epochs.get(account, 0)
 
-    async def take_over(self, account: AccountId) -> int:
-        epoch = await super().take_over(account)
-        self.taken_at, self.seized = asyncio.get_running_loop().time(), epoch
+    async def take_over(self, account: AccountId, *, after: int, taker: str) -> int:
+        before = self._takers.get(account)
+        epoch = await super().take_over(account, after=after, taker=taker)
+        if before != taker:
+            self.taken_at, self.seized = asyncio.get_running_loop().time(), epoch
         return epoch
 
     def _commit(self, batch: Batch) -> Committed | AlreadyThere | Conflict | Fenced | NotCommitted:
@@ -128,7 +130,7 @@ class Session:
         self.head = storage.head
         self.existing = storage.existing
         self.take_over = storage.take_over
-        self.take_over_after = storage.take_over_after
+        self.epoch = storage.epoch
         self.changed = storage.changed
         self.close = storage.close
 

@@ -65,6 +65,7 @@ FAILED = {
     39486: "what a plan had sent, booked as somebody else's, was a break of the plan, which was over",
     40680: "a process that had been stopped woke after the first rest, and led (the simulation's own mistake)",
     103176: "as 102441",
+    700752: "who was stopped between its lease and its epoch woke, and fenced who led by then",
     407312: "a trade that was taken back was taken for one of the same size that the opening held",
     102441: "a change that showed only in its fills was forgotten as they filled it (the simulation's own mistake)",
 }

@@ -11,6 +11,7 @@ from oms.store.audit import sealed
 from oms.store.log import PostgresLog
 from oms.store.seals import verify
 from oms.values import AccountId
+from tests.store.writers import seized
 
 pytestmark = pytest.mark.postgres
 
@@ -21,7 +22,7 @@ BATCHES = 25
 async def write(url: str, number: int) -> Sequence[AppendOutcome]:
     """Append batches of growing size to an account of one's own; every third one meets a stream that is taken."""
     log, account = PostgresLog(url), AccountId(f"account{number}")
-    epoch = await log.take_over(account)
+    epoch = await seized(log, account)
     outcomes = []
     for batch in range(BATCHES):
         events = [NewEvent(f"order/{account}/{batch}", version, "t/1", b"{}") for version in range(1, 2 + batch % 5)]
@@ -44,7 +45,7 @@ async def follow(log: PostgresLog, seen: list[int], stop: asyncio.Event) -> None
 
 async def test_positions_are_gap_free_for_every_reader_with_eight_writers_and_rollbacks(database: str) -> None:
     reader, seen, stop = PostgresLog(database), list[int](), asyncio.Event()
-    owner = await reader.take_over(AccountId("first"))
+    owner = await seized(reader, AccountId("first"))
     await reader.append(Batch(AccountId("first"), owner, [NewEvent("taken", 1, "t/1", b"first")]))
     async with asyncio.TaskGroup() as tasks:
         following = tasks.create_task(follow(reader, seen, stop))
@@ -62,7 +63,7 @@ async def test_positions_are_gap_free_for_every_reader_with_eight_writers_and_ro
 
 async def test_writes_do_not_wait_for_analyze_or_vacuum(database: str) -> None:
     log = PostgresLog(database)
-    epoch = await log.take_over(AccountId("main"))
+    epoch = await seized(log, AccountId("main"))
     with psycopg.connect(database) as keeper:
         keeper.execute("LOCK TABLE stored_events IN SHARE UPDATE EXCLUSIVE MODE")  # what both of them hold
         async with asyncio.timeout(10):
@@ -73,7 +74,7 @@ async def test_writes_do_not_wait_for_analyze_or_vacuum(database: str) -> None:
 
 async def test_a_writer_that_lost_its_account_in_the_middle_lands_nothing_more(database: str) -> None:
     old, new, account = PostgresLog(database), PostgresLog(database), AccountId("main")
-    epoch = await old.take_over(account)
+    epoch = await seized(old, account)
 
     async def keep_writing() -> Sequence[AppendOutcome]:
         return [await old.append(Batch(account, epoch, [NewEvent("old", n, "t/1", b"{}")])) for n in range(1, 60)]
@@ -81,7 +82,7 @@ async def test_a_writer_that_lost_its_account_in_the_middle_lands_nothing_more(d
     async with asyncio.TaskGroup() as tasks:
         writing = tasks.create_task(keep_writing())
         await old.changed(after=5, seconds=10)
-        later = await new.take_over(account)
+        later = await seized(new, account)
         assert isinstance(await new.append(Batch(account, later, [NewEvent("new", 1, "t/1", b"{}")])), Committed)
     landed = [isinstance(outcome, Committed) for outcome in writing.result()]
     assert landed == sorted(landed, reverse=True)

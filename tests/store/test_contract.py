@@ -22,6 +22,7 @@ from oms.store.memory import MemoryLog
 from oms.store.process import ProcessAppender
 from oms.store.writer import ThreadAppender
 from oms.values import AccountId
+from tests.store.writers import seized
 
 Log = PostgresLog | MemoryLog
 ACCOUNT = AccountId("main")
@@ -52,7 +53,7 @@ async def log(request: pytest.FixtureRequest) -> AsyncIterator[Log]:
 
 
 async def test_what_was_appended_is_read_back_byte_for_byte(log: Log) -> None:
-    epoch = await log.take_over(ACCOUNT)
+    epoch = await seized(log, ACCOUNT)
     batch = Batch(ACCOUNT, epoch, events("order/main/a", 1, 2, state='{"id":"é\\u0000"}'.encode()))
     assert await log.append(batch) == Committed(1, 2)
     assert await log.read("order/main/a") == tuple(
@@ -62,7 +63,7 @@ async def test_what_was_appended_is_read_back_byte_for_byte(log: Log) -> None:
 
 
 async def test_positions_run_through_all_streams_without_a_hole(log: Log) -> None:
-    epoch = await log.take_over(ACCOUNT)
+    epoch = await seized(log, ACCOUNT)
     assert await log.append(Batch(ACCOUNT, epoch, events("a", 1) + events("b", 1))) == Committed(1, 2)
     refused = await log.append(Batch(ACCOUNT, epoch, events("c", 1) + events("b", 1, state=b"{}")))
     assert refused == Conflict(("b",))
@@ -71,7 +72,7 @@ async def test_positions_run_through_all_streams_without_a_hole(log: Log) -> Non
 
 
 async def test_a_refused_batch_leaves_nothing_behind(log: Log) -> None:
-    epoch = await log.take_over(ACCOUNT)
+    epoch = await seized(log, ACCOUNT)
     await log.append(Batch(ACCOUNT, epoch, events("a", 1)))
     batch = Batch(ACCOUNT, epoch, events("fresh", 1) + events("a", 1, state=b"{}"), (message("m"),))
     assert isinstance(await log.append(batch), Conflict)
@@ -82,7 +83,7 @@ async def test_a_refused_batch_leaves_nothing_behind(log: Log) -> None:
 
 
 async def test_the_same_batch_again_is_already_there(log: Log) -> None:
-    epoch = await log.take_over(ACCOUNT)
+    epoch = await seized(log, ACCOUNT)
     batch = Batch(ACCOUNT, epoch, events("a", 1, 2), (message("m"),))
     assert await log.append(batch) == Committed(1, 2)
     assert await log.append(batch) == AlreadyThere(1, 2)
@@ -90,13 +91,13 @@ async def test_the_same_batch_again_is_already_there(log: Log) -> None:
 
 
 async def test_half_of_a_batch_is_a_conflict(log: Log) -> None:
-    epoch = await log.take_over(ACCOUNT)
+    epoch = await seized(log, ACCOUNT)
     await log.append(Batch(ACCOUNT, epoch, events("a", 1)))
     assert await log.append(Batch(ACCOUNT, epoch, events("a", 1, 2))) == Conflict(("a",))
 
 
 async def test_a_batch_that_contradicts_itself_is_not_committed(log: Log) -> None:
-    epoch = await log.take_over(ACCOUNT)
+    epoch = await seized(log, ACCOUNT)
     outcome = await log.append(Batch(ACCOUNT, epoch, events("a", 1, 1)))
     assert isinstance(outcome, NotCommitted)
     assert "duplicate" in outcome.reason
@@ -104,7 +105,7 @@ async def test_a_batch_that_contradicts_itself_is_not_committed(log: Log) -> Non
 
 
 async def test_messages_without_events_are_kept_and_move_no_position(log: Log) -> None:
-    epoch = await log.take_over(ACCOUNT)
+    epoch = await seized(log, ACCOUNT)
     await log.append(Batch(ACCOUNT, epoch, events("a", 1)))
     batch = Batch(ACCOUNT, epoch, (), (message("m1"), message("m2")))
     assert await log.append(batch) == Committed(2, 1)
@@ -113,8 +114,8 @@ async def test_messages_without_events_are_kept_and_move_no_position(log: Log) -
 
 
 async def test_who_lost_the_account_is_fenced(log: Log) -> None:
-    old = await log.take_over(ACCOUNT)
-    new = await log.take_over(ACCOUNT)
+    old = await seized(log, ACCOUNT)
+    new = await seized(log, ACCOUNT)
     assert (old, new) == (1, 2)
     assert await log.append(Batch(ACCOUNT, old, events("a", 1))) == Fenced(2)
     assert await log.append(Batch(ACCOUNT, new, events("a", 1))) == Committed(1, 1)
@@ -125,14 +126,14 @@ async def test_who_never_took_the_account_is_fenced(log: Log) -> None:
 
 
 async def test_accounts_share_the_log_and_not_the_fence(log: Log) -> None:
-    first, second = await log.take_over(ACCOUNT), await log.take_over(AccountId("other"))
+    first, second = await seized(log, ACCOUNT), await seized(log, AccountId("other"))
     assert (first, second) == (1, 1)
     assert await log.append(Batch(ACCOUNT, first, events("a", 1))) == Committed(1, 1)
     assert await log.append(Batch(AccountId("other"), second, events("b", 1))) == Committed(2, 2)
 
 
 async def test_a_page_starts_after_a_position_and_ends_at_its_limit(log: Log) -> None:
-    epoch = await log.take_over(ACCOUNT)
+    epoch = await seized(log, ACCOUNT)
     await log.append(Batch(ACCOUNT, epoch, events("a", *range(1, 8))))
     assert await positions(log, after=0, limit=3) == [1, 2, 3]
     assert await positions(log, after=3, limit=3) == [4, 5, 6]
@@ -141,14 +142,14 @@ async def test_a_page_starts_after_a_position_and_ends_at_its_limit(log: Log) ->
 
 
 async def test_a_stream_is_read_from_a_version_on(log: Log) -> None:
-    epoch = await log.take_over(ACCOUNT)
+    epoch = await seized(log, ACCOUNT)
     await log.append(Batch(ACCOUNT, epoch, events("a", 1, 2) + events("b", 1) + events("a", 3)))
     assert [event.version for event in await log.read("a", after_version=1)] == [2, 3]
     assert await log.read("nobody") == ()
 
 
 async def test_existing_names_streams_that_hold_something(log: Log) -> None:
-    epoch = await log.take_over(ACCOUNT)
+    epoch = await seized(log, ACCOUNT)
     await log.append(Batch(ACCOUNT, epoch, events("a", 1) + events("b", 1)))
     assert await log.existing(["a", "b", "c", "a"]) == {"a", "b"}
     assert await log.existing([]) == set()
@@ -160,7 +161,7 @@ async def test_an_empty_log_has_head_zero(log: Log) -> None:
 
 
 async def test_waiting_ends_when_the_log_grows(log: Log) -> None:
-    epoch = await log.take_over(ACCOUNT)
+    epoch = await seized(log, ACCOUNT)
     async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
         waiting = tasks.create_task(log.changed(after=0, seconds=60))
         await asyncio.sleep(0.05)
@@ -169,7 +170,7 @@ async def test_waiting_ends_when_the_log_grows(log: Log) -> None:
 
 
 async def test_waiting_ends_at_once_when_the_log_is_longer_already(log: Log) -> None:
-    epoch = await log.take_over(ACCOUNT)
+    epoch = await seized(log, ACCOUNT)
     await log.append(Batch(ACCOUNT, epoch, events("a", 1)))
     async with asyncio.timeout(10):
         await log.changed(after=0, seconds=60)
@@ -182,7 +183,7 @@ async def test_waiting_ends_when_its_time_is_up(log: Log) -> None:
 
 
 async def test_a_scan_gives_every_row_in_order(log: Log) -> None:
-    epoch = await log.take_over(ACCOUNT)
+    epoch = await seized(log, ACCOUNT)
     for stream in "abc":
         await log.append(Batch(ACCOUNT, epoch, events(stream, 1, 2, 3)))
     assert await rows(log, after=0, size=4) == [(place, "abc"[(place - 1) // 3]) for place in range(1, 10)]
@@ -200,13 +201,13 @@ async def rows(log: Log, *, after: int, upto: int | None = None, size: int) -> S
 
 
 async def test_an_account_is_taken_over_only_from_the_epoch_that_is_named(log: Log) -> None:
-    first = await log.take_over(ACCOUNT)
-    assert await log.take_over_after(ACCOUNT, after=first, taker="a") == first + 1
-    assert await log.take_over_after(ACCOUNT, after=first, taker="a") == first + 1  # the answer was lost
+    first = await seized(log, ACCOUNT)
+    assert await log.take_over(ACCOUNT, after=first, taker="a") == first + 1
+    assert await log.take_over(ACCOUNT, after=first, taker="a") == first + 1  # the answer was lost
     with pytest.raises(FencedError):
-        await log.take_over_after(ACCOUNT, after=first, taker="b")
+        await log.take_over(ACCOUNT, after=first, taker="b")
     assert await log.append(Batch(ACCOUNT, first, events("a", 1))) == Fenced(first + 1)
-    third = await log.take_over(ACCOUNT)
+    third = await seized(log, ACCOUNT)
     with pytest.raises(FencedError):
-        await log.take_over_after(ACCOUNT, after=first + 1, taker="a")
+        await log.take_over(ACCOUNT, after=first + 1, taker="a")
     assert await log.append(Batch(ACCOUNT, third, events("a", 1))) == Committed(1, 1)

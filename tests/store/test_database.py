@@ -15,6 +15,7 @@ from oms.ports import Batch, Committed, NewEvent
 from oms.store.database import REVISIONS, ROLES, Role, check_schema, connect, upgrade
 from oms.store.log import PostgresLog
 from oms.values import AccountId
+from tests.store.writers import seized
 
 pytestmark = pytest.mark.postgres
 
@@ -25,7 +26,7 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture
 async def written(database: str) -> str:
     log = PostgresLog(database)
-    epoch = await log.take_over(AccountId("main"))
+    epoch = await seized(log, AccountId("main"))
     await log.append(Batch(AccountId("main"), epoch, [NewEvent("order/main/1", 1, "order-filled/1", b'{"id":"1"}')]))
     await log.close()
     return database
@@ -69,7 +70,7 @@ def test_readers_read_and_do_not_write(written: str, role: Role) -> None:
         for attempt in (
             "INSERT INTO stored_events VALUES ('s', 1, 't', '{}', 2)",
             "INSERT INTO epochs VALUES ('main', 9)",
-            "SELECT take_over('main')",
+            "SELECT take_over('main', 0, 'me')",
             "SELECT lock_log()",
         ):
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
@@ -105,7 +106,7 @@ def login(postgres_server: str, database: str) -> Iterator[str]:
 async def test_an_ordinary_user_with_the_roles_can_run_the_log(login: str) -> None:
     assert check_schema(login) == upgrade(login)
     log = PostgresLog(login)
-    epoch = await log.take_over(AccountId("main"))
+    epoch = await seized(log, AccountId("main"))
     batch = Batch(AccountId("main"), epoch, [NewEvent("s", 1, "t", b"{}")])
     assert await log.append(batch) == Committed(1, 1)
     await log.close()

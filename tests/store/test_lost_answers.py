@@ -14,6 +14,7 @@ from oms.store.process import ProcessAppender
 from oms.store.writer import Appender, ThreadAppender
 from oms.values import AccountId
 from tests.store.conftest import BreakingWire, Cut
+from tests.store.writers import seized
 
 pytestmark = pytest.mark.postgres
 
@@ -40,7 +41,7 @@ async def test_a_commit_whose_answer_was_lost_is_found(
     wire: BreakingWire, database: str, appender: type[Appender]
 ) -> None:
     log = PostgresLog(await wire.open(), appender=appender)
-    epoch = await log.take_over(ACCOUNT)
+    epoch = await seized(log, ACCOUNT)
     wire.cut = Cut.AFTER
     assert await log.append(batch(epoch, 1, 2)) == AlreadyThere(1, 2)
     assert await log.append(batch(epoch, 3)) == Committed(3, 3)
@@ -51,7 +52,7 @@ async def test_a_request_that_was_lost_is_known_not_to_be_committed(
     wire: BreakingWire, database: str, appender: type[Appender]
 ) -> None:
     log = PostgresLog(await wire.open(), appender=appender)
-    epoch = await log.take_over(ACCOUNT)
+    epoch = await seized(log, ACCOUNT)
     wire.cut = Cut.BEFORE
     assert isinstance(await log.append(batch(epoch, 1)), NotCommitted)
     assert await log.head() == 0
@@ -63,7 +64,7 @@ async def test_a_request_still_under_way_cannot_land_after_it_was_called_not_com
     wire: BreakingWire, database: str, appender: type[Appender]
 ) -> None:
     log = PostgresLog(await wire.open(), appender=appender)
-    epoch = await log.take_over(ACCOUNT)
+    epoch = await seized(log, ACCOUNT)
     wire.cut = Cut.LATE
     assert isinstance(await log.append(batch(epoch, 1)), NotCommitted)
     wire.release.set()
@@ -76,7 +77,7 @@ async def test_a_log_that_cannot_be_asked_leaves_the_outcome_unknown(
     wire: BreakingWire, database: str, appender: type[Appender]
 ) -> None:
     log = PostgresLog(await wire.open(), settle_seconds=0.5, appender=appender)
-    epoch = await log.take_over(ACCOUNT)
+    epoch = await seized(log, ACCOUNT)
     assert await log.append(batch(epoch, 1)) == Committed(1, 1)  # so it is connected
     wire.cut, wire.refusing = Cut.AFTER, True
     assert isinstance(await log.append(batch(epoch, 2)), Unknown)
@@ -89,7 +90,7 @@ async def test_a_server_process_killed_while_it_waits_for_its_turn_has_written_n
     database: str, appender: type[Appender]
 ) -> None:
     log = PostgresLog(database, appender=appender)
-    epoch = await log.take_over(ACCOUNT)
+    epoch = await seized(log, ACCOUNT)
     with psycopg.connect(database) as holder, psycopg.connect(database, autocommit=True) as operator:
         holder.execute("SELECT lock_log()")
         appending = asyncio.get_running_loop().create_task(log.append(batch(epoch, 1)))
@@ -106,23 +107,24 @@ async def test_a_server_process_killed_while_it_waits_for_its_turn_has_written_n
 
 async def test_a_cancelled_caller_cancels_no_commit(database: str, appender: type[Appender]) -> None:
     log = PostgresLog(database, appender=appender)
-    epoch = await log.take_over(ACCOUNT)
+    epoch = await seized(log, ACCOUNT)
+    assert await log.append(batch(epoch, 1)) == Committed(1, 1)  # whoever writes is awake
     with psycopg.connect(database) as holder:
         holder.execute("SELECT lock_log()")
-        appending = asyncio.get_running_loop().create_task(log.append(batch(epoch, 1)))
+        appending = asyncio.get_running_loop().create_task(log.append(batch(epoch, 2)))
         await asyncio.sleep(0.05)
         appending.cancel()
         with pytest.raises(asyncio.CancelledError):
             await appending
         holder.rollback()
-    await log.changed(after=0, seconds=10)
-    assert await log.head() == 1
+    await log.changed(after=1, seconds=10)
+    assert await log.head() == 2
     await log.close()
 
 
 async def test_a_database_that_takes_no_writes_says_why(database: str, appender: type[Appender]) -> None:
     with psycopg.connect(database, autocommit=True) as operator:
-        operator.execute("SELECT take_over('main')")
+        operator.execute("SELECT take_over('main', 0, 'operator')")
         operator.execute(f"ALTER DATABASE {operator.info.dbname} SET default_transaction_read_only = on")
     log, epoch = PostgresLog(database, appender=appender), 1
     outcome = await log.append(batch(epoch, 1))
@@ -142,7 +144,7 @@ async def test_a_database_that_was_never_reached_has_committed_nothing(wire: Bre
 
 async def test_a_reader_hears_of_growth_again_after_its_connection_broke(database: str) -> None:
     reader, writer = PostgresLog(database), PostgresLog(database)
-    epoch = await writer.take_over(ACCOUNT)
+    epoch = await seized(writer, ACCOUNT)
     await reader.changed(after=0, seconds=0.05)
     with psycopg.connect(database, autocommit=True) as operator:
         operator.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query = 'LISTEN stored_events'")
@@ -165,7 +167,7 @@ async def test_a_scan_of_a_database_that_is_gone_says_so(wire: BreakingWire, dat
 
 async def test_a_scan_left_early_leaves_no_connection_behind(database: str) -> None:
     log = PostgresLog(database)
-    epoch = await log.take_over(ACCOUNT)
+    epoch = await seized(log, ACCOUNT)
     await log.append(batch(epoch, *range(1, 20)))
     async with aclosing(log.scan(rows=2)) as pages:
         async for page in pages:

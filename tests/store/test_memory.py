@@ -10,6 +10,7 @@ from oms.ports import AlreadyThere, Batch, Committed, NewEvent, NotCommitted, Un
 from oms.store.memory import Fault, MemoryLog, Trouble
 from oms.store.seals import verify
 from oms.values import AccountId
+from tests.store.writers import seized
 
 ACCOUNT = AccountId("main")
 
@@ -44,7 +45,7 @@ def batch(*versions: int) -> Batch:
 )
 async def test_each_trouble_answers_and_lands_as_its_name_says(trouble: Trouble, outcome: type, landed: int) -> None:
     log = MemoryLog(Script(Fault(trouble)))
-    await log.take_over(ACCOUNT)
+    await seized(log, ACCOUNT)
     assert isinstance(await log.append(batch(1)), outcome)
     assert await log.head() == landed
     again = await log.append(batch(1))
@@ -55,7 +56,7 @@ async def test_each_trouble_answers_and_lands_as_its_name_says(trouble: Trouble,
 @pytest.mark.parametrize(("fault", "landed"), [(Fault(seconds_before=60), 0), (Fault(seconds_after=60), 1)])
 async def test_a_crash_during_an_append_leaves_it_done_or_not_done(fault: Fault, landed: int) -> None:
     log = MemoryLog(Script(fault))
-    await log.take_over(ACCOUNT)
+    await seized(log, ACCOUNT)
     appending = asyncio.get_running_loop().create_task(log.append(batch(1, 2)))
     await asyncio.sleep(0.01)
     appending.cancel()

@@ -14,6 +14,7 @@ from oms.ports import AlreadyThere, Batch, Committed, NewEvent, NotCommitted
 from oms.store.log import PostgresLog
 from oms.store.process import SHARED_BYTES, ProcessAppender
 from oms.values import AccountId
+from tests.store.writers import seized
 
 pytestmark = pytest.mark.postgres
 
@@ -46,7 +47,7 @@ def gone(pid: int) -> bool:
 
 async def test_a_process_killed_between_batches_is_replaced(database: str) -> None:
     log = PostgresLog(database, appender=ProcessAppender)
-    epoch = await log.take_over(ACCOUNT)
+    epoch = await seized(log, ACCOUNT)
     assert await log.append(batch(epoch, 1)) == Committed(1, 1)
     first = process_of(log)
     os.kill(first, signal.SIGKILL)
@@ -62,7 +63,7 @@ async def test_a_batch_whose_process_was_killed_before_the_database_had_it_is_kn
     database: str,
 ) -> None:
     log = PostgresLog(database, appender=ProcessAppender)
-    epoch = await log.take_over(ACCOUNT)
+    epoch = await seized(log, ACCOUNT)
     assert await log.append(batch(epoch, 1)) == Committed(1, 1)
     os.kill(process_of(log), signal.SIGSTOP)
     appending = asyncio.get_running_loop().create_task(log.append(batch(epoch, 2)))
@@ -76,7 +77,7 @@ async def test_a_batch_whose_process_was_killed_before_the_database_had_it_is_kn
 
 async def test_a_batch_that_was_committed_after_its_process_was_killed_is_found(database: str) -> None:
     log = PostgresLog(database, appender=ProcessAppender)
-    epoch = await log.take_over(ACCOUNT)
+    epoch = await seized(log, ACCOUNT)
     with psycopg.connect(database) as holder, psycopg.connect(database, autocommit=True) as operator:
         holder.execute("SELECT lock_log()")
         appending = asyncio.get_running_loop().create_task(log.append(batch(epoch, 1)))
@@ -93,7 +94,7 @@ async def test_a_batch_that_was_committed_after_its_process_was_killed_is_found(
 
 async def test_a_batch_larger_than_the_shared_memory_makes_it_grow(database: str) -> None:
     log = PostgresLog(database, appender=ProcessAppender)
-    epoch = await log.take_over(ACCOUNT)
+    epoch = await seized(log, ACCOUNT)
     body = b'{"text":"%b"}' % (b"x" * SHARED_BYTES)
     large = Batch(ACCOUNT, epoch, [NewEvent("order/main/1", version, "order-filled/1", body) for version in (1, 2, 3)])
     assert await log.append(large) == Committed(1, 3)
@@ -104,7 +105,7 @@ async def test_a_batch_larger_than_the_shared_memory_makes_it_grow(database: str
 
 async def test_a_caller_that_goes_away_cancels_no_commit_and_the_next_one_waits_for_it(database: str) -> None:
     log = PostgresLog(database, appender=ProcessAppender)
-    epoch = await log.take_over(ACCOUNT)
+    epoch = await seized(log, ACCOUNT)
     assert await log.append(batch(epoch, 1)) == Committed(1, 1)
     with psycopg.connect(database) as holder:
         holder.execute("SELECT lock_log()")
@@ -121,7 +122,7 @@ async def test_a_caller_that_goes_away_cancels_no_commit_and_the_next_one_waits_
 
 async def test_the_process_ends_with_the_log(database: str) -> None:
     log = PostgresLog(database, appender=ProcessAppender)
-    epoch = await log.take_over(ACCOUNT)
+    epoch = await seized(log, ACCOUNT)
     await log.append(batch(epoch, 1))
     pid = process_of(log)
     await log.close()
@@ -130,7 +131,7 @@ async def test_the_process_ends_with_the_log(database: str) -> None:
 
 async def test_what_a_terminal_says_does_not_reach_the_process(database: str) -> None:
     log = PostgresLog(database, appender=ProcessAppender)
-    epoch = await log.take_over(ACCOUNT)
+    epoch = await seized(log, ACCOUNT)
     await log.append(batch(epoch, 1))
     assert os.getsid(process_of(log)) != os.getsid(0)
     await log.close()
@@ -147,7 +148,7 @@ from oms.store.process import SHARED_BYTES, ProcessAppender
 
 async def die() -> None:
     log = PostgresLog(sys.argv[1], appender=ProcessAppender)
-    epoch = await log.take_over("main")
+    epoch = await log.take_over("main", after=0, taker="somebody")
     await log.append(Batch("main", epoch, [NewEvent("order/main/1", 1, "order-filled/1", b"{}")]))
     print(log._appender._process.pid, flush=True)
     asyncio.get_running_loop().create_task(

@@ -15,6 +15,7 @@ from oms.store.memory import MemoryLog
 from oms.store.packing import pack_events
 from oms.store.seals import Anchor, anchored, read_anchor, verify
 from oms.values import AccountId
+from tests.store.writers import seized
 
 ACCOUNT = AccountId("main")
 SIZES = (3, 1, 4)  # events of three commits: positions 1-3, 4, 5-8
@@ -31,7 +32,7 @@ def batches() -> list[Batch]:
 
 
 async def recorded(log: PostgresLog | MemoryLog) -> None:
-    await log.take_over(ACCOUNT)
+    await seized(log, ACCOUNT)
     for batch in batches():
         await log.append(batch)
     await log.close()
@@ -121,7 +122,7 @@ async def test_a_history_made_anew_does_not_pass_through_the_anchor() -> None:
     seal = log.sealed()[1].seal
     assert seal is not None
     anchor = Anchor(seal.last, seal.seal.hex())
-    await other.take_over(ACCOUNT)
+    await seized(other, ACCOUNT)
     merged = [event for batch in batches() for event in batch.events]
     await other.append(Batch(ACCOUNT, 1, merged))
     assert verify(log.sealed(), anchor) is None

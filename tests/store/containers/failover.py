@@ -19,6 +19,7 @@ from oms.store.seals import verify
 from oms.store.writer import Appender, ThreadAppender
 from oms.values import AccountId
 from tests.store.containers.server import PASSWORD, PORT, USER, Server, running
+from tests.store.writers import seized
 
 ACCOUNT = AccountId("main")
 STREAM = "order/main/1"
@@ -107,7 +108,7 @@ async def test_what_was_acknowledged_is_on_the_standby_when_the_primary_is_kille
     primary: Server, standby: Server, appender: type[Appender]
 ) -> None:
     log = PostgresLog(both(primary, standby), settle_seconds=60, appender=appender)
-    epoch, acknowledged = await log.take_over(ACCOUNT), list[int]()
+    epoch, acknowledged = await seized(log, ACCOUNT), list[int]()
     async with asyncio.timeout(60), asyncio.TaskGroup() as tasks:
         appending = tasks.create_task(append_until_it_breaks(log, epoch, acknowledged))
         while len(acknowledged) < 100:  # noqa: ASYNC110 - as above
@@ -122,7 +123,7 @@ async def test_what_was_acknowledged_is_on_the_standby_when_the_primary_is_kille
 
 async def test_nothing_is_acknowledged_that_the_standby_does_not_have(primary: Server, standby: Server) -> None:
     log = PostgresLog(both(primary, standby), settle_seconds=60)
-    epoch = await log.take_over(ACCOUNT)
+    epoch = await seized(log, ACCOUNT)
     assert await log.append(batch(epoch, 1)) == Committed(1, 1)
     standby.pause()
     async with asyncio.timeout(60), asyncio.TaskGroup() as tasks:
