@@ -91,8 +91,8 @@ class Gate:
     async def order(self, order: OrderRef) -> Answer:
         return await self._venue.order(order)
 
-    async def open_orders(self) -> Answer:
-        return await self._venue.open_orders()
+    async def open_orders(self, symbol: Symbol | None = None) -> Answer:
+        return await self._venue.open_orders(symbol)
 
     async def trades(self, *, since_ms: int, until_ms: int) -> Answer:
         return await self._venue.trades(since_ms=since_ms, until_ms=until_ms)

@@ -4,6 +4,7 @@ What an answer means is decided in `oms.reconcile`, purely; here are the questio
 same survey serves the running OMS and a rehearsal that only shows what would be recorded.
 """
 
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import Final, Protocol
@@ -55,7 +56,8 @@ from oms.venue import Answer, NoAnswerError, OrderRef, Venue, require_time, take
 OVERLAP_MS: Final = 30_000  # trades are asked for from so long before the last look: pages overlap, ids tell them apart
 OUT_MS: Final = 600_000  # a clock that stepped may have been out by so much when an order was written down
 PATIENCE_SECONDS: Final = 60.0  # an order that the venue once showed is missed for so long before that means anything
-UNANSWERED_MAX: Final = 3  # orders in a row that could not be asked for, before the others wait for the next time
+UNANSWERED_MAX: Final = 3  # orders of a market that could not be asked for in a row, before its others have to wait
+UNANSWERED_IN_ALL: Final = 9  # before everybody has to
 ASKED_AT_START: Final = 10  # unsettled orders that trading waits for: others may have asked for forty in this window
 COVERED_EVERY_MS: Final = 60_000  # how often at most the log is told how far trades are known
 
@@ -208,11 +210,11 @@ class Survey:
         for stream in self._book.unsettled:
             self._doubts.seconds((stream, self._book.orders[stream].valid_until_ns))  # from now on
         behind = self._orders_behind(picture)
-        unanswered = unsettled = 0
+        unanswered, unsettled = Counter[Symbol](), 0
         for stream in questions(self._book, picture):
             order = self._book.orders.get(stream)  # memory may have been rebuilt while the last one was asked for
             name = behind.get(stream) if order is None else order_ref(order)
-            if name is None:
+            if name is None or unanswered[name.symbol] >= UNANSWERED_MAX:
                 continue
             if starting and order is not None and order.unsettled:  # else the polls ask for it
                 if unsettled >= ASKED_AT_START or takes_a_search(self._venue, name):
@@ -222,12 +224,12 @@ class Survey:
                 self._doubts.mark((stream, order.valid_until_ns))
             try:
                 answers[stream] = recognized(self._book, await self._venue.order(name))
-                unanswered = 0
+                unanswered[name.symbol] = 0
             except NoAnswerError as error:
                 failures.setdefault(Part.ORDERS, f"{stream}: {error.cause}")
                 await self._keep(error, stream)
-                unanswered += 1
-                if unanswered >= UNANSWERED_MAX:
+                unanswered[name.symbol] += 1
+                if unanswered.total() >= UNANSWERED_IN_ALL:
                     break
         return answers
 
@@ -385,7 +387,7 @@ class Survey:
         opened_ms = perpetuals.began_ms(self._recording, now_ms := self._now_ms())
         since_ms = max(min(*began_ns.values(), now_ms * 1_000_000) // 1_000_000 - OUT_MS, opened_ms)
         until_ms = max(now_ms, opened_ms) + OUT_MS
-        listed = recognized(self._book, await self._venue.open_orders())
+        listed = recognized(self._book, await self._venue.open_orders(symbol))
         history = await self._venue.order_history(symbol, since_ms=since_ms, until_ms=until_ms)
         traded = await self._venue.trades(since_ms=since_ms, until_ms=until_ms)
         await self._keep(history)

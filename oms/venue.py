@@ -272,8 +272,10 @@ class Venue(Protocol):
         """Look one order up: an OrderReport, or a Refusal with reason ``order_not_found``."""
         ...
 
-    async def open_orders(self) -> Answer:
-        """Every open order of the account, as OrderReports."""
+    async def open_orders(self, symbol: Symbol | None = None) -> Answer:
+        """Every open order of the account, or of one market at least, as OrderReports: where one has more than a list
+        shows, the others' are still whole.
+        """
         ...
 
     async def trades(self, *, since_ms: int, until_ms: int) -> Answer:

@@ -180,7 +180,9 @@ class Bitmart:
             raise CatalogueCutError(failures[0].cause, failures[0].evidence, found)
         return tuple(found)
 
-    async def open_orders(self) -> Answer:
+    async def open_orders(self, symbol: Symbol | None = None) -> Answer:
+        if symbol is not None:
+            return await self._of(symbol).open_orders(symbol)
         return await _either(self._spot.open_orders, self._perp.open_orders)
 
     async def trades(self, *, since_ms: int, until_ms: int) -> Answer:

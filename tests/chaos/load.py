@@ -85,7 +85,8 @@ class Strategy:
         async def ask(client: Client) -> None:
             await client.cancel(name)
 
-        await self._ask(ask)
+        while not await self._ask(ask):  # whoever lets one lie soon has more open than the venue lists
+            continue
 
     async def _ask(self, ask: Callable[[Client], Awaitable[None]]) -> bool:
         """Ask once; whether there was an answer for good."""

@@ -164,7 +164,7 @@ class MemoryVenue:
         absent = _refused(RefusalClass.CERTAIN, "order_not_found", order.client_order_id)
         return await self._called("order", lambda: self._orders.get(order.client_order_id, absent))
 
-    async def open_orders(self) -> Answer:
+    async def open_orders(self, symbol: Symbol | None = None) -> Answer:
         return await self._asked("open_orders", lambda: [one for one in self._orders.values() if _open(one)])
 
     async def trades(self, *, since_ms: int, until_ms: int) -> Answer:

@@ -291,7 +291,7 @@ class ScriptedVenue:
             return self._answer((Refusal(klass=RefusalClass.CERTAIN, reason="order_not_found", code="50005"),))
         return self._answer((shown,))
 
-    async def open_orders(self) -> Answer:
+    async def open_orders(self, symbol: Symbol | None = None) -> Answer:
         await self._asked()
         return self._answer([] if self.blind else [each for each in self.orders.values() if each.status in OPEN])
 

@@ -10,12 +10,14 @@ from oms.order.events import OrderVanished, VenueSearched
 from oms.order.state import Life, status
 from oms.reports import VenueOrderStatus
 from oms.store.memory import Fault, Trouble
-from oms.values import OrderStatus, Purse
+from oms.values import OrderStatus, Purse, Symbol
 from oms.venue import Answer, NoAnswerError, OrderRef
 from tests.engine.desk import Desk, begin, play, stream
 from tests.engine.scripted_venue import Fate, ScriptedVenue
+from tests.order.story import BTC_PERPETUAL, BTC_USDT
 
 USDT = Purse("USDT")
+PERPETUAL = BTC_PERPETUAL.symbol
 
 
 def test_s01_an_outage_leaves_live_orders_open_and_books_what_filled_meanwhile_once() -> None:
@@ -500,5 +502,34 @@ def test_an_absence_is_proven_by_a_look_after_the_request_could_execute_not_by_t
             assert asyncio.get_running_loop().time() < doubted + 600
             looks |= {name: asked[name] for name in names if desk.life(name) is Life.REJECTED and name not in looks}
         assert all(at >= doubted + desk.venue.can.submit_validity for at in looks.values())
+
+    play(story)
+
+
+def test_a_market_that_cannot_be_asked_about_keeps_no_other_in_doubt() -> None:
+    """It has more open orders than its list shows: nothing there can be proven absent."""
+
+    class Crowded(ScriptedVenue):
+        async def order(self, order: OrderRef) -> Answer:
+            if order.symbol == PERPETUAL:
+                raise NoAnswerError("the list is cut", self._evidence())
+            return await super().order(order)
+
+        async def open_orders(self, symbol: Symbol | None = None) -> Answer:
+            shown = await super().open_orders(symbol)
+            return shown if symbol == BTC_USDT.symbol else replace(shown, complete=False)
+
+    async def story(desk: Desk) -> None:
+        desk.venue = Crowded(desk.clock.now_ns)
+        desk.venue.futures = Decimal(100_000)
+        await desk.start()
+        crowd = [f"p{number}" for number in range(5)]
+        desk.venue.fates.extend([Fate.REQUEST_LOST] * (len(crowd) + 1))
+        for name in crowd:
+            await desk.place(name, symbol=PERPETUAL, quantity=Decimal(1), price=Decimal(27_000), leverage=Decimal(10))
+        await desk.place("c1")
+        await asyncio.sleep(180)
+        assert [desk.life(name) for name in crowd] == [Life.IN_DOUBT] * len(crowd)
+        assert desk.life("c1") is Life.REJECTED
 
     play(story)

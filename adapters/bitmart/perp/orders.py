@@ -198,18 +198,22 @@ class Orders:
 
     # -------------------------------------------------------------------------------------------- lists
 
-    async def open_orders(self, catalogue: Callable[[], Awaitable[Sequence[Symbol]]]) -> Answer:
-        """Return every open order and every order that waits. Where a list of all symbols is cut, each symbol of the
-        `catalogue` is asked for by itself (PROTOCOL 9.47).
+    async def open_orders(
+        self, catalogue: Callable[[], Awaitable[Sequence[Symbol]]], only: Symbol | None = None
+    ) -> Answer:
+        """Return every open order and every order that waits, of all markets or of `only` one. Where a list of all is
+        cut, each symbol of the `catalogue` is asked for by itself (PROTOCOL 9.47).
         """
         asked: list[Evidence] = []
         rows: dict[str, Report] = {}
         complete = True
         for ask in (self._open, self._plans):
-            reports, evidence = await ask(None)
+            reports, evidence = await ask(only)
             asked.append(evidence)
             parts = [reports]
-            if len(reports) >= queries.OPEN_MAX:
+            if only is not None:
+                complete = complete and len(reports) < queries.OPEN_MAX
+            elif len(reports) >= queries.OPEN_MAX:
                 symbols = list(await catalogue())
                 complete = complete and len(symbols) <= SYMBOLS_MAX
                 for symbol in symbols[:SYMBOLS_MAX]:

@@ -360,8 +360,8 @@ class BitmartPerp:
         """
         return await self._orders.find(order)
 
-    async def open_orders(self) -> Answer:
-        return await self._orders.open_orders(self._symbols)
+    async def open_orders(self, symbol: Symbol | None = None) -> Answer:
+        return await self._orders.open_orders(self._symbols, symbol)
 
     async def trades(self, *, since_ms: int, until_ms: int) -> Answer:
         return await self._orders.trades(since_ms, until_ms)

@@ -259,9 +259,9 @@ class BitmartSpot:
             reports=reports, evidence=evidence, source=Provenance.POLL, complete=whole(reports, requests.ROWS_MAX)
         )
 
-    async def open_orders(self) -> Answer:
+    async def open_orders(self, symbol: Symbol | None = None) -> Answer:
         """Every open order, those that wait for a trigger too; `unasked` where those could not be asked for."""
-        resting = await self._resting()
+        resting = await self._resting(symbol)
         if self._triggers.retired:
             return resting
         try:
@@ -278,11 +278,12 @@ class BitmartSpot:
             proven=resting.proven,
         )
 
-    async def _resting(self) -> Answer:
+    async def _resting(self, symbol: Symbol | None) -> Answer:
         now_ms = self._rest.server_clock.now_ms()
 
         def body(since_ms: int, until_ms: int) -> bytes:
-            return requests.query_list(since_ms, None if until_ms == now_ms else until_ms)  # none: to this very moment
+            until = None if until_ms == now_ms else until_ms  # none: to this very moment
+            return requests.query_list(since_ms, until, symbol)
 
         answer = await bisected(
             lambda since_ms, until_ms: self._rest.signed(codec.QUERY_OPEN_ORDERS, body(since_ms, until_ms)),
@@ -294,7 +295,7 @@ class BitmartSpot:
         if answer.complete or answer.reports:
             return answer
         # Too far back for the venue: what it shows unasked, and say that it is not all.
-        evidence, reports = await self._calls.query(codec.QUERY_OPEN_ORDERS, requests.query_list())
+        evidence, reports = await self._calls.query(codec.QUERY_OPEN_ORDERS, requests.query_list(symbol=symbol))
         return Answer(reports=reports, evidence=evidence, source=Provenance.POLL, complete=False)
 
     async def trades(self, *, since_ms: int, until_ms: int) -> Answer:

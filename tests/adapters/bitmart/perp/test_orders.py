@@ -405,6 +405,10 @@ async def test_trap_9_47_beyond_a_hundred_open_orders_each_symbol_is_asked_for_b
     assert answer.complete
     rows += [row(str(n), f"x{n}") for n in range(1000, 1100)]
     assert not (await desk.venue.open_orders()).complete, "more than a hundred of one symbol"
+    assert not (await desk.venue.open_orders(Symbol("BTC/USDT:USDT"))).complete
+    other = await desk.venue.open_orders(Symbol("ETH/USDT:USDT"))
+    assert other.complete, "which says nothing of the others"
+    assert len(other.reports) == 50
 
 
 def _contract(symbol: str) -> dict[str, object]:
