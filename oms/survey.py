@@ -144,7 +144,7 @@ class Survey:
             if not starting:
                 reconciled = await self._explained(reconciled, picture)
         if opened:
-            await self._perpetuals.read_ledger(reconciled.disagreements)
+            await self._perpetuals.read_ledger(reconciled.disagreements if opened_before else ())
             reconciled = replace(
                 reconciled,
                 disagreements=(*reconciled.disagreements, *self._lost.disagreements),
