@@ -10,12 +10,21 @@ from tests.simulation.futures_bugs import FUTURES_BUGS
 from tests.simulation.perpetuals import EVERY
 from tests.simulation.world import World
 
-SEEDS_MAX = 2_000  # the promise; the bugs below are found within a few dozen
+SEEDS_MAX = 2_000  # the promise; most of the bugs below are found within a few dozen
+# These are found late. Their seed, one of the promised, is tried first; should it find them no more, all are.
+FOUND_LATE = {
+    "forgotten is never taken": 755,
+    "forget what waited": 210,
+    "take back what is in memory": 194,
+    "beat on a stale lease": 162,
+    "wait for the cost of what is gone": 106,
+}
+pytestmark = pytest.mark.timeout(900)
 
 
-def sought(planted: Planted, *, every: int) -> None:
-    """Play worlds until one of them finds the bug; every so many of them counts."""
-    for seed in range(every, SEEDS_MAX + 1, every):
+def sought(planted: Planted, *, every: int, first: int | None = None) -> None:
+    """Play worlds until one of them finds the bug; every so many of them counts, and `first` comes first."""
+    for seed in (*(() if first is None else (first,)), *range(every, SEEDS_MAX + 1, every)):
         found = World(seed, planted.parts).play().violations
         if found:
             break
@@ -27,12 +36,12 @@ def sought(planted: Planted, *, every: int) -> None:
 
 @pytest.mark.parametrize("name", BUGS)
 def test_a_planted_bug_is_found_and_the_product_is_clean_on_the_same_seed(name: str) -> None:
-    sought(BUGS[name], every=1)
+    sought(BUGS[name], every=1, first=FOUND_LATE.get(name))
 
 
 @pytest.mark.parametrize("name", FUTURES_BUGS)
 def test_so_is_one_of_perpetuals(name: str) -> None:
-    sought(FUTURES_BUGS[name], every=EVERY)
+    sought(FUTURES_BUGS[name], every=EVERY, first=FOUND_LATE.get(name))
 
 
 def test_a_wrong_row_of_the_table_is_found_by_the_one_drawn_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
