@@ -85,7 +85,7 @@ async def burst(client: Client, name: str, order: dict[str, Any]) -> None:
 async def until_refused(client: Client) -> set[str]:
     """Place orders until one is not acknowledged; return those that were: a server that dies may still store one."""
     stored: set[str] = set()
-    async with asyncio.timeout(2 * STOPPED_SECONDS):
+    async with asyncio.timeout(READY_SECONDS):
         with suppress(ClientError):
             while True:
                 name = f"away{len(stored)}"
