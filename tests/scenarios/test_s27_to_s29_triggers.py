@@ -19,11 +19,7 @@ AMENDED = "order-amended"
 @pytest.mark.parametrize("heard", [True, False])
 def test_s29_a_plan_order_fires_under_a_new_id_and_stays_our_order(restarted: bool, heard: bool) -> None:  # noqa: FBT001
     async def story(house: House) -> None:
-        await house.start()
-        arrive(house, "60000")
-        wait = Trigger(price=Decimal(61_000), when=Crossing.RISES_TO, by=PriceSource.LAST)
-        await house.place("p1", "buy", "3", "61500", symbol=PERPETUAL, trigger=wait)
-        await house.until(lambda: house.life("p1") is Life.WORKING)
+        await planned(house)
         assert len(house.futures.plans) == 1
         plan_id = house.order("p1").venue_order_id
         if restarted:
@@ -281,6 +277,15 @@ def made(house: House) -> list[Order]:
 def arrive(house: House, price: str) -> None:
     """Have others trade at that price."""
     house.simulator.move_market("BTCUSDT", Decimal(price), house.now_ms)
+
+
+async def planned(house: House) -> None:
+    """Start at 60000, and have a plan wait for 61000 to buy three contracts."""
+    await house.start()
+    arrive(house, "60000")
+    wait = Trigger(price=Decimal(61_000), when=Crossing.RISES_TO, by=PriceSource.LAST)
+    await house.place("p1", "buy", "3", "61500", symbol=PERPETUAL, trigger=wait)
+    await house.until(lambda: house.life("p1") is Life.WORKING)
 
 
 async def protected(house: House) -> None:

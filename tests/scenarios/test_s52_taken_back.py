@@ -13,11 +13,10 @@ from adapters.simulator.host import Product
 from oms.order.state import Life
 from oms.reports import TradeReport
 from oms.store.codec import decode_meta
-from oms.values import ClientOrderId, Crossing, PriceSource, Provenance, Side, Symbol
-from oms.venue import Trigger
+from oms.values import ClientOrderId, Provenance, Side, Symbol
 from tests.scenarios.house import PERPETUAL, SPOT, House, stream, tell
 from tests.scenarios.test_s09_to_s17_trades import trade_late
-from tests.scenarios.test_s27_to_s29_triggers import arrive
+from tests.scenarios.test_s27_to_s29_triggers import arrive, planned
 
 BUSTED, COUNTED = "trade-busted", "count-lowered"
 MARKETS = [(SPOT, Product.SPOT, "0.01"), (PERPETUAL, Product.FUTURES, "10")]
@@ -34,6 +33,13 @@ async def traded(house: House, symbol: Symbol, size: str) -> str:
     await house.until(lambda: house.life("c1") is Life.FILLED)
     await house.rests()
     return trades_at_venue(house, symbol)[-1]
+
+
+async def before_the_opening(house: House) -> None:
+    """Begin, without an answer about what the account owns: so it is not taken over."""
+    house.network.lost_requests.add(codec.WALLET)
+    await house.begin().leads.wait()
+    await asyncio.sleep(5)
 
 
 def trades_at_venue(house: House, symbol: Symbol) -> list[str]:
@@ -149,11 +155,7 @@ def test_s52_what_was_paid_for_a_position_that_came_and_went_unseen_is_booked() 
 
 def test_s52_also_where_a_plan_of_ours_had_sent_the_order() -> None:
     async def story(house: House) -> None:
-        await house.start()
-        arrive(house, "60000")
-        wait = Trigger(price=Decimal(61_000), when=Crossing.RISES_TO, by=PriceSource.LAST)
-        await house.place("p1", "buy", "3", "61500", symbol=PERPETUAL, trigger=wait)
-        await house.until(lambda: house.life("p1") is Life.WORKING)
+        await planned(house)
         house.stranger("sell", "3", "61010", symbol=PERPETUAL)
         arrive(house, "61000")
         await house.until(lambda: house.life("p1") is Life.FILLED, seconds=30)
@@ -234,10 +236,7 @@ def test_s52_what_was_told_and_taken_back_before_it_was_booked_is_awaited_no_mor
 
 def test_s52_nothing_is_taken_over_that_a_trade_is_part_of_which_is_gone() -> None:
     async def story(house: House) -> None:
-        house.network.lost_requests.add(codec.WALLET)
-        oms = house.begin()
-        await oms.leads.wait()
-        await asyncio.sleep(5)
+        await before_the_opening(house)
         order_id = house.by_hand("buy", "0.01", "60010")
         house.stranger("sell", "0.01", "60010")
         name = f"external{order_id}"
@@ -266,10 +265,7 @@ class AfterALook(set[str]):
 
 def test_s52_nothing_is_taken_over_either_where_the_order_has_left_memory_and_others_have_since() -> None:
     async def story(house: House) -> None:
-        house.network.lost_requests.add(codec.WALLET)
-        oms = house.begin()
-        await oms.leads.wait()
-        await asyncio.sleep(5)
+        await before_the_opening(house)
         house.book._closed_kept = 0
 
         async def gone(price: str) -> str:
@@ -285,7 +281,6 @@ def test_s52_nothing_is_taken_over_either_where_the_order_has_left_memory_and_ot
         house.faults()
         house.network.lost_requests = AfterALook(house)
         await house.until(lambda: stream(name) in house.book.orders)
-        house.network.lost_requests.add(codec.WALLET)
         await gone("60020")
         house.network.lost_requests = set()
         await house.until(lambda: BUSTED in house.told(name), seconds=240)
@@ -310,10 +305,7 @@ class BeforeTheBalances(set[str]):
 
 def test_s52_nothing_is_taken_over_either_where_the_trade_is_gone_between_the_looks() -> None:
     async def story(house: House) -> None:
-        house.network.lost_requests.add(codec.WALLET)
-        oms = house.begin()
-        await oms.leads.wait()
-        await asyncio.sleep(5)
+        await before_the_opening(house)
         name = f"external{house.by_hand('buy', '0.01', '60010')}"
         house.stranger("sell", "0.01", "60010")
         await house.until(lambda: "commission-reported" in house.told(name))

@@ -86,7 +86,7 @@ class Perpetuals:
         return perp.BitmartPerp(credentials, perp.Endpoints(), link=link, clock=clock, ids=ids, spawn=spawn)
 
     def rates(self, table: Mapping[str, float]) -> Mapping[str, float]:
-        never = UNTOLD | (GOES_BACK | RUINOUS if self.taken_back else UNTOLD)
+        never = UNTOLD | GOES_BACK | RUINOUS if self.taken_back else UNTOLD
         rates = {**table, **OFTEN}
         return {fault: 0.0 if fault in never else rate for fault, rate in rates.items() if fault not in SILENT}
 
@@ -120,11 +120,11 @@ class Perpetuals:
 
     def take_back(self, chance: Random, account: AccountId, now_ms: int, spared: Collection[str]) -> bool:
         if self._composite and chance.random() < 0.5:
-            return take_back(
-                chance, self.simulator, Product.SPOT, sorted(self.traded(account).difference(spared)), now_ms
-            )
-        trades = sorted(fill.trade_id for fill in self._exchange.accounts[account].fills)
-        return take_back(chance, self.simulator, Product.FUTURES, trades, now_ms)
+            product, trades = Product.SPOT, self.traded(account).difference(spared)
+        else:
+            fills = self._exchange.accounts[account].fills
+            product, trades = Product.FUTURES, frozenset(fill.trade_id for fill in fills)
+        return take_back(chance, self.simulator, product, sorted(trades), now_ms)
 
     def probe(self, account: AccountId) -> PlaceOrder:
         hedge = self._exchange.accounts[account].mode is PositionMode.HEDGE
