@@ -166,6 +166,7 @@ class FencedError(OmsError):
     """Another writer took this account over with a higher epoch; this one must stop."""
 
     code = "fenced"
+    next_step = "ask the one that leads the account; this one, started again, waits as its standby"
 
 
 class SchemaError(OmsError):

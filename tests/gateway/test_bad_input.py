@@ -208,6 +208,7 @@ async def test_an_account_that_another_writer_took_is_said_so(house: House) -> N
     await seized(house.log, house.engine.account)
     answer = await house.place()
     assert (answer.status, answer.json["code"], answer.json["retryable"]) == (503, "fenced", False)
+    assert "ask the one that leads" in answer.json["next_step"]
 
 
 async def test_what_nobody_foresaw_is_logged_under_the_name_that_the_client_gets(
