@@ -16,6 +16,7 @@ from oms.book import Journal
 from oms.decide import Decided, Fact, Said
 from oms.errors import CommandRefusedError, OmsError
 from oms.ports import NewEvent, VenueMessage
+from oms.snapshot import Memory
 from oms.sums import State
 
 AT_ONCE: Final = 64  # answers given before the event loop may look up
@@ -44,6 +45,7 @@ class Pending(Struct, eq=False):
     events: list[NewEvent] = field(default_factory=list)
     messages: list[VenueMessage] = field(default_factory=list)
     journal: Journal | None = None
+    memory: Memory | None = None  # as it is once this is durable, where that is worth keeping
 
     def fail(self, error: OmsError) -> None:
         """Nothing of it is known to be durable: tell everyone who waits."""

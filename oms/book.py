@@ -13,6 +13,8 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Final
 
+from msgspec import Struct
+
 from oms.account import state as accounts
 from oms.account.events import AccountEvent
 from oms.account.state import NOBODY, Account
@@ -63,6 +65,22 @@ def account_stream(account: AccountId) -> str:
 def _nobodys(stream: str) -> ShareName:
     """Return which virtual leg of a leg's stream is nobody's."""
     return EXTERNAL, symbol_of(stream), PositionLeg(stream.rpartition("/")[2])
+
+
+class Image(Struct, frozen=True, kw_only=True):
+    """All that a book holds, as it was in one moment. What it adds up to follows."""
+
+    account: Account
+    orders: Mapping[str, Order]
+    positions: Mapping[str, Position]
+    open: tuple[str, ...]
+    closed: tuple[str, ...]
+    unsettled: tuple[str, ...]
+    doubted: tuple[str, ...]
+    shares: tuple[tuple[ShareName, Position], ...]
+    waited: tuple[tuple[Symbol, VenueOrderId, ClientOrderId], ...]
+    closed_kept: int
+    tallied: frozenset[StrategyId]
 
 
 # By stream, or by whose share it is: the state that stood before each event since a cut.
@@ -303,6 +321,37 @@ class Book:
             "totals": {purse: total for purse, total in sorted(sums.totals.items()) if total},
             "held": {purse: held for purse, held in sorted(sums.held.items()) if held},
         }
+
+    # -------------------------------------------------------------------------------------------- image
+
+    def image(self) -> Image:
+        """Return all that is held now. States are frozen: it costs a copy of the tables that name them."""
+        return Image(
+            account=self.account,
+            orders=dict(self.orders),
+            positions=dict(self.positions),
+            open=tuple(self.open),
+            closed=tuple(self._closed),
+            unsettled=tuple(self.unsettled),
+            doubted=tuple(self._doubted),
+            shares=tuple(self.shares.items()),
+            waited=tuple((*known, name) for known, name in self.waited.items()),
+            closed_kept=self._closed_kept,
+            tallied=self._tallied,
+        )
+
+    @classmethod
+    def of_image(cls, account: AccountId, image: Image) -> "Book":
+        """Return a book that goes on from `image`."""
+        book = cls(account, closed_kept=image.closed_kept)
+        book.account, book._tallied = image.account, image.tallied
+        book.orders, book.positions = dict(image.orders), dict(image.positions)
+        book.open, book.unsettled = dict.fromkeys(image.open), dict.fromkeys(image.unsettled)
+        book._closed, book._doubted = OrderedDict.fromkeys(image.closed), dict.fromkeys(image.doubted)
+        book.shares = dict(image.shares)
+        book.waited = OrderedDict(((symbol, order_id), name) for symbol, order_id, name in image.waited)
+        book._stale = dict.fromkeys((account_stream(account), *image.positions, *image.open))
+        return book
 
     # -------------------------------------------------------------------------------------------- cut and undo
 

@@ -48,6 +48,7 @@ from oms.ports import (
     VenueMessage,
 )
 from oms.recovery import Recovered, read_order, recover
+from oms.snapshot import PACE, Memory, Pace, Snapshots
 from oms.store.codec import new_event, opening
 from oms.values import AccountId, Provenance
 
@@ -74,6 +75,7 @@ class Engine:
         spawn: Spawn,
         intake_max: int = INTAKE_MAX,
         closed_kept: int = CLOSED_KEPT,
+        pace: Pace = PACE,
     ) -> None:
         self.account = account
         self.decider = decider
@@ -95,6 +97,7 @@ class Engine:
         self._intake_max = intake_max
         self._taker = ids.next()
         self._closed_kept = closed_kept
+        self._snapshots = Snapshots(account, log, clock=clock, spawn=spawn, pace=pace)
         self._open = Pending()
         self._closed: deque[Pending] = deque()  # full, waiting for the one in flight
         self._in_flight: Pending | None = None
@@ -348,6 +351,8 @@ class Engine:
     def _close_batch(self) -> None:
         """Let the open batch take no more: what comes next is another commit's."""
         self._open.journal = self.book.cut()
+        if self._open.events and self._snapshots.due(self.position + len(self._open.events)):
+            self._open.memory = Memory(self.book.image(), self.opened_ns, self.written_ns)
         self._closed.append(self._open)
         self._open = Pending()
 
@@ -375,7 +380,7 @@ class Engine:
                     conflicts += 1
                     await self._decide_again(batch, streams)
                 case Conflict(streams=streams):
-                    await self._lose(f"{CONFLICTS_MAX} conflicts in a row on {', '.join(streams)[:200]}", "none")
+                    await self._disagree(f"{CONFLICTS_MAX} conflicts in a row", streams)
                 case Fenced():
                     self.fence()
                 case NotCommitted(reason=reason):
@@ -388,6 +393,9 @@ class Engine:
         """The batch is durable: tell everyone who waited, then the world."""
         self._in_flight = None
         self.position = max(first - 1 + len(batch.events), self.position)
+        if batch.memory is not None and self._snapshots.due(self.position):
+            self._snapshots.keep(batch.memory, self.position, batch.events[-1])
+            batch.memory = None
         if self.book.overfull:
             self.book.trim(self.uncommitted())
         self._answers.give(batch, first)
@@ -402,7 +410,7 @@ class Engine:
         since the last commit once more, in the order it came.
         """
         if any(not stream.startswith("order/") for stream in streams):
-            await self._lose(f"memory and log disagree on {', '.join(streams)[:200]}", "none")
+            await self._disagree("memory and log disagree", streams)
             return
         try:
             earlier = {stream: await read_order(self._log, stream) for stream in streams}
@@ -411,7 +419,7 @@ class Engine:
             return
         if any(order is None or order.life not in CLOSED for order in earlier.values()):
             # Only closed orders leave memory: what is open in the log and not here landed without our knowing.
-            await self._lose(f"memory and log disagree on {', '.join(streams)[:200]}", "none")
+            await self._disagree("memory and log disagree", streams)
             return
         self._close_batch()
         batches = [batch, *self._closed]
@@ -427,8 +435,13 @@ class Engine:
                 self._decide(said, reply)
         self._wake.set()
 
-    async def _lose(self, reason: str, outcome: Outcome) -> None:
-        """The log does not take what memory holds: stop taking work, say so, and build memory anew from the log."""
+    async def _disagree(self, reason: str, streams: Sequence[str]) -> None:
+        await self._lose(f"{reason} on {', '.join(streams)[:200]}", "none", whole=True)
+
+    async def _lose(self, reason: str, outcome: Outcome, *, whole: bool = False) -> None:
+        """The log does not take what memory holds: stop taking work, say so, and build memory anew from the log; from
+        the `whole` log where what memory came from may be wrong itself.
+        """
         self._ready.clear()
         error = LogUnavailableError(f"the log did not take the command: {reason}")
         error.outcome = outcome
@@ -440,7 +453,9 @@ class Engine:
                 if outcome == "unknown":  # nothing of the silent commit may land behind our back: fence ourselves
                     self.epoch = await self._log.take_over(self.account, after=self.epoch, taker=self._taker)
                     outcome = "none"
-                await self._rebuild()
+                if whole:
+                    await self._snapshots.discard()
+                await self._rebuild(whole=whole)
                 break
             except FencedError:
                 self.fence()
@@ -452,13 +467,14 @@ class Engine:
         for recovered in self.on_recovered:
             recovered()
 
-    async def _rebuild(self, warm: Recovered | None = None) -> None:
+    async def _rebuild(self, warm: Recovered | None = None, *, whole: bool = False) -> None:
         """Take memory from the log."""
         recovered = await recover(
-            self.account, self._log, closed_kept=self._closed_kept, tallied=self._tallied, since=warm
+            self.account, self._log, closed_kept=self._closed_kept, tallied=self._tallied, since=warm, whole=whole
         )
         self.book, self.position, self._lost = recovered.book, recovered.position, set()
         self.opened_ns, self.written_ns = recovered.opened_ns, recovered.written_ns
+        self._snapshots.position = recovered.snapshot
         self.book.cut()
 
     def fence(self) -> None:

@@ -148,6 +148,20 @@ class StoredEvent(Struct, frozen=True, gc=False):
     state: bytes
 
 
+class Snapshot(Struct, frozen=True):
+    """What one account's events add up to at a position: a shortcut for whoever folds them, and never the truth.
+
+    `program` names the code that made it: no other may read it. `digest` is over `parts` and over the event at
+    `position`, so that it serves the very log that it was made of.
+    """
+
+    account: AccountId
+    position: int
+    program: bytes
+    digest: bytes
+    parts: tuple[bytes, ...]
+
+
 class Batch(Struct, frozen=True):
     """What one commit writes: all of it or none. `epoch` is the writer's; an older one than the account's is fenced."""
 
@@ -235,6 +249,14 @@ class EventLog(Protocol):
             FencedError: somebody else has taken it since.
             LogUnavailableError: ask again.
         """
+        ...
+
+    async def snapshot(self, account: AccountId) -> Snapshot | None:
+        """Return the snapshot that was kept last. Raises LogUnavailableError."""
+        ...
+
+    async def keep_snapshot(self, snapshot: Snapshot) -> None:
+        """Keep it in the place of the one before. Raises LogUnavailableError: then it may be kept, or not."""
         ...
 
     async def changed(self, *, after: int, seconds: float) -> None:

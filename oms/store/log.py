@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import starmap
 from typing import Any, Final, TypeVar
 
+import msgspec
 import psycopg
 from eventsourcing.persistence import PersistenceError
 from psycopg.rows import tuple_row
@@ -16,6 +17,7 @@ from oms.ports import (
     AppendOutcome,
     Batch,
     Committed,
+    Snapshot,
     StoredEvent,
     VenueMessage,
 )
@@ -47,6 +49,12 @@ WHERE EXISTS (SELECT FROM public.stored_events WHERE originator_id = stream)
 _MESSAGES: Final = """
 SELECT message_id, at_ns, direction, channel, body FROM public.venue_messages WHERE message_id = ANY(%s::text[])
 ORDER BY message_id
+"""
+_SNAPSHOT: Final = "SELECT position, program, digest, parts FROM public.snapshots WHERE account = %s"
+_KEEP: Final = """
+INSERT INTO public.snapshots (account, position, program, digest, parts) VALUES (%s, %s, %s, %s, %s)
+ON CONFLICT (account) DO UPDATE SET position = excluded.position, program = excluded.program,
+    digest = excluded.digest, parts = excluded.parts, made_at = clock_timestamp()
 """
 
 
@@ -153,6 +161,21 @@ class PostgresLog:
                     yield page
             finally:
                 await asyncio.shield(loop.run_in_executor(ahead, scan.close))
+
+    async def snapshot(self, account: AccountId) -> Snapshot | None:
+        """Return the snapshot that was kept last. Raises LogUnavailableError."""
+
+        def ask(cursor: psycopg.Cursor[tuple[object, ...]]) -> Snapshot | None:
+            row = cursor.execute(_SNAPSHOT, (account,)).fetchone()
+            names = Snapshot.__struct_fields__
+            return None if row is None else msgspec.convert(dict(zip(names, (account, *row), strict=True)), Snapshot)
+
+        return await self._off_loop(ask)
+
+    async def keep_snapshot(self, snapshot: Snapshot) -> None:
+        """Keep it in the place of the one before. Raises LogUnavailableError: then it may be kept, or not."""
+        values = (snapshot.account, snapshot.position, snapshot.program, snapshot.digest, list(snapshot.parts))
+        await self._off_loop(lambda cursor: cursor.execute(_KEEP, values))
 
     # ------------------------------------------------------------------------------------------------------ waiting
 

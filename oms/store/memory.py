@@ -18,6 +18,7 @@ from oms.ports import (
     Fenced,
     NewEvent,
     NotCommitted,
+    Snapshot,
     StoredEvent,
     Unknown,
     VenueMessage,
@@ -134,6 +135,7 @@ class MemoryLog:
         self._sealed_messages: dict[int, Sequence[VenueMessage]] = {}
         self._epochs: dict[str, int] = {}
         self._takers: dict[str, str] = {}  # who took the epoch
+        self._snapshots: dict[str, Snapshot] = {}
         self._grown = asyncio.Event()
 
     async def append(self, batch: Batch) -> AppendOutcome:
@@ -205,6 +207,15 @@ class MemoryLog:
             return current
         raise FencedError(f"account {account} is at epoch {current}, not at {after}")
 
+    async def snapshot(self, account: AccountId) -> Snapshot | None:
+        await self._at_snapshot()
+        return self._snapshots.get(account)
+
+    async def keep_snapshot(self, snapshot: Snapshot) -> None:
+        await self._at_snapshot()
+        self._snapshots[snapshot.account] = snapshot
+        await self._at_snapshot()  # the answer may be lost
+
     async def changed(self, *, after: int, seconds: float) -> None:
         try:
             async with asyncio.timeout(seconds):
@@ -227,6 +238,9 @@ class MemoryLog:
         await asyncio.sleep(0)
         if self.faults.read():
             raise LogUnavailableError("the log cannot be read: the connection was lost")
+
+    async def _at_snapshot(self) -> None:
+        await self._reading()
 
     def _commit(self, batch: Batch) -> Committed | AlreadyThere | Conflict | Fenced | NotCommitted:
         current = self._epochs.get(batch.account, 0)

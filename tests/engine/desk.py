@@ -17,6 +17,7 @@ from oms.order.state import Life, Order, fold
 from oms.ports import Batch
 from oms.reports import BalanceReport
 from oms.risk import Limits
+from oms.snapshot import PACE
 from oms.store.codec import decode
 from oms.store.memory import Fault, MemoryLog
 from oms.values import AccountId, ClientOrderId, Currency, Purse
@@ -59,6 +60,7 @@ class Desk:
         self.venue = ScriptedVenue(self.clock.now_ns)
         self.intake_max = 20_000
         self.closed_kept = 10_000
+        self.pace = PACE
         self._starts = 0
         self._processes: list[Process] = []
 
@@ -83,6 +85,7 @@ class Desk:
             spawn=spawn,
             intake_max=self.intake_max,
             closed_kept=self.closed_kept,
+            pace=self.pace,
         )
         self.dispatcher = Dispatcher(self.engine, self.venue, clock=self.clock, ids=ids, spawn=spawn)
         self.watcher = Watcher(

@@ -10,7 +10,7 @@ from typing import Any, Final
 from msgspec import Struct
 from msgspec.structs import replace
 
-from oms.answers import Receipt
+from oms.answers import Pending, Receipt
 from oms.book import Book
 from oms.busts import Busts
 from oms.decide import Addressed, Decided, Decider, Report, Said
@@ -39,6 +39,7 @@ from oms.reconcile import found, ns
 from oms.reports import TradeReport
 from oms.risk import Facts
 from oms.sending import new_order, order_ref
+from oms.snapshot import Memory
 from oms.standby import Standby
 from oms.survey import Recording, Survey
 from oms.values import ClientOrderId, ExecId, Provenance
@@ -226,8 +227,17 @@ class KeepsItsEpoch(Engine):
     in the product, as a known limit).
     """
 
-    async def _lose(self, reason: str, outcome: Outcome) -> None:
-        await super()._lose(reason, "none")
+    async def _lose(self, reason: str, outcome: Outcome, *, whole: bool = False) -> None:
+        await super()._lose(reason, "none", whole=whole)
+
+
+class KeepsMoreThanTheLog(Engine):
+    """Keeps its memory as it is when a batch is durable, with what is not in the log yet."""
+
+    def _answer(self, batch: Pending, *, first: int) -> None:
+        if batch.memory is not None:
+            batch.memory = Memory(self.book.image(), self.opened_ns, self.written_ns)
+        super()._answer(batch, first=first)
 
 
 class SendsOnAStaleLease(Gate):
@@ -313,6 +323,7 @@ BUGS: Final[Mapping[str, Planted]] = {
         Parts(engine=KeepsItsEpoch, often=(("log silent, late", 0.2),)),
         frozenset({"I4", "I12", "I13", "I15", "I19", "I20"}),
     ),
+    "keep more than the log": Planted(Parts(engine=KeepsMoreThanTheLog), frozenset({"I12"})),
     "send on a stale lease": Planted(Parts(gate=SendsOnAStaleLease), frozenset({"I14"})),
     "read on in a half read book": Planted(
         Parts(standby=ReadsOnInAHalfReadBook, often=(("log unreadable", 0.2),)), frozenset({"I12", "I19"})

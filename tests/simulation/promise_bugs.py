@@ -141,8 +141,8 @@ class SpendsWhatIsHeld(Book):
 class HoldsNothing(Engine):
     """Decides on such a book."""
 
-    async def _rebuild(self, warm: Recovered | None = None) -> None:
-        await super()._rebuild(warm)
+    async def _rebuild(self, warm: Recovered | None = None, *, whole: bool = False) -> None:
+        await super()._rebuild(warm, whole=whole)
         self.book.__class__ = SpendsWhatIsHeld
 
 

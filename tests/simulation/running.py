@@ -19,6 +19,7 @@ from oms.heartbeat import Heartbeat
 from oms.lease import Lease, Leases
 from oms.ports import Clock, Ids, Link, Spawn
 from oms.risk import Limits
+from oms.snapshot import Pace
 from oms.standby import Standby
 from oms.survey import Survey
 from oms.values import AccountId
@@ -124,6 +125,7 @@ class Running:
         ids: CountedIds,
         closed_kept: int,
         page_max: int,
+        pace: Pace,
         leases: Leases,
         started: Callable[["Running"], None],
         readers: Readers,
@@ -140,6 +142,7 @@ class Running:
         self._limits = limits
         self._ids = ids
         self._closed_kept = closed_kept
+        self._pace = pace
         self._started = started
         self._readers = readers
         self._leading: Engine | None = None
@@ -198,6 +201,7 @@ class Running:
             ids=ids,
             spawn=spawn,
             closed_kept=self._closed_kept,
+            pace=self._pace,
         )
         self._leading = engine  # which sends what is left to send before it has started altogether
         standby = self._parts.standby(self.lease, self._log, tallied=self._limits.strategy_loss_max)

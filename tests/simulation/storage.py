@@ -6,7 +6,20 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from random import Random  # noqa: TID251 - the simulation's chance comes from its seed
 from typing import Final
 
-from oms.ports import AlreadyThere, AppendOutcome, Batch, Committed, Conflict, Fenced, NotCommitted, StoredEvent
+from msgspec.structs import replace
+
+from oms.errors import LogUnavailableError
+from oms.ports import (
+    AlreadyThere,
+    AppendOutcome,
+    Batch,
+    Committed,
+    Conflict,
+    Fenced,
+    NotCommitted,
+    Snapshot,
+    StoredEvent,
+)
 from oms.store.memory import Fault, MemoryLog, Trouble
 from oms.values import AccountId
 
@@ -21,6 +34,8 @@ RATES: Final[Mapping[str, float]] = {
     "log slow": 0.05,
     "log hangs": 0.003,
     "log unreadable": 0.03,
+    "snapshot unreachable": 0.1,
+    "snapshot spoiled": 0.1,  # its bytes are not those that were written
 }
 TROUBLES: Final = {
     "log refused": Trouble.REFUSED,
@@ -41,10 +56,11 @@ Seen = Callable[[int, Sequence[StoredEvent]], None]  # the writer's epoch, the e
 class LogFaults:
     """What befalls the log, from a seed; `fired` counts it. Nothing does until `strike`."""
 
-    def __init__(self, chance: Random, conflicts: Random) -> None:
+    def __init__(self, chance: Random, conflicts: Random, snapshots: Random) -> None:
         self.fired: Counter[str] = Counter()
         self._chance = chance
         self._conflicts = conflicts
+        self._snapshots = snapshots
         self.strike(0.0)
 
     def strike(self, scale: float, without: Collection[str] = (), often: Mapping[str, float] = NONE) -> None:
@@ -65,15 +81,17 @@ class LogFaults:
 
     def conflict(self) -> bool:
         """Return whether this commit is refused as a conflict."""
-        fires = self._conflicts.random() < self._rates["log conflicts"]
-        self.fired["log conflicts"] += fires
-        return fires
+        return self._fires("log conflicts", self._conflicts)
 
     def read(self) -> bool:
         return self._fires("log unreadable")
 
-    def _fires(self, name: str) -> bool:
-        fires = self._chance.random() < self._rates[name]
+    def snapshot(self, name: str) -> bool:
+        """Return whether that befalls a snapshot."""
+        return self._fires(f"snapshot {name}", self._snapshots)
+
+    def _fires(self, name: str, chance: Random | None = None) -> bool:
+        fires = (chance or self._chance).random() < self._rates[name]
         self.fired[name] += fires
         return fires
 
@@ -105,6 +123,18 @@ class Storage(MemoryLog):
             self.taken_at, self.seized = asyncio.get_running_loop().time(), epoch
         return epoch
 
+    async def snapshot(self, account: AccountId) -> Snapshot | None:
+        kept = await super().snapshot(account)
+        if kept is None or not kept.parts or not self._troubles.snapshot("spoiled"):
+            return kept
+        *whole, last = kept.parts
+        return replace(kept, parts=(*whole, bytes([last[0] ^ 1]) + last[1:]))
+
+    async def _at_snapshot(self) -> None:
+        await asyncio.sleep(0)
+        if self._troubles.snapshot("unreachable"):
+            raise LogUnavailableError("the connection was lost")
+
     def _commit(self, batch: Batch) -> Committed | AlreadyThere | Conflict | Fenced | NotCommitted:
         if batch.events and self._troubles.conflict():
             return Conflict(tuple(dict.fromkeys(event.stream for event in batch.events)))
@@ -132,6 +162,8 @@ class Session:
         self.take_over = storage.take_over
         self.epoch = storage.epoch
         self.changed = storage.changed
+        self.snapshot = storage.snapshot
+        self.keep_snapshot = storage.keep_snapshot
         self.close = storage.close
 
     async def page(self, *, after: int, limit: int) -> Sequence[StoredEvent]:

@@ -30,6 +30,7 @@ from oms.decide import Command
 from oms.errors import OmsError
 from oms.order.messages import CancelOrder, PlaceOrder
 from oms.ports import StoredEvent
+from oms.snapshot import PACE, Pace
 from oms.store.memory import MemoryLeases
 from oms.values import AccountId
 from tests.simulation import invariants, leftovers
@@ -122,7 +123,7 @@ class World:
         self._limits = limits_of(self._dice("limits"))
         self._held = Held(ACCOUNT, self._limits, self.witness, self.say)
         self.witness.limits = self._held.take
-        self._log_faults = LogFaults(self._dice("log"), self._dice("conflicts"))
+        self._log_faults = LogFaults(self._dice("log"), self._dice("conflicts"), self._dice("snapshots"))
         self.storage = parts.storage(
             self._log_faults,
             self._committed,
@@ -138,6 +139,7 @@ class World:
         self._credentials = Credentials(key=keys.key, secret=keys.secret, memo=keys.memo)
         self._closed_kept = dice.choice((0, 2, 10_000))
         self._page_max = dice.choice((3, 20, 5_000))
+        self._pace = self._dice("pace").choice((Pace(1, 0.0), Pace(10, 1.0), PACE))
         self._crashes_left = dice.choice((0, 1, 2, 3, CRASHES_MAX))
         self._sends: Counter[str] = Counter()
         self._processes: list[Running] = []
@@ -258,6 +260,7 @@ class World:
             ids=CountedIds(wall, number, self._dice(f"ids {number}")),
             closed_kept=self._closed_kept,
             page_max=self._page_max,
+            pace=self._pace,
             leases=self.leases,
             started=self._remembers,
             readers=self.readers,

@@ -14,6 +14,7 @@ from oms.ports import (
     Fenced,
     NewEvent,
     NotCommitted,
+    Snapshot,
     StoredEvent,
     VenueMessage,
 )
@@ -153,6 +154,16 @@ async def test_existing_names_streams_that_hold_something(log: Log) -> None:
     await log.append(Batch(ACCOUNT, epoch, events("a", 1) + events("b", 1)))
     assert await log.existing(["a", "b", "c", "a"]) == {"a", "b"}
     assert await log.existing([]) == set()
+
+
+async def test_the_snapshot_that_was_kept_last_is_given_back(log: Log) -> None:
+    assert await log.snapshot(ACCOUNT) is None
+    first = Snapshot(ACCOUNT, 7, bytes(32), b"d" * 32, (b"head", b"\x00\xff", b""))
+    await log.keep_snapshot(first)
+    assert await log.snapshot(ACCOUNT) == first
+    assert await log.snapshot(AccountId("other")) is None
+    await log.keep_snapshot(Snapshot(ACCOUNT, 0, b"", b"", ()))
+    assert await log.snapshot(ACCOUNT) == Snapshot(ACCOUNT, 0, b"", b"", ())
 
 
 async def test_an_empty_log_has_head_zero(log: Log) -> None:

@@ -1,0 +1,265 @@
+"""A start goes on from what was kept of memory, and folds the whole log wherever that cannot be relied on."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+import pytest
+from msgspec.structs import replace
+
+from oms import snapshot
+from oms.book import Book
+from oms.ports import Snapshot, StoredEvent
+from oms.recovery import recover
+from oms.reports import VenueOrderStatus
+from oms.snapshot import Memory, Pace
+from oms.store.codec import decode
+from oms.store.memory import Fault, Trouble
+from oms.values import AccountId, Provenance, StrategyId
+from tests.engine.desk import MAIN, Desk, play, stream
+from tests.golden.corpus import chapters, log_of
+from tests.order.story import shown, trade
+
+OFTEN = Pace(1, 0.0)
+TALLIED = [StrategyId("maker"), StrategyId("desk")]
+
+
+async def trading(desk: Desk) -> None:
+    """Trade until memory holds something of every kind, and has been kept."""
+    desk.pace = OFTEN
+    await desk.start(watching=False)
+    for name in ("filled", "canceled", "open"):
+        await desk.place(name)
+    await desk.engine.report([(stream("filled"), trade("t1", "0.5", venue_order_id="v1"))], source=Provenance.STREAM)
+    ended = shown(VenueOrderStatus.CANCELED, client_order_id="canceled")
+    await asyncio.sleep(1.0)  # the one before has been kept
+    await desk.engine.report([(stream("canceled"), ended)], source=Provenance.STREAM)
+    await kept(desk)
+
+
+async def kept(desk: Desk) -> Snapshot:
+    """Return what was kept, once it is of the whole log."""
+    for _ in range(100):
+        found = desk.log._snapshots.get(MAIN)
+        if found is not None and found.position == desk.engine.position:
+            return found
+        await asyncio.sleep(0)
+    raise AssertionError("memory was not kept")
+
+
+def seldom(desk: Desk) -> None:
+    """Let nothing more be kept."""
+    desk.pace = desk.engine._snapshots._pace = Pace()
+
+
+def reading(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Return after which positions pages are read from now on, but for the one event that a snapshot ends with."""
+    read: list[int] = []
+    page = desk.log.page
+
+    async def noticed(*, after: int, limit: int) -> Sequence[StoredEvent]:
+        if limit > 1:
+            read.append(after)
+        return await page(after=after, limit=limit)
+
+    monkeypatch.setattr(desk.log, "page", noticed)
+    return read
+
+
+def test_a_start_folds_what_came_since_and_nothing_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def story(desk: Desk) -> None:
+        await trading(desk)
+        position, before = (await kept(desk)).position, desk.engine.book.image()
+        seldom(desk)
+        await desk.place("later")
+        read = reading(desk, monkeypatch)
+        await desk.start(watching=False)
+        assert read[0] == position
+        assert desk.agrees()
+        assert desk.engine.book.orders.keys() == {*before.orders, stream("later")}
+        whole = await recover(MAIN, desk.log, closed_kept=desk.closed_kept, whole=True)
+        assert (desk.engine.opened_ns, desk.engine.written_ns) == (whole.opened_ns, whole.written_ns)
+        assert desk.engine.book.image() == whole.book.image()
+
+    play(story)
+
+
+def test_what_is_decided_and_not_durable_is_not_kept() -> None:
+    """S03: of a batch that the log refuses, nothing shows at the next start."""
+
+    async def story(desk: Desk) -> None:
+        await trading(desk)
+        desk.faults.appends.append(Fault(Trouble.REFUSED))
+        with pytest.raises(Exception, match="did not take the command"):
+            await desk.place("refused")
+        await desk.engine._ready.wait()
+        await asyncio.sleep(1.0)
+        await desk.place("next")
+        await kept(desk)
+        await desk.start(watching=False)
+        assert stream("refused") not in desk.engine.book.orders
+        assert stream("next") in desk.engine.book.orders
+        assert desk.agrees()
+
+    play(story)
+
+
+def spoiled(kept_: Snapshot) -> Snapshot:
+    head, *rest = kept_.parts
+    return replace(kept_, parts=(head[:-1] + bytes([head[-1] ^ 1]), *rest))
+
+
+def of_another_program(kept_: Snapshot) -> Snapshot:
+    return replace(kept_, program=bytes(32))
+
+
+def of_a_longer_log(kept_: Snapshot) -> Snapshot:
+    return replace(kept_, position=kept_.position + 1_000)
+
+
+def of_another_moment(kept_: Snapshot) -> Snapshot:
+    return replace(kept_, position=kept_.position - 1)
+
+
+def discarded(kept_: Snapshot) -> Snapshot:
+    return Snapshot(kept_.account, 0, b"", b"", ())
+
+
+@pytest.mark.parametrize("change", [spoiled, of_another_program, of_a_longer_log, of_another_moment, discarded])
+def test_the_whole_log_is_folded_where_what_was_kept_cannot_be_relied_on(
+    change: Callable[[Snapshot], Snapshot], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def story(desk: Desk) -> None:
+        await trading(desk)
+        desk.log._snapshots[MAIN] = change(await kept(desk))
+        read = reading(desk, monkeypatch)
+        await desk.start(watching=False)
+        assert read[0] == 0
+        assert desk.agrees()
+
+    play(story)
+
+
+def test_what_was_kept_for_other_strategies_or_bounds_is_left_aside() -> None:
+    async def story(desk: Desk) -> None:
+        await trading(desk)
+        await kept(desk)
+        assert (await recover(MAIN, desk.log, closed_kept=desk.closed_kept)).snapshot
+        assert not (await recover(MAIN, desk.log, closed_kept=1)).snapshot
+        assert not (await recover(MAIN, desk.log, closed_kept=desk.closed_kept, tallied=TALLIED)).snapshot
+
+    play(story)
+
+
+def test_memory_that_lacks_an_event_is_found_out_by_the_next_one_of_its_stream(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def story(desk: Desk) -> None:
+        await trading(desk)
+        await kept(desk)
+        real = snapshot.kept
+
+        async def lacking(*account: object, **bounds: object) -> tuple[Memory, int] | None:
+            found = await real(*account, **bounds)  # type: ignore[arg-type]  # as asked
+            assert found is not None
+            memory, position = found
+            older = replace(memory.image.orders[stream("open")], version=1)
+            orders = {**memory.image.orders, stream("open"): older}
+            return replace(memory, image=replace(memory.image, orders=orders)), position
+
+        seldom(desk)
+        await desk.cancel("open")
+        monkeypatch.setattr("oms.recovery.kept", lacking)
+        await desk.start(watching=False)
+        assert desk.agrees()
+
+    play(story)
+
+
+def test_where_memory_and_log_disagree_nothing_that_was_kept_is_used_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def story(desk: Desk) -> None:
+        await trading(desk)
+        read = reading(desk, monkeypatch)
+        seldom(desk)
+        memory = desk.engine.book
+        memory.orders.pop(stream("open"))
+        memory.open.pop(stream("open"))
+        with pytest.raises(Exception, match="disagree"):
+            await desk.place("open")
+        await desk.engine._ready.wait()
+        assert read[0] == 0
+        assert desk.log._snapshots[MAIN].parts == ()
+        assert desk.agrees()
+
+    play(story)
+
+
+def test_what_is_being_kept_while_they_disagree_is_not_used_either(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def story(desk: Desk) -> None:
+        await trading(desk)
+        keep, landed = desk.log.keep_snapshot, asyncio.Event()
+
+        async def slowly(kept_: Snapshot) -> None:
+            if kept_.parts:
+                await asyncio.sleep(5.0)
+                landed.set()
+            await keep(kept_)
+
+        monkeypatch.setattr(desk.log, "keep_snapshot", slowly)
+        await desk.place("wrong")  # with which memory is kept
+        desk.engine.book.orders.pop(stream("wrong"))
+        desk.engine.book.open.pop(stream("wrong"))
+        seldom(desk)
+        with pytest.raises(Exception, match="disagree"):
+            await desk.place("wrong")
+        await desk.engine._ready.wait()
+        assert landed.is_set()
+        assert desk.log._snapshots[MAIN].parts == ()
+
+    play(story)
+
+
+def test_a_log_that_cannot_keep_it_costs_nothing_but_time() -> None:
+    async def story(desk: Desk) -> None:
+        await trading(desk)
+        before = await kept(desk)
+        desk.faults.unreadable = True
+        await desk.place("later")
+        await asyncio.sleep(1.0)
+        desk.faults.unreadable = False
+        assert desk.log._snapshots[MAIN] == before
+        await asyncio.sleep(1.0)
+        await desk.place("last")
+        assert (await kept(desk)).position > before.position
+
+    play(story)
+
+
+def test_it_is_kept_at_its_pace() -> None:
+    async def story(desk: Desk) -> None:
+        desk.pace = Pace(every=10, seconds=60.0)
+        await desk.start(watching=False)
+        seen = []
+        for number in range(40):
+            await desk.place(f"c{number}")
+            await asyncio.sleep(4.0)
+            found = desk.log._snapshots.get(MAIN)
+            seen.append(0 if found is None else found.position)
+        assert len(set(seen) - {0}) == 3  # of 160 seconds, every sixty
+
+    play(story)
+
+
+@pytest.mark.parametrize("chapter", chapters())
+async def test_any_memory_comes_back_as_it_was(chapter: str) -> None:
+    """Every kind of state that the golden logs lead to, at every position, and what follows from it."""
+    books: dict[str, Book] = {}
+    for stored in log_of(chapter):
+        name = stored.stream.split("/")[1]
+        book = books.setdefault(name, Book(AccountId(name), closed_kept=10, tallied=TALLIED))
+        book.apply(stored.stream, decode(stored.topic, stored.state))
+        memory = Memory(book.image(), 1, 2)
+        back = snapshot.decoded(await snapshot.encoded(memory))
+        assert back == memory
+        books[name] = Book.of_image(book.name, back.image)
+        assert books[name].summary() == book.summary()
+        assert books[name].image() == book.image()
