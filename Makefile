@@ -10,6 +10,9 @@ WORKERS ?=
 CYCLES ?= 50
 FUZZ ?= 100000
 
+# What is started often is compiled once, as an installed program is.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo test proof test-containers lint bench simulate fuzz chaos golden clean
 .DEFAULT_GOAL := demo
 
