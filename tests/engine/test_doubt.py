@@ -10,6 +10,7 @@ from oms.order.events import OrderVanished, VenueSearched
 from oms.order.state import Life, status
 from oms.reports import VenueOrderStatus
 from oms.store.memory import Fault, Trouble
+from oms.survey import UNANSWERED_IN_ALL
 from oms.values import OrderStatus, Purse, Symbol
 from oms.venue import Answer, NoAnswerError, OrderRef
 from tests.engine.desk import Desk, begin, play, stream
@@ -531,5 +532,32 @@ def test_a_market_that_cannot_be_asked_about_keeps_no_other_in_doubt() -> None:
         await asyncio.sleep(180)
         assert [desk.life(name) for name in crowd] == [Life.IN_DOUBT] * len(crowd)
         assert desk.life("c1") is Life.REJECTED
+
+    play(story)
+
+
+def test_a_venue_that_answers_nothing_is_not_asked_about_every_market_in_turn() -> None:
+    """Each market has its own patience, so that one whose list is cut keeps nobody else waiting; and all have one."""
+
+    async def story(desk: Desk) -> None:
+        await desk.start(watching=False)
+        markets = [Symbol(f"C{number}/USDT") for number in range(8)]
+        for market in markets:
+            desk.engine.decider.instruments[market] = replace(BTC_USDT, symbol=market, venue_symbol=market)  # type: ignore[index]
+        desk.venue.fates.extend([Fate.REQUEST_LOST] * 16)
+        for number, market in enumerate(markets * 2):
+            await desk.place(f"c{number}", symbol=market, quantity=Decimal("0.5"), price=Decimal(10))
+        await asyncio.sleep(0.1)
+        desk.venue.cut = True
+        asked: list[Symbol] = []
+        order = desk.venue.order
+
+        async def noticed(name: OrderRef) -> Answer:
+            asked.append(name.symbol)
+            return await order(name)
+
+        desk.venue.order = noticed  # type: ignore[assignment]
+        await desk.watcher.compare()
+        assert len(asked) == UNANSWERED_IN_ALL
 
     play(story)
