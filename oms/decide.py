@@ -35,7 +35,7 @@ from oms.moves import MOVING, moved
 from oms.obstacles import busy, halted, switching, unproven
 from oms.order import decisions as orders
 from oms.order.events import CancelRequested, OrderEvent, OrderRequested
-from oms.order.holds import contracts, hold, widest
+from oms.order.holds import contracts, hold, may_move
 from oms.order.messages import AmendOrder, CancelOrder, ClaimOrder, OrderNews, PlaceOrder
 from oms.order.presets import parent_of
 from oms.order.state import Order
@@ -253,7 +253,7 @@ class Decider:
         if order is None:
             raise UnknownOrderError(f"no order {command.client_order_id} on account {command.account}")
         facts = self._facts(order.request, book, at_ns)
-        own = ZERO if order.request.reduces else widest(order).leaves_quantity
+        own = ZERO if order.request.reduces else may_move(order)
         facts = replace(
             facts,
             available=EXACT.add(facts.available, hold(order)[1]),
@@ -323,15 +323,15 @@ class Decider:
         return self.quotes(symbol) if symbol in self.limits.collar else None
 
     def _opening(self, command: PlaceOrder | OrderRequested, book: Book) -> Decimal:
-        """Return what live orders may still add to the leg on the command's side, where a limit asks for it: as much as
-        a change on its way may make it.
+        """Return what orders may still add to the leg on the command's side, where a limit asks for it: as much as a
+        change on its way may make it, and what the venue has traded and not told of yet.
         """
         if command.symbol not in self.limits.position_max:
             return ZERO
-        requests = ((book.orders[stream], book.orders[stream].request) for stream in book.open)
+        requests = ((book.orders[stream], book.orders[stream].request) for stream in {**book.open, **book.unsettled})
         return sum(
             (
-                widest(order).leaves_quantity
+                may_move(order)
                 for order, request in requests
                 if (request.symbol, request.side, request.position_leg)
                 == (command.symbol, command.side, command.position_leg)

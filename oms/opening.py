@@ -11,14 +11,14 @@ from decimal import Decimal
 from itertools import combinations
 from typing import Final
 
-from oms import baseline, perpetuals
+from oms import baseline
 from oms.account.events import TradesCovered
 from oms.account.state import OpeningRevised
 from oms.baseline import History
 from oms.book import Book, account_stream, order_stream, position_stream
 from oms.breaks.decisions import Disagreement
 from oms.breaks.events import BreakKind
-from oms.busts import PATIENCE_SECONDS, SEARCH_SECONDS
+from oms.busts import SEARCH_SECONDS, Recording
 from oms.decide import Addressed, BalancesReport, given
 from oms.errors import OvertakenError
 from oms.evidence import kept
@@ -34,6 +34,7 @@ from oms.venue import Answer, NoAnswerError, Venue
 SLACK_MS: Final = 5_000  # how far the venue's stamps may be ahead of the mark that our clock set
 LOOKS_MAX: Final = 3  # a list that hid a trade once may do so again
 SUSPECTS_MAX: Final = 10  # trades of which every combination is tried
+LAG_SECONDS: Final = 35.0  # a list that was right once is thought to lag by half a minute at most
 
 Moves = Mapping[Purse, Decimal]
 
@@ -41,7 +42,7 @@ Moves = Mapping[Purse, Decimal]
 class Opening:
     """Takes over what the venue holds when a log begins; where balances differ, looks for trades that count twice."""
 
-    def __init__(self, recording: perpetuals.Recording, venue: Venue, *, clock: Clock, ids: Ids) -> None:
+    def __init__(self, recording: Recording, venue: Venue, *, clock: Clock, ids: Ids) -> None:
         self._recording = recording
         self._venue = venue
         self._clock = clock
@@ -138,9 +139,11 @@ class Opening:
         since_ms = baseline.since_ms(book.account, self._recording.opened_ns) - SLACK_MS
         until_ms = max(self._recording.opened_ns // 1_000_000, book.account.opened_ms) + baseline.MARGIN_MS
         answer = await self._venue.trades(since_ms=since_ms, until_ms=until_ms)
+        for report in _from_before(book, answer):
+            await self._recording.known(order_stream(book.name, external_id(report)))  # it may have left memory
         self._asked = Counter({differs: self._asked[differs] + 1})
         seen, found = self._found, revised(self._recording.book, differences, answer)
-        self._found, self._again_at = found, now if found in (None, seen) else now + PATIENCE_SECONDS
+        self._found, self._again_at = found, now if found in (None, seen) else now + LAG_SECONDS
         if found is None or found != seen:
             return False
         stream = account_stream(book.name)
@@ -182,19 +185,9 @@ def revised(book: Book, differences: Iterable[Disagreement], traded: Answer) -> 
 
 
 def _suspects(book: Book, traded: Answer) -> Mapping[ExecId, Moves]:
-    """Return what each trade moved that somebody else's order made before the opening, by its date or because it was
-    listed then, and that was booked after it and not taken out of it yet.
-    """
-    account = book.account
-    until_ms = account.opened_ms + SLACK_MS
-    listed = frozenset[ExecId](() if account.history is None else account.history.trades)
-    counted = account.revised.union(() if account.history is None else account.history.booked)
+    """Return what each of these trades moved, where somebody else's order made it and it is booked."""
     suspects: dict[ExecId, Moves] = {}
-    for report in traded.reports:
-        if not isinstance(report, TradeReport) or report.at_ms is None or report.exec_id in counted:
-            continue
-        if report.at_ms > until_ms and report.exec_id not in listed:
-            continue
+    for report in _from_before(book, traded):
         order = book.orders.get(order_stream(book.name, external_id(report)))
         if order is None or order.attempts or purses(report.symbol).base is None:
             continue  # our own orders traded after the opening, since nothing is sent before; a contract moves no coin
@@ -202,6 +195,24 @@ def _suspects(book: Book, traded: Answer) -> Mapping[ExecId, Moves]:
         if trade is not None:
             suspects[trade.exec_id] = _moved(order, trade)
     return suspects
+
+
+def _from_before(book: Book, traded: Answer) -> Sequence[TradeReport]:
+    """Return the trades from before the opening, by their date or because they were listed then, that may count twice:
+    not booked before it, and not taken out of it yet.
+    """
+    account = book.account
+    until_ms = account.opened_ms + SLACK_MS
+    listed = frozenset[ExecId](() if account.history is None else account.history.trades)
+    counted = account.revised.union(() if account.history is None else account.history.booked)
+    return [
+        report
+        for report in traded.reports
+        if isinstance(report, TradeReport)
+        and report.at_ms is not None
+        and report.exec_id not in counted
+        and (report.at_ms <= until_ms or report.exec_id in listed)
+    ]
 
 
 def _moved(order: Order, trade: Trade) -> Moves:

@@ -145,12 +145,14 @@ class Survey:
                 reconciled = await self._explained(reconciled, picture)
         if opened:
             await self._perpetuals.read_ledger(reconciled.disagreements if opened_before else ())
+            if await self._opening.corrected(self._confirmed(reconciled)):
+                reconciled = reconcile(self._book, picture)
             reconciled = replace(
                 reconciled,
                 disagreements=(*reconciled.disagreements, *self._lost.disagreements),
                 asked=reconciled.asked | {BreakKind.FILLS},
             )
-            await self._tell(reconciled.disagreements, reconciled.asked, reconciled.unsure, picture)
+            await self._tell(reconciled, picture)
         return Standing(
             result=picture.result,
             opened=opened,
@@ -289,23 +291,21 @@ class Survey:
 
     # ------------------------------------------------------------------------------------------------ what remains
 
-    async def _tell(
-        self,
-        disagreements: Sequence[Disagreement],
-        asked: frozenset[BreakKind],
-        unsure: frozenset[str],
-        picture: Picture,
-    ) -> None:
-        """Tell the log of what disagrees, once it was seen twice with the same figures: a trade that falls between two
-        questions of one comparison is no disagreement.
+    def _confirmed(self, reconciled: Reconciliation) -> list[Disagreement]:
+        """Return what was seen twice with the same figures: a trade that falls between two questions of one comparison
+        is no disagreement.
         """
+        seen = [each for each in reconciled.disagreements if self._seen.get(each.break_id) == each.figures]
+        return [each for each in seen if each.break_id not in reconciled.unsure]
+
+    async def _tell(self, reconciled: Reconciliation, picture: Picture) -> None:
+        """Tell the log of what disagrees, once it is confirmed."""
+        disagreements, unsure = reconciled.disagreements, reconciled.unsure
         waiting = {each.break_id for each in disagreements if self._seen.get(each.break_id) != each.figures}
-        if await self._opening.corrected([each for each in disagreements if each.break_id not in unsure | waiting]):
-            return
         self._seen = {each.break_id: each.figures for each in disagreements if each.break_id not in unsure}
         evidence: list[VenueMessage] = []
         told = DisagreementsReport(
-            kinds=asked,
+            kinds=reconciled.asked,
             unsure=unsure | waiting,
             disagreements=tuple(each for each in disagreements if each.break_id not in waiting),
             at_ns=self._clock.now_ns(),

@@ -48,6 +48,13 @@ def widest(order: Order) -> Order:
     )
 
 
+def may_move(order: Order) -> Decimal:
+    """Return how much an order may still move its leg: what may trade, and what has traded and was not told yet, though
+    the order may be over.
+    """
+    return max(widest(order).leaves_quantity, order.untold_quantity)
+
+
 def _contract_hold(order: Order, settle: Purse) -> tuple[Purse, Decimal]:
     """A perpetual's order holds margin if it may open, and contracts of its leg if it can only close.
 

@@ -154,6 +154,11 @@ class Order(Struct, frozen=True, kw_only=True, gc=False):
         return RATIO.divide(self.cum_cost, EXACT.multiply(self.cum_quantity, self.request.contract_size))
 
     @property
+    def untold_quantity(self) -> Decimal:
+        """How much the venue says has traded of which we hold no trade yet."""
+        return max(EXACT.subtract(self.venue_cum, self.cum_quantity), ZERO)
+
+    @property
     def trades_missing(self) -> bool:
         """Whether the venue's own figures say that trades exist which we do not hold, or hold without commission."""
         return self.uncharged > 0 or self.venue_cum > self.cum_quantity

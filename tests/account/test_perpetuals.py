@@ -373,6 +373,20 @@ def test_a_change_on_its_way_counts_against_the_limit_of_the_position() -> None:
         desk.say(AmendOrder(account=MAIN, client_order_id=name, request_id="a3", quantity=Decimal(5)))
 
 
+def test_what_has_traded_and_was_not_told_counts_against_the_limit_though_its_order_is_over() -> None:
+    """Seed 1016885: canceled with three traded, of which nobody had seen a trade yet, it counted as nothing."""
+    desk = Desk(decider(Limits(position_max={PERPETUAL: Decimal(5)})))
+    name = desk.place(BUY, "4").request.client_order_id
+    over = shown(VenueOrderStatus.CANCELED, "3", symbol=PERPETUAL, client_order_id=name)
+    ended = desk.say(((order_stream(MAIN, name), over),)).state
+    assert isinstance(ended, Order)
+    assert (ended.life, ended.untold_quantity) == (Life.CANCELED, Decimal(3))
+    assert desk.place(BUY, "3").reason == "position_max: BTC/USDT:USDT net could come to 6, 5 is allowed"
+    assert desk.place(BUY, "2").life is Life.SENDING
+    desk.fill(ended, "3")
+    assert desk.place(BUY, "1").reason == "position_max: BTC/USDT:USDT net could come to 6, 5 is allowed"
+
+
 def test_an_order_by_notional_opens_nothing_where_the_position_has_a_limit() -> None:
     """Found by the simulation: nobody knows how much it buys, and it passed as if it bought nothing."""
     desk = Desk(decider(Limits(position_max={Symbol("BTC/USDT"): Decimal(5)})))

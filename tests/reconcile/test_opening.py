@@ -13,10 +13,10 @@ from oms.account.state import OpeningRevised
 from oms.book import Book, account_stream
 from oms.breaks.decisions import Disagreement
 from oms.breaks.events import BreakKind
-from oms.busts import PATIENCE_SECONDS
 from oms.decide import Addressed, Said
-from oms.opening import SLACK_MS, Opening, revised
+from oms.opening import LAG_SECONDS, SLACK_MS, Opening, revised
 from oms.order.messages import SubmitAccepted
+from oms.order.state import Order
 from oms.ports import VenueMessage
 from oms.reports import VenueOrderStatus
 from oms.values import Currency, ExecId, Provenance, Wallet, purse
@@ -108,6 +108,12 @@ class Desk:
         self.book = opened()
         self.listed = answer(HIDDEN)
         self.seconds = 0.0
+        self.forgotten: dict[str, Order] = {}  # orders that left memory
+
+    async def known(self, name: str) -> bool:
+        if name in self.forgotten:
+            self.book.restore(name, self.forgotten.pop(name))
+        return name in self.book.orders
 
     async def report(
         self,
@@ -133,7 +139,7 @@ def test_the_opening_is_revised_by_what_two_looks_show() -> None:
     opening = Opening(desk, cast(Venue, desk), clock=desk, ids=PlainIds())
     before = dict(desk.book.totals)
     assert not asyncio.run(opening.corrected(differing(MOVED)))
-    desk.seconds += PATIENCE_SECONDS - 1
+    desk.seconds += LAG_SECONDS - 1
     assert not asyncio.run(opening.corrected(differing(MOVED)))
     assert desk.book.totals == before, "lists lag: what was taken back may show in them for a moment"
     desk.seconds += 1
@@ -147,5 +153,15 @@ def test_the_opening_is_not_revised_by_what_the_venue_lists_no_more() -> None:
     asyncio.run(opening.corrected(differing(MOVED)))
     desk.listed = answer()
     for _ in range(5):
-        desk.seconds += PATIENCE_SECONDS
+        desk.seconds += LAG_SECONDS
         assert not asyncio.run(opening.corrected(differing(MOVED)))
+
+
+def test_a_trade_of_an_order_that_left_memory_is_looked_for_too() -> None:
+    """Seed 1013512: it cost a look, of which there are three."""
+    desk = Desk()
+    desk.forgotten[stream("theirs")] = desk.book.orders.pop(stream("theirs"))
+    opening = Opening(desk, cast(Venue, desk), clock=desk, ids=PlainIds())
+    assert not asyncio.run(opening.corrected(differing(MOVED)))
+    desk.seconds += LAG_SECONDS
+    assert asyncio.run(opening.corrected(differing(MOVED)))

@@ -105,7 +105,7 @@ class Held:
         if request.reduces:
             return
         most = limits.position_max.get(request.symbol)
-        size = self._size(order, alive)
+        size = self._size(order, self._witness.orders.values())
         if most is not None and size > most:
             self._say("I15", f"with {stream} its leg may come to {size}, {most} is allowed")
         allowed = limits.strategy_loss_max.get(request.strategy)
@@ -124,12 +124,14 @@ class Held:
         if size > most:
             self._say("I15", f"{stream} has brought its leg to {size}, {most} is allowed")
 
-    def _size(self, order: Order, alive: Iterable[Order]) -> Decimal:
-        """Return how large the order's leg becomes on its side if all that may still trade there does."""
+    def _size(self, order: Order, known: Iterable[Order]) -> Decimal:
+        """Return how large the order's leg becomes on its side if all that may still trade there does, and what has
+        traded is told.
+        """
         request = order.request
         leg = position_stream(self._account, request.symbol, request.position_leg)
         size = signed(request.side, self._witness.booked.get(leg, ZERO))
-        for each in alive:
+        for each in known:
             other = each.request
             if (other.symbol, other.side, other.position_leg, other.reduces) == (
                 request.symbol,
@@ -162,8 +164,12 @@ class Held:
 
 
 def _left(order: Order) -> Decimal:
-    """Return what an order may still trade, at the largest that a change on its way may make it."""
+    """Return what an order may still trade, at the largest that a change on its way may make it; of one that is over,
+    what it traded without telling.
+    """
     request = order.request
+    if order.life in CLOSED:
+        return max(EXACT.subtract(order.venue_cum, order.cum_quantity), ZERO)
     if request.quantity is None:
         price = request.reference_price
         if request.notional is None or price is None:

@@ -497,9 +497,11 @@ class World:
             self.say("I19", what)
 
     async def _still(self) -> None:
-        """Let a commit end that is under way: how far trades are known is written at rest, too."""
+        """Let a commit end that is under way, and be read: how far trades are known is written at rest, too."""
         engine, looks = self._leader.engine, 0
-        while engine is not None and (engine._waiting or not engine.ready) and looks < STILL_LOOKS:
+        while engine is not None and looks < STILL_LOOKS:
+            if not engine._waiting and engine.ready and not any(self.readers.behind()):
+                break
             await self._watch(0.1, every=0.1)
             looks += 1
 
