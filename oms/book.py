@@ -350,7 +350,7 @@ class Book:
         book._closed, book._doubted = OrderedDict.fromkeys(image.closed), dict.fromkeys(image.doubted)
         book.shares = dict(image.shares)
         book.waited = OrderedDict(((symbol, order_id), name) for symbol, order_id, name in image.waited)
-        book._stale = dict.fromkeys((account_stream(account), *image.positions, *image.open))
+        book._stale = dict.fromkeys((account_stream(account), *image.positions, *image.open, *image.unsettled))
         return book
 
     # -------------------------------------------------------------------------------------------- cut and undo

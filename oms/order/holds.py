@@ -7,7 +7,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from oms.order.events import OrderRequested
-from oms.order.state import CLOSED, Order
+from oms.order.state import CLOSED, Life, Order
 from oms.values import EXACT, RATIO, ZERO, PositionLeg, Purse, Side, Symbol, purses
 
 _SELL: Final = Side.SELL  # bound once, as in `oms.order.state`
@@ -16,9 +16,11 @@ _SELL: Final = Side.SELL  # bound once, as in `oms.order.state`
 def hold(order: Order) -> tuple[Purse, Decimal]:
     """Return the purse and the amount that an order keeps from being spent twice, its commission included.
 
-    An order in doubt holds as if it worked: it may.
+    An order in doubt holds as if it worked: it may. One that is over holds what traded and was not told: it is spent.
     """
-    if order.amends:
+    if order.life in CLOSED and order.untold_quantity:
+        order = _as_traded(order)
+    elif order.amends:
         order = widest(order)
     request = order.request
     base, quote = purses(request.symbol)
@@ -46,6 +48,12 @@ def widest(order: Order) -> Order:
             quantity=None if request.quantity is None else max((request.quantity, *quantities)),
         ),
     )
+
+
+def _as_traded(order: Order) -> Order:
+    """Return an order that is over as one that asked for no more than it traded, and still has to."""
+    asked = None if order.request.quantity is None else order.venue_cum
+    return replace(order, life=Life.WORKING, request=replace(order.request, quantity=asked))
 
 
 def may_move(order: Order) -> Decimal:

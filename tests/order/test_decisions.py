@@ -192,6 +192,24 @@ def test_a_market_buy_is_sized_in_quote_and_holds_its_commission_too() -> None:
     assert hold(story.order) == ("USDT", Decimal("50.05"))
 
 
+@pytest.mark.parametrize(
+    ("asked", "kept"),
+    [
+        ({}, ("USDT", Decimal("150.15"))),  # one and a half at 100, with the commission
+        ({"side": Side.SELL}, ("BTC", Decimal("1.5"))),
+    ],
+)
+def test_an_order_that_is_over_holds_what_it_traded_without_telling(
+    asked: dict[str, object], kept: tuple[str, Decimal]
+) -> None:
+    """What the venue took for it is spent, though nobody here has seen the trade (as seed 1016885, of funds)."""
+    story = given(*sent(**asked), ACCEPTED).when(shown(VenueOrderStatus.CANCELED, "1.5"))
+    assert story.order is not None
+    assert (story.order.life, hold(story.order)) == (Life.CANCELED, kept)
+    story.when(trade("t1", "1.5"))
+    assert hold(story.order)[1] == 0
+
+
 # ------------------------------------------------------------------------------------------------ answers
 
 
