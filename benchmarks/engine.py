@@ -11,6 +11,7 @@ seven events, after which it is closed and leaves memory.
 import asyncio
 import contextlib
 import time
+from collections import deque
 from decimal import Decimal
 from functools import partial
 
@@ -87,13 +88,18 @@ class Load:
     def __init__(self, engine: Engine, tag: str, commands: int) -> None:
         self._offer, self._note = engine.offer, engine.note
         orders = -(-commands // 4)
-        self._next = iter([message for n in range(orders) for message in _about_one_order(tag, n)])
+        self._left = deque(message for n in range(orders) for message in _about_one_order(tag, n))
 
     def next(self) -> asyncio.Future[Receipt]:
-        message = next(self._next)
-        if isinstance(message, PlaceOrder):
-            return self._offer(message, actor="bench")
-        return self._note(message, source=STREAM)
+        """Say the next one. Raises IntakeFullError: it is still the next one."""
+        message = self._left[0]
+        said = (
+            self._offer(message, actor="bench")
+            if isinstance(message, PlaceOrder)
+            else self._note(message, source=STREAM)
+        )
+        self._left.popleft()
+        return said
 
 
 def _about_one_order(tag: str, n: int) -> tuple[PlaceOrder | tuple[Addressed, ...], ...]:

@@ -68,7 +68,9 @@ def _nobodys(stream: str) -> ShareName:
 
 
 class Image(Struct, frozen=True, kw_only=True):
-    """All that a book holds, as it was in one moment. What it adds up to follows."""
+    """What a book cannot let go, as it was in one moment: no order that is over and settled, which the log still tells.
+    What it adds up to follows.
+    """
 
     account: Account
     orders: Mapping[str, Order]
@@ -325,13 +327,17 @@ class Book:
     # -------------------------------------------------------------------------------------------- image
 
     def image(self) -> Image:
-        """Return all that is held now. States are frozen: it costs a copy of the tables that name them."""
+        """Return what cannot be let go now, and whatever that came from. States are frozen: it costs little."""
+        streams = (*self.open, *self.unsettled, *self._doubted)
+        orders = {stream: self.orders[stream] for stream in streams if stream in self.orders}
+        parents = [order_stream(self.name, each.parent) for each in orders.values() if each.parent is not None]
+        orders |= {stream: self.orders[stream] for stream in parents if stream in self.orders}
         return Image(
             account=self.account,
-            orders=dict(self.orders),
+            orders=orders,
             positions=dict(self.positions),
             open=tuple(self.open),
-            closed=tuple(self._closed),
+            closed=tuple(stream for stream in self._closed if stream in orders),
             unsettled=tuple(self.unsettled),
             doubted=tuple(self._doubted),
             shares=tuple(self.shares.items()),
