@@ -323,7 +323,7 @@ BUGS: Final[Mapping[str, Planted]] = {
         Parts(engine=KeepsItsEpoch, often=(("log silent, late", 0.2),)),
         frozenset({"I4", "I12", "I13", "I15", "I19", "I20"}),
     ),
-    "keep more than the log": Planted(Parts(engine=KeepsMoreThanTheLog), frozenset({"I12"})),
+    "keep more than the log": Planted(Parts(engine=KeepsMoreThanTheLog), frozenset({"I12", "I13"})),
     "send on a stale lease": Planted(Parts(gate=SendsOnAStaleLease), frozenset({"I14"})),
     "read on in a half read book": Planted(
         Parts(standby=ReadsOnInAHalfReadBook, often=(("log unreadable", 0.2),)), frozenset({"I12", "I19"})
