@@ -56,6 +56,7 @@ INSERT INTO public.snapshots (account, position, program, digest, parts) VALUES 
 ON CONFLICT (account) DO UPDATE SET position = excluded.position, program = excluded.program,
     digest = excluded.digest, parts = excluded.parts, made_at = clock_timestamp()
 """
+_Kept = tuple[int, bytes, bytes, tuple[bytes, ...]]  # a row of snapshots
 
 
 class PostgresLog:
@@ -167,8 +168,7 @@ class PostgresLog:
 
         def ask(cursor: psycopg.Cursor[tuple[object, ...]]) -> Snapshot | None:
             row = cursor.execute(_SNAPSHOT, (account,)).fetchone()
-            names = Snapshot.__struct_fields__
-            return None if row is None else msgspec.convert(dict(zip(names, (account, *row), strict=True)), Snapshot)
+            return None if row is None else Snapshot(account, *msgspec.convert(row, _Kept))
 
         return await self._off_loop(ask)
 
