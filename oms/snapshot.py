@@ -26,6 +26,7 @@ from oms.ports import Clock, EventLog, NewEvent, Snapshot, Spawn, StoredEvent
 from oms.values import AccountId, StrategyId
 
 AT_ONCE: Final = 250  # orders that are encoded before the event loop may look up: less than a millisecond
+_UNREADABLE: Final = "the memory that was kept cannot be read; all of the log is folded"
 
 log = structlog.get_logger()
 
@@ -101,7 +102,12 @@ async def kept(
     Raises:
         LogUnavailableError: the log cannot be read.
     """
-    snapshot = await log_.snapshot(account)
+    try:
+        snapshot = await log_.snapshot(account)
+    except LogUnavailableError as error:
+        await log_.head()  # a log that is down is waited for; a shortcut is not
+        log.warning(_UNREADABLE, account=account, cause=error.cause)
+        return None
     if snapshot is None or snapshot.program != program():
         return None
     last = await log_.page(after=snapshot.position - 1, limit=1)
@@ -111,7 +117,7 @@ async def kept(
     try:
         memory = decoded(snapshot.parts)
     except msgspec.MsgspecError as error:
-        log.warning("the memory that was kept cannot be read", account=account, cause=str(error))
+        log.warning(_UNREADABLE, account=account, cause=str(error))
         return None
     wanted = Book(account, closed_kept=closed_kept, tallied=tallied).image()
     if (memory.image.closed_kept, memory.image.tallied) != (wanted.closed_kept, wanted.tallied):

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from oms import snapshot
 from oms.book import Book
+from oms.errors import LogUnavailableError
 from oms.order.state import Life, Order
 from oms.ports import Snapshot, StoredEvent
 from oms.recovery import recover
@@ -136,6 +137,28 @@ def test_the_whole_log_is_folded_where_what_was_kept_cannot_be_relied_on(
         await desk.start(watching=False)
         assert read[0] == 0
         assert desk.agrees()
+
+    play(story)
+
+
+def test_a_snapshot_that_alone_cannot_be_read_keeps_no_start_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the right to read it a start waited for ever, and said that another OMS leads the account."""
+
+    async def story(desk: Desk) -> None:
+        await trading(desk)
+
+        async def forbidden(account: AccountId) -> Snapshot | None:
+            raise LogUnavailableError(f"permission denied for the snapshot of {account}")
+
+        monkeypatch.setattr(desk.log, "snapshot", forbidden)
+        read = reading(desk, monkeypatch)
+        await desk.start(watching=False)
+        assert read[0] == 0
+        assert desk.agrees()
+        desk.faults.unreadable = True  # but where the log cannot be read at all, that is what is said
+        with pytest.raises(LogUnavailableError, match="the log cannot be read"):
+            await recover(MAIN, desk.log, closed_kept=desk.closed_kept)
+        desk.faults.unreadable = False
 
     play(story)
 
