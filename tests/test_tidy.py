@@ -100,6 +100,18 @@ def test_a_file_is_one_thing(path: Path) -> None:
     assert len(path.read_text().splitlines()) <= 500
 
 
+@pytest.mark.parametrize("path", SOURCES, ids=name)
+def test_no_field_hides_the_type_of_a_field(path: Path) -> None:
+    """From Python 3.14 on annotations are read late, when `list: list[Raw]` names the field and not the type."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ClassDef):
+            fields = [each for each in node.body if isinstance(each, ast.AnnAssign)]
+            hiding = {each.target.id for each in fields if isinstance(each.target, ast.Name)}
+            hiding |= {each.name for each in node.body if isinstance(each, (ast.FunctionDef, ast.AsyncFunctionDef))}
+            named = {part.id for each in fields for part in ast.walk(each.annotation) if isinstance(part, ast.Name)}
+            assert not hiding & named, f"{node.name}: give the field another name"
+
+
 def test_no_import_goes_round_in_a_circle() -> None:
     modules = {name(path).removesuffix(".__init__"): imported(path) for path in SOURCES}
     graph = {module: {other for other in others if other in modules} - {module} for module, others in modules.items()}

@@ -137,8 +137,8 @@ OBJECTS: Final[Mapping[str, Reader]] = {
     DETAILS: _rows("symbols", wire.Contracts, _instrument),
     DEPTH: element(wire.Depth, _one(markets.depth)),
     FUNDING_RATE: _funding,
-    FUNDING_RATE_V2: _rows("list", wire.Rows, _funding),
-    FUNDING_RATE_HISTORY: _rows("list", wire.Rows, _settled_rate),
+    FUNDING_RATE_V2: _rows("rows", wire.Rows, _funding),
+    FUNDING_RATE_HISTORY: _rows("rows", wire.Rows, _settled_rate),
 }
 LISTS: Final[Mapping[str, Reader]] = {
     POSITION_V2: elements(wire.PositionV2, _one(translate.position_v2)),

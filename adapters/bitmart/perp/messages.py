@@ -6,7 +6,7 @@ message is required; everything else may vanish without a version bump (PROTOCOL
 
 # ruff: noqa: N815 -- the venue mixes camel and snake case, and so must whoever reads it
 
-from msgspec import UNSET, Raw, Struct, UnsetType
+from msgspec import UNSET, Raw, Struct, UnsetType, field
 
 from adapters.bitmart.scalars import Wire
 
@@ -331,7 +331,7 @@ class FundingRate(Struct):
 class Rows(Struct):
     """`data` of `funding-rate-v2` and `funding-rate-history`."""
 
-    list: list[Raw] | None
+    rows: list[Raw] | None = field(name="list")  # a field named `list` hides the type from annotations read late
 
 
 class SettledRate(Struct):
