@@ -71,6 +71,7 @@ class Lease:
         self._spawn = spawn
         self._renewed_at = float("-inf")
         self._kept = True
+        self._following = True
         self.after = 0  # the account's epoch before it was ours
 
     @property
@@ -109,10 +110,25 @@ class Lease:
                     told = True
                     standing_by(seen)
                 watched = seen
-                await follow()
+                changed_at += await self._cut_off(follow)
             except LogUnavailableError:
                 watched = None  # nobody could renew: begin to count anew
             await asyncio.sleep(LOOK_SECONDS)
+
+    async def _cut_off(self, follow: Callable[[], Awaitable[None]]) -> float:
+        """Follow the log; return for how many seconds it did not answer, in which the leader may not have renewed
+        either. Who cannot read the log may have to lead all the same: nobody else is there.
+        """
+        began_at = self._clock.monotonic()
+        try:
+            await follow()
+        except LogUnavailableError as error:
+            if self._following:
+                log.warning("the log cannot be followed", account=self.account, cause=error.cause)
+            self._following = False
+            return self._clock.monotonic() - began_at
+        self._following = True
+        return 0.0
 
     def keep(self, lost: Callable[[], None]) -> None:
         """Renew from now on; `lost` is called if somebody else has taken it."""

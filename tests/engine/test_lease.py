@@ -1,6 +1,7 @@
 """One writer: who waits takes over, who was paused finds out before it sends, and nothing lands behind our back."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
 import pytest
 
@@ -37,8 +38,8 @@ class Claim:
         self.waited: list[Seen] = []
         self.has = False
 
-    async def claim(self) -> None:
-        await self.lease.acquire(standing_by=self.waited.append, follow=nothing, epoch=nobody)
+    async def claim(self, follow: Callable[[], Awaitable[None]] = nothing) -> None:
+        await self.lease.acquire(standing_by=self.waited.append, follow=follow, epoch=nobody)
         self.has = True
         self.lease.keep(self._lose)
 
@@ -116,6 +117,46 @@ def test_s22_who_was_stopped_before_it_took_the_account_over_and_wakes_fences_no
             await woken.start("scripted", after=late.lease.after)
         await desk.place()
         assert not desk.engine.fenced.is_set()
+
+    play(story)
+
+
+def test_a_standby_that_cannot_read_the_log_takes_over_all_the_same() -> None:
+    async def unread() -> None:
+        raise LogUnavailableError("no right to read it")
+
+    async def story(desk: Desk) -> None:
+        leases = MemoryLeases()
+        leader, blind = Claim(desk, leases), Claim(desk, leases)
+        await leader.claim()
+        waiting = begin(blind.claim(unread))
+        await asyncio.sleep(60)
+        assert not blind.has
+        leader.process.kill()
+        await asyncio.sleep(LEASE_SECONDS + 1.5)
+        assert blind.has
+        await waiting
+
+    play(story)
+
+
+def test_the_time_in_which_the_log_did_not_answer_is_not_the_leaders() -> None:
+    async def story(desk: Desk) -> None:
+        leases = MemoryLeases(desk.faults)
+        leader, standby = Claim(desk, leases), Claim(desk, leases)
+        await leader.claim()
+
+        async def cut_off() -> None:
+            desk.faults.unreadable = True
+            await asyncio.sleep(LEASE_SECONDS * 2)
+            desk.faults.unreadable = False
+            raise LogUnavailableError("the connection is gone")
+
+        waiting = begin(standby.claim(cut_off))
+        await asyncio.sleep(60)
+        assert not leader.lost
+        assert not standby.has
+        waiting.cancel()
 
     play(story)
 
