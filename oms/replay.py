@@ -1,4 +1,6 @@
-"""The whole log folded into books, as fast as it can be read: what `oms replay` and its benchmark run."""
+"""The whole log folded into books, as fast as it can be read: what `oms replay` and its benchmark run. And the log from
+a snapshot on, as a start folds it, to be compared with that.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
@@ -11,7 +13,9 @@ import psycopg
 from oms.book import Book
 from oms.errors import CorruptStreamError
 from oms.order.state import Order, fold
+from oms.ports import EventLog
 from oms.runtime import uncollected
+from oms.snapshot import Memory, decoded, kept, program
 from oms.store.codec import CODEC
 from oms.store.database import connect
 from oms.store.scan import Row, scan
@@ -81,6 +85,35 @@ def fold_log(url: str, *, upto: int | None = None, seen: Callable[[int], None] =
             folding.fold(page)
             seen(len(page))
     return folding.books
+
+
+async def usable(account: AccountId, log: EventLog) -> tuple[Memory, int] | None:
+    """Return the memory that a start of this program would begin with, and its position; None where it would begin with
+    nothing. Raises LogUnavailableError.
+    """
+    snapshot = await log.snapshot(account)
+    if snapshot is None or snapshot.program != program() or not snapshot.parts:
+        return None
+    try:
+        own = decoded(snapshot.parts).image
+    except msgspec.MsgspecError:
+        return None
+    return await kept(account, log, closed_kept=own.closed_kept, tallied=own.tallied)
+
+
+def fold_on(url: str, account: AccountId, memory: Memory, *, after: int, upto: int) -> Book:
+    """Return what a start makes of `memory`, kept at position `after`, and of what the log brought through `upto`.
+
+    Raises:
+        LogUnavailableError: the log cannot be read.
+        CorruptStreamError: the log does not go on from that memory.
+    """
+    with closing(connect(url, role="oms_reader")) as connection, uncollected():
+        folding = Replay(partial(earlier, connection))
+        folding.books[account] = Book.of_image(account, memory.image)
+        for page in scan(url, after=after, upto=upto):
+            folding.fold([row for row in page if row[1].split("/", 2)[1] == account])
+    return folding.books[account]
 
 
 def earlier(connection: psycopg.Connection[Any], stream: str, version: int) -> Order | None:

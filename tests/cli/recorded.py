@@ -1,15 +1,22 @@
 """A log with one order's whole life in it, written by the engine itself, and projected."""
 
+import asyncio
+from collections.abc import Callable
 from decimal import Decimal
 
-from oms.book import account_stream, order_stream
+from msgspec.structs import replace
+
+from oms.book import Book, Image, account_stream, order_stream
 from oms.decide import BalancesReport, Decider
 from oms.engine import Engine
 from oms.evidence import kept
 from oms.order.messages import PlaceOrder, SubmitAccepted
+from oms.ports import NewEvent
+from oms.replay import fold_log
 from oms.reports import BalanceReport, TradeReport
 from oms.risk import Limits
 from oms.runtime import SystemClock, Tasks, TimeOrderedIds
+from oms.snapshot import Memory, Snapshots
 from oms.store.log import PostgresLog
 from oms.values import (
     AccountId,
@@ -81,5 +88,21 @@ async def record(url: str) -> int:
         return await Runner(log, url, clock=clock, spawn=tasks).run_to_end()
     finally:
         await engine.stop()
+        await tasks.close()
+        await log.close()
+
+
+async def remember(url: str, position: int, forged: Callable[[Image], Image]) -> None:
+    """Keep a snapshot of the log as of `position`, forged."""
+    clock, tasks, log = SystemClock(), Tasks(), PostgresLog(url)
+    try:
+        (last,) = await log.page(after=position - 1, limit=1)
+        none = Book(ACCOUNT, tallied=()).image()
+        image = replace(fold_log(url, upto=position)[ACCOUNT].image(), tallied=none.tallied)
+        end = NewEvent(last.stream, last.version, last.topic, last.state)
+        Snapshots(ACCOUNT, log, clock=clock, spawn=tasks).keep(Memory(forged(image), 1, 1), position, end)
+        while await log.snapshot(ACCOUNT) is None:  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(0.01)
+    finally:
         await tasks.close()
         await log.close()

@@ -1,17 +1,21 @@
 """What the commands answer about a log that the test knows to the last digit."""
 
+import asyncio
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
+from msgspec.structs import replace
 
+from oms.book import Image
 from oms.cli.tokens import keep_operator_token, operator_token
 from oms.config import load
+from tests.cli.recorded import remember
 
 pytestmark = pytest.mark.postgres
 Oms = Callable[..., Any]
@@ -131,6 +135,36 @@ def test_a_replay_is_equal_and_says_so_in_one_line(oms: Oms, traded: str) -> Non
     assert oms("replay").out == "replay: 7 events, state equal\n"
     found = oms("replay", "--json").json
     assert (found["events"], found["equal"], found["seals_intact"], found["rows"]) == (7, True, True, 13)
+
+
+@pytest.mark.parametrize(
+    ("position", "forged", "wrong"),
+    [
+        (6, lambda image: image, []),
+        (7, lambda image: image, []),
+        (7, lambda image: replace(image, positions={}), ["positions", "totals"]),
+        (7, lambda image: replace(image, orders={}, open=()), ["open", "held"]),
+    ],
+    ids=["and gone on from", "whole", "without a position", "without an order"],
+)
+def test_memory_that_the_next_start_goes_on_from_is_compared(
+    oms: Oms, traded: str, position: int, forged: Callable[[Image], Image], wrong: Sequence[str]
+) -> None:
+    asyncio.run(remember(traded, position, forged))
+    found = oms("replay", "--json")
+    assert (found.code, found.json["equal"], found.json["snapshots"]) == (1 if wrong else 0, True, {"main": wrong})
+    said = oms("replay").out
+    assert said.endswith(f"state {'DIFFERENT' if wrong else 'equal'}\n")
+    assert ("the snapshot of main is not what the log says" in said) is bool(wrong)
+    assert oms("replay", "--to", "5", "--json").json["snapshots"] == {}  # it was kept later
+
+
+def test_memory_that_no_start_would_use_is_not_compared(oms: Oms, traded: str) -> None:
+    asyncio.run(remember(traded, 7, lambda image: replace(image, positions={})))
+    for spoiled in ("parts = '{}'", "parts = ARRAY['no'::bytea]", "digest = 'no'", "program = 'no'"):
+        with psycopg.connect(traded, autocommit=True) as connection:
+            connection.execute(f"UPDATE snapshots SET {spoiled}")
+        assert oms("replay", "--json").json["snapshots"] == {}
 
 
 def test_a_replay_up_to_a_position_folds_and_does_not_compare(oms: Oms, traded: str) -> None:
