@@ -29,8 +29,9 @@ from oms.order.events import OrderFilled
 from oms.order.messages import BustReport, CountReport
 from oms.order.state import Order
 from oms.ports import Clock, EventLog, Ids, VenueMessage
+from oms.proofs import names, taken_back, told_too_much
 from oms.recognition import recognized
-from oms.reconcile import Reconciliation, address, names, taken_back, told_too_much
+from oms.reconcile import Reconciliation, address
 from oms.reports import OrderReport
 from oms.sending import order_ref
 from oms.store.codec import decode, decode_meta

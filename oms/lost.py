@@ -24,7 +24,8 @@ from oms.order.state import Order
 from oms.ports import Clock, Ids, VenueMessage
 from oms.position.shown import quantity_of
 from oms.position.state import FLAT
-from oms.reconcile import OVER, Picture, names, totals
+from oms.proofs import OVER, names
+from oms.reconcile import Picture, totals
 from oms.reports import BalanceReport, OrderReport, PositionReport, TradeReport
 from oms.sending import order_ref
 from oms.values import EXACT, RATIO, ZERO, PositionLeg, Provenance, plain, purses, signed
@@ -59,6 +60,7 @@ class Lost:
         self._proven: dict[str, _Proof] = {}  # by stream: what was found to be out of reach
         self._unshown: dict[str, Disagreement] = {}  # by stream: what the venue counts and its position does not show
         self._short: dict[str, float] = {}  # by stream: since when its own trades fall short of what the venue counts
+        self._turns: dict[str, int] = {}  # by stream: how often it had its turn, so that none waits behind three others
 
     @property
     def disagreements(self) -> tuple[Disagreement, ...]:
@@ -73,9 +75,12 @@ class Lost:
         lacking = [stream for stream in picture.fills if (each := book.orders.get(stream)) is not None and final(each)]
         self._looks = {stream: count for stream, count in self._looks.items() if stream in lacking}
         self._proven = {stream: each for stream, each in self._proven.items() if stream in lacking}
+        self._turns = {stream: self._turns.get(stream, 0) for stream in lacking}
         self._unshown = {}
+        unproven = [stream for stream in lacking if not self._is_proven(stream, book.orders[stream])]
         try:
-            for stream in lacking[:ASKED_EACH_LOOK]:
+            for stream in sorted(unproven, key=self._turns.__getitem__)[:ASKED_EACH_LOOK]:
+                self._turns[stream] += 1
                 await self._prove(stream, book.orders[stream])
         except NoAnswerError as error:
             log.warning("could not look for lost trades", account=self._recording.account, cause=error.cause)
@@ -88,21 +93,28 @@ class Lost:
                 self._unshown[stream] = _unshown(order)
         self._note_the_short(picture)
 
+    def unsure(self, picture: Picture) -> frozenset[str]:
+        """Return the breaks, by id, of orders whose trades are missing and were not asked for this time."""
+        book = self._recording.book
+        missing = [stream for stream in book.unsettled if stream not in picture.fills]
+        orders = [book.orders[stream] for stream in missing if book.orders[stream].trades_missing]
+        return frozenset(f"{BreakKind.FILLS}:{order.request.client_order_id}" for order in orders)
+
+    def _is_proven(self, stream: str, order: Order) -> bool:
+        known = self._proven.get(stream)
+        return known is not None and known.found.cum_quantity == order.venue_cum
+
     def _note_the_short(self, picture: Picture) -> None:
         """Keep since when the venue shows fewer trades of an order, asked for those of that very order, than it counts:
         two may share an id, or one is not listed.
         """
         orders, now = self._recording.book.orders, self._clock.monotonic()
-        short = [
-            name for name in picture.fills if name in orders and orders[name].venue_cum > orders[name].cum_quantity
-        ]
-        self._short = {name: self._short.get(name, now) for name in short}
+        asked = {*picture.fills, *self._short}
+        short = [name for name in asked if name in orders and orders[name].venue_cum > orders[name].cum_quantity]
+        self._short = {name: self._short.get(name, now) for name in sorted(short)}
 
     async def _prove(self, stream: str, order: Order) -> None:
         """Ask once more whether an order's trades are out of reach. Raises NoAnswerError."""
-        known = self._proven.get(stream)
-        if known is not None and known.found.cum_quantity == order.venue_cum:
-            return
         self._proven.pop(stream, None)
         looked = await self._venue.order(order_ref(order))
         record = next((each for each in looked.reports if isinstance(each, OrderReport) and names(each, order)), None)
@@ -128,13 +140,13 @@ class Lost:
         moves = signed(request.side, EXACT.subtract(order.venue_cum, order.cum_quantity))
         base, _ = purses(request.symbol)
         if base is None:
-            if picture.positions is None:
+            if picture.positions is None or not picture.positions.complete:
                 return False
             leg = position_stream(book.name, request.symbol, request.position_leg)
             theirs = sum((quantity_of(each) for each in _legs(picture.positions, order)), ZERO)
             apart, needed = EXACT.subtract(theirs, book.positions.get(leg, FLAT).quantity), abs(moves)
         else:
-            if picture.balances is None:
+            if picture.balances is None or not picture.balances.complete:
                 return False
             if not book.account.opened_ms:
                 return True  # the opening balances hold it, and are taken over after it

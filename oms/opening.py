@@ -11,6 +11,8 @@ from decimal import Decimal
 from itertools import combinations
 from typing import Final
 
+import structlog
+
 from oms import baseline
 from oms.account.events import TradesCovered
 from oms.account.state import OpeningRevised
@@ -35,6 +37,8 @@ SLACK_MS: Final = 5_000  # how far the venue's stamps may be ahead of the mark t
 LOOKS_MAX: Final = 3  # a list that hid a trade once may do so again
 SUSPECTS_MAX: Final = 10  # trades of which every combination is tried
 LAG_SECONDS: Final = 35.0  # a list that was right once is thought to lag by half a minute at most
+
+log = structlog.get_logger()
 
 Moves = Mapping[Purse, Decimal]
 
@@ -68,6 +72,9 @@ class Opening:
             covered_ms = await read_trades()
             self._history = await self._listed()
         except NoAnswerError:
+            return False
+        if not (owned.complete and held.complete):
+            log.warning("the account is not taken over: not all that it owns and holds can be read", account=book.name)
             return False
         moved = book is not self._recording.book or given(book) != before or self._history.before != history.before
         if moved or any(order.trades_missing for order in book.orders.values()) or self._awaits_listing(self._history):

@@ -27,7 +27,6 @@ from oms.reports import (
     OrderReport,
     PositionModeReport,
     PositionReport,
-    Refusal,
     TradeReport,
     VenueOrderStatus,
 )
@@ -36,7 +35,6 @@ from oms.values import (
     EXACT,
     ZERO,
     AccountId,
-    ExecId,
     PositionLeg,
     Purse,
     Symbol,
@@ -45,11 +43,9 @@ from oms.values import (
     purse_parts,
     purses,
 )
-from oms.venue import Answer, Capabilities
+from oms.venue import Answer
 
-NOT_FOUND: Final = "order_not_found"
 OPEN: Final = frozenset({VenueOrderStatus.PENDING_NEW, VenueOrderStatus.NEW, VenueOrderStatus.PARTIALLY_FILLED})
-OVER: Final = frozenset({VenueOrderStatus.FILLED, VenueOrderStatus.CANCELED, VenueOrderStatus.EXPIRED})
 News = tuple[
     str, OrderReport | TradeReport | PositionModeReport
 ]  # the stream it is about, and what the venue says of it
@@ -120,24 +116,16 @@ class Reconciliation(Struct, frozen=True, kw_only=True):
 def reconcile(book: Book, picture: Picture) -> Reconciliation:
     """Compare `picture` with `book`. Once the findings are in the book, the same picture finds nothing any more."""
     disagreements = [*_of_orders(book, picture), *_of_lists(book, picture)]
-    asked: set[BreakKind] = set()
-    if _answered(picture.trades):
-        asked.add(BreakKind.HISTORY)
-    if _answered(picture.open_orders):
-        asked |= {BreakKind.COVERAGE, BreakKind.STATE}
     if picture.balances is not None:
-        asked.add(BreakKind.BALANCE)
         disagreements.extend(_of_balances(book, picture.balances, picture.positions))
     if picture.positions is not None:
-        asked.add(BreakKind.POSITION)
-        asked.add(BreakKind.LEVERAGE)
         disagreements.extend(_of_positions(book, picture.positions))
         disagreements.extend(_of_settings(book, picture.positions))
     return Reconciliation(
         findings=tuple(_findings(book, picture)),
         disagreements=tuple(disagreements),
-        asked=frozenset(asked),
-        unsure=frozenset(_under_way(book)),
+        asked=_asked(picture),
+        unsure=frozenset((*_under_way(book), *_unread(book, picture))),
     )
 
 
@@ -170,74 +158,6 @@ def unlisted(book: Book, listed: Collection[str]) -> Sequence[str]:
     return [stream for stream in book.open if book.orders[stream].life is Life.WORKING and stream not in listed]
 
 
-def found(answer: Answer) -> bool | None:
-    """Return whether the venue has the order it was asked for; None when the answer settles neither."""
-    for report in answer.reports:
-        match report:
-            case OrderReport():
-                return True
-            case Refusal(reason=reason):
-                return False if reason == NOT_FOUND else None
-            case _:
-                continue
-    return None
-
-
-def mentions(answer: Answer, order: Order) -> bool:
-    """Whether a list of orders or trades shows any trace of `order`."""
-    return any(isinstance(report, OrderReport | TradeReport) and names(report, order) for report in answer.reports)
-
-
-def names(report: OrderReport | TradeReport, order: Order) -> bool:
-    """Whether `report` is about `order`, by either of its ids."""
-    by_venue = order.venue_order_id is not None and report.venue_order_id == order.venue_order_id
-    return by_venue or report.client_order_id == order.request.client_order_id
-
-
-def taken_back(order: Order, record: OrderReport, traded: Answer, booked_ms: Mapping[str, int]) -> tuple[ExecId, ...]:
-    """Return the trades of `order` that the venue no longer has: its record counts less than is booked here, a whole
-    list of what was traded in its time lacks them, and without them the figures are the record's. Where `booked_ms`
-    says when a trade happened, the record must be no older. Else nobody can tell, and none are returned.
-    """
-    counted = record.cum_quantity
-    if counted is None or counted >= order.cum_quantity or not traded.complete:
-        return ()
-    shown = {each.exec_id for each in traded.reports if isinstance(each, TradeReport)}
-    gone = [trade for trade in order.trades if trade.exec_id not in shown]
-    left = EXACT.subtract(order.cum_quantity, sum((trade.quantity for trade in gone), ZERO))
-    said_ms = record.updated_ms or 0
-    if left != counted or any(booked_ms.get(trade.exec_id, 0) > said_ms for trade in gone):
-        return ()
-    return tuple(trade.exec_id for trade in gone)
-
-
-def told_too_much(order: Order, record: OrderReport, traded: Answer) -> bool:
-    """Whether more of `order` was told than the venue counts now that it is over: its record counts what is booked
-    here, and a whole list of what was traded in its time has just that. An older record would not say that it is over.
-    """
-    if record.status not in OVER or not traded.complete:
-        return False
-    shown = {each.exec_id for each in traded.reports if isinstance(each, TradeReport) and names(each, order)}
-    booked = {trade.exec_id for trade in order.trades}
-    return shown == booked and record.cum_quantity == order.cum_quantity < order.venue_cum
-
-
-def settled(seconds: float, can: Capabilities) -> bool:
-    """Whether "not found" proves anything of an order that has been in doubt for so long: the request can no longer
-    execute, and had it been accepted, it would show.
-
-    For an order that the venue once showed, whoever asks has to be patient (`oms.survey`).
-    """
-    return seconds > can.submit_validity + can.visibility_delay
-
-
-def remembered(began_ns: int, can: Capabilities, now_ns: int) -> bool:
-    """Whether the venue would still know an order that was first sent at `began_ns`, had it ever arrived: it forgets an
-    order a while after it ended without a fill. One yet to come was noted before a clock was set back.
-    """
-    return began_ns <= now_ns < began_ns + ns(can.unfilled_memory)
-
-
 def totals(balances: Sequence[BalanceReport]) -> Mapping[Purse, Decimal]:
     """Return the total by purse, from whichever figures the venue gave."""
     found: dict[Purse, Decimal] = {}
@@ -247,11 +167,6 @@ def totals(balances: Sequence[BalanceReport]) -> Mapping[Purse, Decimal]:
         elif balance.available is not None and balance.held is not None:
             found[purse(balance.wallet, balance.currency)] = EXACT.add(balance.available, balance.held)
     return found
-
-
-def ns(seconds: float) -> int:
-    """Return a duration in nanoseconds."""
-    return int(seconds * 1_000_000_000)
 
 
 # ------------------------------------------------------------------------------------------------ what to record
@@ -380,13 +295,32 @@ def _of_lists(book: Book, picture: Picture) -> Iterable[Disagreement]:
             theirs="the lists of trades since then are cut",
             until_ms=picture.trades_until_ms,
         )
-    if _answered(picture.open_orders) and not picture.open_orders.complete:
-        yield Disagreement(
-            kind=BreakKind.COVERAGE,
-            subject="open_orders",
-            ours="every order of ours was asked for by itself",
-            theirs="the list is cut: others may be missing",
-        )
+    for subject, answer in _lists(picture):
+        if _answered(answer) and not answer.complete:
+            yield Disagreement(
+                kind=BreakKind.COVERAGE,
+                subject=subject,
+                ours="every order of ours was asked for by itself"
+                if answer is picture.open_orders
+                else "what is listed",
+                theirs="the list is cut: others may be missing",
+            )
+
+
+def _asked(picture: Picture) -> frozenset[BreakKind]:
+    """Return of which kinds of break whatever is not listed agrees, but for what is unsure."""
+    asked: set[BreakKind] = set()
+    if _answered(picture.trades):
+        asked.add(BreakKind.HISTORY)
+    if any(_answered(answer) for _, answer in _lists(picture)):
+        asked.add(BreakKind.COVERAGE)
+    if _answered(picture.open_orders) and picture.open_orders.complete:
+        asked |= {BreakKind.STATE, BreakKind.PRICE}
+    if picture.balances is not None:
+        asked.add(BreakKind.BALANCE)
+    if picture.positions is not None:
+        asked |= {BreakKind.POSITION, BreakKind.LEVERAGE}
+    return frozenset(asked)
 
 
 def _answered(answer: Answer | None) -> TypeGuard[Answer]:
@@ -394,14 +328,14 @@ def _answered(answer: Answer | None) -> TypeGuard[Answer]:
 
 
 def _of_balances(book: Book, answer: Answer, positions: Answer | None) -> Iterable[Disagreement]:
-    """Yield what the venue says we own otherwise than we do. A purse that is not listed is empty.
+    """Yield what the venue says we own otherwise than we do. A purse that a whole list does not show is empty.
 
     What a perpetual has earned hangs on the order of its trades, which we may have learned in another one, and on where
     a share of a cost is rounded, until the position is flat. What is owned without what is held did cost does not.
     """
-    theirs = totals([each for each in answer.reports if isinstance(each, BalanceReport)])
+    theirs = _owned(answer)
     our_costs, their_costs = _costs_here(book), _costs_there(positions)
-    for name in sorted({*book.totals, *theirs}):
+    for name in sorted({*book.totals, *theirs} if answer.complete else theirs):
         ours, said = book.totals.get(name, ZERO), theirs.get(name, ZERO)
         apart = EXACT.subtract(our_costs.get(name, ZERO), their_costs.get(name, ZERO))
         if ours != said and EXACT.subtract(ours, said) != apart:
@@ -435,14 +369,10 @@ def _costs_there(answer: Answer | None) -> Mapping[Purse, Decimal]:
 
 
 def _of_positions(book: Book, answer: Answer) -> Iterable[Disagreement]:
-    """Yield legs of perpetuals that the venue holds otherwise than we do. A leg that is not listed is flat."""
-    theirs = {
-        position_stream(book.name, each.symbol, each.leg or PositionLeg.NET): quantity_of(each)
-        for each in answer.reports
-        if isinstance(each, PositionReport)
-    }
+    """Yield legs of perpetuals that the venue holds otherwise than we do. Not shown by a whole list is flat."""
+    theirs = _held(book, answer)
     ours = {stream: leg.quantity for stream, leg in book.positions.items() if is_perpetual(symbol_of(stream))}
-    for stream in sorted({*ours, *theirs}):
+    for stream in sorted({*ours, *theirs} if answer.complete else theirs):
         held, said = ours.get(stream, ZERO), theirs.get(stream, ZERO)
         if held != said:
             yield Disagreement(
@@ -488,6 +418,39 @@ def _under_way(book: Book) -> Iterable[str]:
             drawn = purses(order.request.symbol)
             yield from (f"{BreakKind.BALANCE}:{_wallet(name)}" for name in drawn if name is not None)
             yield f"{BreakKind.POSITION}:{order.request.symbol}/{order.request.position_leg}"
+
+
+def _unread(book: Book, picture: Picture) -> Iterable[str]:
+    """Yield the breaks that nobody can tell of as a list is not whole: what it does not show may be there."""
+    unread = [subject for subject, answer in _lists(picture) if not _answered(answer)]
+    if BreakKind.COVERAGE in _asked(picture):
+        yield from (f"{BreakKind.COVERAGE}:{subject}" for subject in unread)
+    balances, positions = picture.balances, picture.positions
+    if balances is not None and not balances.complete:
+        yield from (f"{BreakKind.BALANCE}:{_wallet(name)}" for name in book.totals.keys() - _owned(balances).keys())
+    if positions is None or not positions.complete:
+        yield from (f"{BreakKind.BALANCE}:{_wallet(name)}" for name, cost in _costs_here(book).items() if cost)
+        shown = {} if positions is None else _held(book, positions)
+        for stream in book.positions.keys() - shown.keys():
+            yield from (f"{kind}:{stream.split('/', 2)[2]}" for kind in (BreakKind.POSITION, BreakKind.LEVERAGE))
+
+
+def _lists(picture: Picture) -> Iterable[tuple[str, Answer | None]]:
+    yield "open_orders", picture.open_orders
+    yield "balances", picture.balances
+    yield "positions", picture.positions
+
+
+def _owned(answer: Answer) -> Mapping[Purse, Decimal]:
+    return totals([each for each in answer.reports if isinstance(each, BalanceReport)])
+
+
+def _held(book: Book, answer: Answer) -> Mapping[str, Decimal]:
+    return {
+        position_stream(book.name, each.symbol, each.leg or PositionLeg.NET): quantity_of(each)
+        for each in answer.reports
+        if isinstance(each, PositionReport)
+    }
 
 
 def _wallet(name: Purse) -> str:

@@ -13,40 +13,25 @@ import structlog
 from msgspec.structs import replace
 
 from oms import busts, perpetuals
+from oms.absence import Absence
 from oms.account.events import TradesCovered
 from oms.book import Book, account_stream
 from oms.breaks import decisions as breaks
 from oms.breaks.decisions import Disagreement, DisagreementsReport
 from oms.breaks.events import BreakKind
 from oms.decide import Addressed
-from oms.elapsed import Elapsed
-from oms.evidence import Searched, kept
+from oms.evidence import kept
 from oms.lookback import Lookback
 from oms.lost import Lost
 from oms.opening import Opening
-from oms.order.events import Mark
 from oms.order.inferred import final
-from oms.order.messages import AbsenceReport
 from oms.order.state import CLOSED, Life, Order
 from oms.ports import Clock, EventLog, Ids, VenueMessage
+from oms.proofs import found
 from oms.quarantine import keep_unreadable
 from oms.recognition import recognized, recognized_all
-from oms.reconcile import (
-    Part,
-    Picture,
-    Reconciliation,
-    address,
-    found,
-    mentions,
-    names,
-    ns,
-    questions,
-    reconcile,
-    remembered,
-    settled,
-)
+from oms.reconcile import Part, Picture, Reconciliation, address, questions, reconcile
 from oms.recovered import occurred_ns, runs
-from oms.recovery import first_written_ns
 from oms.reports import OrderReport, TradeReport
 from oms.sending import order_behind, order_ref
 from oms.standing import Standing, sightings
@@ -54,8 +39,7 @@ from oms.values import Provenance, Symbol
 from oms.venue import Answer, NoAnswerError, OrderRef, Venue, require_time, takes_a_search
 
 OVERLAP_MS: Final = 30_000  # trades are asked for from so long before the last look: pages overlap, ids tell them apart
-OUT_MS: Final = 600_000  # a clock that stepped may have been out by so much when an order was written down
-PATIENCE_SECONDS: Final = 60.0  # an order that the venue once showed is missed for so long before that means anything
+LAG_SECONDS: Final = 120.0  # a trade is listed whose order is not found: waited for so long, then told by the figures
 UNANSWERED_MAX: Final = 3  # orders of a market that could not be asked for in a row, before its others have to wait
 UNANSWERED_IN_ALL: Final = 9  # before everybody has to
 ASKED_AT_START: Final = 10  # unsettled orders that trading waits for: others may have asked for forty in this window
@@ -103,14 +87,15 @@ class Survey:
         self._ids = ids
         self._began_ns = clock.now_ns()
         self._traded_until_ms = 0  # trades are known up to here, but for what overlaps
-        self._doubts = Elapsed(clock)
-        self._missed: dict[str, float] = {}  # by stream: since when the venue does not know an order it once showed
+        self._orderless: dict[str, float] = {}  # by stream: since when a trade is listed whose order nobody knows
+        self._fills_unanswered: dict[str, float] = {}  # by stream: when an order could not be asked for its trades
         self._opening = Opening(recording, venue, clock=clock, ids=ids)
         self._lost = Lost(recording, venue, clock=clock, ids=ids)
         self._busts = busts.Busts(recording, venue, event_log=event_log, clock=clock, ids=ids)
         self._perpetuals = perpetuals.Perpetuals(recording, venue, clock=clock, ids=ids)
         self._lookback = Lookback(recording, venue, self.record, self._perpetuals.look_back, clock=clock)
         self._keep = partial(keep_unreadable, recording, ids=ids, clock=clock)
+        self._absence = Absence(recording, venue, self.record, self._keep, event_log=event_log, clock=clock, ids=ids)
         self._seen: dict[str, str] = {}  # by break id: the figures of the last look
 
     # ------------------------------------------------------------------------------------------------ everything
@@ -126,11 +111,12 @@ class Survey:
         starting = starting and self._opened
         picture = recognized_all(self._book, await self._ask_everything(starting=starting))
         orders = sightings(self._book, picture)
-        reconciled = reconcile(self._book, picture)
-        for finding in reconciled.findings:
+        for finding in reconcile(self._book, picture).findings:
             await self._report(finding.news, finding.answer)
+        if picture.trades is not None and (unknown := await self._mark(picture.trades, picture.trades_until_ms)):
+            picture = replace(picture, failures={**picture.failures, Part.TRADES: unknown})
         if not starting:
-            await self._search_for_the_unseen(picture)
+            await self._absence.prove(picture)
             await self._lost.infer(picture)
         opened = opened_before = self._opened
         lists = (picture.open_orders, *picture.looked_up.values())
@@ -138,11 +124,10 @@ class Survey:
             opened = await self._opening.begin(self.read_trades)
         if opened and picture.positions is not None:
             await self._perpetuals.learn(picture.positions)
-        if opened_before and not picture.failures:
-            # What was recorded just now may explain it: only what stands once everything is in the book counts.
-            reconciled = reconcile(self._book, picture)
-            if not starting:
-                reconciled = await self._explained(reconciled, picture)
+        # What was recorded just now may explain what disagreed: only what stands once it is in the book counts.
+        reconciled = reconcile(self._book, picture)
+        if opened_before and not (picture.failures or starting):
+            reconciled = await self._explained(reconciled, picture)
         if opened:
             await self._perpetuals.read_ledger(reconciled.disagreements if opened_before else ())
             if await self._opening.corrected(self._confirmed(reconciled)):
@@ -151,6 +136,7 @@ class Survey:
                 reconciled,
                 disagreements=(*reconciled.disagreements, *self._lost.disagreements),
                 asked=reconciled.asked | {BreakKind.FILLS},
+                unsure=reconciled.unsure | self._lost.unsure(picture),
             )
             await self._tell(reconciled, picture)
         return Standing(
@@ -210,7 +196,7 @@ class Survey:
                 if isinstance(report, OrderReport | TradeReport):
                     await self._recording.known(address(self._recording.account, report))
         for stream in self._book.unsettled:
-            self._doubts.seconds((stream, self._book.orders[stream].valid_until_ns))  # from now on
+            self._absence.count(stream, self._book.orders[stream])
         behind = self._orders_behind(picture)
         unanswered, unsettled = Counter[Symbol](), 0
         for stream in questions(self._book, picture):
@@ -223,7 +209,7 @@ class Survey:
                     continue
                 unsettled += 1
             if order is not None:
-                self._doubts.mark((stream, order.valid_until_ns))
+                self._absence.asked(stream, order)
             try:
                 answers[stream] = recognized(self._book, await self._venue.order(name))
                 unanswered[name.symbol] = 0
@@ -253,7 +239,13 @@ class Survey:
             if isinstance(each, TradeReport) and self._is_new(each)
         }
         answers: dict[str, Answer] = {}
-        for stream in list(self._book.unsettled):
+        late = self._fills_unanswered = {
+            stream: at for stream, at in self._fills_unanswered.items() if stream in self._book.unsettled
+        }
+        unanswered = 0
+        for stream in sorted(
+            self._book.unsettled, key=lambda name: late.get(name, 0.0)
+        ):  # who had no answer comes last
             order = self._book.orders.get(stream)
             if order is None or not order.trades_missing or order.venue_order_id is None or stream in brought:
                 continue
@@ -263,7 +255,10 @@ class Survey:
             except NoAnswerError as error:
                 failures.setdefault(Part.TRADES, f"{stream}: {error.cause}")
                 await self._keep(error, stream)
-                break
+                late[stream] = self._clock.monotonic()
+                unanswered += 1
+                if unanswered >= UNANSWERED_MAX:
+                    break
         return answers
 
     def _window(self) -> tuple[int, int]:
@@ -279,10 +274,24 @@ class Survey:
     async def _trades(self, since_ms: int, until_ms: int) -> Answer:
         """Ask for the trades of a window that ends now. Raises NoAnswerError."""
         require_time(self._venue)
-        answer = await self._venue.trades(since_ms=since_ms, until_ms=until_ms)
-        if answer.complete:
+        return await self._venue.trades(since_ms=since_ms, until_ms=until_ms)
+
+    async def _mark(self, traded: Answer, until_ms: int) -> str:
+        """Trades are known until then, now that what was listed is recorded; unless the order behind one is not known:
+        it is listed again, and its order asked for again, for a while. Returns what is not known.
+        """
+        listed = {
+            address(self._recording.account, each)
+            for each in traded.reports
+            if isinstance(each, TradeReport) and each.symbol in self._recording.decider.instruments
+        }
+        now = self._clock.monotonic()
+        unknown = [stream for stream in sorted(listed) if not await self._recording.known(stream)]
+        self._orderless = {stream: self._orderless.get(stream, now) for stream in unknown}
+        waited_for = [stream for stream, since in self._orderless.items() if now - since < LAG_SECONDS]
+        if traded.complete and not waited_for:
             self._traded_until_ms = until_ms
-        return answer
+        return f"trades are listed of orders that are not found: {', '.join(waited_for)}" if waited_for else ""
 
     @property
     def _opened(self) -> bool:
@@ -332,7 +341,7 @@ class Survey:
         if order is None or (sparing and takes_a_search(self._venue, order_ref(order))):
             return
         if order.life is Life.IN_DOUBT:
-            self._doubts.seconds((stream, order.valid_until_ns))  # from now on
+            self._absence.count(stream, order)
             await self._resolve(stream, order)
         elif order.trades_missing:
             await self.record(await self._venue.order_trades(order_ref(order)))
@@ -345,104 +354,18 @@ class Survey:
         """
         looked = await self._venue.order(order_ref(order))
         if found(looked) is not False:
-            self._missed.pop(stream, None)
+            self._absence.shown(stream)
             await self.record(looked)
-
-    async def _search_for_the_unseen(self, picture: Picture) -> None:
-        """Search everywhere for the orders that the venue, asked for each of them, does not know."""
-        unseen: dict[Symbol, dict[str, tuple[Order, Answer]]] = {}
-        for stream, looked in picture.looked_up.items():
-            order = self._book.orders.get(stream)
-            if order is None or order.life in CLOSED or found(looked) is not False:
-                self._missed.pop(stream, None)
-            elif self._may_search(stream, order):
-                unseen.setdefault(order.request.symbol, {})[stream] = (order, looked)
-        for symbol, orders in unseen.items():
-            try:
-                await self._search(symbol, orders)
-            except NoAnswerError as error:
-                log.warning("could not ask the venue", account=self._recording.account, cause=error.cause)
-        self._doubts.keep({(stream, self._book.orders[stream].valid_until_ns) for stream in self._book.unsettled})
-        if picture.open_orders is not None:  # what is neither missing nor asked for was shown
-            self._missed = {stream: since for stream, since in self._missed.items() if stream in picture.looked_up}
-
-    def _may_search(self, stream: str, order: Order) -> bool:
-        """Whether "not found" proves anything by now."""
-        can = self._venue.capabilities(order.request.symbol)
-        if order.life is Life.IN_DOUBT:
-            return settled(self._doubts.marked((stream, order.valid_until_ns)), can)
-        if order.life is not Life.WORKING:
-            return False
-        now = self._clock.monotonic()
-        return now >= self._missed.setdefault(stream, now) + PATIENCE_SECONDS + can.visibility_delay
-
-    async def _search(self, symbol: Symbol, orders: Mapping[str, tuple[Order, Answer]]) -> None:
-        """Ask everywhere where orders of one market, or trades of theirs, would show; for those of which there is no
-        trace, record that and what follows from it. `orders` holds, by stream, the order and the answer that did not
-        know it.
-        """
-        require_time(self._venue)
-        began_ns = {stream: await first_written_ns(self._log, stream) or self._clock.now_ns() for stream in orders}
-        # No trade from before this log's opening: those are in the opening balances.
-        opened_ms = perpetuals.began_ms(self._recording, now_ms := self._now_ms())
-        since_ms = max(min(*began_ns.values(), now_ms * 1_000_000) // 1_000_000 - OUT_MS, opened_ms)
-        until_ms = max(now_ms, opened_ms) + OUT_MS
-        listed = recognized(self._book, await self._venue.open_orders(symbol))
-        history = await self._venue.order_history(symbol, since_ms=since_ms, until_ms=until_ms)
-        traded = await self._venue.trades(since_ms=since_ms, until_ms=until_ms)
-        await self._keep(history)
-        # Of the history only these orders: what else ended in it may have traded before this log's opening.
-        ours = tuple(
-            report
-            for report in history.reports
-            if isinstance(report, OrderReport) and any(names(report, order) for order, _ in orders.values())
-        )
-        for answer in (listed, replace(history, reports=ours), traded):
-            await self.record(answer)
-        if not (listed.complete and history.complete and traded.complete):
-            return
-        for stream, (order, looked) in orders.items():
-            shown = mentions(listed, order) or mentions(history, order)
-            if not shown and not (mentions(traded, order) and not order.trades):
-                searched = Searched(looked, listed, history, traded, since_ms, until_ms)
-                await self._conclude(stream, order, began_ns[stream], searched)
-
-    async def _conclude(self, stream: str, order: Order, began_ns: int, searched: Searched) -> None:
-        """Record that there is no trace of an order, with how far each answer reaches."""
-        can = self._venue.capabilities(order.request.symbol)
-        within = order.life is Life.IN_DOUBT and remembered(began_ns, can, self._clock.now_ns())
-        memory_ms = ns(can.unfilled_memory) // 1_000_000
-        evidence: list[VenueMessage] = []
-        marks: list[Mark] = []
-        for what, answer in searched.answers.items():
-            messages = kept(answer.evidence, self._ids, self._clock)
-            evidence.extend(messages)
-            windowed = what in {"order_history", "trades"}
-            marks.append(
-                Mark(
-                    message_id=messages[-1].message_id,
-                    what=what,
-                    since_ms=searched.since_ms if windowed else None,
-                    until_ms=searched.until_ms if windowed else None,
-                    complete=answer.complete,
-                    memory_ms=None if what in {"open_orders", "trades"} else memory_ms,
-                )
-            )
-        report = AbsenceReport(
-            evidence=tuple(mark.message_id for mark in marks),
-            marks=tuple(marks),
-            remembered=within,
-            version=order.version,
-        )
-        self._missed.pop(stream, None)
-        await self._recording.report([(stream, report)], source=Provenance.INFERRED, evidence=evidence)
 
     # ------------------------------------------------------------------------------------------------ recording
 
     async def read_trades(self) -> int:
         """Book every trade since the last look; return until when (UTC ms) trades are known. Raises NoAnswerError."""
         since_ms, until_ms = self._window()
-        await self.record(await self._trades(since_ms, until_ms))
+        traded = await self._trades(since_ms, until_ms)
+        await self.record(traded)
+        if unknown := await self._mark(traded, until_ms):
+            raise NoAnswerError(unknown, traded.evidence)
         return self._traded_until_ms or self._now_ms()
 
     async def record(self, answer: Answer) -> None:

@@ -15,14 +15,14 @@ import structlog
 from oms.decide import Addressed
 from oms.dispatcher import Dispatcher
 from oms.engine import Engine
-from oms.errors import FencedError, LogUnavailableError
+from oms.errors import FencedError, LogUnavailableError, OmsError
 from oms.ports import Clock, EventLog, Ids, Spawn
 from oms.reconcile import Result
 from oms.rehearsal import Rehearsed, rehearse
 from oms.reports import Control, OrderReport, TradeReport
 from oms.sending import plain_refs
 from oms.standing import Sighting, Standing, together
-from oms.survey import Survey
+from oms.survey import UNANSWERED_MAX, Survey
 from oms.values import ClientOrderId
 from oms.venue import Answer, NoAnswerError, Venue
 from oms.witness import Witness
@@ -225,16 +225,35 @@ class Watcher:
                 if not streams:
                     continue
                 turn %= len(streams)  # nobody waits for ever behind ten that the venue does not know
-                streams = streams[turn:] + streams[:turn]
-                turn += ASKED_EACH_POLL
-                try:
-                    if any(self._engine.book.orders[stream].trades_missing for stream in streams):
-                        await self.survey.read_trades()
-                    for stream in streams[:ASKED_EACH_POLL]:  # of a crowd the comparisons search for what takes one
-                        await self.survey.settle(stream, sparing=len(streams) > ASKED_EACH_POLL)
-                    self._dispatcher.resume_cancels()
-                except (NoAnswerError, LogUnavailableError) as error:
-                    log.warning("could not ask the venue", account=self._engine.account, cause=error.cause)
+                looked, unanswered = await self._settle(streams[turn:] + streams[:turn])
+                turn += looked
+                self._dispatcher.resume_cancels()
+                if unanswered:
                     await asyncio.sleep(RETRY_SECONDS[0])
         except FencedError:
             pass
+
+    async def _settle(self, streams: Sequence[str]) -> tuple[int, int]:
+        """Ask for the first of these orders; return how many had their turn, and how many questions had no answer. One
+        that nobody can ask for, or read, does not keep the others from being asked for (S44); several in a row do.
+        """
+        book, unanswered, looked = self._engine.book, 0, 0
+        try:
+            if any(book.orders[stream].trades_missing for stream in streams):
+                await self.survey.read_trades()
+        except (NoAnswerError, LogUnavailableError) as error:
+            unanswered += 1
+            self._warn(error)
+        for stream in streams[:ASKED_EACH_POLL]:  # of a crowd the comparisons search for what takes one
+            if unanswered >= UNANSWERED_MAX:
+                break
+            looked += 1
+            try:
+                await self.survey.settle(stream, sparing=len(streams) > ASKED_EACH_POLL)
+            except (NoAnswerError, LogUnavailableError) as error:
+                unanswered += 1
+                self._warn(error)
+        return looked, unanswered
+
+    def _warn(self, error: OmsError) -> None:
+        log.warning("could not ask the venue", account=self._engine.account, cause=error.cause)

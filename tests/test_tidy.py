@@ -16,6 +16,7 @@ PURE = (
     "instrument",
     "risk",
     "reconcile",
+    "proofs",
     "decide",
     "obstacles",
     "book",

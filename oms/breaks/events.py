@@ -23,7 +23,7 @@ class BreakKind(StrEnum):
     FILLS = "fills"  # the venue counts more of an order than all trades that it can still be asked for
     PRICE = "price"  # the venue works an order at another price than was sent
     HISTORY = "history"  # trades may exist that no question can reach
-    COVERAGE = "coverage"  # a list of open orders was cut: orders that are not ours may be missing
+    COVERAGE = "coverage"  # a list was cut, or a row of it cannot be read: what it does not show may be there
     PROTECTION = "protection"  # a position that must have a live stop has none at the venue, or too small a one
 
 

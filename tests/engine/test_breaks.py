@@ -13,10 +13,12 @@ from oms.errors import UnknownBreakError
 from oms.order.state import Life
 from oms.reconcile import Part, Result
 from oms.rehearsal import rehearse
-from oms.values import Provenance, Purse
+from oms.reports import PositionReport, VenueOrderStatus
+from oms.values import PositionMode, Provenance, Purse, Symbol
 from oms.venue import Answer, NoAnswerError
 from tests.engine.desk import MAIN, Desk, begin, play
 from tests.engine.scripted_venue import ScriptedVenue
+from tests.order.story import BTC_PERPETUAL, FUTURES
 
 USDT = Purse("USDT")
 BREAK = "balance:spot/USDT"
@@ -257,5 +259,56 @@ def test_after_a_gap_trades_are_asked_for_from_where_they_are_known() -> None:
         await desk.start()
         await asyncio.sleep(15)
         assert desk.told("byhand").count("order-filled") == 1
+
+    play(story)
+
+
+def test_a_break_about_a_price_ends_once_the_price_is_right_or_its_order_over() -> None:
+    async def story(desk: Desk) -> None:
+        await desk.start()
+        for name in ("c1", "c2"):
+            await desk.place(name, quantity=Decimal(1))
+        await asyncio.sleep(1)
+        for name in ("c1", "c2"):
+            desk.venue.orders[name] = replace(desk.venue.orders[name], price=Decimal("99.99"))
+        await asyncio.sleep(30)
+        assert set(desk.breaks()) == {"price:c1", "price:c2"}
+        desk.venue.orders["c1"] = replace(desk.venue.orders["c1"], price=Decimal(100))
+        desk.venue.set_status("c2", VenueOrderStatus.CANCELED)
+        await asyncio.sleep(60)
+        assert not desk.breaks()
+
+    play(story)
+
+
+def test_a_partial_comparison_opens_no_break_that_its_own_trades_explain() -> None:
+    class NoList(ScriptedVenue):
+        listless = False
+
+        async def open_orders(self, symbol: Symbol | None = None) -> Answer:
+            if self.listless:
+                raise NoAnswerError("timeout", self._evidence())
+            return await super().open_orders(symbol)
+
+    async def story(desk: Desk) -> None:
+        desk.venue = venue = NoList(desk.clock.now_ns)
+        venue.can, venue.mode, venue.futures = FUTURES, PositionMode.ONE_WAY, Decimal(1000)
+        await desk.start()
+        market = BTC_PERPETUAL.symbol
+        await desk.place(symbol=market, quantity=Decimal(100), price=Decimal(20000), leverage=Decimal(10))
+        await asyncio.sleep(30)
+        venue.listless = True
+        for held in range(1, 60):
+            venue.fill("c1", "1", price="20000")  # and the stream is silent of it
+            venue.futures -= Decimal("0.1")
+            cost, price = Decimal(20) * held, Decimal(20000)
+            venue.legs = [
+                PositionReport(
+                    symbol=market, quantity=Decimal(held), average_price=price, cost=cost, leverage=Decimal(10)
+                )
+            ]
+            for _ in range(4):
+                await asyncio.sleep(0.5)
+                assert not desk.breaks()
 
     play(story)

@@ -561,3 +561,23 @@ def test_a_venue_that_answers_nothing_is_not_asked_about_every_market_in_turn() 
         assert len(asked) == UNANSWERED_IN_ALL
 
     play(story)
+
+
+@pytest.mark.parametrize("cut", [True, False])
+def test_what_lists_miss_before_and_after_a_time_in_which_nobody_could_look_is_not_missed_all_along(cut: bool) -> None:  # noqa: FBT001
+    async def story(desk: Desk) -> None:
+        await desk.start()
+        await desk.place()
+        await asyncio.sleep(20)
+        desk.venue.blind = True  # queries lag
+        await asyncio.sleep(11)
+        desk.venue.blind, desk.venue.cut = False, cut
+        await asyncio.sleep(600)
+        desk.venue.blind, desk.venue.cut = True, False
+        await asyncio.sleep(11)
+        desk.venue.blind = False
+        await asyncio.sleep(60)
+        assert desk.life() is Life.WORKING
+        assert "order-vanished" not in desk.told()
+
+    play(story)

@@ -12,7 +12,9 @@ from oms.rehearsal import rehearse
 from oms.reports import PositionReport, VenueOrderStatus
 from oms.store.codec import decode_meta
 from oms.values import PositionLeg, PositionMode, Provenance, Purse
+from oms.venue import Answer, Evidence, NoAnswerError, OrderRef
 from tests.engine.desk import MAIN, Desk, play, stream
+from tests.engine.scripted_venue import ScriptedVenue
 from tests.order.story import BTC_PERPETUAL, FUTURES
 
 PERPETUAL = BTC_PERPETUAL.symbol
@@ -137,5 +139,64 @@ def test_s06_a_position_moves_by_an_inferred_fill_only_as_far_as_the_venue_shows
         else:
             assert held.quantity == 4
             assert desk.breaks()["fills:c1"][0] == "4 traded"
+
+    play(story)
+
+
+class Mute(ScriptedVenue):
+    """Does not say what traded of one order."""
+
+    mute = False
+
+    async def order_trades(self, order: OrderRef) -> Answer:
+        if self.mute:
+            raise NoAnswerError("timeout", Evidence(channel="POST /scripted"))
+        return await super().order_trades(order)
+
+
+@pytest.mark.parametrize("restarts", [True, False])
+def test_a_break_about_trades_does_not_end_where_nobody_asked_for_them(restarts: bool) -> None:  # noqa: FBT001
+    async def story(desk: Desk) -> None:
+        desk.venue = venue = Mute(desk.clock.now_ns)
+        await gone_by(desk, reach=True)
+        await desk.start()
+        await asyncio.sleep(200)
+        assert "fills:c1" in desk.breaks()
+        if restarts:
+            desk.process.kill()
+            await asyncio.sleep(5)
+            await desk.start()
+        else:
+            venue.mute = True
+            await asyncio.sleep(25)
+        await asyncio.sleep(1)
+        assert "fills:c1" in desk.breaks()
+        assert not any(stored.topic == "break-resolved/1" for stored in desk.log._events)
+
+    play(story)
+
+
+@pytest.mark.parametrize("stuck", [0, 3])
+def test_an_order_whose_trades_are_out_of_reach_has_its_turn_behind_those_that_cannot_be_proven(stuck: int) -> None:
+    async def story(desk: Desk) -> None:
+        await desk.start()
+        names = [*(f"s{number}" for number in range(stuck)), "c1"]
+        for name in names:
+            await desk.place(name, quantity=Decimal(1))
+        await asyncio.sleep(15)
+        now_ms = desk.clock.now_ns() // 1_000_000
+        desk.process.kill()
+        for name in names:
+            desk.venue.fill(name, "1")
+            average = Decimal(100) if name == "c1" else None  # the venue does not say at what price the others traded
+            desk.venue.orders[name] = replace(
+                desk.venue.orders[name], average_price=average, created_ms=now_ms - 15_000, updated_ms=now_ms
+            )
+        desk.venue.totals |= {"BTC": Decimal(5 + len(names)), "USDT": Decimal(1000 - 100 * len(names))}
+        await asyncio.sleep(3_600)
+        desk.venue.reach_ms = desk.clock.now_ns() // 1_000_000 - 1000
+        await desk.start()
+        await asyncio.sleep(120)
+        assert desk.order("c1").cum_quantity == 1
 
     play(story)

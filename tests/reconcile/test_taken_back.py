@@ -7,7 +7,7 @@ import pytest
 from msgspec.structs import replace
 
 from oms.order.state import Order
-from oms.reconcile import taken_back
+from oms.proofs import taken_back
 from oms.reports import VenueOrderStatus
 from tests.order.story import given, sent, shown, trade
 from tests.reconcile.test_reconcile import answer

@@ -10,6 +10,7 @@ from typing import Any, Final
 from msgspec import Struct
 from msgspec.structs import replace
 
+from oms.absence import Absence
 from oms.answers import Pending, Receipt
 from oms.book import Book
 from oms.busts import Busts
@@ -35,7 +36,7 @@ from oms.ports import (
     StoredEvent,
     VenueMessage,
 )
-from oms.reconcile import found, ns
+from oms.proofs import found, ns
 from oms.reports import TradeReport
 from oms.risk import Facts
 from oms.sending import new_order, order_ref
@@ -169,7 +170,7 @@ class NotFoundIsAbsent(Survey):
             await super()._resolve(stream, order)
 
 
-class EndsDoubtsByTheWall(Survey):
+class _ByTheWall(Absence):
     """Takes our own wall clock's word for it that a request has expired (it was in the product)."""
 
     def _may_search(self, stream: str, order: Order) -> bool:
@@ -178,6 +179,14 @@ class EndsDoubtsByTheWall(Survey):
         venues_time: Any = self._clock
         can = self._venue.capabilities(order.request.symbol)
         return bool(venues_time._clock.now_ns() > order.valid_until_ns + ns(can.visibility_delay))
+
+
+class EndsDoubtsByTheWall(Survey):
+    """Has the one of these."""
+
+    def __init__(self, recording: Recording, venue: Venue, *, event_log: EventLog, clock: Clock, ids: Ids) -> None:
+        super().__init__(recording, venue, event_log=event_log, clock=clock, ids=ids)
+        self._absence = _ByTheWall(recording, venue, self.record, self._keep, event_log=event_log, clock=clock, ids=ids)
 
 
 class _RemembersAll(Busts):

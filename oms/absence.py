@@ -1,0 +1,161 @@
+"""Proves that an order which the venue, asked for it, does not know is nowhere: searched for wherever it would show.
+
+"Not found" alone proves nothing: the request may still arrive, what was accepted may not show yet, lists lag. So a
+search waits until it cannot be early, looks at open orders, history and trades together, and concludes from whole
+answers alone, each kept with how far it reaches.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final
+
+import structlog
+from msgspec.structs import replace
+
+from oms import busts, perpetuals
+from oms.elapsed import Elapsed
+from oms.evidence import Searched, kept
+from oms.order.events import Mark
+from oms.order.messages import AbsenceReport
+from oms.order.state import CLOSED, Life, Order
+from oms.ports import Clock, EventLog, Ids, VenueMessage
+from oms.proofs import found, mentions, names, ns, remembered, settled
+from oms.recognition import recognized
+from oms.reconcile import Picture
+from oms.recovery import first_written_ns
+from oms.reports import OrderReport
+from oms.values import Provenance, Symbol
+from oms.venue import Answer, NoAnswerError, Venue, require_time
+
+OUT_MS: Final = 600_000  # a clock that stepped may have been out by so much when an order was written down
+PATIENCE_SECONDS: Final = 60.0  # an order that the venue once showed is missed for so long before that means anything
+
+Record = Callable[[Answer], Awaitable[None]]
+
+log = structlog.get_logger()
+
+
+class Absence:
+    """One account's searches. `record` books what an answer says; `keep` keeps of it what nobody can read."""
+
+    def __init__(
+        self,
+        recording: busts.Recording,
+        venue: Venue,
+        record: Record,
+        keep: Record,
+        *,
+        event_log: EventLog,
+        clock: Clock,
+        ids: Ids,
+    ) -> None:
+        self._recording = recording
+        self._venue = venue
+        self._record = record
+        self._keep = keep
+        self._log = event_log
+        self._clock = clock
+        self._ids = ids
+        self._doubts = Elapsed(clock)
+        self._missed: dict[str, float] = {}  # by stream: since when the venue does not know an order it once showed
+
+    def count(self, stream: str, order: Order) -> None:
+        """Count for how long an order has been in doubt, from the first time on."""
+        self._doubts.seconds((stream, order.valid_until_ns))
+
+    def asked(self, stream: str, order: Order) -> None:
+        """The order is asked for now: what is answered is as good as that."""
+        self._doubts.mark((stream, order.valid_until_ns))
+
+    def shown(self, stream: str) -> None:
+        """The venue knows the order."""
+        self._missed.pop(stream, None)
+
+    async def prove(self, picture: Picture) -> None:
+        """Search everywhere for the orders that the venue, asked for each of them, does not know."""
+        book, unseen = self._recording.book, dict[Symbol, dict[str, tuple[Order, Answer]]]()
+        for stream, looked in picture.looked_up.items():
+            order = book.orders.get(stream)
+            if order is None or order.life in CLOSED or found(looked) is not False:
+                self.shown(stream)
+            elif self._may_search(stream, order):
+                unseen.setdefault(order.request.symbol, {})[stream] = (order, looked)
+        for symbol, orders in unseen.items():
+            try:
+                await self._search(symbol, orders)
+            except NoAnswerError as error:
+                log.warning("could not ask the venue", account=self._recording.account, cause=error.cause)
+        book = self._recording.book
+        self._doubts.keep({(stream, book.orders[stream].valid_until_ns) for stream in book.unsettled})
+        # What is neither missing nor asked for was shown; or nobody could look, and it may have been there meanwhile.
+        self._missed = {stream: since for stream, since in self._missed.items() if stream in picture.looked_up}
+
+    def _may_search(self, stream: str, order: Order) -> bool:
+        """Whether "not found" proves anything by now."""
+        can = self._venue.capabilities(order.request.symbol)
+        if order.life is Life.IN_DOUBT:
+            return settled(self._doubts.marked((stream, order.valid_until_ns)), can)
+        if order.life is not Life.WORKING:
+            return False
+        now = self._clock.monotonic()
+        return now >= self._missed.setdefault(stream, now) + PATIENCE_SECONDS + can.visibility_delay
+
+    async def _search(self, symbol: Symbol, orders: Mapping[str, tuple[Order, Answer]]) -> None:
+        """Ask everywhere where orders of one market, or trades of theirs, would show; for those of which there is no
+        trace, record that and what follows from it. `orders` holds, by stream, the order and the answer that did not
+        know it.
+        """
+        require_time(self._venue)
+        began_ns = {stream: await first_written_ns(self._log, stream) or self._clock.now_ns() for stream in orders}
+        # No trade from before this log's opening: those are in the opening balances.
+        opened_ms = perpetuals.began_ms(self._recording, now_ms := self._clock.now_ns() // 1_000_000)
+        since_ms = max(min(*began_ns.values(), now_ms * 1_000_000) // 1_000_000 - OUT_MS, opened_ms)
+        until_ms = max(now_ms, opened_ms) + OUT_MS
+        listed = recognized(self._recording.book, await self._venue.open_orders(symbol))
+        history = await self._venue.order_history(symbol, since_ms=since_ms, until_ms=until_ms)
+        traded = await self._venue.trades(since_ms=since_ms, until_ms=until_ms)
+        await self._keep(history)
+        # Of the history only these orders: what else ended in it may have traded before this log's opening.
+        ours = tuple(
+            report
+            for report in history.reports
+            if isinstance(report, OrderReport) and any(names(report, order) for order, _ in orders.values())
+        )
+        for answer in (listed, replace(history, reports=ours), traded):
+            await self._record(answer)
+        if not (listed.complete and history.complete and traded.complete):
+            return
+        for stream, (order, looked) in orders.items():
+            shown = mentions(listed, order) or mentions(history, order)
+            if not shown and not (mentions(traded, order) and not order.trades):
+                searched = Searched(looked, listed, history, traded, since_ms, until_ms)
+                await self._conclude(stream, order, began_ns[stream], searched)
+
+    async def _conclude(self, stream: str, order: Order, began_ns: int, searched: Searched) -> None:
+        """Record that there is no trace of an order, with how far each answer reaches."""
+        can = self._venue.capabilities(order.request.symbol)
+        within = order.life is Life.IN_DOUBT and remembered(began_ns, can, self._clock.now_ns())
+        memory_ms = ns(can.unfilled_memory) // 1_000_000
+        evidence: list[VenueMessage] = []
+        marks: list[Mark] = []
+        for what, answer in searched.answers.items():
+            messages = kept(answer.evidence, self._ids, self._clock)
+            evidence.extend(messages)
+            windowed = what in {"order_history", "trades"}
+            marks.append(
+                Mark(
+                    message_id=messages[-1].message_id,
+                    what=what,
+                    since_ms=searched.since_ms if windowed else None,
+                    until_ms=searched.until_ms if windowed else None,
+                    complete=answer.complete,
+                    memory_ms=None if what in {"open_orders", "trades"} else memory_ms,
+                )
+            )
+        report = AbsenceReport(
+            evidence=tuple(mark.message_id for mark in marks),
+            marks=tuple(marks),
+            remembered=within,
+            version=order.version,
+        )
+        self.shown(stream)
+        await self._recording.report([(stream, report)], source=Provenance.INFERRED, evidence=evidence)

@@ -1,0 +1,85 @@
+"""What an answer of the venue proves about one order, and what it does not, pure."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from oms.order.state import Order
+from oms.reports import OrderReport, Refusal, TradeReport, VenueOrderStatus
+from oms.values import EXACT, ZERO, ExecId
+from oms.venue import Answer, Capabilities
+
+NOT_FOUND: Final = "order_not_found"
+OVER: Final = frozenset({VenueOrderStatus.FILLED, VenueOrderStatus.CANCELED, VenueOrderStatus.EXPIRED})
+
+
+def found(answer: Answer) -> bool | None:
+    """Return whether the venue has the order it was asked for; None when the answer settles neither."""
+    for report in answer.reports:
+        match report:
+            case OrderReport():
+                return True
+            case Refusal(reason=reason):
+                return False if reason == NOT_FOUND else None
+            case _:
+                continue
+    return None
+
+
+def mentions(answer: Answer, order: Order) -> bool:
+    """Whether a list of orders or trades shows any trace of `order`."""
+    return any(isinstance(report, OrderReport | TradeReport) and names(report, order) for report in answer.reports)
+
+
+def names(report: OrderReport | TradeReport, order: Order) -> bool:
+    """Whether `report` is about `order`, by either of its ids."""
+    by_venue = order.venue_order_id is not None and report.venue_order_id == order.venue_order_id
+    return by_venue or report.client_order_id == order.request.client_order_id
+
+
+def taken_back(order: Order, record: OrderReport, traded: Answer, booked_ms: Mapping[str, int]) -> tuple[ExecId, ...]:
+    """Return the trades of `order` that the venue no longer has: its record counts less than is booked here, a whole
+    list of what was traded in its time lacks them, and without them the figures are the record's. Where `booked_ms`
+    says when a trade happened, the record must be no older. Else nobody can tell, and none are returned.
+    """
+    counted = record.cum_quantity
+    if counted is None or counted >= order.cum_quantity or not traded.complete:
+        return ()
+    shown = {each.exec_id for each in traded.reports if isinstance(each, TradeReport)}
+    gone = [trade for trade in order.trades if trade.exec_id not in shown]
+    left = EXACT.subtract(order.cum_quantity, sum((trade.quantity for trade in gone), ZERO))
+    said_ms = record.updated_ms or 0
+    if left != counted or any(booked_ms.get(trade.exec_id, 0) > said_ms for trade in gone):
+        return ()
+    return tuple(trade.exec_id for trade in gone)
+
+
+def told_too_much(order: Order, record: OrderReport, traded: Answer) -> bool:
+    """Whether more of `order` was told than the venue counts now that it is over: its record counts what is booked
+    here, and a whole list of what was traded in its time has just that. An older record would not say that it is over.
+    """
+    if record.status not in OVER or not traded.complete:
+        return False
+    shown = {each.exec_id for each in traded.reports if isinstance(each, TradeReport) and names(each, order)}
+    booked = {trade.exec_id for trade in order.trades}
+    return shown == booked and record.cum_quantity == order.cum_quantity < order.venue_cum
+
+
+def settled(seconds: float, can: Capabilities) -> bool:
+    """Whether "not found" proves anything of an order that has been in doubt for so long: the request can no longer
+    execute, and had it been accepted, it would show.
+
+    For an order that the venue once showed, whoever asks has to be patient (`oms.survey`).
+    """
+    return seconds > can.submit_validity + can.visibility_delay
+
+
+def remembered(began_ns: int, can: Capabilities, now_ns: int) -> bool:
+    """Whether the venue would still know an order that was first sent at `began_ns`, had it ever arrived: it forgets an
+    order a while after it ended without a fill. One yet to come was noted before a clock was set back.
+    """
+    return began_ns <= now_ns < began_ns + ns(can.unfilled_memory)
+
+
+def ns(seconds: float) -> int:
+    """Return a duration in nanoseconds."""
+    return int(seconds * 1_000_000_000)
