@@ -249,8 +249,8 @@ def _trades(answer: Answer | None) -> list[TradeReport]:
 
 
 def _of_orders(book: Book, picture: Picture) -> Iterable[Disagreement]:
-    """Yield orders that the venue contradicted, those that it works at another price than was sent, and those that it
-    lists although they are over here.
+    """Yield orders that the venue contradicted, those that it works otherwise than was sent, and those that it lists
+    although they are over here.
     """
     for order in book.orders.values():
         if order.flagged:
@@ -271,14 +271,24 @@ def _of_orders(book: Book, picture: Picture) -> Iterable[Disagreement]:
                 theirs=f"listed as {report.status}",
                 symbol=report.symbol,
             )
-        sent = None if known is None else known.request.price
-        if sent is not None and report.price and report.status in OPEN and report.price != sent:
+        if known is not None and report.status in OPEN and not known.amends:
+            yield from _otherwise(known, report)
+
+
+def _otherwise(order: Order, report: OrderReport) -> Iterable[Disagreement]:
+    """Yield what an order is worked at, or for, that was not sent so. What protects a position grows with it."""
+    sent = order.request
+    for kind, ours, theirs in (
+        (BreakKind.PRICE, sent.price, report.price),
+        (BreakKind.QUANTITY, sent.quantity if order.origin is None else None, report.quantity),
+    ):
+        if ours is not None and theirs and ours != theirs:
             yield Disagreement(
-                kind=BreakKind.PRICE,
+                kind=kind,
                 subject=external_id(report),
-                ours=plain(sent),
-                theirs=plain(report.price),
-                difference=EXACT.subtract(report.price, sent),
+                ours=plain(ours),
+                theirs=plain(theirs),
+                difference=EXACT.subtract(theirs, ours),
                 symbol=report.symbol,
             )
 
@@ -315,7 +325,7 @@ def _asked(picture: Picture) -> frozenset[BreakKind]:
     if any(_answered(answer) for _, answer in _lists(picture)):
         asked.add(BreakKind.COVERAGE)
     if _answered(picture.open_orders) and picture.open_orders.complete:
-        asked |= {BreakKind.STATE, BreakKind.PRICE}
+        asked |= {BreakKind.STATE, BreakKind.PRICE, BreakKind.QUANTITY}
     if picture.balances is not None:
         asked.add(BreakKind.BALANCE)
     if picture.positions is not None:

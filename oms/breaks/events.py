@@ -22,6 +22,7 @@ class BreakKind(StrEnum):
     STATE = "state"  # the venue lists an order as open that is over here
     FILLS = "fills"  # the venue counts more of an order than all trades that it can still be asked for
     PRICE = "price"  # the venue works an order at another price than was sent
+    QUANTITY = "quantity"  # the venue works an order for more or less than was sent
     HISTORY = "history"  # trades may exist that no question can reach
     COVERAGE = "coverage"  # a list was cut, or a row of it cannot be read: what it does not show may be there
     PROTECTION = "protection"  # a position that must have a live stop has none at the venue, or too small a one

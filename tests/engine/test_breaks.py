@@ -312,3 +312,19 @@ def test_a_partial_comparison_opens_no_break_that_its_own_trades_explain() -> No
                 assert not desk.breaks()
 
     play(story)
+
+
+def test_an_order_that_the_venue_works_for_more_than_was_sent_is_a_break() -> None:
+    async def story(desk: Desk) -> None:
+        await desk.start()
+        await desk.place()
+        await asyncio.sleep(1)
+        as_sent = desk.venue.orders["c1"]
+        desk.venue.orders["c1"] = replace(as_sent, quantity=Decimal(9))  # changed at its website
+        await asyncio.sleep(30)
+        assert desk.breaks() == {"quantity:c1": ("2", "9")}
+        desk.venue.orders["c1"] = as_sent
+        await asyncio.sleep(30)
+        assert not desk.breaks()
+
+    play(story)
