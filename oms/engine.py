@@ -86,7 +86,7 @@ class Engine:
         self.opened_ns = 0  # when this log first knew the account, and when it last wrote of it: UTC
         self.written_ns = 0
         self.resumed_ns = 0  # `written_ns` as this writer found it
-        self.trading = False  # set once the account has been reconciled with its venue: no order goes out before
+        self.trading = False  # set once the account was reconciled with its venue: no order or change goes out before
         self.fenced: asyncio.Event = asyncio.Event()
         self.on_commit: list[Callable[[Sequence[Fact]], None]] = []  # called in order after each commit
         self.on_recovered: list[Callable[[], None]] = []  # called when memory was rebuilt from the log
@@ -209,7 +209,7 @@ class Engine:
         if command.account != self.account:
             raise UnknownAccountError(f"no account {command.account} here")
         self._check_open()
-        if isinstance(command, PlaceOrder) and not self.trading:
+        if isinstance(command, PlaceOrder | AmendOrder) and not self.trading:
             raise NotReadyError(f"account {self.account} has not been reconciled with its venue yet")
         if self._stopping:
             raise StoppingError("the OMS is stopping; the command was not taken")

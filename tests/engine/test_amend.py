@@ -6,6 +6,7 @@ from decimal import Decimal
 import pytest
 from msgspec.structs import replace
 
+from oms.errors import NotReadyError
 from oms.order.state import Life, status
 from oms.store.memory import Fault, Trouble
 from oms.values import Crossing, OrderStatus
@@ -187,5 +188,47 @@ def test_an_order_that_ends_takes_its_changes_with_it() -> None:
         assert desk.life() is Life.CANCELED
         assert not desk.order().amends
         assert desk.held() == 0
+
+    play(story)
+
+
+def test_no_change_leaves_before_the_account_was_reconciled_and_cancels_do() -> None:
+    """An amend from 1 to 9 opens as much as an order for 8 does."""
+
+    async def story(desk: Desk) -> None:
+        await opened(desk)
+        desk.process.kill()
+        desk.venue.cut = True  # no question has an answer: nothing is compared
+        starting = begin(desk.start())
+        await asyncio.sleep(20)
+        with pytest.raises(NotReadyError):
+            await desk.amend(quantity="9")
+        await desk.cancel()
+        await asyncio.sleep(5)
+        assert desk.venue.amended == []
+        assert [order.client_order_id for order in desk.venue.canceled] == ["c1"]
+        desk.venue.cut = False
+        await starting
+
+    play(story)
+
+
+def test_a_change_that_had_not_left_at_a_crash_is_sent_by_nobody_after_it() -> None:
+    async def story(desk: Desk) -> None:
+        await opened(desk)
+        desk.venue.turn = asyncio.Event()
+        await desk.amend(quantity="9")
+        await asyncio.sleep(1)
+        desk.process.kill()  # the request is in the log, and its change waited for the venue's rates
+        desk.venue.turn = None
+        desk.venue.cut = True
+        starting = begin(desk.start())
+        await asyncio.sleep(20)
+        assert desk.told()[-1] == "amend-unknown"
+        desk.venue.cut = False
+        await starting
+        await asyncio.sleep(SPOT.submit_validity + 15)
+        assert desk.venue.amended == []
+        assert (desk.told()[-1], desk.order().request.quantity) == ("amend-refused", 2)
 
     play(story)
