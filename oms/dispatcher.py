@@ -39,6 +39,7 @@ from oms.order.state import Amend, Life, Order
 from oms.ports import Clock, Ids, Spawn
 from oms.position.events import LeverageRequested
 from oms.position.settings import LeverageRejected, not_read_back
+from oms.reconcile import settled
 from oms.reports import Ack, LeverageReport, OrderReport, PositionModeReport, Refusal, RefusalClass, Report
 from oms.sending import amendment, batched, cancel_verdict, new_order, order_ref
 from oms.sums import symbol_of
@@ -391,9 +392,9 @@ class Dispatcher:
 
     def _look_for_amends(self, stream: str, order: Order) -> None:
         """Ask for an order whose changes should show by now."""
-        validity = self._venue.capabilities(order.request.symbol).submit_validity
+        can = self._venue.capabilities(order.request.symbol)
         answered = [each.request_id for each in order.amends if each.valid_until_ns]
-        due = deque(name for name in answered if self._changes.seconds((stream, name)) > validity)
+        due = deque(name for name in answered if settled(self._changes.seconds((stream, name)), can))
         if due and order.life is Life.WORKING:
             self._amending[stream] = due
             self._spawn(self._settle_amends(stream, tuple(due)), name=f"settle the changes of {stream}")

@@ -8,11 +8,12 @@ from msgspec.structs import replace
 
 from oms.errors import NotReadyError
 from oms.order.state import Life, status
+from oms.reports import OrderReport
 from oms.store.memory import Fault, Trouble
 from oms.values import Crossing, OrderStatus
-from oms.venue import Trigger
+from oms.venue import Answer, OrderRef, Trigger
 from tests.engine.desk import Desk, begin, play
-from tests.engine.scripted_venue import Fate
+from tests.engine.scripted_venue import Fate, ScriptedVenue
 from tests.order.story import SPOT
 
 CENT = Decimal("0.001")
@@ -160,6 +161,35 @@ def test_a_change_that_never_arrived_is_over_once_it_can_no_longer_be_applied() 
         assert status(desk.order()) is OrderStatus.OPEN
         assert desk.told()[-1] == "amend-refused"
         assert desk.order().request.price == 100
+
+    play(story)
+
+
+@pytest.mark.parametrize("after", [30.0, 59.9])
+def test_a_change_that_was_applied_at_the_last_moment_and_shows_late_is_believed(after: float) -> None:
+    class Lagging(ScriptedVenue):
+        """Shows an order as it `was` for nearly as long as it says that it may."""
+
+        was: OrderReport | None = None
+        until_ns = 0
+
+        async def order(self, order: OrderRef) -> Answer:
+            answer = await super().order(order)
+            lags = self.was is not None and self._now_ns() < self.until_ns
+            return replace(answer, reports=(self.was,)) if lags else answer
+
+    async def story(desk: Desk) -> None:
+        venue = desk.venue = Lagging(desk.clock.now_ns)
+        await opened(desk)
+        venue.fates.append(Fate.REQUEST_LOST)
+        await desk.amend(quantity="5")
+        await asyncio.sleep(after)
+        venue.was = venue.orders["c1"]
+        venue.until_ns = desk.clock.now_ns() + int((SPOT.visibility_delay - 0.1) * 1e9)
+        venue.orders["c1"] = replace(venue.was, quantity=Decimal(5))
+        await asyncio.sleep(120)
+        assert desk.told()[-1] == "order-amended"
+        assert desk.held() == 500 * (1 + CENT)
 
     play(story)
 
