@@ -27,12 +27,12 @@ from oms.book import Book, Event, account_stream, order_stream, position_stream
 from oms.breaks import decisions as disagreements
 from oms.breaks.decisions import DisagreementsReport, ExplainBreak, ResolveBreak
 from oms.breaks.events import BreakKind
-from oms.breaks.state import DEFAULT_POLICY, Policy, blocking
+from oms.breaks.state import DEFAULT_POLICY, Policy
 from oms.errors import CapabilityLostError, InvalidOrderError, OvertakenError, UnknownOrderError, UnknownSymbolError
 from oms.instrument import Instrument
 from oms.market_data import Quote, unquoted
 from oms.moves import MOVING, moved
-from oms.obstacles import busy, halted, switching, unproven
+from oms.obstacles import busy, stopped, unproven
 from oms.order import decisions as orders
 from oms.order.events import CancelRequested, OrderEvent, OrderRequested
 from oms.order.holds import contracts, hold, may_move
@@ -278,7 +278,7 @@ class Decider:
             instrument=self.instruments.get(command.symbol),
             capabilities=self.capabilities(command.symbol),
             available=book.available(base if command.side is _SELL else quote),
-            halted=halted(book.account, command) or self._blocked(book, command.symbol),
+            halted=stopped(command, book, self.policy),
             open_orders=len(book.open),
             leg=book.positions.get(position_stream(self.account, command.symbol, _NET), FLAT),
             opening=self._opening(command, book),
@@ -305,7 +305,7 @@ class Decider:
             instrument=self.instruments.get(symbol),
             capabilities=self.capabilities(symbol),
             available=available,
-            halted=halted(book.account, command) or switching(book.account) or self._blocked(book, symbol),
+            halted=stopped(command, book, self.policy),
             open_orders=len(book.open),
             leg=held,
             leverage=held.leverage or market.leverage,
@@ -339,11 +339,6 @@ class Decider:
             ),
             ZERO,
         )
-
-    def _blocked(self, book: Book, symbol: Symbol) -> str | None:
-        """Return why a break keeps orders on `symbol` from opening, if one does."""
-        found = blocking(book.account.breaks, self.policy, symbol)
-        return None if found is None else f"break {found.break_id}: {found.ours} here, {found.theirs} at the venue"
 
     def _about_account(self, book: Book, report: AccountNews, facts: list[Fact]) -> State:
         match report:

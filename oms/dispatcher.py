@@ -12,13 +12,13 @@ from typing import Final
 
 from oms.account.events import PositionModeRequested
 from oms.account.modes import PositionModeRejected
-from oms.account.state import Halt
 from oms.book import Event
 from oms.decide import Addressed, Fact, Setting
 from oms.elapsed import Elapsed
 from oms.engine import Engine
 from oms.errors import FencedError
 from oms.evidence import kept
+from oms.obstacles import stopped
 from oms.order.decisions import ATTEMPTS_MAX
 from oms.order.events import AmendRequested, CancelRequested, SendStarted, VenueAccepted
 from oms.order.messages import (
@@ -39,6 +39,7 @@ from oms.order.state import Amend, Life, Order
 from oms.ports import Clock, Ids, Spawn
 from oms.position.events import LeverageRequested
 from oms.position.settings import LeverageRejected, not_read_back
+from oms.proofs import settled
 from oms.reports import Ack, LeverageReport, OrderReport, PositionModeReport, Refusal, RefusalClass, Report
 from oms.sending import amendment, batched, cancel_verdict, new_order, order_ref
 from oms.sums import symbol_of
@@ -238,29 +239,29 @@ class Dispatcher:
                 self._wanted_until.pop(stream, None)
             answered.set()
 
-    def _halt_of(self, order: Order) -> Halt | None:
-        """Return the halt that stops an order that opens: the last look before the wire (S18)."""
-        request = order.request
-        return None if request.reduces else self._engine.book.account.halt_of(request.strategy, request.symbol)
+    def _stopped(self, order: Order) -> str | None:
+        """Return what stops an order that opens by now: the last look before the wire (S18)."""
+        engine = self._engine
+        return None if order.request.reduces else stopped(order.request, engine.book, engine.decider.policy)
 
     def _is_over_time(self, order: Order) -> bool:
         expires_ns = order.request.expires_ns
         return expires_ns is not None and expires_ns <= self._clock.now_ns()
 
     def _holds(self, order: Order) -> str | None:
-        halt = self._halt_of(order)
         if self._is_over_time(order):
             return "its time has run out"
-        return None if halt is None else f"trading is halted: {halt.reason}"
+        reason = self._stopped(order)
+        return None if reason is None else f"trading is halted: {reason}"
 
     async def _ask_submit(self, stream: str, order: Order) -> tuple[OrderNews, Evidence | None]:
         """Send an order once it may leave. What the venue's rates hold back waits for its turn while it is wanted: it
         certainly did not leave, so waiting costs no attempt.
         """
         while True:
-            halt = self._halt_of(order)
-            if halt is not None:
-                return SubmitHalted(halt_id=halt.halt_id, reason=halt.reason), None
+            reason = self._stopped(order)
+            if reason is not None:
+                return SubmitHalted(reason=reason), None
             if self._is_over_time(order):
                 return SubmitExpired(), None
             try:
@@ -268,7 +269,7 @@ class Dispatcher:
             except NoAnswerError as error:
                 if error.sent:
                     return self._unknown(order, error.cause), error.evidence
-                if self._halt_of(order) is not None or self._is_over_time(order):
+                if self._stopped(order) is not None or self._is_over_time(order):
                     continue
                 if error.again_seconds is None:
                     return _not_sent(order, "not_sent", error.cause), error.evidence
@@ -345,9 +346,9 @@ class Dispatcher:
         if order.life is not Life.WORKING:
             await self._engine.report([(stream, AmendRejected(request_id=request_id, reason="not_working"))])
             return
-        halt = self._halt_of(order)
-        if halt is not None:
-            halted = AmendRejected(request_id=request_id, reason="trading_halted", text=halt.reason)
+        reason = self._stopped(order)
+        if reason is not None:
+            halted = AmendRejected(request_id=request_id, reason="trading_halted", text=reason)
             await self._engine.report([(stream, halted)])
             return
         news, evidence = await self._ask_amend(order, change)
@@ -358,9 +359,9 @@ class Dispatcher:
         try:
             answer = await self._venue.amend(amendment(order, change), last_look=lambda: self._holds(order))
         except NoAnswerError as error:
-            halt = self._halt_of(order)
-            if not error.sent and halt is not None:
-                halted = AmendRejected(request_id=request_id, reason="trading_halted", text=halt.reason)
+            reason = self._stopped(order)
+            if not error.sent and reason is not None:
+                halted = AmendRejected(request_id=request_id, reason="trading_halted", text=reason)
                 return halted, error.evidence
             if not error.sent:
                 return AmendRejected(request_id=request_id, reason="not_sent", text=error.cause[:200]), error.evidence
@@ -391,9 +392,9 @@ class Dispatcher:
 
     def _look_for_amends(self, stream: str, order: Order) -> None:
         """Ask for an order whose changes should show by now."""
-        validity = self._venue.capabilities(order.request.symbol).submit_validity
+        can = self._venue.capabilities(order.request.symbol)
         answered = [each.request_id for each in order.amends if each.valid_until_ns]
-        due = deque(name for name in answered if self._changes.seconds((stream, name)) > validity)
+        due = deque(name for name in answered if settled(self._changes.seconds((stream, name)), can))
         if due and order.life is Life.WORKING:
             self._amending[stream] = due
             self._spawn(self._settle_amends(stream, tuple(due)), name=f"settle the changes of {stream}")

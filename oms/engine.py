@@ -31,8 +31,8 @@ from oms.errors import (
     StoppingError,
     UnknownAccountError,
 )
-from oms.order.messages import AmendOrder, AmendUnanswered, CancelOrder, ClaimOrder, PlaceOrder, SubmitUnknown
-from oms.order.state import CLOSED, Life
+from oms.order.messages import AmendOrder, CancelOrder, ClaimOrder, PlaceOrder
+from oms.order.state import CLOSED
 from oms.ports import (
     AlreadyThere,
     Batch,
@@ -48,6 +48,7 @@ from oms.ports import (
     VenueMessage,
 )
 from oms.recovery import Recovered, read_order, recover
+from oms.sending import unanswered
 from oms.snapshot import PACE, Memory, Pace, Snapshots
 from oms.store.codec import new_event, opening
 from oms.values import AccountId, Provenance
@@ -86,7 +87,7 @@ class Engine:
         self.opened_ns = 0  # when this log first knew the account, and when it last wrote of it: UTC
         self.written_ns = 0
         self.resumed_ns = 0  # `written_ns` as this writer found it
-        self.trading = False  # set once the account has been reconciled with its venue: no order goes out before
+        self.trading = False  # set once the account was reconciled with its venue: no order or change goes out before
         self.fenced: asyncio.Event = asyncio.Event()
         self.on_commit: list[Callable[[Sequence[Fact]], None]] = []  # called in order after each commit
         self.on_recovered: list[Callable[[], None]] = []  # called when memory was rebuilt from the log
@@ -101,6 +102,7 @@ class Engine:
         self._open = Pending()
         self._closed: deque[Pending] = deque()  # full, waiting for the one in flight
         self._in_flight: Pending | None = None
+        self._in_flight_since = 0.0  # by the monotonic clock
         self._answers = Answers(self._announce)
         self._lost: set[str] = set()  # what memory is ahead of the log with, until it is built anew
         self._waiting = 0
@@ -142,22 +144,8 @@ class Engine:
 
         `sending` names the streams whose submit, `changing` those whose change is somebody's here.
         """
-        now_ns = self._clock.now_ns()
-        doubts: list[Addressed] = []
-        for stream in self.book.open:
-            order = self.book.orders[stream]
-            unsent = order.life is Life.SENDING and stream not in sending
-            amends = () if stream in sending or stream in changing else order.amends
-            if not (unsent or amends):
-                continue
-            until_ns = now_ns + int(self.decider.capabilities(order.request.symbol).submit_validity * 1e9)
-            doubts.extend(
-                (stream, AmendUnanswered(request_id=each.request_id, reason=reason, valid_until_ns=until_ns))
-                for each in amends
-                if not each.valid_until_ns
-            )
-            if unsent:
-                doubts.append((stream, SubmitUnknown(reason=reason, valid_until_ns=until_ns)))
+        can, now_ns = self.decider.capabilities, self._clock.now_ns()
+        doubts = tuple(unanswered(self.book, can, now_ns, reason=reason, sending=sending, changing=changing))
         if doubts:
             await self.report(doubts, source=Provenance.INFERRED)
 
@@ -165,6 +153,11 @@ class Engine:
     def ready(self) -> bool:
         """Whether commands are taken now."""
         return self._ready.is_set() and not self._stopping and not self.fenced.is_set()
+
+    @property
+    def committing_seconds(self) -> float:
+        """For how long the log has not said what became of the batch in flight; 0: nothing waits for it."""
+        return 0.0 if self._in_flight is None else self._clock.monotonic() - self._in_flight_since
 
     def uncommitted(self) -> set[str]:
         """Return the streams of which memory holds more than the log: nobody may yet act on what it says of them."""
@@ -209,7 +202,7 @@ class Engine:
         if command.account != self.account:
             raise UnknownAccountError(f"no account {command.account} here")
         self._check_open()
-        if isinstance(command, PlaceOrder) and not self.trading:
+        if isinstance(command, PlaceOrder | AmendOrder) and not self.trading:
             raise NotReadyError(f"account {self.account} has not been reconciled with its venue yet")
         if self._stopping:
             raise StoppingError("the OMS is stopping; the command was not taken")
@@ -371,6 +364,7 @@ class Engine:
             if not batch.events:
                 self._answer(batch, first=self.position + 1)
                 continue
+            self._in_flight_since = self._clock.monotonic()
             outcome = await self._log.append(Batch(self.account, self.epoch, batch.events, batch.messages))
             match outcome:
                 case Committed(first=first) | AlreadyThere(first=first):

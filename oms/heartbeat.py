@@ -2,8 +2,8 @@
 
 Only where a market has such a switch (BitMart's cancel-all-after, PROTOCOL 6.4) and the configuration asks for it. A
 market is armed while orders are open on it, and disarmed when none is left. Nothing is said while the log is gone or
-the lease is not fresh: that silence is the signal. A clean stop says nothing more either, so the orders of an armed
-market end with the OMS.
+takes nothing, or the lease is not fresh: that silence is the signal. A clean stop says nothing more either, so the
+orders of an armed market end with the OMS.
 """
 
 import asyncio
@@ -18,6 +18,9 @@ from oms.values import Symbol
 from oms.venue import NoAnswerError, Venue
 
 BEATS: Final = 3  # in one span of the switch: two may be lost
+# A commit takes milliseconds, and who holds the log up in silence is ended by the server after three seconds. Who waits
+# for longer may wait for ever, with a log that answers everything else: no cancel becomes durable, so none leaves.
+COMMIT_SECONDS: Final = 5.0
 
 log = structlog.get_logger()
 
@@ -39,7 +42,7 @@ class Heartbeat:
 
     async def _beat_for_ever(self) -> None:
         while not self._engine.fenced.is_set():
-            if self._engine.ready:
+            if self._engine.ready and self._engine.committing_seconds <= COMMIT_SECONDS:
                 await self._beat()
             await asyncio.sleep(self._seconds / BEATS)
 

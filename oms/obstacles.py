@@ -2,10 +2,11 @@
 
 from oms.account.state import Account
 from oms.book import Book
+from oms.breaks.state import Policy, blocking
 from oms.order.events import OrderRequested
 from oms.order.messages import PlaceOrder
 from oms.sums import symbol_of, traded
-from oms.values import plain, purses
+from oms.values import Symbol, plain, purses
 
 
 def busy(book: Book) -> str | None:
@@ -20,10 +21,34 @@ def busy(book: Book) -> str | None:
     return None
 
 
+def stopped(command: PlaceOrder | OrderRequested, book: Book, policy: Policy) -> str | None:
+    """Return what keeps an order that opens from being taken, and from leaving once it was: a halt, a switch of the
+    position mode, a break of its market. Who decides and who sends both ask this, so that they cannot come to differ.
+    """
+    return (
+        halted(book.account, command)
+        or switching(book.account, command.symbol)
+        or blocked(book.account, policy, command.symbol)
+    )
+
+
 def halted(account: Account, command: PlaceOrder | OrderRequested) -> str | None:
     """Return the halt that an order meets, if one does."""
     halt = account.halt_of(command.strategy, command.symbol)
     return None if halt is None else f"{halt.reason} (halt {halt.halt_id})"
+
+
+def switching(account: Account, symbol: Symbol) -> str | None:
+    """Return that the position mode of perpetuals is being switched, if it is and `symbol` is one."""
+    if account.mode_requested is None or purses(symbol).base is not None:
+        return None
+    return f"a switch to {account.mode_requested} is on its way"
+
+
+def blocked(account: Account, policy: Policy, symbol: Symbol) -> str | None:
+    """Return the break that keeps orders on `symbol` from opening, if one does."""
+    found = blocking(account.breaks, policy, symbol)
+    return None if found is None else f"break {found.break_id}: {found.ours} here, {found.theirs} at the venue"
 
 
 def unproven(command: PlaceOrder | OrderRequested, book: Book) -> str | None:
@@ -36,8 +61,3 @@ def unproven(command: PlaceOrder | OrderRequested, book: Book) -> str | None:
         if (request.strategy, request.symbol, request.side, request.position_leg) == wanted:
             return f"{request.client_order_id} was to be canceled, and may still work: its end is not proven yet"
     return None
-
-
-def switching(account: Account) -> str | None:
-    """Return that the position mode is being switched, if it is."""
-    return None if account.mode_requested is None else f"a switch to {account.mode_requested} is on its way"

@@ -1,16 +1,20 @@
-"""How an order, a change and a cancel look as they leave, and what the answer to a cancel means. Pure."""
+"""How an order, a change and a cancel look as they leave, what the answer to a cancel means, and what is left in doubt
+where nobody awaits an answer any more. Pure.
+"""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import TypeVar
 
 from msgspec.structs import replace
 
+from oms.book import Book
 from oms.order.admission import sent_as
 from oms.order.decisions import external_id
-from oms.order.messages import CancelRejected, CancelTaken, CancelUnanswered
-from oms.order.state import Amend, Order
+from oms.order.messages import AmendUnanswered, CancelRejected, CancelTaken, CancelUnanswered, SubmitUnknown
+from oms.order.state import Amend, Life, Order
 from oms.reports import Ack, Refusal, RefusalClass, Report, TradeReport
-from oms.venue import Amendment, NewOrder, OrderRef
+from oms.values import Symbol
+from oms.venue import Amendment, Capabilities, NewOrder, OrderRef
 
 _T = TypeVar("_T")
 
@@ -106,6 +110,32 @@ def cancel_verdict(request_id: str, report: Report | None) -> CancelNews:
             return CancelUnanswered(request_id=request_id, reason=report.reason)
         case _:
             return CancelUnanswered(request_id=request_id, reason="the answer says neither yes nor no")
+
+
+def unanswered(
+    book: Book,
+    capabilities: Callable[[Symbol], Capabilities],
+    now_ns: int,
+    *,
+    reason: str,
+    sending: Collection[str],
+    changing: Collection[str],
+) -> Iterator[tuple[str, AmendUnanswered | SubmitUnknown]]:
+    """Yield the doubts about what may have left and is answered for by nobody: orders being sent that are not among the
+    streams `sending`, and the changes of those that are among neither.
+    """
+    for stream in book.open:
+        order = book.orders[stream]
+        unsent = order.life is Life.SENDING and stream not in sending
+        amends = () if stream in sending or stream in changing else order.amends
+        if not (unsent or amends):
+            continue
+        until_ns = now_ns + int(capabilities(order.request.symbol).submit_validity * 1e9)
+        for each in amends:
+            if not each.valid_until_ns:
+                yield stream, AmendUnanswered(request_id=each.request_id, reason=reason, valid_until_ns=until_ns)
+        if unsent:
+            yield stream, SubmitUnknown(reason=reason, valid_until_ns=until_ns)
 
 
 def batched(items: Iterable[_T], most: int) -> Iterator[list[_T]]:

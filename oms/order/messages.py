@@ -114,9 +114,8 @@ class SubmitRepeated(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class SubmitHalted(Struct, frozen=True, kw_only=True, gc=False):
-    """A halt was put on after the order was committed and before it left: nothing was sent."""
+    """What stops orders that open came after the order was committed and before it left: nothing was sent."""
 
-    halt_id: str
     reason: str
 
 

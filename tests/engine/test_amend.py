@@ -6,12 +6,14 @@ from decimal import Decimal
 import pytest
 from msgspec.structs import replace
 
+from oms.errors import NotReadyError
 from oms.order.state import Life, status
+from oms.reports import OrderReport
 from oms.store.memory import Fault, Trouble
 from oms.values import Crossing, OrderStatus
-from oms.venue import Trigger
+from oms.venue import Answer, OrderRef, Trigger
 from tests.engine.desk import Desk, begin, play
-from tests.engine.scripted_venue import Fate
+from tests.engine.scripted_venue import Fate, ScriptedVenue
 from tests.order.story import SPOT
 
 CENT = Decimal("0.001")
@@ -163,6 +165,35 @@ def test_a_change_that_never_arrived_is_over_once_it_can_no_longer_be_applied() 
     play(story)
 
 
+@pytest.mark.parametrize("after", [30.0, 59.9])
+def test_a_change_that_was_applied_at_the_last_moment_and_shows_late_is_believed(after: float) -> None:
+    class Lagging(ScriptedVenue):
+        """Shows an order as it `was` for nearly as long as it says that it may."""
+
+        was: OrderReport | None = None
+        until_ns = 0
+
+        async def order(self, order: OrderRef) -> Answer:
+            answer = await super().order(order)
+            lags = self.was is not None and self._now_ns() < self.until_ns
+            return replace(answer, reports=(self.was,)) if lags else answer
+
+    async def story(desk: Desk) -> None:
+        venue = desk.venue = Lagging(desk.clock.now_ns)
+        await opened(desk)
+        venue.fates.append(Fate.REQUEST_LOST)
+        await desk.amend(quantity="5")
+        await asyncio.sleep(after)
+        venue.was = venue.orders["c1"]
+        venue.until_ns = desk.clock.now_ns() + int((SPOT.visibility_delay - 0.1) * 1e9)
+        venue.orders["c1"] = replace(venue.was, quantity=Decimal(5))
+        await asyncio.sleep(120)
+        assert desk.told()[-1] == "order-amended"
+        assert desk.held() == 500 * (1 + CENT)
+
+    play(story)
+
+
 def test_a_change_in_flight_at_a_crash_is_settled_by_asking_and_never_sent_again() -> None:
     async def story(desk: Desk) -> None:
         await opened(desk)
@@ -187,5 +218,47 @@ def test_an_order_that_ends_takes_its_changes_with_it() -> None:
         assert desk.life() is Life.CANCELED
         assert not desk.order().amends
         assert desk.held() == 0
+
+    play(story)
+
+
+def test_no_change_leaves_before_the_account_was_reconciled_and_cancels_do() -> None:
+    """An amend from 1 to 9 opens as much as an order for 8 does."""
+
+    async def story(desk: Desk) -> None:
+        await opened(desk)
+        desk.process.kill()
+        desk.venue.cut = True  # no question has an answer: nothing is compared
+        starting = begin(desk.start())
+        await asyncio.sleep(20)
+        with pytest.raises(NotReadyError):
+            await desk.amend(quantity="9")
+        await desk.cancel()
+        await asyncio.sleep(5)
+        assert desk.venue.amended == []
+        assert [order.client_order_id for order in desk.venue.canceled] == ["c1"]
+        desk.venue.cut = False
+        await starting
+
+    play(story)
+
+
+def test_a_change_that_had_not_left_at_a_crash_is_sent_by_nobody_after_it() -> None:
+    async def story(desk: Desk) -> None:
+        await opened(desk)
+        desk.venue.turn = asyncio.Event()
+        await desk.amend(quantity="9")
+        await asyncio.sleep(1)
+        desk.process.kill()  # the request is in the log, and its change waited for the venue's rates
+        desk.venue.turn = None
+        desk.venue.cut = True
+        starting = begin(desk.start())
+        await asyncio.sleep(20)
+        assert desk.told()[-1] == "amend-unknown"
+        desk.venue.cut = False
+        await starting
+        await asyncio.sleep(SPOT.submit_validity + 15)
+        assert desk.venue.amended == []
+        assert (desk.told()[-1], desk.order().request.quantity) == ("amend-refused", 2)
 
     play(story)

@@ -6,8 +6,9 @@ from decimal import Decimal
 from msgspec.structs import replace
 
 from oms.heartbeat import Heartbeat
+from oms.store.memory import Fault
 from oms.values import PositionMode
-from tests.engine.desk import Desk, play
+from tests.engine.desk import Desk, begin, play
 from tests.engine.scripted_venue import Fate
 from tests.order.story import BTC_PERPETUAL, FUTURES
 
@@ -64,6 +65,44 @@ def test_a_writer_that_lost_its_log_or_its_account_falls_silent() -> None:
         said = len(desk.venue.switches)
         await asyncio.sleep(60)
         assert len(desk.venue.switches) == said
+
+    play(story)
+
+
+def test_a_writer_whose_commit_hangs_falls_silent_until_the_log_answers() -> None:
+    """Somebody's lock keeps an append waiting: the log is there, takes commands, and no cancel becomes durable."""
+
+    async def story(desk: Desk) -> None:
+        await beating(desk)
+        await one_order(desk)
+        await asyncio.sleep(15)
+        desk.faults.appends.append(Fault(seconds_before=240.0))
+        asked = begin(desk.cancel())
+        await asyncio.sleep(5)
+        said = len(desk.venue.switches)
+        assert said
+        await asyncio.sleep(230)
+        assert desk.engine.ready
+        assert desk.venue.canceled == []
+        assert len(desk.venue.switches) == said
+        await asked
+        await asyncio.sleep(15)
+        assert desk.venue.switches[-1] == (PERPETUAL, 0)
+
+    play(story)
+
+
+def test_a_commit_that_is_merely_slow_costs_no_beat() -> None:
+    async def story(desk: Desk) -> None:
+        await beating(desk)
+        await one_order(desk)
+        await asyncio.sleep(1)
+        desk.faults.appends.extend([Fault(seconds_before=4.0)] * 8)
+        for each in range(8):  # one after the other, and none of them for long
+            await desk.place(
+                f"s{each}", symbol=PERPETUAL, quantity=Decimal(1), price=Decimal(200), leverage=Decimal(10)
+            )
+        assert desk.venue.switches == [(PERPETUAL, 30)] * 3
 
     play(story)
 
