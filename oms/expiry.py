@@ -1,25 +1,28 @@
 """Orders that end at a time of ours: where no venue keeps time for us, their end is asked for when it has come.
 
-An order that has not left by then is not sent (`oms.dispatcher`); one in doubt is canceled once it was found.
+An order that has not left by then is not sent (`oms.dispatcher`); one in doubt is canceled once it was found. The end
+is asked for until it has come: a venue may refuse the cancel of an order that it does not know yet, and an order that
+was called dead may live after all.
 """
 
 import asyncio
 import heapq
 from collections.abc import Sequence
+from contextlib import suppress
+from itertools import count
 from typing import Final
 
-from oms.book import order_stream
 from oms.decide import Fact
 from oms.engine import Engine
-from oms.errors import FencedError, OmsError
+from oms.errors import OmsError
 from oms.order.decisions import EXPIRY
-from oms.order.events import OrderRequested
 from oms.order.messages import CancelOrder
 from oms.order.state import CLOSED, Order
 from oms.ports import Clock, Spawn
 
 LOOK_SECONDS: Final = 1.0  # at most between two looks at the clock, which may step
-AGAIN_NS: Final = 1_000_000_000  # until a cancel is asked for again that the log did not take
+AGAIN_NS: Final = 1_000_000_000  # from the first try to the next one, and twice as long from each to the one after it,
+DOUBLINGS_MAX: Final = 8  # up to four minutes: a venue that always refuses costs little, and no order is given up
 
 
 class Expiry:
@@ -30,50 +33,65 @@ class Expiry:
         self._clock = clock
         self._spawn = spawn
         self._due: list[tuple[int, str]] = []  # when, and the order's stream; the next one first
+        self._watched: set[str] = set()  # the streams in `_due`
         engine.on_commit.append(self._handed)
+        engine.on_recovered.append(self._watch_open)
 
     def start(self) -> None:
         """Begin with the orders that are open already."""
-        book = self._engine.book
-        for stream in book.open:
-            self._watch(stream, book.orders[stream].request)
+        self._watch_open()
         self._spawn(self._run(), name=f"expiry {self._engine.account}")
 
-    def _handed(self, committed: Sequence[Fact]) -> None:
-        for stream, event, _ in committed:
-            if type(event) is OrderRequested and event.expires_ns is not None:
-                self._watch(stream, event)
+    def _watch_open(self) -> None:
+        """Also after memory was rebuilt: what the log holds by then need not be what was handed out."""
+        book = self._engine.book
+        for stream in book.open:
+            self._watch(stream, book.orders[stream])
 
-    def _watch(self, stream: str, request: OrderRequested) -> None:
-        if request.expires_ns is not None:
-            heapq.heappush(self._due, (request.expires_ns, stream))
+    def _handed(self, committed: Sequence[Fact]) -> None:
+        for stream, _, order in committed:
+            if isinstance(order, Order) and order.request.expires_ns is not None:
+                self._watch(stream, order)
+
+    def _watch(self, stream: str, order: Order) -> None:
+        expires_ns = order.request.expires_ns
+        if expires_ns is not None and order.life not in CLOSED and stream not in self._watched:
+            self._watched.add(stream)
+            heapq.heappush(self._due, (expires_ns, stream))
 
     async def _run(self) -> None:
         while not self._engine.fenced.is_set():
             now_ns = self._clock.now_ns()
             while self._due and self._due[0][0] <= now_ns:
                 _, stream = heapq.heappop(self._due)
-                await self._end(stream, now_ns)
+                order = self._engine.book.orders.get(stream)
+                if order is None or order.life in CLOSED:
+                    self._watched.discard(stream)  # whatever makes it live again brings it back
+                    continue
+                heapq.heappush(self._due, (now_ns + (AGAIN_NS << min(_tries(order), DOUBLINGS_MAX)), stream))
+                if not order.cancels:
+                    await self._end(order)
             ahead = (self._due[0][0] - now_ns) / 1e9 if self._due else LOOK_SECONDS
             await asyncio.sleep(min(max(ahead, 0.001), LOOK_SECONDS))
 
-    async def _end(self, stream: str, now_ns: int) -> None:
-        order = self._engine.book.orders.get(stream)
-        if not isinstance(order, Order) or order.life in CLOSED:
-            return
-        request = order.request
-        assert order_stream(request.account, request.client_order_id) == stream
+    async def _end(self, order: Order) -> None:
         command = CancelOrder(
-            account=request.account,
-            client_order_id=request.client_order_id,
-            request_id=EXPIRY,
+            account=order.request.account,
+            client_order_id=order.request.client_order_id,
+            request_id=_next_request(order),
             reason="its time has run out",
         )
-        try:
+        with suppress(OmsError):  # over by now, or not in the log: either way it is looked at again
             await self._engine.execute(command, actor="oms", cause=EXPIRY)
-        except FencedError:
-            return
-        except OmsError:
-            order = self._engine.book.orders.get(stream)
-            if order is not None and order.life not in CLOSED:
-                heapq.heappush(self._due, (now_ns + AGAIN_NS, stream))
+
+
+def _tries(order: Order) -> int:
+    return sum(each.startswith(EXPIRY) for each in order.cancels_known)
+
+
+def _next_request(order: Order) -> str:
+    """Return the id of the next try: one that was used is answered, and nothing happens."""
+    known = order.cancels_known
+    if EXPIRY not in known:
+        return EXPIRY
+    return next(name for n in count(_tries(order) + 1) if (name := f"{EXPIRY}{n}") not in known)

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from oms.order.events import OrderEvent
-from oms.order.state import Order, evolve, status
+from oms.order.state import CLOSED, Order, evolve, status
 from oms.ports import Meta, StoredEvent, VenueMessage
 from oms.store.codec import decode, decode_meta
 from oms.values import OrderStatus, Provenance
@@ -110,7 +110,7 @@ def _figures(order: Order | None) -> Mapping[str, object]:
         "leaves_quantity": _plain(order.leaves_quantity),
         "average_price": _plain(order.average_price),
         "reason": order.reason,
-        "pending_cancels": len(order.cancels),
+        "pending_cancels": 0 if order.life in CLOSED else len(order.cancels),
         "flagged": order.flagged,
     }
 

@@ -96,7 +96,7 @@ ATTEMPTS_MAX: Final = 3  # sends of one order, all under its one id, before a tr
 UNHEARD: Final = frozenset(
     {Life.SENDING, Life.IN_DOUBT, Life.REJECTED, Life.VANISHED}
 )  # lives in which "the venue has it" is news
-EXPIRY: Final = "expiry"  # the request that cancels an order whose time has run out
+EXPIRY: Final = "expiry"  # the first request that cancels an order whose time has run out
 EXTERNAL_PREFIX: Final = "external"
 VENUES_OWN: Final = frozenset({Origin.LIQUIDATION, Origin.ADL, Origin.SETTLEMENT})
 WOULD_TAKE_MS: Final = 100  # a post-only order that the venue ends sooner than that was crossing when it arrived

@@ -4,11 +4,16 @@ one, pure.
 A fill is money, so it is booked from trades. Where the venue's record of an order that is over counts more than all
 trades that it can still be asked for, the rest is inferred: its quantity from the record, its price from the record's
 average. Its id is made from the order and the quantities it lies between, so that it is the same fill on every machine
-and at every look. Should the real trade turn up, it takes the inferred one's place, and what is left stays inferred.
+and at every look. Should the real trade turn up, it takes the place of all that was inferred, and what is left of that
+is inferred anew.
 """
 
+from collections.abc import Iterable
 from decimal import Decimal
+from functools import reduce
 from typing import Final
+
+from msgspec.structs import replace
 
 from oms.order.events import INFERRED, InferredFillReplaced, OrderEvent, OrderFilled
 from oms.order.messages import FillInferred
@@ -29,34 +34,42 @@ def infer(news: FillInferred, order: Order) -> tuple[OrderEvent, ...]:
     if not final(order) or news.cum_quantity != order.venue_cum:
         return NOTHING
     left = EXACT.subtract(order.venue_cum, order.cum_quantity)
-    known = sum((EXACT.multiply(each.quantity, each.price) for each in order.trades), ZERO)
-    price = RATIO.divide(EXACT.subtract(EXACT.multiply(news.cum_quantity, news.average_price), known), left)
+    whole = EXACT.multiply(news.cum_quantity, news.average_price)
+    price = RATIO.divide(EXACT.subtract(whole, _cost(order.trades)), left)
     if price <= ZERO:
         return NOTHING
     return (_filled(order, order.cum_quantity, order.venue_cum, price),)
 
 
 def replaced(trade: TradeReport, order: Order) -> tuple[tuple[OrderEvent, ...], tuple[OrderEvent, ...]]:
-    """Return what goes before the booking of a real trade, and what goes after it: an inferred fill is taken back, and
-    what the trade does not explain of it is inferred anew. Nothing and nothing where none was inferred.
+    """Return what goes before the booking of a real trade, and what goes after it: all that was inferred is taken back,
+    and what the trade does not explain of it is inferred anew. Nothing and nothing where nothing was inferred.
     """
-    guess = next((each for each in order.trades if is_inferred(each)), None)
-    if guess is None:
-        return NOTHING, NOTHING
-    before = InferredFillReplaced(exec_id=guess.exec_id, quantity=guess.quantity, price=guess.price)
-    left = EXACT.subtract(guess.quantity, trade.quantity)
+    guesses = [each for each in order.trades if is_inferred(each)]
+    before = tuple(
+        InferredFillReplaced(exec_id=each.exec_id, quantity=each.quantity, price=each.price) for each in guesses
+    )
+    guessed = reduce(EXACT.add, (each.quantity for each in guesses), ZERO)
+    left = EXACT.subtract(guessed, trade.quantity)
     if left <= ZERO:
-        return (before,), NOTHING
-    whole = EXACT.multiply(guess.quantity, guess.price)
+        return before, NOTHING
+    whole = _cost(guesses)
     price = RATIO.divide(EXACT.subtract(whole, EXACT.multiply(trade.quantity, trade.price)), left)
     upto = order.cum_quantity
-    again = _filled(order, EXACT.subtract(upto, left), upto, price if price > ZERO else guess.price)
-    return (before,), (again,)
+    again = _filled(order, EXACT.subtract(upto, left), upto, price if price > ZERO else RATIO.divide(whole, guessed))
+    if any(each.exec_id == again.exec_id for each in guesses):  # one id is one fill: this one has another price
+        again = replace(again, exec_id=ExecId(f"{again.exec_id}:{trade.exec_id}"))
+    return before, (again,)
 
 
 def is_inferred(trade: Trade) -> bool:
     """Whether no trade of the venue stands behind it."""
     return trade.exec_id.startswith(INFERRED)
+
+
+def _cost(trades: Iterable[Trade]) -> Decimal:
+    """Return quantity times price over `trades`, to the last digit, which `sum` would round away."""
+    return reduce(EXACT.add, (EXACT.multiply(each.quantity, each.price) for each in trades), ZERO)
 
 
 def _filled(order: Order, since: Decimal, upto: Decimal, price: Decimal) -> OrderFilled:

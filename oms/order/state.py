@@ -121,7 +121,7 @@ class Order(Struct, frozen=True, kw_only=True, gc=False):
     done: bool = False  # the venue said nothing more will trade
     revived: bool = False  # it was called dead, and then the venue showed it alive
     fate_ms: int | None = None  # the venue's time of the record that last ended it, or brought it back
-    cancels: tuple[str, ...] = ()  # requests still unanswered
+    cancels: tuple[str, ...] = ()  # requests still unanswered; wanted all the same if it is called dead and lives
     cancels_known: tuple[str, ...] = ()  # every request ever, for repeats
     amends: tuple[Amend, ...] = ()  # changes not yet shown or refused, in the order they were asked for
     amends_known: tuple[str, ...] = ()  # every change ever asked for
@@ -175,7 +175,7 @@ class Order(Struct, frozen=True, kw_only=True, gc=False):
             self.life is IN_DOUBT
             or self.venue_cum > self.cum_quantity
             or self.uncharged > 0
-            or bool(self.cancels)
+            or (bool(self.cancels) and self.life not in CLOSED)
             or bool(self.amends)
         )
 
@@ -248,18 +248,16 @@ def evolve(order: Order | None, event: OrderEvent) -> Order:
         case CancelAccepted() | VenueSearched():
             return replace(order, version=version)
         case VenueRefused():
-            ended = replace(order, life=life, reason=event.reason, cancels=(), amends=(), version=version)
+            ended = replace(order, life=life, reason=event.reason, amends=(), version=version)
             return replace(ended, fate_ms=event.at_ms)
         case OutcomeUnknown():
             return replace(order, life=life, reason=event.reason, valid_until_ns=event.valid_until_ns, version=version)
         case AbsenceProven():
-            return replace(order, life=life, reason="never arrived", cancels=(), amends=(), version=version)
+            return replace(order, life=life, reason="never arrived", amends=(), version=version)
         case OrderVanished():
-            return replace(order, life=life, reason="proof: absence", cancels=(), amends=(), version=version)
+            return replace(order, life=life, reason="proof: absence", amends=(), version=version)
         case OrderDenied():
-            return replace(
-                order, life=life, reason=f"{event.limit}: {event.detail}", cancels=(), amends=(), version=version
-            )
+            return replace(order, life=life, reason=f"{event.limit}: {event.detail}", amends=(), version=version)
         case CommissionReported():
             trades = tuple(_commissioned(order.trades, event))
             return replace(order, trades=trades, uncharged=_uncharged(trades), version=version)

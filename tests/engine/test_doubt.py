@@ -425,6 +425,31 @@ def test_s13_an_order_called_absent_that_shows_up_lives_again_and_keeps_its_stor
     play(story)
 
 
+@pytest.mark.parametrize("restarted", [False, True])
+def test_s13_a_cancel_of_an_order_that_was_called_absent_is_sent_when_the_order_shows_up(*, restarted: bool) -> None:
+    async def story(desk: Desk) -> None:
+        await desk.start()
+        desk.venue.fates.append(Fate.REQUEST_LOST)
+        await desk.place()
+        await asyncio.sleep(1)
+        await desk.cancel()
+        await asyncio.sleep(119)
+        assert desk.life() is Life.REJECTED
+        assert not desk.venue.canceled
+        assert stream("c1") not in desk.engine.book.unsettled, "of what is dead nothing is awaited"
+        if restarted:
+            desk.process.kill()
+            await desk.start()
+        desk.venue.take(desk.venue.submitted[0])
+        await asyncio.sleep(30)
+        assert [ref.client_order_id for ref in desk.venue.canceled] == ["c1"]
+        assert desk.life() is Life.CANCELED
+        assert desk.told().count("cancel-requested") == 1
+        assert desk.agrees()
+
+    play(story)
+
+
 def test_a_second_start_of_a_killed_recovery_asks_again() -> None:
     async def story(desk: Desk) -> None:
         await desk.start()

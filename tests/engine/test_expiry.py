@@ -5,12 +5,16 @@ import asyncio
 import pytest
 from msgspec.structs import replace
 
-from oms.errors import InvalidOrderError
+from oms.errors import InvalidOrderError, LogUnavailableError
 from oms.expiry import Expiry
+from oms.order.messages import BustReport
 from oms.order.state import Life, status
-from oms.values import OrderStatus, TimeInForce
-from tests.engine.desk import Desk, play
-from tests.engine.scripted_venue import Fate
+from oms.reports import Refusal, RefusalClass, VenueOrderStatus
+from oms.store.memory import Fault, Trouble
+from oms.values import ZERO, OrderStatus, TimeInForce
+from oms.venue import Answer, LastLook, OrderRef, nothing_holds
+from tests.engine.desk import Desk, play, stream
+from tests.engine.scripted_venue import Fate, ScriptedVenue
 from tests.order.story import SPOT
 
 SECOND_NS = 1_000_000_000
@@ -113,6 +117,144 @@ def test_a_time_that_passed_while_nobody_ran_is_made_up_for() -> None:
         await asyncio.sleep(20)
         assert status(desk.order()) is OrderStatus.EXPIRED
         assert len(desk.venue.canceled) == 1
+
+    play(story)
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+@pytest.mark.parametrize("seconds", [30, 100], ids=["in doubt", "dead"])
+def test_an_order_that_was_called_dead_and_lives_after_its_time_is_canceled(seconds: int, *, restarted: bool) -> None:
+    async def story(desk: Desk) -> None:
+        await opened(desk)
+        desk.venue.fates.append(Fate.REQUEST_LOST)
+        await timed(desk, seconds)
+        await asyncio.sleep(120)
+        assert desk.life() is Life.REJECTED
+        if restarted:
+            desk.process.kill()
+            await opened(desk)
+        desk.venue.take(desk.venue.submitted[0])  # it was somewhere after all
+        await asyncio.sleep(60)
+        assert desk.venue.orders["c1"].status is VenueOrderStatus.CANCELED
+        assert status(desk.order()) is OrderStatus.EXPIRED
+        assert desk.agrees()
+
+    play(story)
+
+
+def test_an_order_that_was_called_dead_and_lives_before_its_time_is_canceled_at_it() -> None:
+    async def story(desk: Desk) -> None:
+        await opened(desk)
+        desk.venue.fates.append(Fate.REQUEST_LOST)
+        await timed(desk, 300)
+        await asyncio.sleep(120)
+        assert desk.life() is Life.REJECTED
+        desk.venue.take(desk.venue.submitted[0])
+        await asyncio.sleep(170)
+        assert desk.life() is Life.WORKING
+        await asyncio.sleep(30)
+        assert status(desk.order()) is OrderStatus.EXPIRED
+
+    play(story)
+
+
+def test_a_filled_order_whose_trade_is_taken_back_after_its_time_is_canceled() -> None:
+    async def story(desk: Desk) -> None:
+        await opened(desk)
+        await timed(desk, 30)
+        await asyncio.sleep(1)
+        desk.venue.push(*desk.venue.fill("c1", "2"))
+        await asyncio.sleep(60)
+        assert desk.life() is Life.FILLED
+        desk.venue.trades_done.clear()
+        desk.venue.orders["c1"] = replace(desk.venue.orders["c1"], status=VenueOrderStatus.NEW, cum_quantity=ZERO)
+        await desk.engine.report([(stream("c1"), BustReport(exec_id="t1"))])
+        await asyncio.sleep(5)
+        assert status(desk.order()) is OrderStatus.EXPIRED
+
+    play(story)
+
+
+class Unwilling(ScriptedVenue):
+    """Refuses every cancel for good until a moment."""
+
+    until_ns = 0
+
+    async def cancel(self, order: OrderRef, *, last_look: LastLook = nothing_holds) -> Answer:
+        if self._now_ns() >= self.until_ns:
+            return await super().cancel(order, last_look=last_look)
+        self.canceled.append(order)
+        return self._answer((Refusal(klass=RefusalClass.CERTAIN, reason="order_not_found", code="50005"),))
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_an_end_that_was_refused_is_asked_for_again(*, restarted: bool) -> None:
+    async def story(desk: Desk) -> None:
+        venue = desk.venue = Unwilling(desk.clock.now_ns)
+        await opened(desk)
+        venue.until_ns = desk.clock.now_ns() + (20 if restarted else 2) * SECOND_NS
+        await timed(desk, 1)
+        if restarted:
+            await asyncio.sleep(10)
+            desk.process.kill()
+            await asyncio.sleep(60)
+            await opened(desk)
+        await asyncio.sleep(15)
+        assert status(desk.order()) is OrderStatus.EXPIRED
+        assert desk.told().count("cancel-requested") == desk.told().count("cancel-refused") + 1
+        assert len(set(desk.order().cancels_known)) == desk.told().count("cancel-requested")
+        assert desk.agrees()
+
+    play(story)
+
+
+def test_an_end_that_is_always_refused_is_asked_for_ever_more_rarely_and_never_given_up() -> None:
+    async def story(desk: Desk) -> None:
+        venue = desk.venue = Unwilling(desk.clock.now_ns)
+        await opened(desk)
+        venue.until_ns = desk.clock.now_ns() + 86_400 * SECOND_NS
+        await timed(desk, 1)
+        await asyncio.sleep(60)
+        assert len(venue.canceled) == 6
+        await asyncio.sleep(3_600)
+        before = len(venue.canceled)
+        await asyncio.sleep(3_600)
+        assert len(venue.canceled) - before == 14
+        venue.until_ns = 0
+        await asyncio.sleep(310)
+        assert status(desk.order()) is OrderStatus.EXPIRED
+
+    play(story)
+
+
+def test_a_request_of_somebody_elses_that_has_the_name_of_ours_stops_nothing() -> None:
+    async def story(desk: Desk) -> None:
+        venue = desk.venue = Unwilling(desk.clock.now_ns)
+        await opened(desk)
+        await timed(desk, 30)
+        venue.until_ns = desk.clock.now_ns() + 40 * SECOND_NS
+        await asyncio.sleep(1)
+        for name in ("expiry2", "expiry3"):
+            await desk.cancel(request_id=name)
+            await asyncio.sleep(1)
+        await asyncio.sleep(60)
+        assert status(desk.order()) is OrderStatus.EXPIRED
+
+    play(story)
+
+
+def test_an_order_whose_commit_was_answered_by_nobody_is_canceled_at_its_time() -> None:
+    async def story(desk: Desk) -> None:
+        await opened(desk)
+        desk.faults.appends.append(Fault(Trouble.SILENT_DONE))
+        with pytest.raises(LogUnavailableError):
+            await timed(desk, 100)
+        await asyncio.sleep(1)
+        desk.venue.by_hand("c1", "2")  # what the OMS cannot know: it did leave
+        await asyncio.sleep(95)
+        assert desk.life() is Life.WORKING
+        await asyncio.sleep(30)
+        assert status(desk.order()) is OrderStatus.EXPIRED
 
     play(story)
 

@@ -439,6 +439,39 @@ def test_s04_a_refused_cancel_proves_nothing_about_the_order() -> None:
     assert status(story.order) is OrderStatus.OPEN
 
 
+IN_DOUBT = (*sent(), events.OutcomeUnknown(reason="timeout", valid_until_ns=1))
+DEATHS = {
+    "refused": (*IN_DOUBT, ASKED_TO_CANCEL, events.VenueRefused(reason="insufficient_funds")),
+    "never arrived": (*IN_DOUBT, ASKED_TO_CANCEL, events.AbsenceProven(evidence=("m1",))),
+    "vanished": (*IN_DOUBT, ASKED_TO_CANCEL, events.OrderVanished(evidence=("m1",))),
+    "vanished at work": (*sent(), ACCEPTED, ASKED_TO_CANCEL, events.OrderVanished(evidence=("m1",))),
+    "denied": (*sent(), ASKED_TO_CANCEL, events.OrderDenied(limit="trading_halted", detail="x")),
+}
+
+
+@pytest.mark.parametrize("death", DEATHS.values(), ids=DEATHS)
+def test_a_cancel_is_still_wanted_of_an_order_that_was_called_dead_and_lives_after_all(
+    death: tuple[events.OrderEvent, ...],
+) -> None:
+    story = given(*death)
+    assert story.order is not None
+    assert not story.order.unsettled
+    assert status(story.order) in {OrderStatus.REJECTED, OrderStatus.CANCELED, OrderStatus.DENIED}
+    story.when(trade("t1", "0.5"))
+    assert status(story.order) is OrderStatus.PENDING_CANCEL
+    assert story.order.unsettled
+    story.when(shown(VenueOrderStatus.CANCELED, "0.5"))
+    assert not story.order.cancels
+
+
+def test_a_cancel_that_was_refused_is_not_made_again_by_a_death_that_was_none() -> None:
+    refused = events.CancelRefused(request_id="r1", reason="order_not_found", code="50005")
+    story = given(*sent(), ACCEPTED, ASKED_TO_CANCEL, refused, events.OrderVanished(evidence=("m1",)))
+    story.when(shown(VenueOrderStatus.NEW))
+    assert story.order is not None
+    assert status(story.order) is OrderStatus.OPEN
+
+
 def test_what_is_over_or_was_never_there_cannot_be_canceled() -> None:
     with pytest.raises(OrderClosedError):
         given(*sent(), ACCEPTED, filled("t1", "2")).when(CANCEL)

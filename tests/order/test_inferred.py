@@ -70,6 +70,63 @@ def test_however_the_real_trades_come_the_order_counts_what_the_venue_counts(par
     assert [each.exec_id for each in story.order.trades] == ["t1", "t2", "t3", "t4", "t5"]
 
 
+def twice() -> Story:
+    """An order of 10 that ended, and of which the venue's record first counted 5 at 100, then 7 at 98."""
+    story = given(*sent(quantity=Decimal(10)), ACCEPTED).when(shown(VenueOrderStatus.CANCELED, "5"))
+    story.when(record("5", "100"), shown(VenueOrderStatus.CANCELED, "7"))
+    return story.when(record("7", "98"))
+
+
+def test_a_real_trade_takes_the_place_of_all_that_was_inferred_and_what_is_left_is_inferred_anew() -> None:
+    story = twice().when(trade("t1", "3", "94"))
+    first, second = (
+        events.InferredFillReplaced(exec_id=ExecId(f"inferred:c1:{name}"), quantity=Decimal(size), price=Decimal(price))
+        for name, size, price in (("0-5", "5", "100"), ("5-7", "2", "93"))
+    )
+    left = events.OrderFilled(exec_id=ExecId("inferred:c1:3-7"), quantity=Decimal(4), price=Decimal(101))
+    assert (*story.caused[:2], story.caused[-1]) == (first, second, left)
+    assert story.order is not None
+    assert (story.order.cum_quantity, story.order.cum_cost) == (7, 686)  # 7 at 98, as the record says
+    story.when(trade("t2", "4", "101"))
+    assert [each.exec_id for each in story.order.trades] == ["t1", "t2"]
+    assert (story.order.cum_quantity, story.order.cum_cost, story.order.life) == (7, 686, Life.CANCELED)
+
+
+def test_what_is_inferred_anew_is_never_called_as_what_was_taken_back() -> None:
+    story = twice().when(trade("t1", "5", "96"))
+    left = events.OrderFilled(exec_id=ExecId("inferred:c1:5-7:t1"), quantity=Decimal(2), price=Decimal(103))
+    assert story.caused[-1] == left
+    assert story.order is not None
+    assert [each.exec_id for each in story.order.trades] == ["t1", "inferred:c1:5-7:t1"]
+    assert (story.order.cum_quantity, story.order.cum_cost) == (7, 686)
+
+
+def test_what_is_left_is_priced_to_the_last_digit() -> None:
+    story = given(*sent(quantity=Decimal(10)), ACCEPTED).when(shown(VenueOrderStatus.CANCELED, "3"))
+    story.when(record("3", "100.1111111111111111111111111111"), shown(VenueOrderStatus.CANCELED, "7"))
+    story.when(record("7", "100.1111111111111111111111111113"), trade("t1", "1", "100.1111111111111111111111111111"))
+    left = story.caused[-1]
+    assert isinstance(left, events.OrderFilled)
+    assert left.price == Decimal("100.1111111111111111111111111113333333333")
+
+
+@forall(parts=st.permutations([("0.5", "90"), ("1.5", "97"), ("2", "98.75"), ("3", "100.3")]))
+def test_however_the_real_trades_come_nothing_that_was_inferred_twice_outlives_them(
+    parts: list[tuple[str, str]],
+) -> None:
+    story = twice()
+    for n, (size, price) in enumerate(parts):
+        story.when(trade(f"t{n}", size, price))
+        assert story.order is not None
+        assert (story.order.cum_quantity, len({each.exec_id for each in story.order.trades})) == (
+            7,
+            len(story.order.trades),
+        )
+    assert story.order is not None
+    assert [each.exec_id for each in story.order.trades] == ["t0", "t1", "t2", "t3"]
+    assert story.order.cum_cost == Decimal("688.9")  # of the trades, to the last digit
+
+
 def test_a_commission_told_late_settles_the_order_though_nobody_can_tell_the_inferred_ones() -> None:
     story = given(*sent(), ACCEPTED).when(trade("t1", "0.5", commission=None, commission_currency=None), OVER)
     story.when(record(), trade("t1", "0.5"))
