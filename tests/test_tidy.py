@@ -17,6 +17,7 @@ PURE = (
     "risk",
     "reconcile",
     "decide",
+    "resolution",
     "obstacles",
     "book",
     "venue",

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from oms.breaks.decisions import ExplainBreak, ResolveBreak
 from oms.breaks.state import Policy
-from oms.errors import UnknownBreakError
+from oms.errors import OvertakenError, UnknownBreakError
 from oms.order.state import Life
 from oms.reconcile import Part, Result
 from oms.rehearsal import rehearse
@@ -134,6 +134,61 @@ def test_a_balance_that_parts_again_as_it_did_once_is_another_break() -> None:
         desk.venue.totals["USDT"] -= 100
         await asyncio.sleep(25)
         assert desk.breaks() == {BREAK: ("1000.0", "900.0")}
+
+    play(story)
+
+
+def test_a_break_that_a_trade_has_just_explained_is_not_taken_over_once_more() -> None:
+    async def story(desk: Desk) -> None:
+        await desk.start()
+        await desk.place(quantity=Decimal(1))
+        await asyncio.sleep(1)
+        before = desk.venue.orders["c1"]
+        pushed = desk.venue.fill("c1", "1")
+        desk.venue.totals |= {"USDT": Decimal("899.9"), "BTC": Decimal(6)}
+        desk.venue.orders["c1"] = before  # the balance is ahead of every list
+        desk.venue.trades_done.clear()
+        await asyncio.sleep(25)
+        assert desk.breaks()[BREAK] == ("1000", "899.9")
+        desk.venue.orders["c1"] = pushed[0]
+        desk.venue.trades_done.append(pushed[1])
+        desk.venue.push(*pushed)
+        await asyncio.sleep(0.1)
+        with pytest.raises(OvertakenError, match=r"seen while ours was 1000.*899\.9 by now"):
+            await resolve(desk)
+        assert desk.engine.book.funds(USDT).total == Decimal("899.9")
+        await asyncio.sleep(15)
+        assert not desk.breaks()
+
+    play(story)
+
+
+def test_a_break_that_goes_on_beside_trades_is_resolved_after_the_next_look() -> None:
+    async def story(desk: Desk) -> None:
+        await desk.start()
+        desk.venue.totals["USDT"] -= 100
+        await asyncio.sleep(25)
+        for name in ("c1", "c2"):
+            await desk.place(name, quantity=Decimal(1))
+            await asyncio.sleep(1)
+            desk.venue.push(*desk.venue.fill(name, "1"))
+            desk.venue.totals["USDT"] -= Decimal("100.1")
+            desk.venue.totals["BTC"] += 1
+            await asyncio.sleep(0.1)
+            with pytest.raises(OvertakenError):
+                await resolve(desk)
+            if name == "c1":  # a start has looked at nothing yet
+                desk.process.kill()
+                await desk.start()
+                with pytest.raises(OvertakenError):
+                    await resolve(desk)
+            await asyncio.sleep(25)
+            assert topics(desk).count("break-changed/1") == 0  # both figures moved, the difference did not
+        await resolve(desk)
+        assert desk.engine.book.funds(USDT).total == desk.venue.totals["USDT"] == Decimal("699.8")
+        await asyncio.sleep(25)
+        assert not desk.breaks()
+        assert desk.agrees()
 
     play(story)
 
