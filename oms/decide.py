@@ -14,7 +14,6 @@ from oms.account import modes
 from oms.account import state as accounts
 from oms.account.events import (
     AccountEvent,
-    BalanceAdjusted,
     HistoryKept,
     PayloadQuarantined,
     TradesCovered,
@@ -25,7 +24,7 @@ from oms.account.modes import PositionModeRejected, SetPositionMode
 from oms.account.state import HaltTrading, OpeningRevised, ResumeTrading
 from oms.book import Book, Event, account_stream, order_stream, position_stream
 from oms.breaks import decisions as disagreements
-from oms.breaks.decisions import DisagreementsReport, ExplainBreak, ResolveBreak
+from oms.breaks.decisions import Disagreement, DisagreementsReport, ExplainBreak, ResolveBreak
 from oms.breaks.events import BreakKind
 from oms.breaks.state import DEFAULT_POLICY, Policy
 from oms.errors import CapabilityLostError, InvalidOrderError, OvertakenError, UnknownOrderError, UnknownSymbolError
@@ -58,6 +57,7 @@ from oms.reports import (
     PositionReport,
     TradeReport,
 )
+from oms.resolution import resolve
 from oms.risk import Facts, Limits
 from oms.sums import State, symbol_of, traded
 from oms.values import (
@@ -65,7 +65,6 @@ from oms.values import (
     ONE,
     ZERO,
     AccountId,
-    Currency,
     Origin,
     PositionLeg,
     Provenance,
@@ -176,6 +175,12 @@ class Decider:
         self.quotes: Callable[[Symbol], Quote] = unquoted  # market data too: of markets that a collar names
         # Where the venue said last that it would take a leg over: likewise, and no decision reads it.
         self.liquidations: dict[tuple[Symbol, PositionLeg], Decimal] = {}
+        self.looks: dict[str, Disagreement] = {}  # by break: how a balance differed when it was compared last
+
+    def looked(self, found: DisagreementsReport) -> None:
+        """Keep how balances differ as of the latest look, which makes no event where it found nothing new."""
+        sure = (each for each in found.disagreements if each.break_id not in found.unsure)
+        self.looks.update({each.break_id: each for each in sure if each.kind is BreakKind.BALANCE})
 
     def decide(self, said: Said, book: Book, at_ns: int = 0) -> Decided:
         """Decide `said` against `book`, fold the outcome into it and return it. `at_ns` is when it is recorded (UTC).
@@ -233,7 +238,7 @@ class Decider:
             case ExplainBreak() as command:
                 state = _account(book, disagreements.explain(command, book.account.breaks), facts)
             case ResolveBreak() as command:
-                state = _account(book, _resolve(command, book), facts)
+                state = _account(book, resolve(command, book, self.looks), facts)
         return Decided(facts, state)
 
     def _need(self, call: str, symbol: Symbol) -> None:
@@ -458,25 +463,6 @@ def _about_market(
 def _leg(book: Book, stream: str, events: Sequence[PositionEvent], facts: list[Fact]) -> State:
     facts.extend((stream, event, book.leg(stream, event)) for event in events)
     return book.positions.get(stream, FLAT)
-
-
-def _resolve(command: ResolveBreak, book: Book) -> Sequence[AccountEvent]:
-    """Return the end of a break; where it was about a balance, the venue's figure becomes ours."""
-    resolved = disagreements.resolve(command, book.account.breaks)
-    ended = book.account.breaks.open[command.break_id]
-    if ended.kind is not BreakKind.BALANCE or ended.difference is None:
-        return resolved
-    wallet, _, currency = ended.subject.partition("/")
-    name = purse(Wallet(wallet), Currency(currency))
-    total = EXACT.add(book.totals.get(name, ZERO), ended.difference)
-    adjusted = BalanceAdjusted(
-        currency=Currency(currency),
-        change=ended.difference,
-        total=total,
-        reason=f"break: {command.reason}",
-        wallet=Wallet(wallet),
-    )
-    return (*resolved, adjusted)
 
 
 def _account(book: Book, events: Sequence[AccountEvent], facts: list[Fact]) -> State:

@@ -20,7 +20,7 @@ from oms.position import state as positions
 from oms.position.flows import payment_of
 from oms.position.shown import contradicts
 from oms.position.state import FLAT
-from oms.reconcile import backed, leg_of
+from oms.reconcile import backed, is_perpetual, leg_of
 from oms.recovered import runs
 from oms.reports import LedgerReport, LeverageReport, PositionModeReport, PositionReport
 from oms.sums import traded
@@ -30,7 +30,7 @@ from oms.venue import Answer, NoAnswerError, Venue
 LEDGER_EVERY_SECONDS: Final = 60.0  # between looks at the ledger, which few calls may read
 LEDGER_OVERLAP_MS: Final = 3_600_000  # a payment may show late; ids tell apart what was read before
 LEDGER_AHEAD_MS: Final = 600_000  # the venue's clock may step, and stamps what it books
-LEDGER_FIRST_MS: Final = 7 * 86_400_000  # how far back the first look of a process goes: what a venue shows unasked
+LEDGER_FIRST_MS: Final = 7 * 86_400_000  # how far back the first look of a process goes at least
 
 log = structlog.get_logger()
 
@@ -70,7 +70,7 @@ class Perpetuals:
         self._venue = venue
         self._clock = clock
         self._ids = ids
-        self._read_until_ms = 0  # the ledger is known up to here, but for what overlaps
+        self._unread_ms: int | None = None  # the ledger is to be read from here on; None: nobody has asked yet
         self._asked_at = float("-inf")
         self._differed: frozenset[tuple[str, str]] = frozenset()  # balances that did at the last look, and by what
         self._began_ns = clock.now_ns()
@@ -118,6 +118,10 @@ class Perpetuals:
         self._differed = frozenset((each.break_id, each.figures) for each in differing)
         now, now_ms = self._clock.monotonic(), self._clock.now_ns() // 1_000_000
         book = self._recording.book
+        if self._unread_ms is None:
+            # Where the process before left trades, days ago at least: it may have had no answer of the ledger. Once, as
+            # trades go on to be known while the ledger does not answer.
+            self._unread_ms = min(now_ms - LEDGER_FIRST_MS, book.account.covered_ms - LEDGER_OVERLAP_MS)
         trades_perpetuals = any(traded(stream).base is None for stream in book.positions)
         # Of one that came and went unseen only what was paid for it is left.
         trades_perpetuals |= any(each.subject.startswith(f"{Wallet.FUTURES}/") for each in differing)
@@ -125,16 +129,21 @@ class Perpetuals:
         if not (trades_perpetuals and due):
             return
         self._asked_at = now
-        known_ms = self._read_until_ms - LEDGER_OVERLAP_MS if self._read_until_ms else now_ms - LEDGER_FIRST_MS
         # What was paid before this log's opening is in the opening balances.
-        since_ms = max(known_ms, began_ms(self._recording, now_ms))
+        since_ms = max(self._unread_ms, now_ms - self._reach_ms(), began_ms(self._recording, now_ms))
         try:
             complete = await self._read(since_ms, now_ms + LEDGER_AHEAD_MS)
         except NoAnswerError as error:
             log.warning("could not read the ledger", account=self._recording.account, cause=error.cause)
             return
         if complete:
-            self._read_until_ms = now_ms
+            self._unread_ms = now_ms - LEDGER_OVERLAP_MS
+
+    def _reach_ms(self) -> int:
+        """Return how far back the venue's lists of perpetuals go."""
+        symbols = (symbol for symbol in self._recording.decider.instruments if is_perpetual(symbol))
+        reaches = (self._venue.capabilities(symbol).history_reach for symbol in symbols)
+        return max(int(max(reaches, default=0.0) * 1000), LEDGER_FIRST_MS)
 
     async def look_back(self) -> None:
         """Book the payments that the venue dates from before this log and that its opening does not hold. Raises
@@ -150,8 +159,9 @@ class Perpetuals:
         book = self._recording.book
         answer = baseline.news_of(book.account, await self._venue.ledger(since_ms=since_ms, until_ms=until_ms))
         news: list[Addressed] = []
-        for report in answer.reports:
-            if not isinstance(report, LedgerReport) or report.symbol is None:
+        rows = [each for each in answer.reports if isinstance(each, LedgerReport)]
+        for report in sorted(rows, key=lambda row: row.at_ms or 0):  # what is older than all that is known is not news
+            if report.symbol is None:
                 continue
             leg, payment = self._market(report.symbol), payment_of(report)
             if payment is not None and positions.flow(payment, book.positions.get(leg, FLAT)):

@@ -332,6 +332,7 @@ class Survey:
             reports.append((self._account_stream, TradesCovered(until_ms=self._traded_until_ms)))
         if reports:
             await self._recording.report(reports, source=Provenance.POLL, evidence=evidence)
+        self._recording.decider.looked(told)
 
     # ------------------------------------------------------------------------------------------------ one order
 

@@ -18,6 +18,7 @@ PURE = (
     "reconcile",
     "proofs",
     "decide",
+    "resolution",
     "obstacles",
     "book",
     "venue",

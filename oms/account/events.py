@@ -4,7 +4,7 @@ from decimal import Decimal
 
 from msgspec import Struct
 
-from oms.breaks.events import BreakChanged, BreakExplained, BreakOpened, BreakResolved
+from oms.breaks.events import BreakChanged, BreakExplained, BreakForgotten, BreakOpened, BreakResolved
 from oms.values import AccountId, Currency, ExecId, PositionMode, StrategyId, Symbol, Wallet
 
 
@@ -121,4 +121,5 @@ AccountEvent = (
     | BreakChanged
     | BreakExplained
     | BreakResolved
+    | BreakForgotten
 )

@@ -22,7 +22,7 @@ from oms.account.events import (
     WriterStarted,
 )
 from oms.breaks import state as disagreements
-from oms.breaks.events import BreakChanged, BreakExplained, BreakKind, BreakOpened, BreakResolved
+from oms.breaks.events import BreakChanged, BreakExplained, BreakForgotten, BreakKind, BreakOpened, BreakResolved
 from oms.breaks.state import NO_BREAKS, Breaks
 from oms.errors import CommandRefusedError
 from oms.values import (
@@ -212,7 +212,7 @@ def evolve(account: Account, event: AccountEvent) -> Account:
             return replace(account, version=version, opened_ms=opened_ms, covered_ms=covered_ms)
         case HistoryKept():
             return replace(account, version=version, history=event)
-        case BreakOpened() | BreakChanged() | BreakExplained():
+        case BreakOpened() | BreakChanged() | BreakExplained() | BreakForgotten():
             return replace(account, version=version, breaks=disagreements.evolve(account.breaks, event))
         case BreakResolved():
             return _resolved(account, event, version)

@@ -9,16 +9,20 @@ from oms.breaks.events import (
     BreakChanged,
     BreakEvent,
     BreakExplained,
+    BreakForgotten,
     BreakKind,
     BreakOpened,
     BreakResolved,
     Resolution,
 )
-from oms.breaks.state import Breaks, figures
+from oms.breaks.state import Breaks, figures, taken
 from oms.errors import UnknownBreakError
 from oms.values import AccountId, Symbol
 
 AGREED: Final = {BreakKind.PROTECTION: "it is behind a live stop again, or flat"}  # how a break ended by itself
+
+# What a start finds out anew and not at its first look: not to list it says nothing. One order's counts are one matter.
+LASTING: Final = frozenset({BreakKind.FILLS})
 
 
 class Disagreement(Struct, frozen=True, kw_only=True, gc=False):
@@ -40,6 +44,10 @@ class Disagreement(Struct, frozen=True, kw_only=True, gc=False):
     @property
     def figures(self) -> str:
         return figures(self.difference, self.ours, self.theirs)
+
+    @property
+    def taken(self) -> str:
+        return taken(self.kind, self.difference, self.ours, self.theirs)
 
 
 class DisagreementsReport(Struct, frozen=True, kw_only=True, gc=False):
@@ -79,7 +87,7 @@ def report(news: DisagreementsReport, breaks: Breaks) -> tuple[BreakEvent, ...]:
         if found.break_id in news.unsure:
             continue
         known = breaks.open.get(found.break_id)
-        if known is None and breaks.accepted.get(found.break_id) != found.figures:
+        if known is None and breaks.accepted.get(found.break_id) != found.taken:
             events.append(_opened(found, news))
         elif known is not None and figures(known.difference, known.ours, known.theirs) != found.figures:
             events.append(_changed(found, news.evidence))
@@ -87,6 +95,9 @@ def report(news: DisagreementsReport, breaks: Breaks) -> tuple[BreakEvent, ...]:
         if known.kind in news.kinds and known.break_id not in seen:
             agreed = AGREED.get(known.kind, "the venue's figures and ours are the same again")
             events.append(BreakResolved(break_id=known.break_id, resolution=Resolution.AGREED, reason=agreed))
+    asked = {each.value for each in news.kinds - LASTING}
+    gone = (name for name in breaks.accepted if name not in seen and name.partition(":")[0] in asked)
+    events.extend(BreakForgotten(break_id=name) for name in gone)
     return tuple(events)
 
 

@@ -78,11 +78,17 @@ class BreakExplained(_Event, frozen=True, tag="break-explained/1"):
 
 
 class BreakResolved(_Event, frozen=True, tag="break-resolved/1"):
-    """It is over. One that was accepted does not open again with the same figures."""
+    """It is over. One that was accepted does not open again while it goes on with the same figures."""
 
     break_id: str
     resolution: Resolution
     reason: str
 
 
-BreakEvent = BreakOpened | BreakChanged | BreakExplained | BreakResolved
+class BreakForgotten(_Event, frozen=True, tag="break-forgotten/1"):
+    """One that was accepted is gone by itself: should it come back, even with the same figures, it is news."""
+
+    break_id: str
+
+
+BreakEvent = BreakOpened | BreakChanged | BreakExplained | BreakResolved | BreakForgotten

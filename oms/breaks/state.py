@@ -12,6 +12,7 @@ from oms.breaks.events import (
     BreakChanged,
     BreakEvent,
     BreakExplained,
+    BreakForgotten,
     BreakKind,
     BreakOpened,
     BreakResolved,
@@ -39,9 +40,7 @@ class Break(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Breaks(Struct, frozen=True, kw_only=True, gc=False):
-    """By id: what is open, and the figures (ours, theirs; where there is one, the difference alone) of what was
-    accepted.
-    """
+    """By id: what is open, and as what was accepted (`taken`) that may still go on."""
 
     open: Mapping[str, Break] = MappingProxyType({})
     accepted: Mapping[str, str] = MappingProxyType({})
@@ -84,6 +83,13 @@ def figures(difference: Decimal | None, ours: str, theirs: str) -> str:
     return f"{ours}|{theirs}" if difference is None else str(difference.normalize())
 
 
+def taken(kind: BreakKind, difference: Decimal | None, ours: str, theirs: str) -> str:
+    """Return what makes a sighting that of a break which a person accepted. Of a balance both figures: ours became the
+    venue's then, so that as large a difference is another one.
+    """
+    return figures(None if kind is BreakKind.BALANCE else difference, ours, theirs)
+
+
 def known(breaks: Breaks, break_id: str) -> Break:
     """Return an open break. Raises CorruptStreamError: there is none, and our own writing was wrong."""
     found = breaks.open.get(break_id)
@@ -122,6 +128,9 @@ def evolve(breaks: Breaks, event: BreakEvent) -> Breaks:
             return replace(breaks, open={**breaks.open, event.break_id: explained})
         case BreakResolved():
             return _resolved(breaks, event)
+        case BreakForgotten():
+            accepted = {name: each for name, each in breaks.accepted.items() if name != event.break_id}
+            return replace(breaks, accepted=accepted)
 
 
 def _resolved(breaks: Breaks, event: BreakResolved) -> Breaks:
@@ -131,5 +140,5 @@ def _resolved(breaks: Breaks, event: BreakResolved) -> Breaks:
         return replace(breaks, open=remaining)
     kept = [(name, figure) for name, figure in breaks.accepted.items() if name != event.break_id]
     accepted = dict(kept[-(ACCEPTED_MAX - 1) :])
-    accepted[event.break_id] = figures(ended.difference, ended.ours, ended.theirs)
+    accepted[event.break_id] = taken(ended.kind, ended.difference, ended.ours, ended.theirs)
     return replace(breaks, open=remaining, accepted=accepted)

@@ -86,7 +86,7 @@ class Reconciling:
         return open_breaks(engine, receipt.position)
 
     async def resolve(self, caller: Caller, body: BreakBody) -> AccountBreaks:
-        """End an open break by a person's word. Raises UnknownBreakError."""
+        """End an open break by a person's word. Raises UnknownBreakError, OvertakenError."""
         engine = self._accounts.one(caller, body.account)
         reason = checked_text(body.reason, "reason")
         command = ResolveBreak(account=engine.account, break_id=body.break_id, reason=reason)

@@ -12,6 +12,7 @@ from oms.breaks.events import (
     BreakChanged,
     BreakEvent,
     BreakExplained,
+    BreakForgotten,
     BreakKind,
     BreakOpened,
     BreakResolved,
@@ -85,6 +86,42 @@ def test_a_person_explains_it_and_it_stays_open_then_ends_it_for_good() -> None:
     breaks = evolve(breaks, resolved)
     assert told(breaks, differs())[0] == []
     assert [type(event) for event in told(breaks, differs("10", "15"))[0]] == [BreakOpened]  # another one is news
+
+
+def accepted(found: Disagreement) -> Breaks:
+    breaks = opened(found)
+    resolving = ResolveBreak(account=MAIN, break_id=found.break_id, reason="known")
+    return evolve(breaks, decisions.resolve(resolving, breaks)[0])
+
+
+def test_what_was_accepted_and_went_away_is_news_when_it_comes_back() -> None:
+    held = differs("0", "5", kind=BreakKind.POSITION, subject="BTC/USDT:USDT/net")
+    breaks = accepted(held)
+    assert told(breaks, held)[0] == []
+    events, breaks = told(breaks)
+    assert events == [BreakForgotten(break_id=held.break_id)]
+    assert told(breaks)[0] == []
+    assert [type(event) for event in told(breaks, held)[0]] == [BreakOpened]
+
+
+def test_what_was_accepted_is_remembered_while_nobody_can_tell_whether_it_is_gone() -> None:
+    held = differs("0", "5", kind=BreakKind.POSITION, subject="BTC/USDT:USDT/net")
+    breaks = accepted(held)
+    assert told(breaks, kinds=frozenset({BreakKind.BALANCE}))[0] == []
+    unsure = DisagreementsReport(kinds=ALL, unsure=frozenset({held.break_id}), disagreements=())
+    assert decisions.report(unsure, breaks) == ()
+
+
+def test_fills_that_a_person_accepted_as_missing_stay_so_although_a_start_finds_them_out_anew() -> None:
+    missing = differs("1", "2", kind=BreakKind.FILLS, subject="c1", difference=None)
+    breaks = accepted(missing)
+    assert told(breaks)[0] == []
+    assert told(breaks, missing)[0] == []
+
+
+def test_another_difference_of_a_balance_is_another_break_however_large_it_is() -> None:
+    breaks = accepted(differs("1000", "900"))
+    assert [type(event) for event in told(breaks, differs("900", "800"))[0]] == [BreakOpened]
 
 
 def test_nobody_can_end_what_is_not_open() -> None:

@@ -9,12 +9,12 @@ from msgspec.structs import replace
 
 from oms.breaks.decisions import ExplainBreak, ResolveBreak
 from oms.breaks.state import Policy
-from oms.errors import UnknownBreakError
+from oms.errors import OvertakenError, UnknownBreakError
 from oms.order.state import Life
 from oms.reconcile import Part, Result
 from oms.rehearsal import rehearse
 from oms.reports import PositionReport, VenueOrderStatus
-from oms.values import PositionMode, Provenance, Purse, Symbol
+from oms.values import PositionMode, Provenance, Purse, Side, Symbol
 from oms.venue import Answer, NoAnswerError
 from tests.engine.desk import MAIN, Desk, begin, play
 from tests.engine.scripted_venue import ScriptedVenue
@@ -89,6 +89,132 @@ def test_a_break_above_the_threshold_stops_what_opens_until_a_person_ends_it() -
         assert not desk.breaks()
         with pytest.raises(UnknownBreakError):
             await desk.engine.execute(resolving, actor="operator")
+        assert desk.agrees()
+
+    play(story)
+
+
+async def resolve(desk: Desk, name: str = BREAK) -> None:
+    await desk.engine.execute(ResolveBreak(account=MAIN, break_id=name, reason="withdrawn"), actor="operator")
+
+
+@pytest.mark.parametrize("seconds", [0, 60])
+def test_a_second_withdrawal_of_the_same_amount_is_a_break_too(seconds: float) -> None:
+    async def story(desk: Desk) -> None:
+        await desk.start()
+        desk.venue.totals["USDT"] -= 100
+        await asyncio.sleep(25)
+        await resolve(desk)
+        await asyncio.sleep(seconds)  # nobody has seen the figures agree, or somebody has
+        assert not desk.breaks()
+        assert desk.engine.book.funds(USDT).total == 900
+        desk.venue.totals["USDT"] -= 100
+        await asyncio.sleep(25)
+        assert desk.breaks() == {BREAK: ("900", "800")}
+        assert desk.agrees()
+
+    play(story)
+
+
+def test_a_balance_that_parts_again_as_it_did_once_is_another_break() -> None:
+    """Both figures are those of a break that a person ended: trades have brought them back."""
+
+    async def story(desk: Desk) -> None:
+        desk.venue.totals["USDT"] = Decimal("1000.0")
+        await desk.start()
+        desk.venue.totals["USDT"] -= 100
+        await asyncio.sleep(25)
+        await resolve(desk)
+        await desk.place(side=Side.SELL, quantity=Decimal(1), price=Decimal("100.1"))
+        await asyncio.sleep(1)
+        desk.venue.push(*desk.venue.fill("c1", "1", price="100.1"))
+        desk.venue.totals |= {"USDT": Decimal("1000.0"), "BTC": Decimal(4)}
+        await asyncio.sleep(60)
+        assert not desk.breaks()
+        desk.venue.totals["USDT"] -= 100
+        await asyncio.sleep(25)
+        assert desk.breaks() == {BREAK: ("1000.0", "900.0")}
+
+    play(story)
+
+
+def test_a_break_that_a_trade_has_just_explained_is_not_taken_over_once_more() -> None:
+    async def story(desk: Desk) -> None:
+        await desk.start()
+        await desk.place(quantity=Decimal(1))
+        await asyncio.sleep(1)
+        before = desk.venue.orders["c1"]
+        pushed = desk.venue.fill("c1", "1")
+        desk.venue.totals |= {"USDT": Decimal("899.9"), "BTC": Decimal(6)}
+        desk.venue.orders["c1"] = before  # the balance is ahead of every list
+        desk.venue.trades_done.clear()
+        await asyncio.sleep(25)
+        assert desk.breaks()[BREAK] == ("1000", "899.9")
+        desk.venue.orders["c1"] = pushed[0]
+        desk.venue.trades_done.append(pushed[1])
+        desk.venue.push(*pushed)
+        await asyncio.sleep(0.1)
+        with pytest.raises(OvertakenError, match=r"seen while ours was 1000.*899\.9 by now"):
+            await resolve(desk)
+        assert desk.engine.book.funds(USDT).total == Decimal("899.9")
+        await asyncio.sleep(15)
+        assert not desk.breaks()
+
+    play(story)
+
+
+def test_a_break_that_goes_on_beside_trades_is_resolved_after_the_next_look() -> None:
+    async def story(desk: Desk) -> None:
+        await desk.start()
+        desk.venue.totals["USDT"] -= 100
+        await asyncio.sleep(25)
+        for name in ("c1", "c2"):
+            await desk.place(name, quantity=Decimal(1))
+            await asyncio.sleep(1)
+            desk.venue.push(*desk.venue.fill(name, "1"))
+            desk.venue.totals["USDT"] -= Decimal("100.1")
+            desk.venue.totals["BTC"] += 1
+            await asyncio.sleep(0.1)
+            with pytest.raises(OvertakenError):
+                await resolve(desk)
+            if name == "c1":  # a start has looked at nothing yet
+                desk.process.kill()
+                await desk.start()
+                with pytest.raises(OvertakenError):
+                    await resolve(desk)
+            await asyncio.sleep(25)
+            assert topics(desk).count("break-changed/1") == 0  # both figures moved, the difference did not
+        await resolve(desk)
+        assert desk.engine.book.funds(USDT).total == desk.venue.totals["USDT"] == Decimal("699.8")
+        await asyncio.sleep(25)
+        assert not desk.breaks()
+        assert desk.agrees()
+
+    play(story)
+
+
+def test_a_position_that_a_person_accepted_blocks_again_once_it_had_gone() -> None:
+    held = PositionReport(symbol=BTC_PERPETUAL.symbol, quantity=Decimal(5), average_price=Decimal(200))
+    name = f"position:{BTC_PERPETUAL.symbol}/net"
+
+    async def story(desk: Desk) -> None:
+        desk.venue.can, desk.venue.mode, desk.venue.futures = FUTURES, PositionMode.ONE_WAY, Decimal(1000)
+        await desk.start()
+        desk.venue.legs = [held]
+        await asyncio.sleep(40)
+        await resolve(desk, name)
+        await asyncio.sleep(600)
+        assert not desk.breaks()  # it is still there, and accepted
+        desk.process.kill()
+        await desk.start()
+        await asyncio.sleep(60)
+        assert not desk.breaks()
+        desk.venue.legs = []
+        await asyncio.sleep(15)
+        assert topics(desk).count("break-forgotten/1") == 1
+        desk.venue.legs = [held]
+        await asyncio.sleep(25)
+        assert desk.breaks() == {name: ("0", "5")}
         assert desk.agrees()
 
     play(story)

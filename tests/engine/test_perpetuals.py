@@ -1,6 +1,7 @@
 """Perpetuals at a venue: settings that are read back, and money that moves without a trade."""
 
 import asyncio
+from collections.abc import Callable
 from decimal import Decimal
 
 import pytest
@@ -15,11 +16,11 @@ from oms.instrument import Bracket
 from oms.order.state import Life
 from oms.position.events import LeverageRefused
 from oms.position.settings import SetLeverage
-from oms.position.state import FLAT, Position
+from oms.position.state import FLAT, FLOWS_KEPT, Position
 from oms.reports import LedgerReport, LeverageReport, PositionReport
 from oms.store.codec import decode
 from oms.values import Currency, MarginMode, OrderType, PositionLeg, PositionMode, Purse, Side, Symbol
-from oms.venue import Answer, LastLook, nothing_holds
+from oms.venue import Answer, LastLook, NoAnswerError, nothing_holds
 from tests.engine.desk import MAIN, Desk, play
 from tests.engine.scripted_venue import Fate, ScriptedVenue
 from tests.order.story import BTC_PERPETUAL, FUTURES
@@ -28,6 +29,7 @@ PERPETUAL = BTC_PERPETUAL.symbol
 MARKET = position_stream(MAIN, PERPETUAL, PositionLeg.NET)
 ROOT = MARKET.rpartition("/")[0]
 SETTLE = Purse("futures:USDT")
+DAY = 86_400
 HEDGE, ONE_WAY = PositionMode.HEDGE, PositionMode.ONE_WAY
 TEN, COMMISSION = Decimal(10), Decimal("0.1")
 
@@ -93,6 +95,90 @@ def test_s38_funding_is_read_from_the_ledger_and_booked_once_across_a_restart() 
         assert not desk.breaks()
         assert desk.venue.ledger_asked - asked < 10
         assert desk.agrees()
+
+    play(story)
+
+
+class Asked(ScriptedVenue):
+    """Says since when the ledger was asked for, and is `deaf` for it."""
+
+    def __init__(self, now_ns: Callable[[], int]) -> None:
+        super().__init__(now_ns)
+        self.since_ms: list[int] = []
+        self.deaf = False
+
+    async def ledger(self, *, since_ms: int, until_ms: int) -> Answer:
+        self.since_ms.append(since_ms)
+        if self.deaf:
+            raise NoAnswerError("connection reset", self._evidence())
+        return await super().ledger(since_ms=since_ms, until_ms=until_ms)
+
+
+def test_s38_funding_that_was_paid_while_nobody_ran_for_ten_days_is_booked_at_the_start() -> None:
+    async def story(desk: Desk) -> None:
+        await opened(desk)
+        desk.process.kill()
+        desk.clock.ahead_ns += 10 * DAY * 10**9
+        funding(desk, "-0.5", seconds_ago=10 * DAY - 8 * 3600)
+        await desk.start()
+        await asyncio.sleep(130)
+        assert leg(desk).funding == Decimal("-0.5")
+        told = [each.topic for each in await desk.log.read(account_stream(MAIN))]
+        assert "break-opened/1" not in told
+        assert desk.agrees()
+
+    play(story)
+
+
+def test_more_payments_than_are_known_again_are_all_booked_however_the_venue_lists_them() -> None:
+    async def story(desk: Desk) -> None:
+        await opened(desk)
+        for _ in range(FLOWS_KEPT):
+            funding(desk, "-0.01", seconds_ago=1)
+        hours = FLOWS_KEPT + 44
+        desk.venue.flows = [replace(row, ledger_id=f"{n}") for n, row in enumerate(desk.venue.flows)]
+        await asyncio.sleep(80)
+        desk.process.kill()
+        desk.clock.ahead_ns += (hours + 1) * 3600 * 10**9
+        paid = [replace(funding(desk, "-0.01", seconds_ago=n * 3600), ledger_id=f"later{n}") for n in range(hours)]
+        desk.venue.flows = paid  # the newest first
+        await desk.start()
+        await asyncio.sleep(130)
+        assert leg(desk).funding == Decimal("-0.01") * (FLOWS_KEPT + hours)
+        assert not desk.breaks()
+
+    play(story)
+
+
+def test_the_first_look_at_the_ledger_goes_no_further_back_than_the_venue_does() -> None:
+    async def story(desk: Desk) -> None:
+        venue = desk.venue = Asked(desk.clock.now_ns)
+        await opened(desk)
+        desk.process.kill()
+        desk.clock.ahead_ns += 200 * DAY * 10**9
+        venue.since_ms.clear()
+        await desk.start()
+        asked_at = desk.clock.now_ns() // 1_000_000
+        reach_ms = int(FUTURES.history_reach) * 1000
+        assert asked_at - reach_ms - 60_000 < venue.since_ms[0] <= asked_at - reach_ms
+
+    play(story)
+
+
+def test_the_first_look_at_the_ledger_begins_where_it_did_until_it_was_answered() -> None:
+    async def story(desk: Desk) -> None:
+        venue = desk.venue = Asked(desk.clock.now_ns)
+        await opened(desk)
+        desk.process.kill()
+        desk.clock.ahead_ns += 10 * DAY * 10**9
+        funding(desk, "-0.5", seconds_ago=10 * DAY - 8 * 3600)
+        venue.deaf = True
+        await desk.start()
+        desk.clock.ahead_ns += DAY * 10**9
+        await asyncio.sleep(300)  # trades go on to be known
+        venue.deaf = False
+        await asyncio.sleep(130)
+        assert leg(desk).funding == Decimal("-0.5")
 
     play(story)
 

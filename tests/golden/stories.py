@@ -555,6 +555,25 @@ def told_and_never_booked() -> Iterator[Said]:
     yield from _order("less", _asked("less"), SENT, ACCEPTED, _fill("t1", "0.1", "50000", "5"), told, lowered, ended)
 
 
+def accepted_and_gone() -> Iterator[Said]:
+    """A break that a person accepted, and that is gone since."""
+    name = f"position:{PERPETUAL}/net"
+    yield from _account(
+        breaks.BreakOpened(
+            break_id=name,
+            kind=breaks.BreakKind.POSITION,
+            subject=f"{PERPETUAL}/net",
+            ours="0",
+            theirs="5",
+            difference=Decimal(5),
+            symbol=PERPETUAL,
+            opened_ns=T0,
+        ),
+        breaks.BreakResolved(break_id=name, resolution=breaks.Resolution.ACCEPTED, reason="a test at the website"),
+        breaks.BreakForgotten(break_id=name),
+    )
+
+
 STORIES: dict[str, Story] = {
     "0001-whole": whole,
     "0002-before-halts-had-scopes": before_halts_had_scopes,
@@ -574,4 +593,5 @@ STORIES: dict[str, Story] = {
     "0019-busted-at-a-moment": busted_at_a_moment,
     "0020-told-and-never-booked": told_and_never_booked,
     "0021-opening-that-held-a-trade": opening_that_held_a_trade,
+    "0022-accepted-and-gone": accepted_and_gone,
 }

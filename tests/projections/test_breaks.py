@@ -31,7 +31,7 @@ def apart(story: Recorder, theirs: str) -> None:
 
 
 async def test_a_break_goes_on_in_its_row_through_restarts_of_whoever_projects(database: str) -> None:
-    log, story = PostgresLog(database), Recorder()
+    log, story = PostgresLog(database), Recorder(usdt="10")
     steps: list[Callable[[], None]] = [
         lambda: apart(story, "12"),
         lambda: apart(story, "13"),
