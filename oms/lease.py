@@ -148,6 +148,7 @@ class Lease:
             asked_at = self._clock.monotonic()
             try:
                 if not await self._leases.renew(self.account, self.holder):
+                    self._renewed_at = float("-inf")
                     if self._kept:
                         log.error("the lease was taken", account=self.account)
                         lost()

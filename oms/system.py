@@ -131,6 +131,11 @@ class Leading(Struct, frozen=True):
     lease: Lease
     warm: Recovered | None
 
+    @property
+    def may_send(self) -> bool:
+        """Whether it is ours to send for: a lease that is still fresh says nothing once the epoch was taken."""
+        return self.lease.fresh and not self.engine.fenced.is_set()
+
 
 class Account(Struct, frozen=True):
     """One account with everything that works for it."""
@@ -338,7 +343,7 @@ async def _release(leading: Mapping[AccountId, Leading]) -> None:
 
 async def _writer(led: Leading, venue: Venue, *, config: Config, log_: PostgresLog, world: World) -> Account:
     """Take the account over and begin to work for it."""
-    engine, gate = led.engine, Gate(venue, lambda: led.lease.fresh)
+    engine, gate = led.engine, Gate(venue, lambda: led.may_send)
     clock, ids, spawn = world.clock, world.ids, world.spawn
     dispatcher = Dispatcher(engine, gate, clock=clock, ids=ids, spawn=spawn)
     watcher = Watcher(engine, dispatcher, gate, event_log=log_, clock=clock, ids=ids, spawn=spawn)

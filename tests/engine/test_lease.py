@@ -11,8 +11,10 @@ from oms.gate import Gate
 from oms.lease import DEAD_SECONDS, FRESH_SECONDS, LEASE_SECONDS, Lease, Seen
 from oms.order.state import Life
 from oms.store.memory import Fault, MemoryLeases, Trouble
+from oms.system import Leading
 from oms.values import AccountId
 from tests.engine.desk import MAIN, Desk, begin, play
+from tests.engine.scripted_venue import Fate
 from tests.simulation.process import Process
 from tests.store.writers import seized
 
@@ -45,6 +47,19 @@ class Claim:
 
     def _lose(self) -> None:
         self.lost = True
+
+
+async def leading(desk: Desk, leases: MemoryLeases) -> None:
+    """Given a writer that leads, with one order that still waits for the venue's rates."""
+    await desk.start(watching=False)
+    lease = Lease(MAIN, leases, clock=desk.clock, ids=desk.ids(), spawn=desk.process.spawn)
+    await lease.acquire(standing_by=print, follow=nothing, epoch=nobody)
+    lease.keep(desk.engine.fence)
+    led = Leading(desk.engine, lease, None)
+    desk.dispatcher._venue = Gate(desk.venue, lambda: led.may_send)
+    desk.venue.again_seconds = 1.0
+    desk.venue.fates.append(Fate.HELD_BACK)
+    await desk.place()
 
 
 async def led(desk: Desk) -> tuple[Claim, Claim, asyncio.Task[None]]:
@@ -243,5 +258,47 @@ def test_s22_nothing_is_sent_on_a_lease_that_was_not_renewed_a_moment_ago() -> N
         desk.dispatcher.resume_cancels()
         await asyncio.sleep(1)
         assert len(desk.venue.canceled) == 1
+
+    play(story)
+
+
+def test_s22_a_writer_whose_lease_was_taken_sends_nothing_of_what_waits_for_rates() -> None:
+    async def story(desk: Desk) -> None:
+        leases = MemoryLeases()
+        await leading(desk, leases)
+        assert await leases.seize(MAIN, "the next leader", await leases.look(MAIN))
+        await seized(desk.log, AccountId(MAIN))
+        await asyncio.sleep(0.6)
+        assert desk.engine.fenced.is_set()
+        await asyncio.sleep(5)
+        assert not desk.venue.submitted
+
+    play(story)
+
+
+def test_s22_a_writer_fenced_at_its_commit_sends_nothing_though_its_lease_is_fresh() -> None:
+    """The lease is renewed until everything has drained: for ten seconds it sent what it knew to be another's."""
+
+    async def story(desk: Desk) -> None:
+        await leading(desk, MemoryLeases())
+        await seized(desk.log, AccountId(MAIN))
+        with pytest.raises(FencedError):
+            await desk.place("c2")
+        await desk.dispatcher.drain(10.0)
+        assert not desk.venue.submitted
+
+    play(story)
+
+
+def test_a_lease_that_is_known_to_be_taken_is_not_fresh() -> None:
+    async def story(desk: Desk) -> None:
+        leases = MemoryLeases()
+        leader = Claim(desk, leases)
+        await leader.claim()
+        await asyncio.sleep(0.2)
+        assert await leases.seize(MAIN, "somebody", await leases.look(MAIN))
+        await asyncio.sleep(0.4)
+        assert leader.lost
+        assert not leader.lease.fresh
 
     play(story)
