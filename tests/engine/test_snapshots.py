@@ -245,6 +245,45 @@ def test_what_is_being_kept_while_they_disagree_is_not_used_either(monkeypatch: 
     play(story)
 
 
+def test_what_cannot_be_discarded_keeps_nobody_from_the_log_and_is_replaced_once_it_can_be(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Without the right to write it, an account whose memory disagreed once took no command for ever."""
+
+    async def story(desk: Desk) -> None:
+        await trading(desk)
+        wrong = await kept(desk)
+        seldom(desk)
+        keep = desk.log.keep_snapshot
+
+        async def forbidden(kept_: Snapshot) -> None:
+            raise LogUnavailableError(f"permission denied for the snapshot of {kept_.account}")
+
+        monkeypatch.setattr(desk.log, "keep_snapshot", forbidden)
+        read = reading(desk, monkeypatch)
+        desk.engine.book.orders.pop(stream("open"))
+        desk.engine.book.open.pop(stream("open"))
+        with pytest.raises(LogUnavailableError, match="disagree"):
+            await desk.place("open")
+        await asyncio.sleep(1.0)
+        assert desk.engine.ready
+        assert read[0] == 0
+        assert desk.agrees()
+        await asyncio.sleep(Pace().seconds)
+        await desk.place("not yet")
+        await asyncio.sleep(Pace().seconds)
+        assert desk.log._snapshots[MAIN] == wrong
+        monkeypatch.setattr(desk.log, "keep_snapshot", keep)
+        await desk.place("then")  # long before its pace asks for another one
+        assert (await kept(desk)).position > wrong.position
+        await asyncio.sleep(Pace().seconds)
+        await desk.place("and no more")
+        await asyncio.sleep(1.0)
+        assert desk.log._snapshots[MAIN].position < desk.engine.position
+
+    play(story)
+
+
 def test_a_log_that_cannot_keep_it_costs_nothing_but_time() -> None:
     async def story(desk: Desk) -> None:
         await trading(desk)
