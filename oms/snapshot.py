@@ -187,3 +187,5 @@ def _plain(value: object) -> object:
 _encode: Final = msgspec.msgpack.Encoder(enc_hook=_plain).encode
 _memory: Final = msgspec.msgpack.Decoder(Memory).decode
 _orders: Final = msgspec.msgpack.Decoder(Mapping[str, Order]).decode
+
+program()  # ten milliseconds, and now: by the time it is asked for the files may be an upgrade's

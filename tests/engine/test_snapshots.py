@@ -1,8 +1,10 @@
 """A start goes on from what was kept of memory, and folds the whole log wherever that cannot be relied on."""
 
 import asyncio
+import sys
 from collections.abc import Callable, Sequence
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
@@ -164,6 +166,21 @@ def test_a_snapshot_that_alone_cannot_be_read_keeps_no_start_waiting(monkeypatch
         desk.faults.unreadable = False
 
     play(story)
+
+
+async def test_memory_bears_the_name_of_the_code_that_runs_and_not_of_what_its_files_hold_by_now() -> None:
+    """The files may be an upgrade's by the time memory is first kept: its start took old memory for its own."""
+    upgraded = """
+from pathlib import Path
+import oms.snapshot
+Path.read_bytes = lambda _: b"an upgrade"
+print(oms.snapshot.program().hex())
+"""
+    running = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", upgraded, cwd=Path(snapshot.__file__).parents[1], stdout=asyncio.subprocess.PIPE
+    )
+    said, _ = await running.communicate()
+    assert said.decode().strip() == snapshot.program().hex()
 
 
 def test_what_was_kept_for_other_strategies_or_bounds_is_left_aside() -> None:
