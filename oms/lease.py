@@ -153,7 +153,8 @@ class Lease:
                         log.error("the lease was taken", account=self.account)
                         lost()
                     return
-                self._renewed_at = asked_at
+                if self._kept:  # the answer may come after it was given up
+                    self._renewed_at = asked_at
             except LogUnavailableError as error:
                 log.warning("the lease cannot be renewed", account=self.account, cause=error.cause)
             await asyncio.sleep(RENEW_SECONDS)

@@ -8,7 +8,7 @@ import pytest
 from oms.engine import Engine
 from oms.errors import FencedError, LogUnavailableError
 from oms.gate import Gate
-from oms.lease import DEAD_SECONDS, FRESH_SECONDS, LEASE_SECONDS, Lease, Seen
+from oms.lease import DEAD_SECONDS, FRESH_SECONDS, LEASE_SECONDS, Lease, Leases, Seen
 from oms.order.state import Life
 from oms.store.memory import Fault, MemoryLeases, Trouble
 from oms.system import Leading
@@ -31,8 +31,7 @@ async def nobody() -> int:
 class Claim:
     """A lease with the process that holds it."""
 
-    def __init__(self, desk: Desk, leases: MemoryLeases) -> None:
-        self.leases = leases
+    def __init__(self, desk: Desk, leases: Leases) -> None:
         self.process = Process()
         desk._processes.append(self.process)
         self.lease = Lease(MAIN, leases, clock=desk.clock, ids=desk.ids(), spawn=self.process.spawn)
@@ -49,6 +48,38 @@ class Claim:
         self.lost = True
 
 
+class Seat:
+    """One process's own connection to the leases, which may be cut off or late alone."""
+
+    def __init__(self, leases: MemoryLeases) -> None:
+        self.leases = leases
+        self.cut = False
+        self.answering = asyncio.Event()
+        self.answering.set()
+
+    async def look(self, account: AccountId) -> Seen | None:
+        self._ask()
+        return await self.leases.look(account)
+
+    async def seize(self, account: AccountId, holder: str, seen: Seen | None) -> bool:
+        self._ask()
+        return await self.leases.seize(account, holder, seen)
+
+    async def renew(self, account: AccountId, holder: str) -> bool:
+        self._ask()
+        kept = await self.leases.renew(account, holder)
+        await self.answering.wait()
+        return kept
+
+    async def release(self, account: AccountId, holder: str) -> None:
+        self._ask()
+        await self.leases.release(account, holder)
+
+    def _ask(self) -> None:
+        if self.cut:
+            raise LogUnavailableError("cut off")
+
+
 async def leading(desk: Desk, leases: MemoryLeases) -> None:
     """Given a writer that leads, with one order that still waits for the venue's rates."""
     await desk.start(watching=False)
@@ -62,9 +93,8 @@ async def leading(desk: Desk, leases: MemoryLeases) -> None:
     await desk.place()
 
 
-async def led(desk: Desk) -> tuple[Claim, Claim, asyncio.Task[None]]:
+async def led(desk: Desk, leases: MemoryLeases) -> tuple[Claim, Claim, asyncio.Task[None]]:
     """Given a leader, and a standby that waits."""
-    leases = MemoryLeases()
     leader, standby = Claim(desk, leases), Claim(desk, leases)
     await leader.claim()
     return leader, standby, begin(standby.claim())
@@ -73,13 +103,14 @@ async def led(desk: Desk) -> tuple[Claim, Claim, asyncio.Task[None]]:
 @pytest.mark.parametrize(("gone", "seconds"), [(True, DEAD_SECONDS), (False, LEASE_SECONDS)])
 def test_a_standby_takes_over_soon_after_the_leaders_death(gone: bool, seconds: float) -> None:  # noqa: FBT001
     async def story(desk: Desk) -> None:
-        leader, standby, waiting = await led(desk)
+        leases = MemoryLeases()
+        leader, standby, waiting = await led(desk, leases)
         await asyncio.sleep(60)
         assert not standby.has
         assert len(standby.waited) == 1
         leader.process.kill()
         if gone:
-            leader.leases.gone.add(leader.lease.holder)
+            leases.gone.add(leader.lease.holder)
         await asyncio.sleep(seconds - 0.5)
         assert not standby.has
         await asyncio.sleep(1.2)
@@ -92,7 +123,7 @@ def test_a_standby_takes_over_soon_after_the_leaders_death(gone: bool, seconds: 
 
 def test_a_leader_that_stops_in_good_order_is_followed_at_once() -> None:
     async def story(desk: Desk) -> None:
-        leader, standby, waiting = await led(desk)
+        leader, standby, waiting = await led(desk, MemoryLeases())
         await asyncio.sleep(5)
         await leader.lease.release()
         assert not leader.lease.fresh
@@ -106,7 +137,7 @@ def test_a_leader_that_stops_in_good_order_is_followed_at_once() -> None:
 
 def test_s22_a_paused_leader_that_wakes_may_not_send_and_finds_that_it_lost_the_account() -> None:
     async def story(desk: Desk) -> None:
-        leader, standby, waiting = await led(desk)
+        leader, standby, waiting = await led(desk, MemoryLeases())
         await asyncio.sleep(1)
         leader.process.pause(LEASE_SECONDS + 2)
         await asyncio.sleep(FRESH_SECONDS + 0.6)
@@ -286,6 +317,23 @@ def test_s22_a_writer_fenced_at_its_commit_sends_nothing_though_its_lease_is_fre
             await desk.place("c2")
         await desk.dispatcher.drain(10.0)
         assert not desk.venue.submitted
+
+    play(story)
+
+
+def test_a_lease_that_was_given_up_is_not_fresh_again_by_a_late_answer() -> None:
+    async def story(desk: Desk) -> None:
+        seat = Seat(MemoryLeases())
+        leader = Claim(desk, seat)
+        await leader.claim()
+        await asyncio.sleep(0.2)
+        seat.answering.clear()
+        await asyncio.sleep(0.5)  # it is renewed; the answer is on its way
+        await leader.lease.release()
+        seat.answering.set()
+        await asyncio.sleep(0.1)
+        assert await seat.leases.look(MAIN) is None
+        assert not leader.lease.fresh
 
     play(story)
 
