@@ -54,11 +54,13 @@ class Seat:
     def __init__(self, leases: MemoryLeases) -> None:
         self.leases = leases
         self.cut = False
-        self.answering = asyncio.Event()
+        self.reaching, self.answering = asyncio.Event(), asyncio.Event()
+        self.reaching.set()
         self.answering.set()
 
     async def look(self, account: AccountId) -> Seen | None:
         self._ask()
+        await self.reaching.wait()
         return await self.leases.look(account)
 
     async def seize(self, account: AccountId, holder: str, seen: Seen | None) -> bool:
@@ -117,6 +119,48 @@ def test_a_standby_takes_over_soon_after_the_leaders_death(gone: bool, seconds: 
         assert standby.has
         assert standby.lease.fresh
         await waiting
+
+    play(story)
+
+
+def test_when_a_standby_leads_a_leader_whose_session_broke_may_send_nothing_any_more() -> None:
+    """The server sees the connection reset, and the leader lives and cannot renew."""
+
+    async def story(desk: Desk) -> None:
+        leases = MemoryLeases()
+        seat = Seat(leases)
+        leader, standby = Claim(desk, seat), Claim(desk, leases)
+        await leader.claim()
+        waiting = begin(standby.claim())
+        await asyncio.sleep(10.1)
+        seat.cut = True
+        leases.gone.add(leader.lease.holder)
+        await waiting
+        assert standby.has
+        assert not leader.lease.fresh
+
+    play(story)
+
+
+def test_a_renewal_that_a_slow_look_shows_counts_from_its_answer() -> None:
+    """It may have been made after the look was asked for: its leader may send as long from then."""
+
+    async def story(desk: Desk) -> None:
+        leases = MemoryLeases()
+        seat, slow = Seat(leases), Seat(leases)
+        leader, standby = Claim(desk, seat), Claim(desk, slow)
+        await leader.claim()
+        await asyncio.sleep(0.1)
+        slow.reaching.clear()
+        waiting = begin(standby.claim())
+        await asyncio.sleep(1.0)
+        slow.reaching.set()
+        await asyncio.sleep(0.01)
+        seat.cut = True
+        leases.gone.add(leader.lease.holder)
+        await waiting
+        assert standby.has
+        assert not leader.lease.fresh
 
     play(story)
 
