@@ -11,6 +11,7 @@ from collections import OrderedDict
 from collections.abc import Collection, Mapping, Sequence
 from decimal import Decimal
 from functools import lru_cache
+from itertools import chain, islice
 from typing import Final
 
 from msgspec import Struct
@@ -21,6 +22,7 @@ from oms.account.state import NOBODY, Account
 from oms.moves import SHARING, ShareName, claimed, given_away, loss, share_name, shared
 from oms.order import state as orders
 from oms.order.events import OrderClaimed, OrderEvent
+from oms.order.presets import protected
 from oms.order.state import CLOSED, EXTERNAL, Order
 from oms.position import state as positions
 from oms.position.events import LegTakenOver, PositionEvent, ShareClaimed
@@ -39,6 +41,7 @@ from oms.values import (
 )
 
 CLOSED_KEPT: Final = 10_000  # closed orders still answered from memory: a few megabytes
+LAST_CLOSED: Final = 1_000  # of these an image holds those that traded; and so many that asked to be protected
 WAITED_KEPT: Final = 50_000  # ids under which a venue knew orders that waited for a price, and what they sent
 
 Event = OrderEvent | PositionEvent | AccountEvent
@@ -68,8 +71,8 @@ def _nobodys(stream: str) -> ShareName:
 
 
 class Image(Struct, frozen=True, kw_only=True):
-    """What a book cannot let go, as it was in one moment: no order that is over and settled, which the log still tells.
-    What it adds up to follows.
+    """What a book cannot let go, as it was in one moment, and the last orders that are over and traded. All others that
+    are over and settled the log still tells. What it adds up to follows.
     """
 
     account: Account
@@ -117,6 +120,7 @@ class Book:
         self._stale: dict[str, None] = {}  # streams that have moved since the sums were last added up
         self._closed: OrderedDict[str, None] = OrderedDict()  # streams, the longest closed first
         self._closed_kept = closed_kept
+        self._protected: OrderedDict[str, None] = OrderedDict()  # those of the closed that asked to be, the last ones
         self._journal: Journal | None = None
 
     # -------------------------------------------------------------------------------------------- events
@@ -222,6 +226,10 @@ class Book:
         if order.life in CLOSED:
             self.open.pop(stream, None)
             self._closed[stream] = None
+            if protected(order):
+                self._protected[stream] = None
+                if len(self._protected) > LAST_CLOSED:
+                    self._protected.popitem(last=False)
         else:
             self._closed.pop(stream, None)
             self.open[stream] = None
@@ -328,7 +336,7 @@ class Book:
 
     def image(self) -> Image:
         """Return what cannot be let go now, and whatever that came from. States are frozen: it costs little."""
-        streams = (*self.open, *self.unsettled, *self._doubted)
+        streams = (*self.open, *self.unsettled, *self._doubted, *self._traded_last())
         orders = {stream: self.orders[stream] for stream in streams if stream in self.orders}
         parents = [order_stream(self.name, each.parent) for each in orders.values() if each.parent is not None]
         orders |= {stream: self.orders[stream] for stream in parents if stream in self.orders}
@@ -346,6 +354,13 @@ class Book:
             tallied=self._tallied,
         )
 
+    def _traded_last(self) -> set[str]:
+        """Return the closed orders that the venue may yet speak of by its own ids alone, where nobody could read from
+        the log whose they are: it shows their trades again, or the stop that one of them had asked for.
+        """
+        last = chain(islice(reversed(self._closed), LAST_CLOSED), self._protected)
+        return {stream for stream in last if stream in self.orders and self.orders[stream].trades}
+
     @classmethod
     def of_image(cls, account: AccountId, image: Image) -> "Book":
         """Return a book that goes on from `image`."""
@@ -354,6 +369,7 @@ class Book:
         book.orders, book.positions = dict(image.orders), dict(image.positions)
         book.open, book.unsettled = dict.fromkeys(image.open), dict.fromkeys(image.unsettled)
         book._closed, book._doubted = OrderedDict.fromkeys(image.closed), dict.fromkeys(image.doubted)
+        book._protected = OrderedDict.fromkeys(each for each in image.closed if protected(image.orders[each]))
         book.shares = dict(image.shares)
         book.waited = OrderedDict(((symbol, order_id), name) for symbol, order_id, name in image.waited)
         book._stale = dict.fromkeys((account_stream(account), *image.positions, *image.open, *image.unsettled))

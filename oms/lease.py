@@ -22,7 +22,7 @@ from oms.values import AccountId
 RENEW_SECONDS: Final = 0.5
 FRESH_SECONDS: Final = 2.0  # a lease that was renewed longer ago allows no send
 LEASE_SECONDS: Final = 3.0  # a leader that has not renewed for so long may be replaced
-DEAD_SECONDS: Final = 1.0  # likewise, if its connection to the database is gone too
+DEAD_SECONDS: Final = FRESH_SECONDS  # likewise, if its session broke: it may live, cut off, and send for so long
 LOOK_SECONDS: Final = 0.2
 
 log = structlog.get_logger()
@@ -97,7 +97,7 @@ class Lease:
             try:
                 seen = await self._leases.look(self.account)
                 if watched is None or seen is None or not seen.same(watched):
-                    changed_at = asked_at
+                    changed_at = self._clock.monotonic()  # it may have been renewed while we asked
                 patience = LEASE_SECONDS if seen is None or seen.connected else DEAD_SECONDS
                 over = seen is None or asked_at - changed_at >= patience
                 ours = seen is not None and seen.holder == self.holder  # the answer to our seizing was lost
@@ -148,11 +148,13 @@ class Lease:
             asked_at = self._clock.monotonic()
             try:
                 if not await self._leases.renew(self.account, self.holder):
+                    self._renewed_at = float("-inf")
                     if self._kept:
                         log.error("the lease was taken", account=self.account)
                         lost()
                     return
-                self._renewed_at = asked_at
+                if self._kept:  # the answer may come after it was given up
+                    self._renewed_at = asked_at
             except LogUnavailableError as error:
                 log.warning("the lease cannot be renewed", account=self.account, cause=error.cause)
             await asyncio.sleep(RENEW_SECONDS)

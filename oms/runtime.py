@@ -6,17 +6,26 @@ import random  # noqa: TID251  # this module is the Ids port
 import secrets  # noqa: TID251  # likewise
 import sys
 import time
-from collections.abc import Coroutine, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Final
 
 import structlog
 
+from oms.errors import OmsError
 from oms.ports import Task
 
 log = structlog.get_logger()
 
 _COUNT_MAX: Final = 0xFFFFF  # ids in one millisecond; the next one borrows from the next millisecond
+
+
+class TaskFailedError(OmsError):
+    """Something that must run has ended with an error of ours."""
+
+    code = "task_failed"
+    outcome = "unknown"
+    next_step = "see the log file under OMS_HOME/logs; what was acknowledged is in the log: start again"
 
 
 class SystemClock:
@@ -84,6 +93,43 @@ class Tasks:
             log.error("task failed", task=task.get_name(), exc_info=error)
             if not self.failed.done():
                 self.failed.set_result(error)
+
+    def failure(self) -> TaskFailedError | None:
+        """Return what to tell of the task that failed first, None if none has."""
+        if not self.failed.done():
+            return None
+        error = self.failed.result()
+        failure = TaskFailedError(f"a part of the OMS failed: {type(error).__name__}: {error}")
+        failure.__cause__ = error
+        return failure
+
+    @asynccontextmanager
+    async def needed(self) -> AsyncIterator[None]:
+        """Give up what is done within as soon as a task fails: it may wait for what that one would have done.
+
+        Raises:
+            TaskFailedError: one has.
+        """
+        within = asyncio.current_task()
+        assert within is not None
+        inside = True
+
+        def give_up(_: object) -> None:
+            if inside:
+                within.cancel()
+
+        self.failed.add_done_callback(give_up)
+        try:
+            yield
+        except asyncio.CancelledError:
+            failure = self.failure()
+            if failure is None:
+                raise
+            within.uncancel()
+            raise failure from failure.__cause__
+        finally:
+            inside = False
+            self.failed.remove_done_callback(give_up)
 
     async def close(self) -> None:
         """Cancel what still runs and wait until it has ended."""

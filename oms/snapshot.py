@@ -54,6 +54,7 @@ class Snapshots:
 
     def __init__(self, account: AccountId, log_: EventLog, *, clock: Clock, spawn: Spawn, pace: Pace = PACE) -> None:
         self.position = 0  # of the latest one, as far as it is known
+        self._wrong = False  # what is kept is not to be relied on, and could not be discarded
         self._account = account
         self._log = log_
         self._clock = clock
@@ -65,7 +66,7 @@ class Snapshots:
 
     def due(self, position: int) -> bool:
         """Whether memory as of about `position` is worth keeping."""
-        if not self._free.is_set() or position - self.position < self._pace.every:
+        if not self._free.is_set() or (position - self.position < self._pace.every and not self._wrong):
             return False
         return self._clock.monotonic() - self._since >= self._pace.seconds
 
@@ -75,10 +76,21 @@ class Snapshots:
         self._spawn(self._keep(memory, position, _name(last)), name=f"snapshot {self._account}")
 
     async def discard(self) -> None:
-        """Let nobody begin with what was kept, nor with what is being kept. Raises LogUnavailableError."""
+        """Let nobody begin with what was kept, nor with what is being kept. Where that alone cannot be written, this is
+        told, and memory that is right takes its place as soon as it can.
+
+        Raises:
+            LogUnavailableError: the log does not answer at all.
+        """
         await self._free.wait()
-        await self._log.keep_snapshot(Snapshot(self._account, 0, b"", b"", ()))
-        self.position = 0
+        self._wrong = True
+        try:
+            await self._log.keep_snapshot(Snapshot(self._account, 0, b"", b"", ()))
+        except LogUnavailableError as error:
+            await self._log.head()  # a log that is down is waited for; a shortcut is not
+            log.warning("the memory that was kept is wrong and stays", account=self._account, cause=error.cause)
+            return
+        self.position, self._wrong = 0, False
 
     async def _keep(self, memory: Memory, position: int, last: bytes) -> None:
         try:
@@ -86,7 +98,7 @@ class Snapshots:
             await self._log.keep_snapshot(
                 Snapshot(self._account, position, program(), _digest(parts, position, last), parts)
             )
-            self.position = position
+            self.position, self._wrong = position, False
         except LogUnavailableError as error:
             log.warning("memory was not kept; a start folds more of the log", account=self._account, cause=error.cause)
         finally:
@@ -175,3 +187,5 @@ def _plain(value: object) -> object:
 _encode: Final = msgspec.msgpack.Encoder(enc_hook=_plain).encode
 _memory: Final = msgspec.msgpack.Decoder(Memory).decode
 _orders: Final = msgspec.msgpack.Decoder(Mapping[str, Order]).decode
+
+program()  # ten milliseconds, and now: by the time it is asked for the files may be an upgrade's

@@ -23,7 +23,7 @@ from oms.config import Config
 from oms.decide import Decider
 from oms.dispatcher import Dispatcher
 from oms.engine import Engine
-from oms.errors import FencedError, LogUnavailableError, OmsError, UnknownAccountError
+from oms.errors import FencedError, LogUnavailableError, UnknownAccountError
 from oms.expiry import Expiry
 from oms.gate import Gate
 from oms.gateway.guard import require_safe_bind
@@ -56,14 +56,6 @@ from oms.watcher import Watcher
 CATCH_UP_SECONDS: Final = 10.0  # for the projections, at the end
 
 log = structlog.get_logger()
-
-
-class TaskFailedError(OmsError):
-    """Something that must run has ended with an error of ours."""
-
-    code = "task_failed"
-    outcome = "unknown"
-    next_step = "see the log file under OMS_HOME/logs; what was acknowledged is in the log: start again"
 
 
 class VenueName(StrEnum):
@@ -130,6 +122,11 @@ class Leading(Struct, frozen=True):
     engine: Engine
     lease: Lease
     warm: Recovered | None
+
+    @property
+    def may_send(self) -> bool:
+        """Whether it is ours to send for: a lease that is still fresh says nothing once the epoch was taken."""
+        return self.lease.fresh and not self.engine.fenced.is_set()
 
 
 class Account(Struct, frozen=True):
@@ -198,53 +195,68 @@ async def run(
 async def _started(
     config: Config, venue: VenueName, *, venues: OpenVenues, projections: OpenProjections, tell: Tell
 ) -> AsyncIterator[tuple[System, str]]:
-    clock = SystemClock()
     async with AsyncExitStack() as stack:
-        if config.gateway.socket is not None:
-            free_socket(config.gateway.socket)
-        else:
-            require_safe_bind(config.gateway.host, tls=config.gateway.certificate is not None, auth=True)
-            require_free(config.gateway.host, config.gateway.port)
-        url = await _database(config, stack)
-        log_ = PostgresLog(url, appender=ProcessAppender)
-        stack.push_async_callback(log_.close)
-        leases = PostgresLeases(url)
-        stack.push_async_callback(leases.close)
         tasks = Tasks()
-        world = World(clock, TimeOrderedIds(clock), tasks)
-        connected = await stack.enter_async_context(venues(venue, config, world, known(log_), tell))
-        stack.push_async_callback(tasks.close)
-        tasks(log_.prepare(), name="prepare to append")
-        named = {name: await _named(name, each.venue, config, world, tell) for name, each in connected.items()}
-        leading: dict[AccountId, Leading] = {}
-        stack.push_async_callback(_release, leading)
-        for name, each in sorted(connected.items()):
-            leading[name] = await _lead(
-                _decider(name, each.venue, named[name].markets, config), leases, log_, world.by(each.venue), tell
-            )
-        following = await stack.enter_async_context(projections(url, log_, world))
-        accounts: dict[AccountId, Account] = {}
-        stack.push_async_callback(_drain, config, accounts, following)
-        for name, led in leading.items():
-            venue_ = connected[name].venue
-            accounts[name] = await _writer(led, venue_, config=config, log_=log_, world=world.by(venue_))
-        system = System(
-            config=config,
-            url=url,
-            log=log_,
-            world=world,
-            accounts=accounts,
-            projections=following,
-            markets={name: each.markets for name, each in connected.items() if each.markets is not None},
-            holdups=Holdups(url, spawn=tasks),
+        async with tasks.needed():
+            started = await _start(config, venue, stack, tasks, venues=venues, projections=projections, tell=tell)
+        yield started
+
+
+async def _start(
+    config: Config,
+    venue: VenueName,
+    stack: AsyncExitStack,
+    tasks: Tasks,
+    *,
+    venues: OpenVenues,
+    projections: OpenProjections,
+    tell: Tell,
+) -> tuple[System, str]:
+    clock = SystemClock()
+    if config.gateway.socket is not None:
+        free_socket(config.gateway.socket)
+    else:
+        require_safe_bind(config.gateway.host, tls=config.gateway.certificate is not None, auth=True)
+        require_free(config.gateway.host, config.gateway.port)
+    url = await _database(config, stack)
+    log_ = PostgresLog(url, appender=ProcessAppender)
+    stack.push_async_callback(log_.close)
+    leases = PostgresLeases(url)
+    stack.push_async_callback(leases.close)
+    world = World(clock, TimeOrderedIds(clock), tasks)
+    connected = await stack.enter_async_context(venues(venue, config, world, known(log_), tell))
+    stack.push_async_callback(tasks.close)
+    tasks(log_.prepare(), name="prepare to append")
+    named = {name: await _named(name, each.venue, config, world, tell) for name, each in connected.items()}
+    leading: dict[AccountId, Leading] = {}
+    stack.push_async_callback(_release, leading)
+    for name, each in sorted(connected.items()):
+        leading[name] = await _lead(
+            _decider(name, each.venue, named[name].markets, config), leases, log_, world.by(each.venue), tell
         )
-        deciders = {name: account.engine.decider for name, account in accounts.items()}
-        _follow(system, deciders, {name: each.missing for name, each in named.items()}, connected)
-        system.holdups.start()
-        await _synced(system, tell)
-        gateway = await serve(_application(system), config.gateway)
-        stack.push_async_callback(gateway.close)
-        yield system, gateway.url
+    following = await stack.enter_async_context(projections(url, log_, world))
+    accounts: dict[AccountId, Account] = {}
+    stack.push_async_callback(_drain, config, accounts, following)
+    for name, led in leading.items():
+        venue_ = connected[name].venue
+        accounts[name] = await _writer(led, venue_, config=config, log_=log_, world=world.by(venue_))
+    system = System(
+        config=config,
+        url=url,
+        log=log_,
+        world=world,
+        accounts=accounts,
+        projections=following,
+        markets={name: each.markets for name, each in connected.items() if each.markets is not None},
+        holdups=Holdups(url, spawn=tasks),
+    )
+    deciders = {name: account.engine.decider for name, account in accounts.items()}
+    _follow(system, deciders, {name: each.missing for name, each in named.items()}, connected)
+    system.holdups.start()
+    await _synced(system, tell)
+    gateway = await serve(_application(system), config.gateway)
+    stack.push_async_callback(gateway.close)
+    return system, gateway.url
 
 
 def _application(system: System) -> web.Application:
@@ -338,7 +350,7 @@ async def _release(leading: Mapping[AccountId, Leading]) -> None:
 
 async def _writer(led: Leading, venue: Venue, *, config: Config, log_: PostgresLog, world: World) -> Account:
     """Take the account over and begin to work for it."""
-    engine, gate = led.engine, Gate(venue, lambda: led.lease.fresh)
+    engine, gate = led.engine, Gate(venue, lambda: led.may_send)
     clock, ids, spawn = world.clock, world.ids, world.spawn
     dispatcher = Dispatcher(engine, gate, clock=clock, ids=ids, spawn=spawn)
     watcher = Watcher(engine, dispatcher, gate, event_log=log_, clock=clock, ids=ids, spawn=spawn)
@@ -383,8 +395,9 @@ async def reconcile_once(
         stack.push_async_callback(tasks.close)
         if account is not None and account not in connected:
             raise UnknownAccountError(f"no account {account} is connected")
-        for name, each in connected.items():
-            if account in {None, name}:
+        wanted = {name: each for name, each in connected.items() if account in {None, name}}
+        async with tasks.needed():
+            for name, each in wanted.items():
                 named = await _named(name, each.venue, config, world, tell)
                 compared[name] = await _compared(
                     name,
@@ -448,9 +461,9 @@ async def _until_over(system: System, over: asyncio.Event) -> None:
     for name, account in system.accounts.items():
         system.world.spawn(_when_fenced(account.engine, over), name=f"fence {name}")
     await over.wait()
-    if tasks.failed.done():
-        error = tasks.failed.result()
-        raise TaskFailedError(f"a part of the OMS failed: {type(error).__name__}: {error}") from error
+    failure = tasks.failure()
+    if failure is not None:
+        raise failure
     for name, account in system.accounts.items():
         if account.engine.fenced.is_set():
             raise FencedError(

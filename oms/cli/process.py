@@ -11,7 +11,6 @@ from typing import Final
 import structlog
 
 from oms.runtime import Tasks
-from oms.system import TaskFailedError
 
 LOG_BYTES: Final = 8 << 20  # of one file; the oldest of LOG_FILES goes
 LOG_FILES: Final = 5
@@ -34,9 +33,9 @@ async def until_stopped(tasks: Tasks) -> None:
     on_stop(over)
     tasks.failed.add_done_callback(lambda _: over.set())
     await over.wait()
-    if tasks.failed.done():
-        error = tasks.failed.result()
-        raise TaskFailedError(f"{type(error).__name__}: {error}") from error
+    failure = tasks.failure()
+    if failure is not None:
+        raise failure
 
 
 def log_to(folder: Path | None) -> None:

@@ -28,6 +28,12 @@ def parent_of(report: OrderReport, known: Collection[Order]) -> Order | None:
     return found[0] if len(found) == 1 else None
 
 
+def protected(order: Order) -> bool:
+    """Whether a take-profit or a stop-loss was ever to come with it."""
+    first = order.original or order.request
+    return first.take_profit is not None or first.stop_loss is not None or bool(order.presets)
+
+
 def waits_for(report: OrderReport, parent: Order) -> Trigger | None:
     """Return what an order waits for that the venue made of a preset of `parent`; it fires as a market order. None for
     what a conditional order has sent.

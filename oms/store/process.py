@@ -111,16 +111,24 @@ class ProcessAppender:
         self._shared = _Shared.made()
 
     async def prepare(self) -> None:
-        """Start the process. It takes a fifth of a second, and a start has other things to do meanwhile."""
+        """Start the process. It takes a fifth of a second, and a start has other things to do meanwhile.
+
+        Raises:
+            OSError: there is none to be had; whoever starts need not go on.
+        """
         await self._opened()
 
     async def append(self, batch: Batch) -> AppendOutcome:
         """As `Appender`; a caller that is cancelled meanwhile cancels no commit."""
         loop = asyncio.get_running_loop()
-        line = await self._opened()
-        if line.busy:  # for a caller that was cancelled: its commit was not
-            await line.answer()
-        line.ask(self._shared.put(_encode(batch)))
+        try:
+            line = await self._opened()
+            if line.busy:  # for a caller that was cancelled: its commit was not
+                await line.answer()
+            length = self._shared.put(_encode(batch))
+        except OSError as error:  # the machine has no process, descriptor or memory left now; it may have one soon
+            return NotCommitted(f"the process that writes the log cannot be had: {error}")
+        line.ask(length)
         outcome = await line.answer()
         if outcome is not None:
             return outcome
@@ -133,8 +141,12 @@ class ProcessAppender:
 
     async def _open(self, loop: asyncio.AbstractEventLoop) -> "_Line":
         ours, theirs = socket.socketpair()
-        self._process = await loop.run_in_executor(self._helper, self._spawned, theirs)
-        _, line = await loop.create_unix_connection(_Line, sock=ours)
+        try:
+            self._process = await loop.run_in_executor(self._helper, self._spawned, theirs)
+            _, line = await loop.create_unix_connection(_Line, sock=ours)
+        except OSError:
+            ours.close()
+            raise
         line.start(self._start)
         return line
 

@@ -28,7 +28,7 @@ class Program:
         self.ready: dict[str, Any] = {}
         with said.open("ab") as errors:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "oms", *arguments],
+                [sys.executable, *arguments],
                 env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
@@ -100,9 +100,15 @@ class Machine:
         """Start an OMS that finds another one leading; do not wait until it leads."""
         return self._start("up", "--venue", "simulator", "--json", said="standby.err", waiting=True)
 
-    def _start(self, *arguments: str, said: str = "", waiting: bool = False) -> Program:
+    def up_as(self, code: str) -> Program:
+        """Start the OMS as `code` would have it; do not wait until it is ready."""
+        return self._start("up", "--venue", "simulator", "--json", run=("-c", code), waiting=True)
+
+    def _start(
+        self, *arguments: str, run: tuple[str, ...] = ("-m", "oms"), said: str = "", waiting: bool = False
+    ) -> Program:
         words = self._folder / (said or f"{arguments[0]}.err")
-        program = Program(arguments, self.environment, words, waiting=waiting)
+        program = Program((*run, *arguments), self.environment, words, waiting=waiting)
         self._stack.callback(program.close)
         return program
 

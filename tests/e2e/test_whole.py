@@ -37,6 +37,26 @@ def status(client: SyncClient, name: str) -> str:
     return client.order(name).status
 
 
+def test_a_start_whose_writer_cannot_be_started_ends_and_says_why(machine: Any) -> None:
+    """It waited for ever, and for a commit that nobody was there to make."""
+    system = machine.up_as(
+        """
+import errno
+from oms.__main__ import main
+from oms.store.process import ProcessAppender
+
+def none_left(self, theirs):
+    theirs.close()
+    raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+
+ProcessAppender._spawned = none_left
+main()
+"""
+    )
+    assert system.wait() == 1
+    assert msgspec.json.decode(system.rest_of_stdout())["error"]["code"] == "task_failed"
+
+
 def test_an_order_goes_its_way_and_every_question_has_an_answer(machine: Any, until: Callable[..., None]) -> None:
     exchange, system = machine.exchange(), machine.up()
     assert set(system.ready) == {"gateway_url", "database", "accounts"}

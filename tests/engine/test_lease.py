@@ -8,11 +8,13 @@ import pytest
 from oms.engine import Engine
 from oms.errors import FencedError, LogUnavailableError
 from oms.gate import Gate
-from oms.lease import DEAD_SECONDS, FRESH_SECONDS, LEASE_SECONDS, Lease, Seen
+from oms.lease import DEAD_SECONDS, FRESH_SECONDS, LEASE_SECONDS, Lease, Leases, Seen
 from oms.order.state import Life
 from oms.store.memory import Fault, MemoryLeases, Trouble
+from oms.system import Leading
 from oms.values import AccountId
 from tests.engine.desk import MAIN, Desk, begin, play
+from tests.engine.scripted_venue import Fate
 from tests.simulation.process import Process
 from tests.store.writers import seized
 
@@ -29,8 +31,7 @@ async def nobody() -> int:
 class Claim:
     """A lease with the process that holds it."""
 
-    def __init__(self, desk: Desk, leases: MemoryLeases) -> None:
-        self.leases = leases
+    def __init__(self, desk: Desk, leases: Leases) -> None:
         self.process = Process()
         desk._processes.append(self.process)
         self.lease = Lease(MAIN, leases, clock=desk.clock, ids=desk.ids(), spawn=self.process.spawn)
@@ -47,9 +48,55 @@ class Claim:
         self.lost = True
 
 
-async def led(desk: Desk) -> tuple[Claim, Claim, asyncio.Task[None]]:
+class Seat:
+    """One process's own connection to the leases, which may be cut off or late alone."""
+
+    def __init__(self, leases: MemoryLeases) -> None:
+        self.leases = leases
+        self.cut = False
+        self.reaching, self.answering = asyncio.Event(), asyncio.Event()
+        self.reaching.set()
+        self.answering.set()
+
+    async def look(self, account: AccountId) -> Seen | None:
+        self._ask()
+        await self.reaching.wait()
+        return await self.leases.look(account)
+
+    async def seize(self, account: AccountId, holder: str, seen: Seen | None) -> bool:
+        self._ask()
+        return await self.leases.seize(account, holder, seen)
+
+    async def renew(self, account: AccountId, holder: str) -> bool:
+        self._ask()
+        kept = await self.leases.renew(account, holder)
+        await self.answering.wait()
+        return kept
+
+    async def release(self, account: AccountId, holder: str) -> None:
+        self._ask()
+        await self.leases.release(account, holder)
+
+    def _ask(self) -> None:
+        if self.cut:
+            raise LogUnavailableError("cut off")
+
+
+async def leading(desk: Desk, leases: MemoryLeases) -> None:
+    """Given a writer that leads, with one order that still waits for the venue's rates."""
+    await desk.start(watching=False)
+    lease = Lease(MAIN, leases, clock=desk.clock, ids=desk.ids(), spawn=desk.process.spawn)
+    await lease.acquire(standing_by=print, follow=nothing, epoch=nobody)
+    lease.keep(desk.engine.fence)
+    led = Leading(desk.engine, lease, None)
+    desk.dispatcher._venue = Gate(desk.venue, lambda: led.may_send)
+    desk.venue.again_seconds = 1.0
+    desk.venue.fates.append(Fate.HELD_BACK)
+    await desk.place()
+
+
+async def led(desk: Desk, leases: MemoryLeases) -> tuple[Claim, Claim, asyncio.Task[None]]:
     """Given a leader, and a standby that waits."""
-    leases = MemoryLeases()
     leader, standby = Claim(desk, leases), Claim(desk, leases)
     await leader.claim()
     return leader, standby, begin(standby.claim())
@@ -58,13 +105,14 @@ async def led(desk: Desk) -> tuple[Claim, Claim, asyncio.Task[None]]:
 @pytest.mark.parametrize(("gone", "seconds"), [(True, DEAD_SECONDS), (False, LEASE_SECONDS)])
 def test_a_standby_takes_over_soon_after_the_leaders_death(gone: bool, seconds: float) -> None:  # noqa: FBT001
     async def story(desk: Desk) -> None:
-        leader, standby, waiting = await led(desk)
+        leases = MemoryLeases()
+        leader, standby, waiting = await led(desk, leases)
         await asyncio.sleep(60)
         assert not standby.has
         assert len(standby.waited) == 1
         leader.process.kill()
         if gone:
-            leader.leases.gone.add(leader.lease.holder)
+            leases.gone.add(leader.lease.holder)
         await asyncio.sleep(seconds - 0.5)
         assert not standby.has
         await asyncio.sleep(1.2)
@@ -75,9 +123,51 @@ def test_a_standby_takes_over_soon_after_the_leaders_death(gone: bool, seconds: 
     play(story)
 
 
+def test_when_a_standby_leads_a_leader_whose_session_broke_may_send_nothing_any_more() -> None:
+    """The server sees the connection reset, and the leader lives and cannot renew."""
+
+    async def story(desk: Desk) -> None:
+        leases = MemoryLeases()
+        seat = Seat(leases)
+        leader, standby = Claim(desk, seat), Claim(desk, leases)
+        await leader.claim()
+        waiting = begin(standby.claim())
+        await asyncio.sleep(10.1)
+        seat.cut = True
+        leases.gone.add(leader.lease.holder)
+        await waiting
+        assert standby.has
+        assert not leader.lease.fresh
+
+    play(story)
+
+
+def test_a_renewal_that_a_slow_look_shows_counts_from_its_answer() -> None:
+    """It may have been made after the look was asked for: its leader may send as long from then."""
+
+    async def story(desk: Desk) -> None:
+        leases = MemoryLeases()
+        seat, slow = Seat(leases), Seat(leases)
+        leader, standby = Claim(desk, seat), Claim(desk, slow)
+        await leader.claim()
+        await asyncio.sleep(0.1)
+        slow.reaching.clear()
+        waiting = begin(standby.claim())
+        await asyncio.sleep(1.0)
+        slow.reaching.set()
+        await asyncio.sleep(0.01)
+        seat.cut = True
+        leases.gone.add(leader.lease.holder)
+        await waiting
+        assert standby.has
+        assert not leader.lease.fresh
+
+    play(story)
+
+
 def test_a_leader_that_stops_in_good_order_is_followed_at_once() -> None:
     async def story(desk: Desk) -> None:
-        leader, standby, waiting = await led(desk)
+        leader, standby, waiting = await led(desk, MemoryLeases())
         await asyncio.sleep(5)
         await leader.lease.release()
         assert not leader.lease.fresh
@@ -91,7 +181,7 @@ def test_a_leader_that_stops_in_good_order_is_followed_at_once() -> None:
 
 def test_s22_a_paused_leader_that_wakes_may_not_send_and_finds_that_it_lost_the_account() -> None:
     async def story(desk: Desk) -> None:
-        leader, standby, waiting = await led(desk)
+        leader, standby, waiting = await led(desk, MemoryLeases())
         await asyncio.sleep(1)
         leader.process.pause(LEASE_SECONDS + 2)
         await asyncio.sleep(FRESH_SECONDS + 0.6)
@@ -243,5 +333,64 @@ def test_s22_nothing_is_sent_on_a_lease_that_was_not_renewed_a_moment_ago() -> N
         desk.dispatcher.resume_cancels()
         await asyncio.sleep(1)
         assert len(desk.venue.canceled) == 1
+
+    play(story)
+
+
+def test_s22_a_writer_whose_lease_was_taken_sends_nothing_of_what_waits_for_rates() -> None:
+    async def story(desk: Desk) -> None:
+        leases = MemoryLeases()
+        await leading(desk, leases)
+        assert await leases.seize(MAIN, "the next leader", await leases.look(MAIN))
+        await seized(desk.log, AccountId(MAIN))
+        await asyncio.sleep(0.6)
+        assert desk.engine.fenced.is_set()
+        await asyncio.sleep(5)
+        assert not desk.venue.submitted
+
+    play(story)
+
+
+def test_s22_a_writer_fenced_at_its_commit_sends_nothing_though_its_lease_is_fresh() -> None:
+    """The lease is renewed until everything has drained: for ten seconds it sent what it knew to be another's."""
+
+    async def story(desk: Desk) -> None:
+        await leading(desk, MemoryLeases())
+        await seized(desk.log, AccountId(MAIN))
+        with pytest.raises(FencedError):
+            await desk.place("c2")
+        await desk.dispatcher.drain(10.0)
+        assert not desk.venue.submitted
+
+    play(story)
+
+
+def test_a_lease_that_was_given_up_is_not_fresh_again_by_a_late_answer() -> None:
+    async def story(desk: Desk) -> None:
+        seat = Seat(MemoryLeases())
+        leader = Claim(desk, seat)
+        await leader.claim()
+        await asyncio.sleep(0.2)
+        seat.answering.clear()
+        await asyncio.sleep(0.5)  # it is renewed; the answer is on its way
+        await leader.lease.release()
+        seat.answering.set()
+        await asyncio.sleep(0.1)
+        assert await seat.leases.look(MAIN) is None
+        assert not leader.lease.fresh
+
+    play(story)
+
+
+def test_a_lease_that_is_known_to_be_taken_is_not_fresh() -> None:
+    async def story(desk: Desk) -> None:
+        leases = MemoryLeases()
+        leader = Claim(desk, leases)
+        await leader.claim()
+        await asyncio.sleep(0.2)
+        assert await leases.seize(MAIN, "somebody", await leases.look(MAIN))
+        await asyncio.sleep(0.4)
+        assert leader.lost
+        assert not leader.lease.fresh
 
     play(story)

@@ -1,25 +1,30 @@
 """A start goes on from what was kept of memory, and folds the whole log wherever that cannot be relied on."""
 
 import asyncio
+import sys
 from collections.abc import Callable, Sequence
+from decimal import Decimal
+from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
 
 from oms import snapshot
-from oms.book import Book
+from oms.book import Book, account_stream
+from oms.decide import BalancesReport
 from oms.errors import LogUnavailableError
 from oms.order.state import Life, Order
 from oms.ports import Snapshot, StoredEvent
+from oms.reconcile import address
 from oms.recovery import recover
-from oms.reports import VenueOrderStatus
+from oms.reports import BalanceReport, OrderReport, VenueOrderStatus
 from oms.snapshot import Memory, Pace
 from oms.store.codec import decode
 from oms.store.memory import Fault, Trouble
-from oms.values import AccountId, Provenance, StrategyId
+from oms.values import AccountId, Currency, Protection, Provenance, Side, StrategyId, VenueOrderId, Wallet
 from tests.engine.desk import MAIN, Desk, play, stream
 from tests.golden.corpus import chapters, log_of
-from tests.order.story import shown, trade
+from tests.order.story import BTC_PERPETUAL, FUTURES, shown, trade
 
 OFTEN = Pace(1, 0.0)
 TALLIED = [StrategyId("maker"), StrategyId("desk")]
@@ -163,6 +168,21 @@ def test_a_snapshot_that_alone_cannot_be_read_keeps_no_start_waiting(monkeypatch
     play(story)
 
 
+async def test_memory_bears_the_name_of_the_code_that_runs_and_not_of_what_its_files_hold_by_now() -> None:
+    """The files may be an upgrade's by the time memory is first kept: its start took old memory for its own."""
+    upgraded = """
+from pathlib import Path
+import oms.snapshot
+Path.read_bytes = lambda _: b"an upgrade"
+print(oms.snapshot.program().hex())
+"""
+    running = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", upgraded, cwd=Path(snapshot.__file__).parents[1], stdout=asyncio.subprocess.PIPE
+    )
+    said, _ = await running.communicate()
+    assert said.decode().strip() == snapshot.program().hex()
+
+
 def test_what_was_kept_for_other_strategies_or_bounds_is_left_aside() -> None:
     async def story(desk: Desk) -> None:
         await trading(desk)
@@ -242,6 +262,45 @@ def test_what_is_being_kept_while_they_disagree_is_not_used_either(monkeypatch: 
     play(story)
 
 
+def test_what_cannot_be_discarded_keeps_nobody_from_the_log_and_is_replaced_once_it_can_be(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Without the right to write it, an account whose memory disagreed once took no command for ever."""
+
+    async def story(desk: Desk) -> None:
+        await trading(desk)
+        wrong = await kept(desk)
+        seldom(desk)
+        keep = desk.log.keep_snapshot
+
+        async def forbidden(kept_: Snapshot) -> None:
+            raise LogUnavailableError(f"permission denied for the snapshot of {kept_.account}")
+
+        monkeypatch.setattr(desk.log, "keep_snapshot", forbidden)
+        read = reading(desk, monkeypatch)
+        desk.engine.book.orders.pop(stream("open"))
+        desk.engine.book.open.pop(stream("open"))
+        with pytest.raises(LogUnavailableError, match="disagree"):
+            await desk.place("open")
+        await asyncio.sleep(1.0)
+        assert desk.engine.ready
+        assert read[0] == 0
+        assert desk.agrees()
+        await asyncio.sleep(Pace().seconds)
+        await desk.place("not yet")
+        await asyncio.sleep(Pace().seconds)
+        assert desk.log._snapshots[MAIN] == wrong
+        monkeypatch.setattr(desk.log, "keep_snapshot", keep)
+        await desk.place("then")  # long before its pace asks for another one
+        assert (await kept(desk)).position > wrong.position
+        await asyncio.sleep(Pace().seconds)
+        await desk.place("and no more")
+        await asyncio.sleep(1.0)
+        assert desk.log._snapshots[MAIN].position < desk.engine.position
+
+    play(story)
+
+
 def test_a_log_that_cannot_keep_it_costs_nothing_but_time() -> None:
     async def story(desk: Desk) -> None:
         await trading(desk)
@@ -293,17 +352,87 @@ async def test_any_memory_comes_back_as_it_was(chapter: str) -> None:
         assert books[name].image() == book.image()
 
 
-def test_only_what_cannot_be_let_go_is_kept() -> None:
+def test_of_what_is_over_only_the_last_that_traded_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ten thousand orders that are over took 7 MB, and the commits beside them a fifth of a second."""
+    monkeypatch.setattr("oms.book.LAST_CLOSED", 1)
 
     async def story(desk: Desk) -> None:
         await trading(desk)
+        for number in (1, 2):
+            name = f"whole{number}"
+            await desk.place(name, quantity=Decimal(1))
+            fill = trade(f"w{number}", "1", venue_order_id=name)
+            await desk.engine.report([(stream(name), fill)], source=Provenance.STREAM)
+            await asyncio.sleep(1.0)
+        await desk.place("last")
         await kept(desk)
         await desk.start(watching=False)
-        assert desk.engine.book.orders.keys() == {stream("open"), stream("filled")}  # half filled, and without its cost
+        # Half filled, and without its cost; what was canceled has nothing to be asked about.
+        assert desk.engine.book.orders.keys() == {stream(name) for name in ("open", "filled", "whole2", "last")}
         report = trade("t2", "0.5", venue_order_id="v2")
         await desk.engine.report([(stream("canceled"), report)], source=Provenance.POLL)
         assert desk.engine.book.orders[stream("canceled")].life is Life.CANCELED  # read from the log
         assert desk.agrees()
+
+    play(story)
+
+
+def test_the_adapter_is_told_whose_trades_the_venue_may_show_also_after_a_start_from_a_snapshot() -> None:
+    """It asked the venue for order after order."""
+
+    async def story(desk: Desk) -> None:
+        desk.pace = OFTEN
+        await desk.start()
+        await desk.place()
+        await asyncio.sleep(1)
+        desk.venue.push(*desk.venue.fill("c1", "2"))
+        await asyncio.sleep(15)
+        assert desk.life() is Life.FILLED
+        await desk.place("last")
+        await kept(desk)
+        desk.process.kill()
+        desk.venue.recalled.clear()
+        await desk.start()
+        assert "c1" in [each.client_order_id for each in desk.venue.recalled]
+
+    play(story)
+
+
+def test_the_stop_of_an_order_that_is_over_is_its_strategys_also_after_a_start_from_a_snapshot() -> None:
+    """It belonged to nobody: the order that had asked for it was not in memory."""
+
+    async def story(desk: Desk) -> None:
+        desk.pace = OFTEN
+        desk.venue.can = replace(FUTURES, leverage=False)
+        desk.venue.futures = Decimal(10_000)
+        await desk.start(watching=False)
+        funds = BalanceReport(currency=Currency("USDT"), total=Decimal(1_000_000), wallet=Wallet.FUTURES)
+        told = BalancesReport(balances=(funds,), reason="opening")
+        await desk.engine.report([(account_stream(MAIN), told)])
+        symbol, price = BTC_PERPETUAL.symbol, Decimal(60_000)
+        await desk.place("p1", symbol=symbol, price=price, take_profit=Protection(price=Decimal(61_000)))
+        fill = trade("t1", "2", "60000", symbol=symbol, venue_order_id="v1")
+        await desk.engine.report([(stream("p1"), fill)], source=Provenance.STREAM)
+        assert desk.life("p1") is Life.FILLED
+        await asyncio.sleep(1.0)
+        await desk.place("p2", symbol=symbol, price=price)
+        await kept(desk)
+        seldom(desk)
+        await desk.start(watching=False)
+        shown_ = OrderReport(
+            symbol=symbol,
+            status=VenueOrderStatus.NEW,
+            venue_order_id=VenueOrderId("preset"),
+            client_order_id=None,
+            side=Side.SELL,
+            quantity=Decimal(2),
+            cum_quantity=Decimal(0),
+            order_type="take_profit",
+            trigger_price=Decimal(61_000),
+        )
+        where = address(MAIN, shown_)
+        await desk.engine.report([(where, shown_)], source=Provenance.POLL)
+        assert desk.engine.book.orders[where].parent == "p1"
+        assert desk.engine.book.orders[where].request.strategy == "maker"
 
     play(story)

@@ -1,8 +1,10 @@
 """A writer in a process of its own may die at any moment: what it left is settled, and another one goes on."""
 
 import asyncio
+import errno
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -29,6 +31,10 @@ def process_of(log: PostgresLog) -> int:
     assert isinstance(log._appender, ProcessAppender)
     assert log._appender._process is not None
     return log._appender._process.pid
+
+
+def none_left(*_: object, **__: object) -> None:
+    raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")  # no process and no memory for one
 
 
 async def until(holds: Callable[[], bool]) -> None:
@@ -117,6 +123,20 @@ async def test_a_caller_that_goes_away_cancels_no_commit_and_the_next_one_waits_
         assert not following.done()
         holder.rollback()
         assert await following == Committed(3, 3)
+    await log.close()
+
+
+async def test_a_batch_for_which_no_process_can_be_started_is_not_committed_and_the_next_one_is(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = PostgresLog(database, appender=ProcessAppender)
+    epoch = await seized(log, ACCOUNT)
+    with monkeypatch.context() as full:
+        full.setattr(subprocess, "Popen", none_left)
+        assert isinstance(await log.append(batch(epoch, 1)), NotCommitted)
+        with pytest.raises(BlockingIOError):  # who starts is told at once
+            await log.prepare()
+    assert await log.append(batch(epoch, 1)) == Committed(1, 1)
     await log.close()
 
 
