@@ -58,7 +58,6 @@ BATCH_EVENTS: Final = 2_000  # a batch is closed at so many events: large enough
 CONFLICTS_MAX: Final = 5  # times in a row that one batch may lose to what is in the log already
 RETRY_SECONDS: Final = (0.05, 0.1, 0.2, 0.5, 1.0)  # between looks at a log that does not answer; the last repeats
 
-
 _COMMAND, _INFERRED = Provenance.COMMAND, Provenance.INFERRED  # bound once: an enum's member is a slow look-up
 
 
@@ -122,6 +121,8 @@ class Engine:
             CorruptStreamError: the log contradicts itself.
         """
         after = await self._log.epoch(self.account) if after is None else after
+        if self.fenced.is_set():  # its lease was taken meanwhile: the next epoch is not ours to take
+            raise FencedError(f"account {self.account} belongs to another writer")
         self.epoch = await self._log.take_over(self.account, after=after, taker=self._taker)
         await self._rebuild(warm)
         self.resumed_ns = self.written_ns

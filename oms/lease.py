@@ -10,7 +10,7 @@ that was away, during which nobody could renew, does not make a leader look dead
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeVar
 
 import structlog
 from msgspec import Struct
@@ -24,6 +24,12 @@ FRESH_SECONDS: Final = 2.0  # a lease that was renewed longer ago allows no send
 LEASE_SECONDS: Final = 3.0  # a leader that has not renewed for so long may be replaced
 DEAD_SECONDS: Final = FRESH_SECONDS  # likewise, if its session broke: it may live, cut off, and send for so long
 LOOK_SECONDS: Final = 0.2
+REST_SECONDS: Final = (
+    LEASE_SECONDS + 1.0
+)  # without reading the log after it failed: enough to see whether anybody renews
+ANSWER_SECONDS: Final = 30.0  # a question to the log that takes longer is held up; millions of events fold in less
+
+_T = TypeVar("_T")
 
 log = structlog.get_logger()
 
@@ -71,7 +77,9 @@ class Lease:
         self._spawn = spawn
         self._renewed_at = float("-inf")
         self._kept = True
+        self._asking = True  # the last question was answered
         self._following = True
+        self._follow_at = float("-inf")
         self.after = 0  # the account's epoch before it was ours
 
     @property
@@ -102,7 +110,7 @@ class Lease:
                 over = seen is None or asked_at - changed_at >= patience
                 ours = seen is not None and seen.holder == self.holder  # the answer to our seizing was lost
                 if over and not ours:
-                    self.after = await epoch()
+                    self.after = await _in_time(epoch())
                 if ours or (over and await self._leases.seize(self.account, self.holder, seen)):
                     self._renewed_at = asked_at
                     return
@@ -111,22 +119,31 @@ class Lease:
                     standing_by(seen)
                 watched = seen
                 changed_at += await self._cut_off(follow)
-            except LogUnavailableError:
+                self._asking = True
+            except LogUnavailableError as error:
                 watched = None  # nobody could renew: begin to count anew
+                if self._asking:
+                    log.warning("the lease cannot be asked for", account=self.account, cause=error.cause)
+                self._asking = False
             await asyncio.sleep(LOOK_SECONDS)
 
     async def _cut_off(self, follow: Callable[[], Awaitable[None]]) -> float:
         """Follow the log; return for how many seconds it did not answer, in which the leader may not have renewed
-        either. Who cannot read the log may have to lead all the same: nobody else is there.
+        either. Who cannot read the log may have to lead all the same: nobody else is there. So it rests then, and looks
+        at the lease alone.
         """
         began_at = self._clock.monotonic()
+        if began_at < self._follow_at:
+            return 0.0
         try:
-            await follow()
+            await _in_time(follow())
         except LogUnavailableError as error:
             if self._following:
                 log.warning("the log cannot be followed", account=self.account, cause=error.cause)
             self._following = False
-            return self._clock.monotonic() - began_at
+            ended_at = self._clock.monotonic()
+            self._follow_at = ended_at + REST_SECONDS
+            return ended_at - began_at
         self._following = True
         return 0.0
 
@@ -158,3 +175,12 @@ class Lease:
             except LogUnavailableError as error:
                 log.warning("the lease cannot be renewed", account=self.account, cause=error.cause)
             await asyncio.sleep(RENEW_SECONDS)
+
+
+async def _in_time(answer: Awaitable[_T]) -> _T:
+    """Return what the log answers. Raises LogUnavailableError, also where somebody's lock holds the answer up."""
+    try:
+        async with asyncio.timeout(ANSWER_SECONDS):
+            return await answer
+    except TimeoutError:
+        raise LogUnavailableError(f"the log has not answered for {ANSWER_SECONDS:.0f} seconds") from None

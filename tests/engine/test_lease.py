@@ -4,11 +4,13 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 import pytest
+import structlog
+from structlog.testing import capture_logs
 
 from oms.engine import Engine
 from oms.errors import FencedError, LogUnavailableError
 from oms.gate import Gate
-from oms.lease import DEAD_SECONDS, FRESH_SECONDS, LEASE_SECONDS, Lease, Leases, Seen
+from oms.lease import ANSWER_SECONDS, DEAD_SECONDS, FRESH_SECONDS, LEASE_SECONDS, Lease, Leases, Seen
 from oms.order.state import Life
 from oms.store.memory import Fault, MemoryLeases, Trouble
 from oms.system import Leading
@@ -211,6 +213,24 @@ def test_s22_who_was_stopped_before_it_took_the_account_over_and_wakes_fences_no
     play(story)
 
 
+def test_s22_who_lost_its_lease_before_it_took_the_account_over_does_not_try() -> None:
+    """It took the next epoch, though it knew: who holds the lease by then could not start from the one it had read."""
+
+    async def story(desk: Desk) -> None:
+        await desk.start(watching=False)
+        desk.process.kill()
+        late = Claim(desk, MemoryLeases())
+        epoch = await desk.log.epoch(AccountId(MAIN))
+        decider, clock, ids = desk.engine.decider, desk.clock, desk.ids()
+        woken = Engine(MAIN, decider=decider, log=desk.log, clock=clock, ids=ids, spawn=late.process.spawn)
+        woken.fence()
+        with pytest.raises(FencedError):
+            await woken.start("scripted", after=epoch)
+        assert await desk.log.epoch(AccountId(MAIN)) == epoch
+
+    play(story)
+
+
 def test_a_standby_that_cannot_read_the_log_takes_over_all_the_same() -> None:
     async def unread() -> None:
         raise LogUnavailableError("no right to read it")
@@ -226,6 +246,47 @@ def test_a_standby_that_cannot_read_the_log_takes_over_all_the_same() -> None:
         await asyncio.sleep(LEASE_SECONDS + 1.5)
         assert blind.has
         await waiting
+
+    play(story)
+
+
+def test_s64_a_standby_whose_reading_is_held_up_takes_over_all_the_same() -> None:
+    """Somebody's open transaction locks what it reads: that is no error, it just never answers."""
+
+    async def held_up() -> None:
+        await asyncio.Event().wait()
+
+    async def story(desk: Desk) -> None:
+        leases = MemoryLeases()
+        leader, standby = Claim(desk, leases), Claim(desk, leases)
+        await leader.claim()
+        waiting = begin(standby.claim(held_up))
+        await asyncio.sleep(300)
+        assert not standby.has
+        leader.process.kill()
+        await asyncio.sleep(ANSWER_SECONDS + 2 * LEASE_SECONDS)
+        assert standby.has
+        await waiting
+
+    play(story)
+
+
+async def forbidden() -> int:
+    raise LogUnavailableError("permission denied for epochs")
+
+
+@pytest.mark.parametrize("cut", [True, False])
+def test_a_start_that_can_ask_for_no_lease_or_no_epoch_says_so_once(cut: bool) -> None:  # noqa: FBT001
+    async def story(desk: Desk) -> None:
+        seat = Seat(MemoryLeases())
+        seat.cut = cut
+        claim = Claim(desk, seat)
+        structlog.reset_defaults()  # this one is about what is said
+        with capture_logs() as logs:
+            claiming = begin(claim.lease.acquire(standing_by=claim.waited.append, follow=nothing, epoch=forbidden))
+            await asyncio.sleep(600)
+        claiming.cancel()
+        assert [each["cause"] for each in logs] == ["cut off" if cut else "permission denied for epochs"]
 
     play(story)
 
