@@ -6,7 +6,7 @@ repeated blindly; what an answer does not settle is left in doubt for the watche
 
 import asyncio
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from typing import Final
 
@@ -47,6 +47,7 @@ from oms.values import Provenance, Symbol
 from oms.venue import Answer, Evidence, NoAnswerError, Venue
 
 AGAIN_SECONDS: Final = 3.0  # a cancel that has not ended its order by then is sent again
+UNASKED_SECONDS: Final = 12.0  # where nobody could ask meanwhile whether it has
 BACK_OFF_SECONDS: Final = (0.25, 1.0)  # before the second and the third send of one order
 
 
@@ -84,14 +85,16 @@ class Dispatcher:
             await asyncio.sleep(0.01)
         return not self.in_flight
 
-    def resume_cancels(self) -> None:
-        """Send the cancels again that still wait for their order's end after a while: cancelling twice is safe. Look
-        whether changes were applied that should show by now.
+    def resume_cancels(self, unasked: Collection[str] = ()) -> None:
+        """Send the cancels again that still wait for their order's end after a while: cancelling twice is safe. Those
+        of orders that just could not be asked for, and may be over, after a longer one. Look whether changes were
+        applied that should show by now.
 
         What is not committed yet is left to its commit.
         """
-        recently = self._clock.monotonic() - AGAIN_SECONDS
-        self._cancelled = {stream: at for stream, at in self._cancelled.items() if at > recently}
+        now, soon, late = self._clock.monotonic(), AGAIN_SECONDS, UNASKED_SECONDS
+        sent = self._cancelled.items()
+        self._cancelled = {stream: at for stream, at in sent if now - at < (late if stream in unasked else soon)}
         uncommitted = self._engine.uncommitted()
         book = self._engine.book
         due = {

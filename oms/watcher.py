@@ -7,7 +7,7 @@ comparison was complete. Whatever is in doubt is asked for by its id until the v
 
 import asyncio
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
 import structlog
@@ -225,35 +225,35 @@ class Watcher:
                 if not streams:
                     continue
                 turn %= len(streams)  # nobody waits for ever behind ten that the venue does not know
-                looked, unanswered = await self._settle(streams[turn:] + streams[:turn])
+                looked, unasked = await self._settle(streams[turn:] + streams[:turn])
                 turn += looked
-                self._dispatcher.resume_cancels()
-                if unanswered:
+                self._dispatcher.resume_cancels(unasked)
+                if unasked:
                     await asyncio.sleep(RETRY_SECONDS[0])
         except FencedError:
             pass
 
-    async def _settle(self, streams: Sequence[str]) -> tuple[int, int]:
-        """Ask for the first of these orders; return how many had their turn, and how many questions had no answer. One
-        that nobody can ask for, or read, does not keep the others from being asked for (S44); several in a row do.
+    async def _settle(self, streams: Sequence[str]) -> tuple[int, Collection[str]]:
+        """Ask for the first of these orders; return how many had their turn, and which had no answer. One that nobody
+        can ask for, or read, does not keep the others from being asked for (S44); several do.
         """
-        book, unanswered, looked = self._engine.book, 0, 0
+        book, looked, unasked = self._engine.book, 0, list[str]()
         try:
             if any(book.orders[stream].trades_missing for stream in streams):
                 await self.survey.read_trades()
         except (NoAnswerError, LogUnavailableError) as error:
-            unanswered += 1
             self._warn(error)
+            await asyncio.sleep(RETRY_SECONDS[0])
         for stream in streams[:ASKED_EACH_POLL]:  # of a crowd the comparisons search for what takes one
-            if unanswered >= UNANSWERED_MAX:
-                break
             looked += 1
             try:
                 await self.survey.settle(stream, sparing=len(streams) > ASKED_EACH_POLL)
             except (NoAnswerError, LogUnavailableError) as error:
-                unanswered += 1
                 self._warn(error)
-        return looked, unanswered
+                unasked.append(stream)
+                if len(unasked) >= UNANSWERED_MAX:
+                    break
+        return looked, unasked
 
     def _warn(self, error: OmsError) -> None:
         log.warning("could not ask the venue", account=self._engine.account, cause=error.cause)

@@ -4,7 +4,7 @@ Each replaces one part of the running system and nothing else; some of them were
 """
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from msgspec import Struct
@@ -130,9 +130,9 @@ class ResendsBlindly(Dispatcher):
 class CancelsFromMemory(Dispatcher):
     """Resumes cancels from a memory that runs ahead of the log (it was in the product, until seed 10)."""
 
-    def resume_cancels(self) -> None:
+    def resume_cancels(self, unasked: Collection[str] = ()) -> None:
         self._cancel_pending({stream: self._engine.book.orders[stream] for stream in self._engine.book.unsettled})
-        super().resume_cancels()  # and what else it does
+        super().resume_cancels(unasked)  # and what else it does
 
 
 class NamesTradesByWitness(Survey):
