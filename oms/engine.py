@@ -54,7 +54,6 @@ from oms.values import AccountId, Provenance
 
 INTAKE_MAX: Final = 20_000  # messages decided or waiting, and not yet durable
 BATCH_EVENTS: Final = 2_000  # a batch is closed at so many events: large enough for the disk, small enough to overlap
-CONFLICTS_MAX: Final = 5  # times in a row that one batch may lose to what is in the log already
 RETRY_SECONDS: Final = (0.05, 0.1, 0.2, 0.5, 1.0)  # between looks at a log that does not answer; the last repeats
 
 
@@ -103,6 +102,7 @@ class Engine:
         self._in_flight: Pending | None = None
         self._answers = Answers(self._announce)
         self._lost: set[str] = set()  # what memory is ahead of the log with, until it is built anew
+        self._read_back: set[str] = set()  # for conflicts since the last answered batch: none of it may conflict again
         self._waiting = 0
         self._wake, self._ready, self._idle = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self._idle.set()
@@ -359,7 +359,6 @@ class Engine:
     # ------------------------------------------------------------------------------------------------ commit
 
     async def _commit_for_ever(self) -> None:
-        conflicts = 0
         while not self.fenced.is_set():
             if not self._closed:
                 await self._wake.wait()
@@ -374,13 +373,9 @@ class Engine:
             outcome = await self._log.append(Batch(self.account, self.epoch, batch.events, batch.messages))
             match outcome:
                 case Committed(first=first) | AlreadyThere(first=first):
-                    conflicts = 0
                     self._answer(batch, first=first)
-                case Conflict(streams=streams) if conflicts < CONFLICTS_MAX:
-                    conflicts += 1
-                    await self._decide_again(batch, streams)
                 case Conflict(streams=streams):
-                    await self._disagree(f"{CONFLICTS_MAX} conflicts in a row", streams)
+                    await self._decide_again(batch, streams)
                 case Fenced():
                     self.fence()
                 case NotCommitted(reason=reason):
@@ -392,6 +387,7 @@ class Engine:
     def _answer(self, batch: Pending, *, first: int) -> None:
         """The batch is durable: tell everyone who waited, then the world."""
         self._in_flight = None
+        self._read_back.clear()
         self.position = max(first - 1 + len(batch.events), self.position)
         if batch.memory is not None and self._snapshots.due(self.position):
             self._snapshots.keep(batch.memory, self.position, batch.events[-1])
@@ -409,8 +405,8 @@ class Engine:
         """Another order of that id is in the log already, from a time before memory: read it, then decide everything
         since the last commit once more, in the order it came.
         """
-        if any(not stream.startswith("order/") for stream in streams):
-            await self._disagree("memory and log disagree", streams)
+        if any(not stream.startswith("order/") or stream in self._read_back for stream in streams):
+            await self._disagree(streams)
             return
         try:
             earlier = {stream: await read_order(self._log, stream) for stream in streams}
@@ -419,8 +415,9 @@ class Engine:
             return
         if any(order is None or order.life not in CLOSED for order in earlier.values()):
             # Only closed orders leave memory: what is open in the log and not here landed without our knowing.
-            await self._disagree("memory and log disagree", streams)
+            await self._disagree(streams)
             return
+        self._read_back.update(streams)
         self._close_batch()
         batches = [batch, *self._closed]
         for later in reversed(batches):
@@ -433,10 +430,11 @@ class Engine:
         for taken_back in batches:
             for said, reply in zip(taken_back.said, taken_back.replies, strict=True):
                 self._decide(said, reply)
-        self._wake.set()
+            if self._open.said:
+                self._close_batch()  # by itself, as before: what came after it may conflict, too
 
-    async def _disagree(self, reason: str, streams: Sequence[str]) -> None:
-        await self._lose(f"{reason} on {', '.join(streams)[:200]}", "none", whole=True)
+    async def _disagree(self, streams: Sequence[str]) -> None:
+        await self._lose(f"memory and log disagree on {', '.join(streams)[:200]}", "none", whole=True)
 
     async def _lose(self, reason: str, outcome: Outcome, *, whole: bool = False) -> None:
         """The log does not take what memory holds: stop taking work, say so, and build memory anew from the log; from
@@ -473,6 +471,7 @@ class Engine:
             self.account, self._log, closed_kept=self._closed_kept, tallied=self._tallied, since=warm, whole=whole
         )
         self.book, self.position, self._lost = recovered.book, recovered.position, set()
+        self._read_back.clear()
         self.opened_ns, self.written_ns = recovered.opened_ns, recovered.written_ns
         self._snapshots.position = recovered.snapshot
         self.book.cut()

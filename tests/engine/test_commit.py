@@ -19,7 +19,7 @@ from oms.errors import (
 )
 from oms.order.messages import CancelTaken
 from oms.order.state import Life, Order
-from oms.ports import StoredEvent, VenueMessage
+from oms.ports import AppendOutcome, Batch, Conflict, StoredEvent, VenueMessage
 from oms.store.memory import Fault, MemoryLog, Trouble
 from oms.values import ClientOrderId
 from tests.engine.desk import MAIN, Desk, begin, play, stream
@@ -180,6 +180,58 @@ def test_a_conflict_gives_back_what_the_taken_back_orders_held() -> None:
         await asyncio.sleep(0.5)
         await asyncio.gather(first, desk.place("c2"))
         assert not desk.held()
+        assert desk.agrees()
+
+    play(story)
+
+
+@pytest.mark.parametrize("apart", [0.02, 0.002])  # seconds: one after the other, or several while one commits
+def test_many_ids_that_left_memory_get_their_first_answers_and_memory_stays(apart: float) -> None:
+    """A repeat that conflicts writes nothing in the end: after five of them memory was thrown away for nothing."""
+
+    async def story(desk: Desk) -> None:
+        desk.closed_kept = 0
+        await desk.start(watching=False)
+        names = [f"c{number}" for number in range(20)]
+        for name in names:
+            desk.venue.fates.append(Fate.REFUSED)
+            await desk.place(name)
+            await asyncio.sleep(1)
+        assert not desk.engine.book.orders
+        rebuilt: list[str] = []
+        desk.engine.on_recovered.append(lambda: rebuilt.append("memory"))
+        desk.faults.appends.extend([Fault(seconds_before=0.005)] * 40)
+        again = []
+        for name in names:
+            again.append(begin(desk.place(name)))
+            await asyncio.sleep(apart)
+        other = begin(desk.place("other"))
+        assert [(await each).events for each in again] == [0] * 20
+        assert (await other).events == 2
+        assert not rebuilt
+        assert desk.agrees()
+
+    play(story)
+
+
+def test_what_was_read_back_and_conflicts_again_makes_memory_anew() -> None:
+    class Insists(MemoryLog):
+        conflicts = 0
+
+        async def append(self, batch: Batch) -> AppendOutcome:
+            if self.conflicts:
+                self.conflicts -= 1
+                return Conflict((stream("c1"),))
+            return await super().append(batch)
+
+    async def story(desk: Desk) -> None:
+        desk.log = log = Insists(desk.faults)
+        await left_memory(desk)
+        log.conflicts = 2
+        with pytest.raises(LogUnavailableError):
+            await desk.place("c3", quantity=Decimal(1))
+        await desk.engine._ready.wait()
+        assert (await desk.place("c3", quantity=Decimal(1))).events == 2
         assert desk.agrees()
 
     play(story)
