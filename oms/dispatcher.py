@@ -110,8 +110,8 @@ class Dispatcher:
 
     async def _doubt(self) -> None:
         try:
-            sending, changing = frozenset(self._sending), frozenset(self._amending)
-            await self._engine.doubt_unsent("the log was lost while sending", sending, changing)
+            changing = frozenset((stream, each) for stream, waiting in self._amending.items() for each in waiting)
+            await self._engine.doubt_unsent("the log was lost while sending", frozenset(self._sending), changing)
         except FencedError:
             return  # the account's new writer doubts them as it starts
         self.resume_cancels()

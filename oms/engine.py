@@ -20,6 +20,7 @@ from oms.account.events import WriterStarted
 from oms.answers import Answers, Pending, Receipt
 from oms.book import CLOSED_KEPT, Book, account_stream, order_stream
 from oms.decide import Addressed, Command, Decider, Fact, Said
+from oms.doubts import doubts
 from oms.errors import (
     CommandRefusedError,
     FencedError,
@@ -31,8 +32,8 @@ from oms.errors import (
     StoppingError,
     UnknownAccountError,
 )
-from oms.order.messages import AmendOrder, AmendUnanswered, CancelOrder, ClaimOrder, PlaceOrder, SubmitUnknown
-from oms.order.state import CLOSED, Life
+from oms.order.messages import AmendOrder, CancelOrder, ClaimOrder, PlaceOrder
+from oms.order.state import CLOSED
 from oms.ports import (
     AlreadyThere,
     Batch,
@@ -135,31 +136,13 @@ class Engine:
         await self._idle.wait()
 
     async def doubt_unsent(
-        self, reason: str, sending: frozenset[str] = frozenset(), changing: frozenset[str] = frozenset()
+        self, reason: str, sending: frozenset[str] = frozenset(), changing: frozenset[tuple[str, str]] = frozenset()
     ) -> None:
-        """Put every order IN_DOUBT whose send nobody here answers for: it may have left, and nobody awaits its answer.
-        So with every change.
-
-        `sending` names the streams whose submit, `changing` those whose change is somebody's here.
-        """
-        now_ns = self._clock.now_ns()
-        doubts: list[Addressed] = []
-        for stream in self.book.open:
-            order = self.book.orders[stream]
-            unsent = order.life is Life.SENDING and stream not in sending
-            amends = () if stream in sending or stream in changing else order.amends
-            if not (unsent or amends):
-                continue
-            until_ns = now_ns + int(self.decider.capabilities(order.request.symbol).submit_validity * 1e9)
-            doubts.extend(
-                (stream, AmendUnanswered(request_id=each.request_id, reason=reason, valid_until_ns=until_ns))
-                for each in amends
-                if not each.valid_until_ns
-            )
-            if unsent:
-                doubts.append((stream, SubmitUnknown(reason=reason, valid_until_ns=until_ns)))
-        if doubts:
-            await self.report(doubts, source=Provenance.INFERRED)
+        """Put in doubt what is being sent and changed, but for what is somebody's here (see `doubts`)."""
+        can, now_ns = self.decider.capabilities, self._clock.now_ns()
+        unanswered = doubts(self.book, can, now_ns, reason, sending=sending, changing=changing)
+        if unanswered:
+            await self.report(unanswered, source=Provenance.INFERRED)
 
     @property
     def ready(self) -> bool:
