@@ -225,6 +225,8 @@ class Dispatcher:
             news, evidence = await self._ask_submit(stream, order)
             if isinstance(news, SubmitRepeated):
                 await asyncio.sleep(BACK_OFF_SECONDS[min(order.attempts, len(BACK_OFF_SECONDS)) - 1])
+                if self._is_canceled(stream) and not self._is_over_time(order):
+                    news = SubmitWithdrawn()
             if self._sending.get(stream) is answered:
                 del self._sending[stream]  # before the report: a repeat is handed out within it
             messages = () if evidence is None else kept(evidence, self._ids, self._clock)
@@ -263,6 +265,8 @@ class Dispatcher:
                 return SubmitHalted(halt_id=halt.halt_id, reason=halt.reason), None
             if self._is_over_time(order):
                 return SubmitExpired(), None
+            if self._is_canceled(stream):
+                return SubmitWithdrawn(), None
             try:
                 answer = await self._venue.submit(new_order(order), last_look=lambda: self._holds(order))
             except NoAnswerError as error:
@@ -274,8 +278,6 @@ class Dispatcher:
                     return _not_sent(order, "not_sent", error.cause), error.evidence
                 if not await self._pause(stream, error.again_seconds):
                     return SubmitRefused(reason="rate_limit", text=error.cause[:200]), error.evidence
-                if self._is_canceled(stream) and not self._is_over_time(order):
-                    return SubmitWithdrawn(), None
                 continue
             return self._verdict(order, answer), answer.evidence
 

@@ -85,6 +85,37 @@ def test_a_cancel_of_an_order_that_is_still_being_sent_waits_for_its_answer() ->
     play(story)
 
 
+@pytest.mark.parametrize("fate", [Fate.BUSY, Fate.NOT_SENT])
+@pytest.mark.parametrize("seconds", [0.0, 0.1, 0.3])  # that the commit of the cancel takes: the repeat is due in 0.25 s
+def test_an_order_whose_end_is_asked_for_is_not_sent_once_more(fate: Fate, seconds: float) -> None:
+    async def story(desk: Desk) -> None:
+        await desk.start()
+        desk.venue.fates.append(fate)
+        await desk.place()
+        await asyncio.sleep(0.1)
+        sent = list(desk.venue.submitted)
+        desk.faults.appends.append(Fault(seconds_before=seconds))
+        await desk.cancel()
+        await asyncio.sleep(10)
+        assert desk.venue.submitted == sent
+        assert desk.life() is Life.DENIED
+        assert desk.held() == 0
+        assert desk.agrees()
+
+    play(story)
+
+
+def test_an_order_whose_end_is_asked_for_in_one_commit_with_it_never_leaves() -> None:
+    async def story(desk: Desk) -> None:
+        await desk.start()
+        await asyncio.gather(desk.place(), desk.cancel())
+        await asyncio.sleep(10)
+        assert not desk.venue.submitted
+        assert desk.life() is Life.DENIED
+
+    play(story)
+
+
 def test_a_cancel_of_an_order_in_doubt_is_sent_as_soon_as_the_order_is_found() -> None:
     async def story(desk: Desk) -> None:
         await desk.start()
