@@ -19,20 +19,16 @@ from oms.elapsed import Elapsed
 from oms.engine import Engine
 from oms.errors import FencedError
 from oms.evidence import kept
-from oms.order.decisions import ATTEMPTS_MAX
 from oms.order.events import AmendRequested, CancelRequested, SendStarted, VenueAccepted
 from oms.order.messages import (
     AmendRejected,
-    AmendTaken,
     AmendUnanswered,
     CancelUnanswered,
     OrderNews,
-    SubmitAccepted,
     SubmitExpired,
     SubmitHalted,
     SubmitRefused,
     SubmitRepeated,
-    SubmitUnknown,
     SubmitWithdrawn,
 )
 from oms.order.state import Amend, Life, Order
@@ -40,7 +36,17 @@ from oms.ports import Clock, Ids, Spawn
 from oms.position.events import LeverageRequested
 from oms.position.settings import LeverageRejected, not_read_back
 from oms.reports import Ack, LeverageReport, OrderReport, PositionModeReport, Refusal, RefusalClass, Report
-from oms.sending import amendment, batched, cancel_verdict, new_order, order_ref
+from oms.sending import (
+    amend_verdict,
+    amendment,
+    batched,
+    cancel_verdict,
+    new_order,
+    not_sent,
+    order_ref,
+    submit_verdict,
+    unknown,
+)
 from oms.sums import symbol_of
 from oms.values import Provenance, Symbol
 from oms.venue import Answer, Evidence, NoAnswerError, Venue
@@ -271,11 +277,11 @@ class Dispatcher:
                 answer = await self._venue.submit(new_order(order), last_look=lambda: self._holds(order))
             except NoAnswerError as error:
                 if error.sent:
-                    return self._unknown(order, error.cause), error.evidence
+                    return unknown(error.cause, self._valid_until_ns(order)), error.evidence
                 if self._halt_of(order) is not None or self._is_over_time(order):
                     continue
                 if error.again_seconds is None:
-                    return _not_sent(order, "not_sent", error.cause), error.evidence
+                    return not_sent(order, "not_sent", error.cause), error.evidence
                 if not await self._pause(stream, error.again_seconds):
                     return SubmitRefused(reason="rate_limit", text=error.cause[:200]), error.evidence
                 continue
@@ -301,22 +307,7 @@ class Dispatcher:
         return order is not None and bool(order.cancels) and stream not in self._engine.uncommitted()
 
     def _verdict(self, order: Order, answer: Answer) -> OrderNews:
-        for report in answer.reports:
-            match report:
-                case Ack():
-                    return SubmitAccepted(venue_order_id=report.venue_order_id)
-                case Refusal(klass=RefusalClass.CERTAIN | RefusalClass.AUTH):
-                    return SubmitRefused(reason=report.reason, code=report.code, text=report.text)
-                case Refusal(klass=RefusalClass.TRANSIENT | RefusalClass.RATE_LIMIT):
-                    return _not_sent(order, report.reason, report.text or "", report.code)
-                case Refusal(klass=RefusalClass.UNKNOWN):
-                    return self._unknown(order, report.reason)
-                case _:
-                    continue
-        return self._unknown(order, "the answer says neither yes nor no")
-
-    def _unknown(self, order: Order, reason: str) -> SubmitUnknown:
-        return SubmitUnknown(reason=reason[:200], valid_until_ns=self._valid_until_ns(order))
+        return submit_verdict(order, answer.reports, self._valid_until_ns(order))
 
     def _valid_until_ns(self, order: Order) -> int:
         """Return until when a request that has left may still be executed."""
@@ -371,25 +362,7 @@ class Dispatcher:
                 AmendUnanswered(request_id=request_id, reason=error.cause[:200], valid_until_ns=until_ns),
                 error.evidence,
             )
-        until_ns = self._valid_until_ns(order)
-        for report in answer.reports:
-            match report:
-                case Ack():
-                    taken = AmendTaken(
-                        request_id=request_id, valid_until_ns=until_ns, venue_order_id=report.venue_order_id
-                    )
-                    return taken, answer.evidence
-                case Refusal(klass=RefusalClass.UNKNOWN):
-                    break
-                case Refusal():
-                    refused = AmendRejected(
-                        request_id=request_id, reason=report.reason, code=report.code, text=report.text
-                    )
-                    return refused, answer.evidence
-                case _:
-                    continue
-        reason = "the answer says neither yes nor no"
-        return AmendUnanswered(request_id=request_id, reason=reason, valid_until_ns=until_ns), answer.evidence
+        return amend_verdict(request_id, answer.reports, self._valid_until_ns(order)), answer.evidence
 
     def _look_for_amends(self, stream: str, order: Order) -> None:
         """Ask for an order whose changes should show by now."""
@@ -484,10 +457,3 @@ class Dispatcher:
             pass
         finally:
             self._cancelling.difference_update(pending)
-
-
-def _not_sent(order: Order, reason: str, text: str, code: str | None = None) -> OrderNews:
-    """The venue certainly did nothing: once more under the same id, or, after the last try, refused."""
-    if order.attempts < ATTEMPTS_MAX:
-        return SubmitRepeated()
-    return SubmitRefused(reason=reason, code=code, text=text[:200])
