@@ -12,7 +12,7 @@ from typing import Final
 
 from oms.account.events import PositionModeRequested
 from oms.account.modes import PositionModeRejected
-from oms.account.state import Halt
+from oms.account.state import Account, Halt
 from oms.book import Event
 from oms.decide import Addressed, Fact, Setting
 from oms.elapsed import Elapsed
@@ -53,6 +53,7 @@ from oms.venue import Answer, Evidence, NoAnswerError, Venue
 
 AGAIN_SECONDS: Final = 3.0  # a cancel that has not ended its order by then is sent again
 BACK_OFF_SECONDS: Final = (0.25, 1.0)  # before the second and the third send of one order
+SOON_SECONDS: Final = 0.05  # between looks whether a halt, or its end, has become durable
 
 
 _SETTINGS: Final = frozenset({LeverageRequested, PositionModeRequested})
@@ -67,6 +68,7 @@ class Dispatcher:
         self._clock = clock
         self._ids = ids
         self._spawn = spawn
+        self._logged = engine.book.account  # as the log has it: memory runs ahead
         self._sending: dict[str, asyncio.Event] = {}  # streams whose submit is not answered yet
         self._wanted_until: dict[str, float] = {}  # until when an order that is held back for rates is worth sending
         self._paused: dict[str, asyncio.Event] = {}  # streams that are held back; set: look again
@@ -112,6 +114,7 @@ class Dispatcher:
                 self._look_for_amends(stream, order)
 
     def _recovered(self) -> None:
+        self._logged = self._engine.book.account
         self._spawn(self._doubt(), name="doubt what was being sent")
 
     async def _doubt(self) -> None:
@@ -125,6 +128,8 @@ class Dispatcher:
     def _handed(self, committed: Sequence[Fact]) -> None:
         ending: dict[str, Order] = {}
         for stream, event, order in committed:
+            if isinstance(order, Account):
+                self._logged = order
             if not isinstance(order, Order):
                 if type(event) in _SETTINGS:
                     self._spawn(self._set(stream, event), name=f"settings of {stream}")
@@ -246,10 +251,18 @@ class Dispatcher:
                 self._wanted_until.pop(stream, None)
             answered.set()
 
-    def _halt_of(self, order: Order) -> Halt | None:
-        """Return the halt that stops an order that opens: the last look before the wire (S18)."""
+    def _halts(self, order: Order) -> tuple[Halt | None, Halt | None]:
+        """Return the halt that stops an order that opens, by the log, and by what memory is ahead of it with."""
         request = order.request
-        return None if request.reduces else self._engine.book.account.halt_of(request.strategy, request.symbol)
+        if request.reduces:
+            return None, None
+        logged, ahead = self._logged, self._engine.book.account
+        return logged.halt_of(request.strategy, request.symbol), ahead.halt_of(request.strategy, request.symbol)
+
+    def _halt_of(self, order: Order) -> Halt | None:
+        """Return the halt that stops an order: the last look before the wire (S18)."""
+        logged, ahead = self._halts(order)
+        return logged or ahead
 
     def _is_over_time(self, order: Order) -> bool:
         expires_ns = order.request.expires_ns
@@ -266,13 +279,19 @@ class Dispatcher:
         certainly did not leave, so waiting costs no attempt.
         """
         while True:
-            halt = self._halt_of(order)
-            if halt is not None:
+            halt, ahead = self._halts(order)
+            if halt is not None and ahead is not None:
                 return SubmitHalted(halt_id=halt.halt_id, reason=halt.reason), None
             if self._is_over_time(order):
                 return SubmitExpired(), None
             if self._is_canceled(stream):
                 return SubmitWithdrawn(), None
+            if halt is not None or ahead is not None:  # one begins or ends, and its commit may still fail
+                if not await self._pause(stream, SOON_SECONDS):
+                    return SubmitRefused(
+                        reason="trading_halted", text="the log could not say whether it still is"
+                    ), None
+                continue
             try:
                 answer = await self._venue.submit(new_order(order), last_look=lambda: self._holds(order))
             except NoAnswerError as error:
