@@ -427,17 +427,22 @@ class Dispatcher:
             order = self._engine.book.orders.get(stream)
             if order is None or request_id not in order.cancels or order.life is not Life.WORKING:
                 return
-            news, evidence = await self._ask_cancel(order, request_id)
-            await self._engine.report([(stream, news)], evidence=kept(evidence, self._ids, self._clock))
+            answer = await self._ask_cancel(order, request_id)
+            if answer is not None:
+                news, evidence = answer
+                await self._engine.report([(stream, news)], evidence=kept(evidence, self._ids, self._clock))
         except FencedError:
             pass
         finally:
             self._cancelling.discard(stream)
 
-    async def _ask_cancel(self, order: Order, request_id: str) -> tuple[OrderNews, Evidence]:
+    async def _ask_cancel(self, order: Order, request_id: str) -> tuple[OrderNews, Evidence] | None:
+        """Return what is known of a cancel now; None: nothing new, as it certainly never left. It is sent again."""
         try:
             answer = await self._venue.cancel(order_ref(order))
         except NoAnswerError as error:
+            if not error.sent:
+                return None
             return CancelUnanswered(request_id=request_id, reason=error.cause[:200]), error.evidence
         said = next((each for each in answer.reports if isinstance(each, Ack | Refusal)), None)
         return cancel_verdict(request_id, said), answer.evidence
@@ -462,6 +467,8 @@ class Dispatcher:
                 said, evidence = answer.reports, answer.evidence
                 unheard = None
             except NoAnswerError as error:
+                if not error.sent:
+                    return  # they are sent again
                 said, evidence, unheard = (), error.evidence, error.cause[:200]
             by_name = {each.client_order_id: each for each in said if isinstance(each, Ack | Refusal)}
             news: list[Addressed] = []
