@@ -70,6 +70,9 @@ class Dispatcher:
         self._spawn = spawn
         self._logged = engine.book.account  # as the log has it: memory runs ahead
         self._sending: dict[str, asyncio.Event] = {}  # streams whose submit is not answered yet
+        self._unsettled: set[tuple[str, int]] = (
+            set()
+        )  # sends, by stream and attempt, of whose end the log does not know
         self._wanted_until: dict[str, float] = {}  # until when an order that is held back for rates is worth sending
         self._paused: dict[str, asyncio.Event] = {}  # streams that are held back; set: look again
         self._cancelling: set[str] = set()  # streams whose cancel is not answered yet
@@ -114,16 +117,12 @@ class Dispatcher:
                 self._look_for_amends(stream, order)
 
     def _recovered(self) -> None:
+        """Doubt what nobody here answers for, before anybody is woken who might place more."""
         self._logged = self._engine.book.account
-        self._spawn(self._doubt(), name="doubt what was being sent")
-
-    async def _doubt(self) -> None:
-        try:
-            changing = frozenset((stream, each) for stream, waiting in self._amending.items() for each in waiting)
-            await self._engine.doubt_unsent("the log was lost while sending", frozenset(self._sending), changing)
-        except FencedError:
-            return  # the account's new writer doubts them as it starts
-        self.resume_cancels()
+        changing = {(stream, each) for stream, waiting in self._amending.items() for each in waiting}
+        with suppress(FencedError):  # the account's new writer doubts them as it starts
+            self._engine.doubt_unsent("the log was lost while sending", self._unsettled, changing)
+            self.resume_cancels()
 
     def _handed(self, committed: Sequence[Fact]) -> None:
         ending: dict[str, Order] = {}
@@ -137,6 +136,7 @@ class Dispatcher:
             match event:
                 case SendStarted():
                     self._sending[stream] = asyncio.Event()
+                    self._unsettled.add((stream, order.attempts))
                     if event.attempt == 1:
                         validity = self._venue.capabilities(order.request.symbol).submit_validity
                         self._wanted_until[stream] = self._clock.monotonic() + validity
@@ -247,6 +247,7 @@ class Dispatcher:
         finally:
             if self._sending.get(stream) is answered:
                 del self._sending[stream]
+            self._unsettled.discard((stream, order.attempts))
             if not isinstance(news, SubmitRepeated):
                 self._wanted_until.pop(stream, None)
             answered.set()

@@ -16,18 +16,19 @@ def doubts(
     now_ns: int,
     reason: str,
     *,
-    sending: Collection[str] = (),
+    sending: Collection[tuple[str, int]] = (),
     changing: Collection[tuple[str, str]] = (),
 ) -> list[Addressed]:
     """Return what puts in doubt every order that is being sent, and every change that no answer came to, unless
     somebody here awaits it.
 
-    `sending` names the streams whose submit is somebody's here, `changing` the changes, by stream and request.
+    `sending` names the sends that are somebody's here, by stream and attempt, `changing` the changes, by stream and
+    request.
     """
     found: list[Addressed] = []
     for stream in book.open:
         order = book.orders[stream]
-        unsent = order.life is Life.SENDING and stream not in sending
+        unsent = order.life is Life.SENDING and (stream, order.attempts) not in sending
         changes = [
             each.request_id
             for each in order.amends

@@ -11,7 +11,7 @@ the engine stops taking work and rebuilds its memory from the log.
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Final
 
 from msgspec.structs import replace
@@ -89,7 +89,9 @@ class Engine:
         self.trading = False  # set once the account has been reconciled with its venue: no order goes out before
         self.fenced: asyncio.Event = asyncio.Event()
         self.on_commit: list[Callable[[Sequence[Fact]], None]] = []  # called in order after each commit
-        self.on_recovered: list[Callable[[], None]] = []  # called when memory was rebuilt from the log
+        self.on_recovered: list[
+            Callable[[], None]
+        ] = []  # called when memory was rebuilt, before anything is decided on it
         self._log = log
         self._clock = clock
         self._ids = ids
@@ -128,21 +130,27 @@ class Engine:
         self._spawn(self._answers.give_for_ever(), name=f"answers {self.account}")
         self._ready.set()
         await self.report([(account_stream(self.account), WriterStarted(account=self.account, venue=venue))])
-        await self.doubt_unsent("the writer was restarted")
+        unanswered = doubts(self.book, self.decider.capabilities, self._clock.now_ns(), "the writer was restarted")
+        if unanswered:
+            await self.report(unanswered, source=_INFERRED)
 
     async def stop(self) -> None:
         """Refuse new commands and return once everything taken is durable (or refused)."""
         self._stopping = True
         await self._idle.wait()
 
-    async def doubt_unsent(
-        self, reason: str, sending: frozenset[str] = frozenset(), changing: frozenset[tuple[str, str]] = frozenset()
+    def doubt_unsent(
+        self, reason: str, sending: Collection[tuple[str, int]], changing: Collection[tuple[str, str]]
     ) -> None:
-        """Put in doubt what is being sent and changed, but for what is somebody's here (see `doubts`)."""
+        """Put in doubt what is being sent and changed, but for what is somebody's here (see `doubts`). Where the log is
+        lost with it, memory is built anew, and this is asked for again.
+
+        Raises:
+            FencedError: another writer has the account.
+        """
         can, now_ns = self.decider.capabilities, self._clock.now_ns()
-        unanswered = doubts(self.book, can, now_ns, reason, sending=sending, changing=changing)
-        if unanswered:
-            await self.report(unanswered, source=Provenance.INFERRED)
+        if unanswered := doubts(self.book, can, now_ns, reason, sending=sending, changing=changing):
+            self.note(unanswered, source=_INFERRED)
 
     @property
     def ready(self) -> bool:

@@ -6,6 +6,7 @@ from decimal import Decimal
 import pytest
 from msgspec.structs import replace
 
+from oms.errors import LogUnavailableError
 from oms.order.events import OrderVanished, VenueSearched
 from oms.order.state import Life, status
 from oms.reports import VenueOrderStatus
@@ -457,6 +458,38 @@ def test_an_intent_whose_commit_nobody_answered_is_settled_by_asking_not_by_send
         assert desk.life() is Life.REJECTED
         assert not desk.venue.submitted
         assert stream("c1") not in desk.engine.book.open
+
+    play(story)
+
+
+@pytest.mark.parametrize("fate", [Fate.BUSY, Fate.NOT_SENT, Fate.REFUSED, Fate.ACCEPTED])
+def test_an_order_whose_answer_waits_for_the_log_is_not_doubted_when_memory_is_built_anew(fate: Fate) -> None:
+    async def story(desk: Desk) -> None:
+        await desk.start()
+        desk.venue.fates.append(fate)
+        await desk.place()
+        desk.faults.appends.append(Fault(Trouble.REFUSED, seconds_before=1.0))  # the answer comes in behind it
+        lost = begin(desk.place("c2", quantity=Decimal(1)))
+        await asyncio.sleep(10)
+        assert isinstance(lost.exception(), LogUnavailableError)
+        assert "outcome-unknown" not in desk.told()
+        assert desk.life() is (Life.REJECTED if fate is Fate.REFUSED else Life.WORKING)
+        assert desk.agrees()
+
+    play(story)
+
+
+def test_an_order_that_is_placed_the_moment_memory_is_back_is_not_doubted() -> None:
+    async def story(desk: Desk) -> None:
+        await desk.start()
+        desk.faults.appends.append(Fault(Trouble.REFUSED))
+        with pytest.raises(LogUnavailableError):
+            await desk.place("c1")
+        await desk.engine._ready.wait()
+        await desk.place("c2")
+        await asyncio.sleep(5)
+        assert "outcome-unknown" not in desk.told("c2")
+        assert desk.life("c2") is Life.WORKING
 
     play(story)
 
