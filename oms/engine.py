@@ -223,16 +223,20 @@ class Engine:
         Raises:
             FencedError: another writer has the account.
         """
+        said, maybe_there = _reported(reports, source, occurred_ns, evidence), False
         while True:
             await self._ready.wait()
             try:
                 self._check_open()
                 await self._load(*(stream for stream, _ in reports))
-                return await self.note(reports, source=source, occurred_ns=occurred_ns, evidence=evidence)
-            except LogUnavailableError:
+                if maybe_there:  # what landed in silence brought its bytes along, and the log takes no name twice
+                    held = {each.message_id for each in await self._log.messages([m.message_id for m in evidence])}
+                    said = replace(said, evidence=tuple(m for m in evidence if m.message_id not in held))
+                self._check_open()
+                return await self._take(said)
+            except LogUnavailableError as error:
+                maybe_there = maybe_there or error.outcome == "unknown"
                 await asyncio.sleep(RETRY_SECONDS[0])
-                # The log may hold the bytes under their old names by now, and no name twice.
-                evidence = [replace(message, message_id=self._ids.next()) for message in evidence]
 
     def note(
         self,
@@ -244,16 +248,7 @@ class Engine:
     ) -> asyncio.Future[Receipt]:
         """Record reports on memory alone, once: `report` reads closed orders back first, and waits for the log."""
         self._check_open()
-        return self._take(
-            Said(
-                message=tuple(reports),
-                actor="oms" if source is _INFERRED or not evidence else "venue",
-                cause=evidence[-1].message_id if evidence else None,
-                source=source,
-                occurred_ns=occurred_ns,
-                evidence=tuple(evidence),
-            )
-        )
+        return self._take(_reported(reports, source, occurred_ns, evidence))
 
     def _check_open(self) -> None:
         if self.fenced.is_set():
@@ -487,3 +482,16 @@ class Engine:
         self._waiting -= entries
         if not self._waiting:
             self._idle.set()
+
+
+def _reported(
+    reports: Sequence[Addressed], source: Provenance, occurred_ns: int | None, evidence: Sequence[VenueMessage]
+) -> Said:
+    return Said(
+        message=tuple(reports),
+        actor="oms" if source is _INFERRED or not evidence else "venue",
+        cause=evidence[-1].message_id if evidence else None,
+        source=source,
+        occurred_ns=occurred_ns,
+        evidence=tuple(evidence),
+    )

@@ -1,16 +1,18 @@
 """Doubt: what the venue did not answer is asked about until it is known, and never guessed."""
 
 import asyncio
+from collections import deque
 from decimal import Decimal
 
 import pytest
 from msgspec.structs import replace
 
 from oms.errors import LogUnavailableError
-from oms.order.events import OrderVanished, VenueSearched
+from oms.order.events import AbsenceProven, OrderVanished, VenueSearched
 from oms.order.state import Life, status
+from oms.ports import AppendOutcome, Batch
 from oms.reports import VenueOrderStatus
-from oms.store.memory import Fault, Trouble
+from oms.store.memory import Fault, MemoryLog, Trouble
 from oms.survey import UNANSWERED_IN_ALL
 from oms.values import OrderStatus, Purse, Symbol
 from oms.venue import Answer, NoAnswerError, OrderRef
@@ -159,6 +161,37 @@ def test_a_clock_that_is_set_by_minutes_ends_no_doubt_early_and_none_late(minute
         await asyncio.sleep(30)
         # The story's venue goes by that clock, too. Set back, it cannot tell how long ago it may have forgotten.
         assert desk.life() is (Life.VANISHED if minutes < 0 else Life.REJECTED)
+
+    play(story)
+
+
+@pytest.mark.parametrize(
+    "trouble", [Trouble.REFUSED, Trouble.REQUEST_LOST, Trouble.ANSWER_LOST, Trouble.SILENT_LOST, Trouble.SILENT_DONE]
+)
+def test_the_proof_of_an_absence_names_what_the_log_holds_whatever_befalls_its_commit(trouble: Trouble) -> None:
+    class Troubled(MemoryLog):
+        async def append(self, batch: Batch) -> AppendOutcome:
+            if not troubles and any(event.topic.startswith("absence-proven") for event in batch.events):
+                troubles.append(trouble)
+                desk_faults.append(Fault(trouble))
+            return await super().append(batch)
+
+    troubles: list[Trouble] = []
+    desk_faults: deque[Fault] = deque()
+
+    async def story(desk: Desk) -> None:
+        desk.faults.appends = desk_faults
+        desk.log = Troubled(desk.faults)
+        await desk.start()
+        desk.venue.fates.append(Fate.REQUEST_LOST)
+        await desk.place()
+        await asyncio.sleep(200)
+        assert (desk.life(), troubles) == (Life.REJECTED, [trouble])
+        (proof,) = (each for each in desk.story() if isinstance(each, AbsenceProven))
+        searched = [mark.message_id for each in desk.story() if isinstance(each, VenueSearched) for mark in each.marks]
+        assert proof.evidence
+        for names in (proof.evidence, searched):
+            assert {each.message_id for each in await desk.log.messages(names)} == set(names)
 
     play(story)
 
