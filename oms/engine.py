@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Callable, Collection, Sequence
 from typing import Final
 
+import structlog
 from msgspec.structs import replace
 
 from oms.account.events import WriterStarted
@@ -32,6 +33,7 @@ from oms.errors import (
     StoppingError,
     UnknownAccountError,
 )
+from oms.evidence import reported
 from oms.order.messages import AmendOrder, CancelOrder, ClaimOrder, PlaceOrder
 from oms.order.state import CLOSED
 from oms.ports import (
@@ -57,6 +59,7 @@ INTAKE_MAX: Final = 20_000  # messages decided or waiting, and not yet durable
 BATCH_EVENTS: Final = 2_000  # a batch is closed at so many events: large enough for the disk, small enough to overlap
 RETRY_SECONDS: Final = (0.05, 0.1, 0.2, 0.5, 1.0)  # between looks at a log that does not answer; the last repeats
 
+log = structlog.get_logger()
 
 _COMMAND, _INFERRED = Provenance.COMMAND, Provenance.INFERRED  # bound once: an enum's member is a slow look-up
 
@@ -223,7 +226,7 @@ class Engine:
         Raises:
             FencedError: another writer has the account.
         """
-        said, maybe_there = _reported(reports, source, occurred_ns, evidence), False
+        said, maybe_there, attempt = reported(reports, source, occurred_ns, evidence), False, 0
         while True:
             await self._ready.wait()
             try:
@@ -236,7 +239,10 @@ class Engine:
                 return await self._take(said)
             except LogUnavailableError as error:
                 maybe_there = maybe_there or error.outcome == "unknown"
-                await asyncio.sleep(RETRY_SECONDS[0])
+                if attempt:  # what the log will never take shows here, and nowhere else
+                    log.warning("the log does not take a report", account=self.account, cause=error.cause)
+                await asyncio.sleep(RETRY_SECONDS[min(attempt, len(RETRY_SECONDS) - 1)])
+                attempt += 1
 
     def note(
         self,
@@ -248,7 +254,7 @@ class Engine:
     ) -> asyncio.Future[Receipt]:
         """Record reports on memory alone, once: `report` reads closed orders back first, and waits for the log."""
         self._check_open()
-        return self._take(_reported(reports, source, occurred_ns, evidence))
+        return self._take(reported(reports, source, occurred_ns, evidence))
 
     def _check_open(self) -> None:
         if self.fenced.is_set():
@@ -282,7 +288,11 @@ class Engine:
         absent: set[str] = set()
         while missing := [s for s in streams if s[0] == "o" and s not in self.book.orders and s not in absent]:
             for stream in missing:
-                order = await read_order(self._log, stream)
+                try:
+                    order = await read_order(self._log, stream)
+                except LogUnavailableError as error:
+                    error.outcome = "none"  # whatever it was read for has not been offered yet
+                    raise
                 if order is None:
                     absent.add(stream)
                 elif stream not in self.book.orders:
@@ -482,16 +492,3 @@ class Engine:
         self._waiting -= entries
         if not self._waiting:
             self._idle.set()
-
-
-def _reported(
-    reports: Sequence[Addressed], source: Provenance, occurred_ns: int | None, evidence: Sequence[VenueMessage]
-) -> Said:
-    return Said(
-        message=tuple(reports),
-        actor="oms" if source is _INFERRED or not evidence else "venue",
-        cause=evidence[-1].message_id if evidence else None,
-        source=source,
-        occurred_ns=occurred_ns,
-        evidence=tuple(evidence),
-    )

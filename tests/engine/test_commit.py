@@ -5,7 +5,9 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 import pytest
+import structlog
 from msgspec.structs import replace
+from structlog.testing import capture_logs
 
 from oms.account.state import HaltTrading, ResumeTrading
 from oms.errors import (
@@ -19,7 +21,7 @@ from oms.errors import (
 )
 from oms.order.messages import CancelTaken
 from oms.order.state import Life, Order
-from oms.ports import AppendOutcome, Batch, Conflict, StoredEvent, VenueMessage
+from oms.ports import AppendOutcome, Batch, Conflict, NotCommitted, StoredEvent, VenueMessage
 from oms.store.memory import Fault, MemoryLog, Trouble
 from oms.values import ClientOrderId
 from tests.engine.desk import MAIN, Desk, begin, play, stream
@@ -320,6 +322,44 @@ def test_a_report_that_was_loading_when_the_log_was_lost_waits_for_the_new_memor
         assert lost.exception() is not None
         assert reporting.done()
         assert desk.agrees()
+
+    play(story)
+
+
+def test_a_report_that_the_log_will_never_take_is_offered_ever_less_often_and_says_so() -> None:
+    class Picky(MemoryLog):
+        async def append(self, batch: Batch) -> AppendOutcome:
+            if any("never" in event.stream for event in batch.events):
+                refused.append(asyncio.get_running_loop().time())
+                return NotCommitted("invalid byte sequence")
+            return await super().append(batch)
+
+    refused: list[float] = []
+
+    async def story(desk: Desk) -> None:
+        desk.log = Picky(desk.faults)
+        await desk.start()
+        desk.venue.by_hand("never", "1")
+        structlog.reset_defaults()  # this story looks at what is logged
+        with capture_logs() as logs:
+            await asyncio.sleep(60)
+        assert 10 < len(refused) < 80
+        assert refused[-1] - refused[-2] >= 1
+        told = [each for each in logs if each["event"] == "the log does not take a report"]
+        assert len(told) > 10
+        assert "invalid byte sequence" in told[0]["cause"]
+
+    play(story)
+
+
+def test_a_cancel_whose_order_cannot_be_read_was_not_taken() -> None:
+    async def story(desk: Desk) -> None:
+        await left_memory(desk)
+        desk.faults.unreadable = True
+        with pytest.raises(LogUnavailableError) as lost:
+            await desk.cancel()
+        assert lost.value.outcome == "none"
+        desk.faults.unreadable = False
 
     play(story)
 
