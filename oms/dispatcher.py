@@ -12,6 +12,7 @@ from typing import Final
 
 from oms.account.events import PositionModeRequested
 from oms.account.modes import PositionModeRejected
+from oms.account.state import Account
 from oms.book import Event
 from oms.decide import Addressed, Fact, Setting
 from oms.elapsed import Elapsed
@@ -19,20 +20,16 @@ from oms.engine import Engine
 from oms.errors import FencedError
 from oms.evidence import kept
 from oms.obstacles import stopped
-from oms.order.decisions import ATTEMPTS_MAX
 from oms.order.events import AmendRequested, CancelRequested, SendStarted, VenueAccepted
 from oms.order.messages import (
     AmendRejected,
-    AmendTaken,
     AmendUnanswered,
     CancelUnanswered,
     OrderNews,
-    SubmitAccepted,
     SubmitExpired,
     SubmitHalted,
     SubmitRefused,
     SubmitRepeated,
-    SubmitUnknown,
     SubmitWithdrawn,
 )
 from oms.order.state import Amend, Life, Order
@@ -41,7 +38,17 @@ from oms.position.events import LeverageRequested
 from oms.position.settings import LeverageRejected, not_read_back
 from oms.proofs import settled
 from oms.reports import Ack, LeverageReport, OrderReport, PositionModeReport, Refusal, RefusalClass, Report
-from oms.sending import amendment, batched, cancel_verdict, new_order, order_ref
+from oms.sending import (
+    amend_verdict,
+    amendment,
+    batched,
+    cancel_verdict,
+    new_order,
+    not_sent,
+    order_ref,
+    submit_verdict,
+    unknown,
+)
 from oms.sums import symbol_of
 from oms.values import Provenance, Symbol
 from oms.venue import Answer, Evidence, NoAnswerError, Venue
@@ -49,6 +56,7 @@ from oms.venue import Answer, Evidence, NoAnswerError, Venue
 AGAIN_SECONDS: Final = 3.0  # a cancel that has not ended its order by then is sent again
 UNASKED_SECONDS: Final = 12.0  # where nobody could ask meanwhile whether it has
 BACK_OFF_SECONDS: Final = (0.25, 1.0)  # before the second and the third send of one order
+SOON_SECONDS: Final = 0.05  # between looks whether a halt, or its end, has become durable
 
 
 _SETTINGS: Final = frozenset({LeverageRequested, PositionModeRequested})
@@ -63,7 +71,9 @@ class Dispatcher:
         self._clock = clock
         self._ids = ids
         self._spawn = spawn
+        self._logged = engine.book.account  # as the log has it: memory runs ahead
         self._sending: dict[str, asyncio.Event] = {}  # streams whose submit is not answered yet
+        self._unsettled: set[tuple[str, int]] = set()  # sends, by stream and attempt, whose end is not in the log yet
         self._wanted_until: dict[str, float] = {}  # until when an order that is held back for rates is worth sending
         self._paused: dict[str, asyncio.Event] = {}  # streams that are held back; set: look again
         self._cancelling: set[str] = set()  # streams whose cancel is not answered yet
@@ -110,19 +120,18 @@ class Dispatcher:
                 self._look_for_amends(stream, order)
 
     def _recovered(self) -> None:
-        self._spawn(self._doubt(), name="doubt what was being sent")
-
-    async def _doubt(self) -> None:
-        try:
-            sending, changing = frozenset(self._sending), frozenset(self._amending)
-            await self._engine.doubt_unsent("the log was lost while sending", sending, changing)
-        except FencedError:
-            return  # the account's new writer doubts them as it starts
-        self.resume_cancels()
+        """Doubt what nobody here answers for, before anybody is woken who might place more."""
+        self._logged = self._engine.book.account
+        changing = {(stream, each) for stream, waiting in self._amending.items() for each in waiting}
+        with suppress(FencedError):  # the account's new writer doubts them as it starts
+            self._engine.doubt_unsent("the log was lost while sending", self._unsettled, changing)
+            self.resume_cancels()
 
     def _handed(self, committed: Sequence[Fact]) -> None:
         ending: dict[str, Order] = {}
         for stream, event, order in committed:
+            if isinstance(order, Account):
+                self._logged = order
             if not isinstance(order, Order):
                 if type(event) in _SETTINGS:
                     self._spawn(self._set(stream, event), name=f"settings of {stream}")
@@ -130,6 +139,7 @@ class Dispatcher:
             match event:
                 case SendStarted():
                     self._sending[stream] = asyncio.Event()
+                    self._unsettled.add((stream, order.attempts))
                     if event.attempt == 1:
                         validity = self._venue.capabilities(order.request.symbol).submit_validity
                         self._wanted_until[stream] = self._clock.monotonic() + validity
@@ -229,6 +239,8 @@ class Dispatcher:
             news, evidence = await self._ask_submit(stream, order)
             if isinstance(news, SubmitRepeated):
                 await asyncio.sleep(BACK_OFF_SECONDS[min(order.attempts, len(BACK_OFF_SECONDS)) - 1])
+                if self._is_canceled(stream) and not self._is_over_time(order):
+                    news = SubmitWithdrawn()
             if self._sending.get(stream) is answered:
                 del self._sending[stream]  # before the report: a repeat is handed out within it
             messages = () if evidence is None else kept(evidence, self._ids, self._clock)
@@ -238,14 +250,22 @@ class Dispatcher:
         finally:
             if self._sending.get(stream) is answered:
                 del self._sending[stream]
+            self._unsettled.discard((stream, order.attempts))
             if not isinstance(news, SubmitRepeated):
                 self._wanted_until.pop(stream, None)
             answered.set()
 
+    def _stops(self, order: Order) -> tuple[str | None, str | None]:
+        """Return what stops an order that opens by now, by the log, and by what memory is ahead of it with."""
+        request, policy = order.request, self._engine.decider.policy
+        if request.reduces:
+            return None, None
+        return stopped(request, self._logged, policy), stopped(request, self._engine.book.account, policy)
+
     def _stopped(self, order: Order) -> str | None:
-        """Return what stops an order that opens by now: the last look before the wire (S18)."""
-        engine = self._engine
-        return None if order.request.reduces else stopped(order.request, engine.book, engine.decider.policy)
+        """Return what stops an order: the last look before the wire (S18)."""
+        logged, ahead = self._stops(order)
+        return logged or ahead
 
     def _is_over_time(self, order: Order) -> bool:
         expires_ns = order.request.expires_ns
@@ -262,24 +282,30 @@ class Dispatcher:
         certainly did not leave, so waiting costs no attempt.
         """
         while True:
-            reason = self._stopped(order)
-            if reason is not None:
-                return SubmitHalted(reason=reason), None
+            logged, ahead = self._stops(order)
+            if logged is not None and ahead is not None:
+                return SubmitHalted(reason=logged), None
             if self._is_over_time(order):
                 return SubmitExpired(), None
+            if self._is_canceled(stream):
+                return SubmitWithdrawn(), None
+            if logged is not None or ahead is not None:  # a stop begins or ends, and its commit may still fail
+                if not await self._pause(stream, SOON_SECONDS):
+                    return SubmitRefused(
+                        reason="trading_halted", text="the log could not say whether it still is"
+                    ), None
+                continue
             try:
                 answer = await self._venue.submit(new_order(order), last_look=lambda: self._holds(order))
             except NoAnswerError as error:
                 if error.sent:
-                    return self._unknown(order, error.cause), error.evidence
+                    return unknown(error.cause, self._valid_until_ns(order)), error.evidence
                 if self._stopped(order) is not None or self._is_over_time(order):
                     continue
                 if error.again_seconds is None:
-                    return _not_sent(order, "not_sent", error.cause), error.evidence
+                    return not_sent(order, "not_sent", error.cause), error.evidence
                 if not await self._pause(stream, error.again_seconds):
                     return SubmitRefused(reason="rate_limit", text=error.cause[:200]), error.evidence
-                if self._is_canceled(stream) and not self._is_over_time(order):
-                    return SubmitWithdrawn(), None
                 continue
             return self._verdict(order, answer), answer.evidence
 
@@ -303,22 +329,7 @@ class Dispatcher:
         return order is not None and bool(order.cancels) and stream not in self._engine.uncommitted()
 
     def _verdict(self, order: Order, answer: Answer) -> OrderNews:
-        for report in answer.reports:
-            match report:
-                case Ack():
-                    return SubmitAccepted(venue_order_id=report.venue_order_id)
-                case Refusal(klass=RefusalClass.CERTAIN | RefusalClass.AUTH):
-                    return SubmitRefused(reason=report.reason, code=report.code, text=report.text)
-                case Refusal(klass=RefusalClass.TRANSIENT | RefusalClass.RATE_LIMIT):
-                    return _not_sent(order, report.reason, report.text or "", report.code)
-                case Refusal(klass=RefusalClass.UNKNOWN):
-                    return self._unknown(order, report.reason)
-                case _:
-                    continue
-        return self._unknown(order, "the answer says neither yes nor no")
-
-    def _unknown(self, order: Order, reason: str) -> SubmitUnknown:
-        return SubmitUnknown(reason=reason[:200], valid_until_ns=self._valid_until_ns(order))
+        return submit_verdict(order, answer.reports, self._valid_until_ns(order))
 
     def _valid_until_ns(self, order: Order) -> int:
         """Return until when a request that has left may still be executed."""
@@ -373,25 +384,7 @@ class Dispatcher:
                 AmendUnanswered(request_id=request_id, reason=error.cause[:200], valid_until_ns=until_ns),
                 error.evidence,
             )
-        until_ns = self._valid_until_ns(order)
-        for report in answer.reports:
-            match report:
-                case Ack():
-                    taken = AmendTaken(
-                        request_id=request_id, valid_until_ns=until_ns, venue_order_id=report.venue_order_id
-                    )
-                    return taken, answer.evidence
-                case Refusal(klass=RefusalClass.UNKNOWN):
-                    break
-                case Refusal():
-                    refused = AmendRejected(
-                        request_id=request_id, reason=report.reason, code=report.code, text=report.text
-                    )
-                    return refused, answer.evidence
-                case _:
-                    continue
-        reason = "the answer says neither yes nor no"
-        return AmendUnanswered(request_id=request_id, reason=reason, valid_until_ns=until_ns), answer.evidence
+        return amend_verdict(request_id, answer.reports, self._valid_until_ns(order)), answer.evidence
 
     def _look_for_amends(self, stream: str, order: Order) -> None:
         """Ask for an order whose changes should show by now."""
@@ -437,17 +430,22 @@ class Dispatcher:
             order = self._engine.book.orders.get(stream)
             if order is None or request_id not in order.cancels or order.life is not Life.WORKING:
                 return
-            news, evidence = await self._ask_cancel(order, request_id)
-            await self._engine.report([(stream, news)], evidence=kept(evidence, self._ids, self._clock))
+            answer = await self._ask_cancel(order, request_id)
+            if answer is not None:
+                news, evidence = answer
+                await self._engine.report([(stream, news)], evidence=kept(evidence, self._ids, self._clock))
         except FencedError:
             pass
         finally:
             self._cancelling.discard(stream)
 
-    async def _ask_cancel(self, order: Order, request_id: str) -> tuple[OrderNews, Evidence]:
+    async def _ask_cancel(self, order: Order, request_id: str) -> tuple[OrderNews, Evidence] | None:
+        """Return what is known of a cancel now; None: nothing new, as it certainly never left. It is sent again."""
         try:
             answer = await self._venue.cancel(order_ref(order))
         except NoAnswerError as error:
+            if not error.sent:
+                return None
             return CancelUnanswered(request_id=request_id, reason=error.cause[:200]), error.evidence
         said = next((each for each in answer.reports if isinstance(each, Ack | Refusal)), None)
         return cancel_verdict(request_id, said), answer.evidence
@@ -472,6 +470,8 @@ class Dispatcher:
                 said, evidence = answer.reports, answer.evidence
                 unheard = None
             except NoAnswerError as error:
+                if not error.sent:
+                    return  # they are sent again
                 said, evidence, unheard = (), error.evidence, error.cause[:200]
             by_name = {each.client_order_id: each for each in said if isinstance(each, Ack | Refusal)}
             news: list[Addressed] = []
@@ -486,10 +486,3 @@ class Dispatcher:
             pass
         finally:
             self._cancelling.difference_update(pending)
-
-
-def _not_sent(order: Order, reason: str, text: str, code: str | None = None) -> OrderNews:
-    """The venue certainly did nothing: once more under the same id, or, after the last try, refused."""
-    if order.attempts < ATTEMPTS_MAX:
-        return SubmitRepeated()
-    return SubmitRefused(reason=reason, code=code, text=text[:200])

@@ -11,15 +11,17 @@ the engine stops taking work and rebuilds its memory from the log.
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Final
 
+import structlog
 from msgspec.structs import replace
 
 from oms.account.events import WriterStarted
 from oms.answers import Answers, Pending, Receipt
 from oms.book import CLOSED_KEPT, Book, account_stream, order_stream
 from oms.decide import Addressed, Command, Decider, Fact, Said
+from oms.doubts import doubts
 from oms.errors import (
     CommandRefusedError,
     FencedError,
@@ -31,6 +33,7 @@ from oms.errors import (
     StoppingError,
     UnknownAccountError,
 )
+from oms.evidence import reported
 from oms.order.messages import AmendOrder, CancelOrder, ClaimOrder, PlaceOrder
 from oms.order.state import CLOSED
 from oms.ports import (
@@ -48,15 +51,15 @@ from oms.ports import (
     VenueMessage,
 )
 from oms.recovery import Recovered, read_order, recover
-from oms.sending import unanswered
 from oms.snapshot import PACE, Memory, Pace, Snapshots
 from oms.store.codec import new_event, opening
 from oms.values import AccountId, Provenance
 
 INTAKE_MAX: Final = 20_000  # messages decided or waiting, and not yet durable
 BATCH_EVENTS: Final = 2_000  # a batch is closed at so many events: large enough for the disk, small enough to overlap
-CONFLICTS_MAX: Final = 5  # times in a row that one batch may lose to what is in the log already
 RETRY_SECONDS: Final = (0.05, 0.1, 0.2, 0.5, 1.0)  # between looks at a log that does not answer; the last repeats
+
+log = structlog.get_logger()
 
 _COMMAND, _INFERRED = Provenance.COMMAND, Provenance.INFERRED  # bound once: an enum's member is a slow look-up
 
@@ -89,7 +92,7 @@ class Engine:
         self.trading = False  # set once the account was reconciled with its venue: no order or change goes out before
         self.fenced: asyncio.Event = asyncio.Event()
         self.on_commit: list[Callable[[Sequence[Fact]], None]] = []  # called in order after each commit
-        self.on_recovered: list[Callable[[], None]] = []  # called when memory was rebuilt from the log
+        self.on_recovered: list[Callable[[], None]] = []  # called when memory was rebuilt, before it is used
         self._log = log
         self._clock = clock
         self._ids = ids
@@ -104,6 +107,7 @@ class Engine:
         self._in_flight_since = 0.0  # by the monotonic clock
         self._answers = Answers(self._announce)
         self._lost: set[str] = set()  # what memory is ahead of the log with, until it is built anew
+        self._read_back: set[str] = set()  # for conflicts since the last answered batch: none of it may conflict again
         self._waiting = 0
         self._wake, self._ready, self._idle = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self._idle.set()
@@ -130,25 +134,27 @@ class Engine:
         self._spawn(self._answers.give_for_ever(), name=f"answers {self.account}")
         self._ready.set()
         await self.report([(account_stream(self.account), WriterStarted(account=self.account, venue=venue))])
-        await self.doubt_unsent("the writer was restarted")
+        unanswered = doubts(self.book, self.decider.capabilities, self._clock.now_ns(), "the writer was restarted")
+        if unanswered:
+            await self.report(unanswered, source=_INFERRED)
 
     async def stop(self) -> None:
         """Refuse new commands and return once everything taken is durable (or refused)."""
         self._stopping = True
         await self._idle.wait()
 
-    async def doubt_unsent(
-        self, reason: str, sending: frozenset[str] = frozenset(), changing: frozenset[str] = frozenset()
+    def doubt_unsent(
+        self, reason: str, sending: Collection[tuple[str, int]], changing: Collection[tuple[str, str]]
     ) -> None:
-        """Put every order IN_DOUBT whose send nobody here answers for: it may have left, and nobody awaits its answer.
-        So with every change.
+        """Put in doubt what is being sent and changed, but for what is somebody's here (see `doubts`). Where the log is
+        lost with it, memory is built anew, and this is asked for again.
 
-        `sending` names the streams whose submit, `changing` those whose change is somebody's here.
+        Raises:
+            FencedError: another writer has the account.
         """
         can, now_ns = self.decider.capabilities, self._clock.now_ns()
-        doubts = tuple(unanswered(self.book, can, now_ns, reason=reason, sending=sending, changing=changing))
-        if doubts:
-            await self.report(doubts, source=Provenance.INFERRED)
+        if unanswered := doubts(self.book, can, now_ns, reason, sending=sending, changing=changing):
+            self.note(unanswered, source=_INFERRED)
 
     @property
     def ready(self) -> bool:
@@ -226,16 +232,23 @@ class Engine:
         Raises:
             FencedError: another writer has the account.
         """
+        said, maybe_there, attempt = reported(reports, source, occurred_ns, evidence), False, 0
         while True:
             await self._ready.wait()
             try:
                 self._check_open()
                 await self._load(*(stream for stream, _ in reports))
-                return await self.note(reports, source=source, occurred_ns=occurred_ns, evidence=evidence)
-            except LogUnavailableError:
-                await asyncio.sleep(RETRY_SECONDS[0])
-                # The log may hold the bytes under their old names by now, and no name twice.
-                evidence = [replace(message, message_id=self._ids.next()) for message in evidence]
+                if maybe_there:  # what landed in silence brought its bytes along, and the log takes no name twice
+                    held = {each.message_id for each in await self._log.messages([m.message_id for m in evidence])}
+                    said = replace(said, evidence=tuple(m for m in evidence if m.message_id not in held))
+                self._check_open()
+                return await self._take(said)
+            except LogUnavailableError as error:
+                maybe_there = maybe_there or error.outcome == "unknown"
+                if attempt:  # what the log will never take shows here, and nowhere else
+                    log.warning("the log does not take a report", account=self.account, cause=error.cause)
+                await asyncio.sleep(RETRY_SECONDS[min(attempt, len(RETRY_SECONDS) - 1)])
+                attempt += 1
 
     def note(
         self,
@@ -247,16 +260,7 @@ class Engine:
     ) -> asyncio.Future[Receipt]:
         """Record reports on memory alone, once: `report` reads closed orders back first, and waits for the log."""
         self._check_open()
-        return self._take(
-            Said(
-                message=tuple(reports),
-                actor="oms" if source is _INFERRED or not evidence else "venue",
-                cause=evidence[-1].message_id if evidence else None,
-                source=source,
-                occurred_ns=occurred_ns,
-                evidence=tuple(evidence),
-            )
-        )
+        return self._take(reported(reports, source, occurred_ns, evidence))
 
     def _check_open(self) -> None:
         if self.fenced.is_set():
@@ -290,7 +294,11 @@ class Engine:
         absent: set[str] = set()
         while missing := [s for s in streams if s[0] == "o" and s not in self.book.orders and s not in absent]:
             for stream in missing:
-                order = await read_order(self._log, stream)
+                try:
+                    order = await read_order(self._log, stream)
+                except LogUnavailableError as error:
+                    error.outcome = "none"  # whatever it was read for has not been offered yet
+                    raise
                 if order is None:
                     absent.add(stream)
                 elif stream not in self.book.orders:
@@ -353,7 +361,6 @@ class Engine:
     # ------------------------------------------------------------------------------------------------ commit
 
     async def _commit_for_ever(self) -> None:
-        conflicts = 0
         while not self.fenced.is_set():
             if not self._closed:
                 await self._wake.wait()
@@ -369,13 +376,9 @@ class Engine:
             outcome = await self._log.append(Batch(self.account, self.epoch, batch.events, batch.messages))
             match outcome:
                 case Committed(first=first) | AlreadyThere(first=first):
-                    conflicts = 0
                     self._answer(batch, first=first)
-                case Conflict(streams=streams) if conflicts < CONFLICTS_MAX:
-                    conflicts += 1
-                    await self._decide_again(batch, streams)
                 case Conflict(streams=streams):
-                    await self._disagree(f"{CONFLICTS_MAX} conflicts in a row", streams)
+                    await self._decide_again(batch, streams)
                 case Fenced():
                     self.fence()
                 case NotCommitted(reason=reason):
@@ -387,6 +390,7 @@ class Engine:
     def _answer(self, batch: Pending, *, first: int) -> None:
         """The batch is durable: tell everyone who waited, then the world."""
         self._in_flight = None
+        self._read_back.clear()
         self.position = max(first - 1 + len(batch.events), self.position)
         if batch.memory is not None and self._snapshots.due(self.position):
             self._snapshots.keep(batch.memory, self.position, batch.events[-1])
@@ -404,8 +408,8 @@ class Engine:
         """Another order of that id is in the log already, from a time before memory: read it, then decide everything
         since the last commit once more, in the order it came.
         """
-        if any(not stream.startswith("order/") for stream in streams):
-            await self._disagree("memory and log disagree", streams)
+        if any(not stream.startswith("order/") or stream in self._read_back for stream in streams):
+            await self._disagree(streams)
             return
         try:
             earlier = {stream: await read_order(self._log, stream) for stream in streams}
@@ -414,8 +418,9 @@ class Engine:
             return
         if any(order is None or order.life not in CLOSED for order in earlier.values()):
             # Only closed orders leave memory: what is open in the log and not here landed without our knowing.
-            await self._disagree("memory and log disagree", streams)
+            await self._disagree(streams)
             return
+        self._read_back.update(streams)
         self._close_batch()
         batches = [batch, *self._closed]
         for later in reversed(batches):
@@ -428,10 +433,11 @@ class Engine:
         for taken_back in batches:
             for said, reply in zip(taken_back.said, taken_back.replies, strict=True):
                 self._decide(said, reply)
-        self._wake.set()
+            if self._open.said:
+                self._close_batch()  # by itself, as before: what came after it may conflict, too
 
-    async def _disagree(self, reason: str, streams: Sequence[str]) -> None:
-        await self._lose(f"{reason} on {', '.join(streams)[:200]}", "none", whole=True)
+    async def _disagree(self, streams: Sequence[str]) -> None:
+        await self._lose(f"memory and log disagree on {', '.join(streams)[:200]}", "none", whole=True)
 
     async def _lose(self, reason: str, outcome: Outcome, *, whole: bool = False) -> None:
         """The log does not take what memory holds: stop taking work, say so, and build memory anew from the log; from
@@ -468,6 +474,7 @@ class Engine:
             self.account, self._log, closed_kept=self._closed_kept, tallied=self._tallied, since=warm, whole=whole
         )
         self.book, self.position, self._lost = recovered.book, recovered.position, set()
+        self._read_back.clear()
         self.opened_ns, self.written_ns = recovered.opened_ns, recovered.written_ns
         self._snapshots.position = recovered.snapshot
         self.book.cut()

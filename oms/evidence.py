@@ -1,11 +1,13 @@
 """From the bytes behind a report to the rows that keep them beside the events they caused."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from msgspec import Struct
 
+from oms.decide import Addressed, Said
 from oms.ports import Clock, Ids, VenueMessage
+from oms.values import Provenance
 from oms.venue import Answer, Evidence
 
 _OUT: Final = "0"
@@ -48,6 +50,20 @@ def kept(evidence: Evidence, ids: Ids, clock: Clock) -> tuple[VenueMessage, ...]
         at_ns = evidence.received_ns or clock.now_ns()
         messages.append(VenueMessage(name + _IN, at_ns, "in", evidence.channel, _cut(evidence.response)))
     return tuple(messages)
+
+
+def reported(
+    reports: Sequence[Addressed], source: Provenance, occurred_ns: int | None, evidence: Sequence[VenueMessage]
+) -> Said:
+    """Return reports as the engine decides them, caused by the last of the messages that they came in."""
+    return Said(
+        message=tuple(reports),
+        actor="oms" if source is Provenance.INFERRED or not evidence else "venue",
+        cause=evidence[-1].message_id if evidence else None,
+        source=source,
+        occurred_ns=occurred_ns,
+        evidence=tuple(evidence),
+    )
 
 
 def exchange(cause: str) -> tuple[str, ...]:

@@ -24,9 +24,7 @@ FRESH_SECONDS: Final = 2.0  # a lease that was renewed longer ago allows no send
 LEASE_SECONDS: Final = 3.0  # a leader that has not renewed for so long may be replaced
 DEAD_SECONDS: Final = FRESH_SECONDS  # likewise, if its session broke: it may live, cut off, and send for so long
 LOOK_SECONDS: Final = 0.2
-REST_SECONDS: Final = (
-    LEASE_SECONDS + 1.0
-)  # without reading the log after it failed: enough to see whether anybody renews
+REST_SECONDS: Final = LEASE_SECONDS + 1.0  # without reading a log that failed: enough to see whether anybody renews
 ANSWER_SECONDS: Final = 30.0  # a question to the log that takes longer is held up; millions of events fold in less
 
 _T = TypeVar("_T")

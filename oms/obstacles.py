@@ -21,15 +21,11 @@ def busy(book: Book) -> str | None:
     return None
 
 
-def stopped(command: PlaceOrder | OrderRequested, book: Book, policy: Policy) -> str | None:
+def stopped(command: PlaceOrder | OrderRequested, account: Account, policy: Policy) -> str | None:
     """Return what keeps an order that opens from being taken, and from leaving once it was: a halt, a switch of the
     position mode, a break of its market. Who decides and who sends both ask this, so that they cannot come to differ.
     """
-    return (
-        halted(book.account, command)
-        or switching(book.account, command.symbol)
-        or blocked(book.account, policy, command.symbol)
-    )
+    return halted(account, command) or switching(account, command.symbol) or blocked(account, policy, command.symbol)
 
 
 def halted(account: Account, command: PlaceOrder | OrderRequested) -> str | None:

@@ -237,6 +237,10 @@ class EventLog(Protocol):
         """Return those of `streams` that hold at least one event. Raises LogUnavailableError."""
         ...
 
+    async def messages(self, message_ids: Sequence[str]) -> Sequence[VenueMessage]:
+        """Return the venue messages of those ids, in order of id. Raises LogUnavailableError."""
+        ...
+
     async def epoch(self, account: AccountId) -> int:
         """Return the epoch of the last writer that took `account` over, 0 if none did. Raises LogUnavailableError."""
         ...

@@ -1,22 +1,32 @@
-"""How an order, a change and a cancel look as they leave, what the answer to a cancel means, and what is left in doubt
-where nobody awaits an answer any more. Pure.
-"""
+"""How an order, a change and a cancel look as they leave, and what the answers mean. Pure."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator
-from typing import TypeVar
+from collections.abc import Iterable, Iterator
+from typing import Final, TypeVar
 
 from msgspec.structs import replace
 
-from oms.book import Book
 from oms.order.admission import sent_as
-from oms.order.decisions import external_id
-from oms.order.messages import AmendUnanswered, CancelRejected, CancelTaken, CancelUnanswered, SubmitUnknown
-from oms.order.state import Amend, Life, Order
+from oms.order.decisions import ATTEMPTS_MAX, external_id
+from oms.order.messages import (
+    AmendRejected,
+    AmendTaken,
+    AmendUnanswered,
+    CancelRejected,
+    CancelTaken,
+    CancelUnanswered,
+    OrderNews,
+    SubmitAccepted,
+    SubmitRefused,
+    SubmitRepeated,
+    SubmitUnknown,
+)
+from oms.order.state import Amend, Order
 from oms.reports import Ack, Refusal, RefusalClass, Report, TradeReport
-from oms.values import Symbol
-from oms.venue import Amendment, Capabilities, NewOrder, OrderRef
+from oms.venue import Amendment, NewOrder, OrderRef
 
 _T = TypeVar("_T")
+
+UNSAID: Final = "the answer says neither yes nor no"
 
 CancelNews = CancelTaken | CancelRejected | CancelUnanswered
 
@@ -99,6 +109,50 @@ def plain_refs(orders: Iterable[Order]) -> Iterator[OrderRef]:
             yield order_ref(order)
 
 
+def submit_verdict(order: Order, reports: Iterable[Report], until_ns: int) -> OrderNews:
+    """Return what the answer to a submit says of it; until `until_ns` what it leaves open may still be executed."""
+    for report in reports:
+        match report:
+            case Ack():
+                return SubmitAccepted(venue_order_id=report.venue_order_id)
+            case Refusal(klass=RefusalClass.CERTAIN | RefusalClass.AUTH):
+                return SubmitRefused(reason=report.reason, code=report.code, text=report.text)
+            case Refusal(klass=RefusalClass.TRANSIENT | RefusalClass.RATE_LIMIT):
+                return not_sent(order, report.reason, report.text or "", report.code)
+            case Refusal(klass=RefusalClass.UNKNOWN):
+                return unknown(report.reason, until_ns)
+            case _:
+                continue
+    return unknown(UNSAID, until_ns)
+
+
+def unknown(reason: str, until_ns: int) -> SubmitUnknown:
+    """Return that nobody knows what became of a submit."""
+    return SubmitUnknown(reason=reason[:200], valid_until_ns=until_ns)
+
+
+def not_sent(order: Order, reason: str, text: str, code: str | None = None) -> OrderNews:
+    """The venue certainly did nothing: once more under the same id, or, after the last try, refused."""
+    if order.attempts < ATTEMPTS_MAX:
+        return SubmitRepeated()
+    return SubmitRefused(reason=reason, code=code, text=text[:200])
+
+
+def amend_verdict(request_id: str, reports: Iterable[Report], until_ns: int) -> OrderNews:
+    """Return what the answer to a change says of it; until `until_ns` it may still be applied."""
+    for report in reports:
+        match report:
+            case Ack():
+                return AmendTaken(request_id=request_id, valid_until_ns=until_ns, venue_order_id=report.venue_order_id)
+            case Refusal(klass=RefusalClass.UNKNOWN):
+                break
+            case Refusal():
+                return AmendRejected(request_id=request_id, reason=report.reason, code=report.code, text=report.text)
+            case _:
+                continue
+    return AmendUnanswered(request_id=request_id, reason=UNSAID, valid_until_ns=until_ns)
+
+
 def cancel_verdict(request_id: str, report: Report | None) -> CancelNews:
     """Return what an answer to a cancel says of it; None: the answer says nothing of it."""
     match report:
@@ -109,33 +163,7 @@ def cancel_verdict(request_id: str, report: Report | None) -> CancelNews:
         case Refusal():
             return CancelUnanswered(request_id=request_id, reason=report.reason)
         case _:
-            return CancelUnanswered(request_id=request_id, reason="the answer says neither yes nor no")
-
-
-def unanswered(
-    book: Book,
-    capabilities: Callable[[Symbol], Capabilities],
-    now_ns: int,
-    *,
-    reason: str,
-    sending: Collection[str],
-    changing: Collection[str],
-) -> Iterator[tuple[str, AmendUnanswered | SubmitUnknown]]:
-    """Yield the doubts about what may have left and is answered for by nobody: orders being sent that are not among the
-    streams `sending`, and the changes of those that are among neither.
-    """
-    for stream in book.open:
-        order = book.orders[stream]
-        unsent = order.life is Life.SENDING and stream not in sending
-        amends = () if stream in sending or stream in changing else order.amends
-        if not (unsent or amends):
-            continue
-        until_ns = now_ns + int(capabilities(order.request.symbol).submit_validity * 1e9)
-        for each in amends:
-            if not each.valid_until_ns:
-                yield stream, AmendUnanswered(request_id=each.request_id, reason=reason, valid_until_ns=until_ns)
-        if unsent:
-            yield stream, SubmitUnknown(reason=reason, valid_until_ns=until_ns)
+            return CancelUnanswered(request_id=request_id, reason=UNSAID)
 
 
 def batched(items: Iterable[_T], most: int) -> Iterator[list[_T]]:

@@ -95,6 +95,8 @@ def _there(found: T | None, name: str) -> T:
 def text(value: Wire) -> str | None:
     """Return a text or an identifier; ids beyond 2^53 stay whole."""
     if type(value) is str:
+        if "\0" in value:  # the log takes it in no name, and no venue means it
+            raise ValueError(f"not a text: {value!r:.80}")
         return value.strip() or None
     if value is None:
         return None

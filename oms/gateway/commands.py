@@ -1,7 +1,7 @@
 """Commands as strategies give them, over HTTP or a stream alike. Whoever calls has checked the scope."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from decimal import Decimal
 from typing import Final
 
@@ -114,9 +114,7 @@ class Commands:
         Raises:
             OmsError: it was not taken, or (`outcome` ``unknown``) nobody knows.
         """
-        engine, command = self._placing(caller, body)
-        receipt = await engine.execute(command, actor=caller.strategy, cause=self._ids.next())
-        return await self._reply("place", receipt)
+        return await self._reply("place", await self._placed(caller, body))
 
     async def place_all(self, caller: Caller, body: BatchBody) -> Reply:
         """Place several orders, each with an outcome of its own, in one commit where they fit.
@@ -126,18 +124,15 @@ class Commands:
         """
         if not 1 <= len(body.orders) <= BATCH_MAX:
             raise InvalidBodyError(f"a batch takes 1 to {BATCH_MAX} orders, not {len(body.orders)}")
-        offers: list[asyncio.Future[Receipt] | OmsError] = []
-        for order in body.orders:
-            try:
-                engine, command = self._placing(caller, order)
-                offers.append(engine.offer(command, actor=caller.strategy, cause=self._ids.next()))
-            except OmsError as error:
-                offers.append(error)
-        items = [
-            await self._item(order.client_order_id, offer, command="place")
-            for order, offer in zip(body.orders, offers, strict=True)
-        ]
+        # Each goes as far as the open batch before the next one starts, so they share a commit all the same.
+        items = await asyncio.gather(
+            *(self._item(each.client_order_id, self._placed(caller, each), command="place") for each in body.orders)
+        )
         return self._several(items)
+
+    async def _placed(self, caller: Caller, body: PlaceBody) -> Receipt:
+        engine, command = self._placing(caller, body)
+        return await engine.execute(command, actor=caller.strategy, cause=self._ids.next())
 
     async def cancel(
         self, caller: Caller, account: str | None, client_order_id: str, *, key: str, body: CancelBody
@@ -395,7 +390,7 @@ class Commands:
         return first, history[upto - 1].position
 
     async def _item(
-        self, name: str, offer: asyncio.Future[Receipt] | OmsError, command: str, key: str | None = None
+        self, name: str, offer: Awaitable[Receipt] | OmsError, command: str, key: str | None = None
     ) -> Item:
         try:
             if isinstance(offer, OmsError):

@@ -91,6 +91,7 @@ class ScriptedVenue:
         self.amended: list[Amendment] = []
         self.cancel_calls: list[list[str]] = []  # who was named in each call that cancels several
         self.overlooked: set[str] = set()  # orders that such a call neither cancels nor speaks of
+        self.shut: str | None = None  # why no cancel leaves
         self.can = SPOT
         self.mode: PositionMode | None = None
         self.stuck = False  # says that it switched the mode, and shows the old one
@@ -149,9 +150,7 @@ class ScriptedVenue:
             raise NoAnswerError(cause, self._evidence(), sent=False)
 
     async def cancel(self, order: OrderRef, *, last_look: LastLook = nothing_holds) -> Answer:
-        held = last_look()
-        if held is not None:
-            raise NoAnswerError(held, self._evidence(), sent=False)
+        self._let(last_look)
         self.canceled.append(order)
         fate = self.fates.popleft() if self.fates else Fate.ACCEPTED
         await asyncio.sleep(0.01)
@@ -163,8 +162,14 @@ class ScriptedVenue:
             self.set_status(order.client_order_id, VenueOrderStatus.CANCELED)
         return self._settled(fate, Ack())
 
+    def _let(self, last_look: LastLook) -> None:
+        cause = self.shut or last_look()
+        if cause is not None:
+            raise NoAnswerError(cause, self._evidence(), sent=False)
+
     async def cancel_many(self, orders: Sequence[OrderRef], *, last_look: LastLook = nothing_holds) -> Answer:
         """One call with one fate; but each order has an answer of its own, and some may have none."""
+        self._let(last_look)
         self.canceled.extend(orders)
         self.cancel_calls.append([order.client_order_id for order in orders])
         fate = self.fates.popleft() if self.fates else Fate.ACCEPTED

@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 from msgspec.structs import replace
 
-from oms.errors import NotReadyError
+from oms.errors import LogUnavailableError, NotReadyError
 from oms.order.state import Life, status
 from oms.reports import OrderReport
 from oms.store.memory import Fault, Trouble
@@ -69,6 +69,34 @@ def test_a_send_that_is_in_the_log_and_nobodys_is_doubted_though_a_change_waits_
         await asyncio.sleep(150)
         assert desk.told().count("send-started") == 2
         assert (desk.life(), len(desk.venue.submitted)) == (Life.REJECTED, 1)
+
+    play(story)
+
+
+@pytest.mark.parametrize("before", ["a change", "the order"])
+def test_a_change_that_is_in_the_log_and_nobodys_is_settled_though_another_call_is_under_way(before: str) -> None:
+    """What was under way for the order passed for this change, too, and it was pending for ever."""
+
+    async def story(desk: Desk) -> None:
+        desk.venue.can = replace(SPOT, amend=True)
+        await desk.start()
+        turn = asyncio.Event()
+        if before == "the order":
+            desk.venue.held = turn
+        await desk.place()
+        await asyncio.sleep(1)
+        if before == "a change":
+            desk.venue.turn = turn
+            await desk.amend(request_id="a1", price="99")
+        desk.faults.appends.append(Fault(Trouble.SILENT_DONE))
+        with pytest.raises(LogUnavailableError):
+            await desk.amend(request_id="a2", price="98")
+        await asyncio.sleep(1)
+        turn.set()
+        await asyncio.sleep(2 * SPOT.submit_validity)
+        assert desk.told()[-1] == "amend-refused"
+        assert not desk.order().amends
+        assert desk.order().request.price == (99 if before == "a change" else 100)
 
     play(story)
 

@@ -1,14 +1,17 @@
 """Cancels: sent once they are in the log, again while nothing came of them, and never believed on their own word."""
 
 import asyncio
+from decimal import Decimal
 
 import pytest
+from msgspec.structs import replace
 
 from oms.errors import LogUnavailableError, OrderClosedError, UnknownOrderError
 from oms.order.state import Life
 from oms.store.memory import Fault, Trouble
 from tests.engine.desk import Desk, begin, play
 from tests.engine.scripted_venue import Fate
+from tests.order.story import SPOT
 
 
 def test_a_cancel_ends_its_order_only_when_the_venue_shows_it_canceled() -> None:
@@ -81,6 +84,37 @@ def test_a_cancel_of_an_order_that_is_still_being_sent_waits_for_its_answer() ->
         desk.venue.held.set()
         await asyncio.sleep(5)
         assert desk.life() is Life.CANCELED
+
+    play(story)
+
+
+@pytest.mark.parametrize("fate", [Fate.BUSY, Fate.NOT_SENT])
+@pytest.mark.parametrize("seconds", [0.0, 0.1, 0.3])  # that the commit of the cancel takes: the repeat is due in 0.25 s
+def test_an_order_whose_end_is_asked_for_is_not_sent_once_more(fate: Fate, seconds: float) -> None:
+    async def story(desk: Desk) -> None:
+        await desk.start()
+        desk.venue.fates.append(fate)
+        await desk.place()
+        await asyncio.sleep(0.1)
+        sent = list(desk.venue.submitted)
+        desk.faults.appends.append(Fault(seconds_before=seconds))
+        await desk.cancel()
+        await asyncio.sleep(10)
+        assert desk.venue.submitted == sent
+        assert desk.life() is Life.DENIED
+        assert desk.held() == 0
+        assert desk.agrees()
+
+    play(story)
+
+
+def test_an_order_whose_end_is_asked_for_in_one_commit_with_it_never_leaves() -> None:
+    async def story(desk: Desk) -> None:
+        await desk.start()
+        await asyncio.gather(desk.place(), desk.cancel())
+        await asyncio.sleep(10)
+        assert not desk.venue.submitted
+        assert desk.life() is Life.DENIED
 
     play(story)
 
@@ -179,5 +213,27 @@ def test_a_restart_sends_the_cancel_that_its_predecessor_had_only_written_down()
         await asyncio.sleep(5)
         assert [order.client_order_id for order in desk.venue.canceled] == ["c1"]
         assert desk.life() is Life.CANCELED
+
+    play(story)
+
+
+@pytest.mark.parametrize("together", [False, True])
+def test_a_cancel_that_certainly_never_left_is_no_doubt_and_is_sent_until_it_leaves(together: bool) -> None:  # noqa: FBT001
+    async def story(desk: Desk) -> None:
+        desk.venue.can = replace(SPOT, cancels_at_once=10)
+        await desk.start()
+        names = ["c1", "c2"] if together else ["c1"]
+        for name in names:
+            await desk.place(name, quantity=Decimal(1))
+        await asyncio.sleep(1)
+        desk.venue.shut = "the lease on the account was not renewed"
+        await asyncio.gather(*(desk.cancel(name) for name in names))
+        await asyncio.sleep(60)
+        assert {desk.told(name)[-1] for name in names} == {"cancel-requested"}, "nothing is known that was not before"
+        assert (await desk.place("c3", quantity=Decimal(1))).state.life is Life.SENDING  # type: ignore[union-attr]  # it is an order
+        desk.venue.shut = None
+        await asyncio.sleep(15)
+        assert {desk.life(name) for name in names} == {Life.CANCELED}
+        assert desk.life("c3") is Life.WORKING
 
     play(story)

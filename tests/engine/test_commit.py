@@ -5,7 +5,9 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 import pytest
+import structlog
 from msgspec.structs import replace
+from structlog.testing import capture_logs
 
 from oms.account.state import HaltTrading, ResumeTrading
 from oms.errors import (
@@ -19,7 +21,7 @@ from oms.errors import (
 )
 from oms.order.messages import CancelTaken
 from oms.order.state import Life, Order
-from oms.ports import StoredEvent, VenueMessage
+from oms.ports import AppendOutcome, Batch, Conflict, NotCommitted, StoredEvent, VenueMessage
 from oms.store.memory import Fault, MemoryLog, Trouble
 from oms.values import ClientOrderId
 from tests.engine.desk import MAIN, Desk, begin, play, stream
@@ -185,6 +187,58 @@ def test_a_conflict_gives_back_what_the_taken_back_orders_held() -> None:
     play(story)
 
 
+@pytest.mark.parametrize("apart", [0.02, 0.002])  # seconds: one after the other, or several while one commits
+def test_many_ids_that_left_memory_get_their_first_answers_and_memory_stays(apart: float) -> None:
+    """A repeat that conflicts writes nothing in the end: after five of them memory was thrown away for nothing."""
+
+    async def story(desk: Desk) -> None:
+        desk.closed_kept = 0
+        await desk.start(watching=False)
+        names = [f"c{number}" for number in range(20)]
+        for name in names:
+            desk.venue.fates.append(Fate.REFUSED)
+            await desk.place(name)
+            await asyncio.sleep(1)
+        assert not desk.engine.book.orders
+        rebuilt: list[str] = []
+        desk.engine.on_recovered.append(lambda: rebuilt.append("memory"))
+        desk.faults.appends.extend([Fault(seconds_before=0.005)] * 40)
+        again = []
+        for name in names:
+            again.append(begin(desk.place(name)))
+            await asyncio.sleep(apart)
+        other = begin(desk.place("other"))
+        assert [(await each).events for each in again] == [0] * 20
+        assert (await other).events == 2
+        assert not rebuilt
+        assert desk.agrees()
+
+    play(story)
+
+
+def test_what_was_read_back_and_conflicts_again_makes_memory_anew() -> None:
+    class Insists(MemoryLog):
+        conflicts = 0
+
+        async def append(self, batch: Batch) -> AppendOutcome:
+            if self.conflicts:
+                self.conflicts -= 1
+                return Conflict((stream("c1"),))
+            return await super().append(batch)
+
+    async def story(desk: Desk) -> None:
+        desk.log = log = Insists(desk.faults)
+        await left_memory(desk)
+        log.conflicts = 2
+        with pytest.raises(LogUnavailableError):
+            await desk.place("c3", quantity=Decimal(1))
+        await desk.engine._ready.wait()
+        assert (await desk.place("c3", quantity=Decimal(1))).events == 2
+        assert desk.agrees()
+
+    play(story)
+
+
 def test_a_full_intake_refuses_and_keeps_nothing() -> None:
     async def story(desk: Desk) -> None:
         desk.intake_max = 3
@@ -268,6 +322,44 @@ def test_a_report_that_was_loading_when_the_log_was_lost_waits_for_the_new_memor
         assert lost.exception() is not None
         assert reporting.done()
         assert desk.agrees()
+
+    play(story)
+
+
+def test_a_report_that_the_log_will_never_take_is_offered_ever_less_often_and_says_so() -> None:
+    class Picky(MemoryLog):
+        async def append(self, batch: Batch) -> AppendOutcome:
+            if any("never" in event.stream for event in batch.events):
+                refused.append(asyncio.get_running_loop().time())
+                return NotCommitted("invalid byte sequence")
+            return await super().append(batch)
+
+    refused: list[float] = []
+
+    async def story(desk: Desk) -> None:
+        desk.log = Picky(desk.faults)
+        await desk.start()
+        desk.venue.by_hand("never", "1")
+        structlog.reset_defaults()  # this story looks at what is logged
+        with capture_logs() as logs:
+            await asyncio.sleep(60)
+        assert 10 < len(refused) < 80
+        assert refused[-1] - refused[-2] >= 1
+        told = [each for each in logs if each["event"] == "the log does not take a report"]
+        assert len(told) > 10
+        assert "invalid byte sequence" in told[0]["cause"]
+
+    play(story)
+
+
+def test_a_cancel_whose_order_cannot_be_read_was_not_taken() -> None:
+    async def story(desk: Desk) -> None:
+        await left_memory(desk)
+        desk.faults.unreadable = True
+        with pytest.raises(LogUnavailableError) as lost:
+            await desk.cancel()
+        assert lost.value.outcome == "none"
+        desk.faults.unreadable = False
 
     play(story)
 

@@ -1,15 +1,18 @@
 """Doubt: what the venue did not answer is asked about until it is known, and never guessed."""
 
 import asyncio
+from collections import deque
 from decimal import Decimal
 
 import pytest
 from msgspec.structs import replace
 
-from oms.order.events import OrderVanished, VenueSearched
+from oms.errors import LogUnavailableError
+from oms.order.events import AbsenceProven, OrderVanished, VenueSearched
 from oms.order.state import Life, status
+from oms.ports import AppendOutcome, Batch
 from oms.reports import VenueOrderStatus
-from oms.store.memory import Fault, Trouble
+from oms.store.memory import Fault, MemoryLog, Trouble
 from oms.survey import UNANSWERED_IN_ALL
 from oms.values import OrderStatus, Purse, Symbol
 from oms.venue import Answer, NoAnswerError, OrderRef
@@ -158,6 +161,37 @@ def test_a_clock_that_is_set_by_minutes_ends_no_doubt_early_and_none_late(minute
         await asyncio.sleep(30)
         # The story's venue goes by that clock, too. Set back, it cannot tell how long ago it may have forgotten.
         assert desk.life() is (Life.VANISHED if minutes < 0 else Life.REJECTED)
+
+    play(story)
+
+
+@pytest.mark.parametrize(
+    "trouble", [Trouble.REFUSED, Trouble.REQUEST_LOST, Trouble.ANSWER_LOST, Trouble.SILENT_LOST, Trouble.SILENT_DONE]
+)
+def test_the_proof_of_an_absence_names_what_the_log_holds_whatever_befalls_its_commit(trouble: Trouble) -> None:
+    class Troubled(MemoryLog):
+        async def append(self, batch: Batch) -> AppendOutcome:
+            if not troubles and any(event.topic.startswith("absence-proven") for event in batch.events):
+                troubles.append(trouble)
+                desk_faults.append(Fault(trouble))
+            return await super().append(batch)
+
+    troubles: list[Trouble] = []
+    desk_faults: deque[Fault] = deque()
+
+    async def story(desk: Desk) -> None:
+        desk.faults.appends = desk_faults
+        desk.log = Troubled(desk.faults)
+        await desk.start()
+        desk.venue.fates.append(Fate.REQUEST_LOST)
+        await desk.place()
+        await asyncio.sleep(200)
+        assert (desk.life(), troubles) == (Life.REJECTED, [trouble])
+        (proof,) = (each for each in desk.story() if isinstance(each, AbsenceProven))
+        searched = [mark.message_id for each in desk.story() if isinstance(each, VenueSearched) for mark in each.marks]
+        assert proof.evidence
+        for names in (proof.evidence, searched):
+            assert {each.message_id for each in await desk.log.messages(names)} == set(names)
 
     play(story)
 
@@ -482,6 +516,38 @@ def test_an_intent_whose_commit_nobody_answered_is_settled_by_asking_not_by_send
         assert desk.life() is Life.REJECTED
         assert not desk.venue.submitted
         assert stream("c1") not in desk.engine.book.open
+
+    play(story)
+
+
+@pytest.mark.parametrize("fate", [Fate.BUSY, Fate.NOT_SENT, Fate.REFUSED, Fate.ACCEPTED])
+def test_an_order_whose_answer_waits_for_the_log_is_not_doubted_when_memory_is_built_anew(fate: Fate) -> None:
+    async def story(desk: Desk) -> None:
+        await desk.start()
+        desk.venue.fates.append(fate)
+        await desk.place()
+        desk.faults.appends.append(Fault(Trouble.REFUSED, seconds_before=1.0))  # the answer comes in behind it
+        lost = begin(desk.place("c2", quantity=Decimal(1)))
+        await asyncio.sleep(10)
+        assert isinstance(lost.exception(), LogUnavailableError)
+        assert "outcome-unknown" not in desk.told()
+        assert desk.life() is (Life.REJECTED if fate is Fate.REFUSED else Life.WORKING)
+        assert desk.agrees()
+
+    play(story)
+
+
+def test_an_order_that_is_placed_the_moment_memory_is_back_is_not_doubted() -> None:
+    async def story(desk: Desk) -> None:
+        await desk.start()
+        desk.faults.appends.append(Fault(Trouble.REFUSED))
+        with pytest.raises(LogUnavailableError):
+            await desk.place("c1")
+        await desk.engine._ready.wait()
+        await desk.place("c2")
+        await asyncio.sleep(5)
+        assert "outcome-unknown" not in desk.told("c2")
+        assert desk.life("c2") is Life.WORKING
 
     play(story)
 

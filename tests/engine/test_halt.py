@@ -2,13 +2,16 @@
 
 import asyncio
 
+import pytest
 from msgspec.structs import replace
 
 from oms.account.state import HaltTrading, ResumeTrading
 from oms.order.events import OrderDenied
 from oms.order.state import Life
+from oms.store.memory import Fault, Trouble
 from oms.values import StrategyId, Symbol
 from tests.engine.desk import MAIN, Desk, begin, play
+from tests.engine.scripted_venue import Fate
 from tests.order.story import SPOT
 
 
@@ -119,5 +122,61 @@ def test_i20_a_change_that_waits_for_its_turn_is_stopped_too() -> None:
         await asyncio.sleep(1)
         assert not desk.venue.amended
         assert desk.told()[-1] == "amend-refused"
+
+    play(story)
+
+
+async def held_back(desk: Desk) -> None:
+    """An order that waits two seconds for the venue's rates."""
+    await desk.start()
+    desk.venue.fates.append(Fate.HELD_BACK)
+    await desk.place()
+    await asyncio.sleep(0.1)
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_no_order_leaves_on_a_resume_before_the_log_holds_it(kept: bool) -> None:  # noqa: FBT001
+    async def story(desk: Desk) -> None:
+        await held_back(desk)
+        await desk.engine.execute(halting(), actor="operator")
+        desk.faults.appends.append(Fault(Trouble.NONE if kept else Trouble.REFUSED, seconds_before=5))
+        resuming = begin(desk.engine.execute(ResumeTrading(account=MAIN, reason="over"), actor="operator"))
+        await asyncio.sleep(4)  # its turn has come
+        assert not desk.venue.submitted
+        await asyncio.sleep(10)
+        assert (resuming.exception() is None) is kept
+        assert desk.life() is (Life.WORKING if kept else Life.DENIED)
+        assert len(desk.venue.submitted) == (1 if kept else 0)
+        assert desk.agrees()
+
+    play(story)
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_halt_denies_no_order_before_the_log_holds_it_and_none_leaves_meanwhile(kept: bool) -> None:  # noqa: FBT001
+    async def story(desk: Desk) -> None:
+        await held_back(desk)
+        desk.faults.appends.append(Fault(Trouble.NONE if kept else Trouble.REFUSED, seconds_before=5))
+        begun = begin(desk.engine.execute(halting(), actor="operator"))
+        await asyncio.sleep(4)
+        assert (desk.life(), desk.venue.submitted) == (Life.SENDING, [])
+        await asyncio.sleep(10)
+        assert (begun.exception() is None) is kept
+        assert desk.life() is (Life.DENIED if kept else Life.WORKING)
+        assert desk.agrees()
+
+    play(story)
+
+
+def test_an_order_is_refused_where_the_log_does_not_say_in_time_whether_trading_is_halted() -> None:
+    async def story(desk: Desk) -> None:
+        desk.venue.can = replace(SPOT, submit_validity=4.0)
+        await held_back(desk)
+        desk.faults.appends.append(Fault(seconds_before=10))
+        begun = begin(desk.engine.execute(halting(), actor="operator"))
+        await asyncio.sleep(15)
+        await begun
+        assert not desk.venue.submitted
+        assert desk.life() is Life.REJECTED
 
     play(story)

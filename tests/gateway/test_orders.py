@@ -9,11 +9,11 @@ from msgspec.structs import replace
 
 from oms.book import account_stream
 from oms.gateway.tokens import Scope
-from oms.order.messages import SubmitAccepted
+from oms.order.messages import SubmitAccepted, SubmitRefused
 from oms.reports import OrderReport, PositionModeReport, VenueOrderStatus
 from oms.store.codec import decode_meta
 from oms.values import PositionMode, Provenance, Side, Symbol, VenueOrderId
-from tests.gateway.house import MAIN, House, order
+from tests.gateway.house import ETH_USDT, MAIN, House, order
 from tests.order.story import BTC_PERPETUAL, SPOT, shown, trade
 
 
@@ -156,6 +156,31 @@ async def test_a_batch_answers_for_each_order_by_itself(house: House) -> None:
         "order/main/a",
         "order/main/b",
     }
+
+
+async def test_an_order_of_a_batch_that_left_memory_gets_its_first_answer_where_it_would_be_refused_today(
+    house: House,
+) -> None:
+    await house.place(client_order_id="a")
+    await house.report("a", SubmitRefused(reason="insufficient_funds"))
+    engine = house.engine
+    engine.book._closed_kept = 0
+    engine.book.trim()
+    engine.decider.instruments = {ETH_USDT.symbol: ETH_USDT}  # the other one was delisted meanwhile
+    before = len(house.log.sealed())
+    new = {"symbol": "ETH/USDT", "price": "3000"}
+    orders = [
+        order(client_order_id="a"),
+        order(client_order_id="b"),
+        order(client_order_id="c", **new),
+        order(client_order_id="d", **new),
+    ]
+    answer = await house.call("POST", "/v1/orders/batch", {"orders": orders})
+    items = answer.json["items"]
+    codes = [item.get("problem", {}).get("code") for item in items]
+    assert codes == [None, "unknown_symbol", None, None]
+    assert items[0]["status"] == 202
+    assert len(house.log.sealed()) == before + 1, "what is new shares a commit"
 
 
 async def test_one_malformed_order_refuses_a_batch_before_any_is_taken(house: House) -> None:

@@ -159,6 +159,7 @@ class Session:
         self.read = storage.read
         self.head = storage.head
         self.existing = storage.existing
+        self.messages = storage.messages
         self.take_over = storage.take_over
         self.epoch = storage.epoch
         self.changed = storage.changed

@@ -349,3 +349,8 @@ def test_times_and_texts() -> None:
     for wrong in ("-5", "1.5"):
         with pytest.raises(ValueError, match="not a time"):
             millis(wrong)
+
+
+def test_a_text_that_no_log_can_hold_is_refused() -> None:
+    with pytest.raises(ValueError, match="not a text"):
+        text("by\0hand")
