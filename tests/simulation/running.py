@@ -207,7 +207,7 @@ class Running:
         standby = self._parts.standby(self.lease, self._log, tallied=self._limits.strategy_loss_max)
         await standby.wait(lambda _: None)
         self.lease.keep(engine.fence)
-        gate = self._parts.gate(self._venue, lambda: self.lease.fresh)
+        gate = self._parts.gate(self._venue, lambda: self.lease.fresh and not engine.fenced.is_set())
         dispatcher = self._parts.dispatcher(engine, gate, clock=clock, ids=ids, spawn=spawn)
         watcher = self._parts.watcher(
             engine,
