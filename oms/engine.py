@@ -86,8 +86,7 @@ class Engine:
         self.book = Book(account, closed_kept=closed_kept, tallied=self._tallied)
         self.epoch = 0
         self.position = 0  # the last one known to be committed
-        self.opened_ns = 0  # when this log first knew the account, and when it last wrote of it: UTC
-        self.written_ns = 0
+        self.opened_ns, self.written_ns = 0, 0  # when this log first knew the account, and last wrote of it: UTC
         self.resumed_ns = 0  # `written_ns` as this writer found it
         self.trading = False  # set once the account was reconciled with its venue: no order or change goes out before
         self.fenced: asyncio.Event = asyncio.Event()

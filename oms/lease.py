@@ -22,7 +22,7 @@ from oms.values import AccountId
 RENEW_SECONDS: Final = 0.5
 FRESH_SECONDS: Final = 2.0  # a lease that was renewed longer ago allows no send
 LEASE_SECONDS: Final = 3.0  # a leader that has not renewed for so long may be replaced
-DEAD_SECONDS: Final = FRESH_SECONDS  # likewise, if its session broke: it may live, cut off, and send for so long
+DEAD_SECONDS: Final = 1.0  # likewise, if its session broke; one that lives, and could not renew, sends no longer either
 LOOK_SECONDS: Final = 0.2
 REST_SECONDS: Final = LEASE_SECONDS + 1.0  # without reading a log that failed: enough to see whether anybody renews
 ANSWER_SECONDS: Final = 30.0  # a question to the log that takes longer is held up; millions of events fold in less
@@ -74,6 +74,7 @@ class Lease:
         self._clock = clock
         self._spawn = spawn
         self._renewed_at = float("-inf")
+        self._refused = False  # the last renewal had no answer: its session may be gone for whoever waits
         self._kept = True
         self._asking = True  # the last question was answered
         self._following = True
@@ -83,7 +84,7 @@ class Lease:
     @property
     def fresh(self) -> bool:
         """Whether it was renewed so lately that something may be sent on the strength of it."""
-        return self._clock.monotonic() - self._renewed_at < FRESH_SECONDS
+        return self._clock.monotonic() - self._renewed_at < (DEAD_SECONDS if self._refused else FRESH_SECONDS)
 
     async def acquire(
         self,
@@ -169,8 +170,9 @@ class Lease:
                         lost()
                     return
                 if self._kept:  # the answer may come after it was given up
-                    self._renewed_at = asked_at
+                    self._renewed_at, self._refused = asked_at, False
             except LogUnavailableError as error:
+                self._refused = True
                 log.warning("the lease cannot be renewed", account=self.account, cause=error.cause)
             await asyncio.sleep(RENEW_SECONDS)
 
