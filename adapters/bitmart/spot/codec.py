@@ -21,6 +21,7 @@ from adapters.bitmart.elements import (
     unreadable,
 )
 from adapters.bitmart.envelope import MALFORMED
+from adapters.bitmart.figures import counted
 from adapters.bitmart.refusals import ORDER_CLOSED
 from adapters.bitmart.scalars import Wire, decoder, flag, identity, millis, required_flag, text, whole
 from adapters.bitmart.spot import messages as wire
@@ -79,7 +80,7 @@ def _klines(message: wire.KlineRow) -> Reports:
     return (translate.candle(message),)
 
 
-wallet_entry: Final = element(wire.WalletEntry, translate.wallet_entry)
+wallet_entry: Final = element(wire.WalletEntry, lambda coin: (counted(*translate.wallet_entry(coin)),))
 margin_account: Final = element(wire.MarginAccount, translate.margin_account)
 instrument: Final = element(wire.SymbolDetails, translate.instrument)
 
