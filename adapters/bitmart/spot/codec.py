@@ -23,7 +23,7 @@ from adapters.bitmart.elements import (
 from adapters.bitmart.envelope import MALFORMED
 from adapters.bitmart.figures import counted
 from adapters.bitmart.refusals import ORDER_CLOSED
-from adapters.bitmart.scalars import Wire, decoder, flag, identity, millis, required_flag, text, whole
+from adapters.bitmart.scalars import Wire, decoder, flag, identity, millis, required_flag, required_id, text, whole
 from adapters.bitmart.spot import messages as wire
 from adapters.bitmart.spot import plain, translate
 from oms.reports import Ack, BalanceReport, Control, Refusal, RefusalClass, Report, Unreadable
@@ -39,10 +39,7 @@ BATCH_FAILED: Final = "batch"  # the inner envelope of a batch says no: of which
 
 
 def _submitted(message: wire.Submitted) -> Reports:
-    order_id = text(message.order_id)
-    if order_id is None:
-        raise ValueError("order_id is missing")
-    return (Ack(venue_order_id=VenueOrderId(order_id)),)
+    return (Ack(venue_order_id=VenueOrderId(required_id(message.order_id, "order_id"))),)
 
 
 def _batch(message: wire.Batch) -> Reports:

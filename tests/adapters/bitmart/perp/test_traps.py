@@ -24,6 +24,15 @@ async def test_trap_9_14_an_order_without_a_client_id_shows_an_empty_one() -> No
 
 
 @virtual
+async def test_trap_9_28_an_order_whose_plan_is_a_dash_was_sent_by_none() -> None:
+    desk = Desk()
+    heard, socket = await live(desk)
+    socket.push(order_push(row("99", "oms1", plan_order_id="-"), 2))
+    await asyncio.sleep(0.5)
+    assert [(report.client_order_id, report.triggered_by) for report in heard.reports] == [("oms1", None)]
+
+
+@virtual
 async def test_trap_9_38_a_position_that_is_pushed_every_ten_seconds_says_the_same_each_time() -> None:
     market = await Market.opened()
     ann, bob = market.ann, market.bob
