@@ -411,6 +411,52 @@ async def test_trap_9_47_beyond_a_hundred_open_orders_each_symbol_is_asked_for_b
     assert len(other.reports) == 50
 
 
+def _cut(desk: Desk, rows: list[dict[str, Any]]) -> None:
+    """Show of `rows` no more than the venue's hundred at once."""
+
+    def listed(call: Call) -> LinkAnswer:
+        asked = call.fields()
+        return ok([each for each in rows if asked.get("symbol") in (None, each["symbol"])][: int(asked["limit"])])
+
+    desk.link.on(codec.OPEN_ORDERS, listed)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"status": "Paused"},
+        {"quote_currency": "USDC"},
+        {"product_type": 2},
+        {"delist_time": "soon"},
+        {"min_volume": "?"},
+    ],
+)
+@virtual
+async def test_trap_9_47_beyond_the_cap_markets_that_cannot_be_traded_are_asked_for_too(changes: Any) -> None:
+    desk = Desk()
+    rows = [row(str(n), f"x{n}") for n in range(1, 100)]
+    rows += [row("500", "y1", symbol="ETHUSDT"), row("501", "y2", symbol="ETHUSDT"), row("502", "z", symbol="XRPUSDT")]
+    _cut(desk, rows)
+    gone = [_contract("OLDUSDT") | {"status": "Delisted"}, _contract("LEFTUSDT") | {"delist_time": NOW_S - 1}]
+    listed = [_contract("BTCUSDT"), _contract("XRPUSDT") | changes, *gone]  # ETHUSDT is told by its row alone
+    desk.link.on(codec.DETAILS, ok({"symbols": listed}))
+    answer = await desk.venue.open_orders()
+    assert (len(answer.reports), answer.complete) == (102, True)
+    asked = [call.fields().get("symbol") for call in desk.link.of(codec.OPEN_ORDERS)]
+    assert sorted(asked[1:]) == ["BTCUSDT", "ETHUSDT", "XRPUSDT"], "what has ended is not asked for"
+
+
+@virtual
+async def test_trap_9_47_beyond_the_cap_and_without_the_catalogue_nothing_is_called_complete() -> None:
+    desk = Desk()
+    rows = [row(str(n), f"x{n}") for n in range(1, 100)]
+    _cut(desk, [*rows, row("500", "y1", symbol="ETHUSDT"), row("501", "y2", symbol="ETHUSDT")])
+    desk.link.on(codec.DETAILS, page(502))
+    answer = await desk.venue.open_orders()
+    assert (len(answer.reports), answer.complete) == (101, False)
+    assert answer.unasked
+
+
 def _contract(symbol: str) -> dict[str, object]:
     return {
         "symbol": symbol,
