@@ -24,6 +24,7 @@ from oms.venue import Answer, Evidence, NoAnswerError, OrderRef, Window
 
 VISIBLE_MS: Final = 10_000  # what was written less than that ago, a query may not show (PROTOCOL 9.1)
 LOOK_UPS_MAX: Final = 64  # orders asked for one by one, behind the trades of one answer
+LOST_MAX: Final = 3  # look-ups of one answer without an answer of their own, before the rest is left for the next time
 SYMBOLS_MAX: Final = 512  # asked for one by one, where a list of all of them is cut
 ENDED: Final = (None, VenueOrderStatus.CANCELED, VenueOrderStatus.EXPIRED, VenueOrderStatus.REJECTED)
 NO_TRACE: Final = "no trace among open orders, in the history, or among the trades"
@@ -113,11 +114,15 @@ class Orders:
         evidence = await self._rest.keyed(codec.TRADES, query)
         reports = self._reading.listed(codec.TRADES, evidence)
         traded = dict.fromkeys(r.venue_order_id for r in reports if isinstance(r, TradeReport) and r.venue_order_id)
-        unknown = [venue_order_id for venue_order_id in traded if self._names.get(order.symbol, venue_order_id) is None]
-        for venue_order_id in unknown[:LOOK_UPS_MAX]:
-            (report,), _ = await self._one(order.symbol, venue_order_id)
+        names = {venue_order_id: self._names.get(order.symbol, venue_order_id) for venue_order_id in traded}
+        ours = [theirs for theirs, name in names.items() if name and name.client_order_id == order.client_order_id]
+        unknown = [theirs for theirs, name in names.items() if name is None]
+        for venue_order_id in (*ours, *unknown[:LOOK_UPS_MAX]):
+            (report,), looked_up = await self._one(order.symbol, venue_order_id)
             if isinstance(report, OrderReport) and (found := await self._ours((report,), order)):
                 return found, evidence
+            if venue_order_id in ours:  # it has traded: the venue no longer showing it is no absence
+                raise NoAnswerError(f"{venue_order_id} has traded and cannot be looked up", looked_up)
         if len(unknown) > LOOK_UPS_MAX or not whole(reports, queries.ROWS_MAX):
             raise _not_whole("more trades than can be looked through, or one unreadable", reports, evidence)
         return None, evidence
@@ -351,7 +356,10 @@ class Orders:
 
     async def _named(self, answer: Answer) -> Answer:
         """Return a list's answer with our names. What would take too many look-ups is left out, and said to be missing:
-        the next time most of it is known.
+        the next time most of it is known. So is what a look-up brought no answer to: it hides nobody else's.
+
+        Raises:
+            NoAnswerError: there was no answer, and nothing else is there.
         """
         self._names.learn(answer.reports)
         unknown = dict.fromkeys(
@@ -363,10 +371,28 @@ class Orders:
         now = tuple(
             r for r in answer.reports if not isinstance(r, TradeReport) or (r.symbol, r.venue_order_id) not in postponed
         )
-        owned = await self.owned(now)
-        if postponed:
-            return msgspec.structs.replace(answer, reports=owned, complete=False, proven=())
+        owned, lost = await self._owned_apart(now)
+        if lost and not owned:
+            raise lost[0]
+        if postponed or lost:
+            why = lost[0].cause if lost else ""
+            return msgspec.structs.replace(answer, reports=owned, complete=False, proven=(), unasked=why)
         return msgspec.structs.replace(answer, reports=owned)
+
+    async def _owned_apart(self, reports: Reports) -> tuple[Reports, list[NoAnswerError]]:
+        """Return what can be said whose it is, and why the rest cannot. A venue that stays silent is left in peace."""
+        owned: list[Report] = []
+        lost: dict[tuple[Symbol, VenueOrderId | None], NoAnswerError] = {}
+        for report in reports:
+            of = (report.symbol, report.venue_order_id) if isinstance(report, TradeReport) else None
+            if of is None or self._names.get(*of) is not None:
+                owned.append(await self._owned(report))
+            elif of not in lost and len(lost) < LOST_MAX:
+                try:
+                    owned.append(await self._owned(report))
+                except NoAnswerError as error:
+                    lost[of] = error
+        return tuple(owned), list(lost.values())
 
     async def _owned(self, report: Report) -> Report:
         match report:

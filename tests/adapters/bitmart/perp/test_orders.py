@@ -108,6 +108,20 @@ async def test_an_order_that_only_its_trades_show_is_found_through_them() -> Non
 
 
 @virtual
+async def test_an_order_whose_trades_are_known_to_be_ours_is_not_absent() -> None:
+    desk = Desk()
+    desk.venue.recall([KNOWN])
+    desk.link.on(codec.TRADES, ok([fill(1)]))
+    desk.link.on(codec.ORDER, ok(row(state=4, deal_size="5")))
+    report = await found(desk, REF)
+    assert isinstance(report, OrderReport)
+    assert (report.client_order_id, report.venue_order_id, report.status) == ("oms1", "77", "filled")
+    desk.link.on(codec.ORDER, refused(400, 40035))  # it has traded: that it is not shown is no absence
+    with pytest.raises(NoAnswerError, match="77 has traded"):
+        await desk.venue.order(REF)
+
+
+@virtual
 async def test_without_a_trace_in_all_three_it_is_not_there() -> None:
     desk = Desk()
     answer = await desk.venue.order(REF)
@@ -586,6 +600,36 @@ async def test_a_trade_whose_order_could_not_be_asked_for_is_not_called_nobodys(
     desk.link.on(codec.ORDER, answer)
     with pytest.raises(NoAnswerError):
         await desk.venue.trades(since_ms=NOW_MS - 1000, until_ms=NOW_MS)
+
+
+@pytest.mark.parametrize("silence", SILENCE)
+@virtual
+async def test_an_order_that_could_not_be_asked_for_hides_no_other_trade(silence: LinkAnswer) -> None:
+    desk = Desk()
+    await desk.venue.submit(ORDER)
+    fills = [fill(1), fill(2, order_id="99"), fill(3, order_id="99"), fill(4, order_id="78")]
+    desk.link.on(codec.TRADES, ok(fills))
+    desk.link.on(codec.ORDER, lambda call: silence if call.fields()["order_id"] == "99" else ok(row("78", "oms2")))
+    answer = await desk.venue.trades(since_ms=NOW_MS - 1000, until_ms=NOW_MS)
+    assert {t.exec_id for t in answer.reports if isinstance(t, TradeReport)} >= {"1"}
+    assert "2" not in {t.exec_id for t in answer.reports if isinstance(t, TradeReport)}
+    assert (answer.complete, answer.proven, bool(answer.unasked)) == (False, (), True)
+    asked = [call for call in desk.link.of(codec.ORDER) if call.fields()["order_id"] == "99"]
+    again = isinstance(silence, LinkAnswer) and silence.status == 429  # which is asked once more, as any query
+    assert len(asked) == (2 if again else 1), "for both of its trades"
+
+
+@virtual
+async def test_a_venue_that_answers_no_look_up_is_not_asked_for_each_of_them() -> None:
+    desk = Desk()
+    await desk.venue.submit(ORDER)
+    strangers = [fill(n, order_id=str(n)) for n in range(100, 140)]
+    desk.link.on(codec.TRADES, ok([*strangers, fill(1)]))
+    desk.link.on(codec.ORDER, page(502))
+    answer = await desk.venue.trades(since_ms=NOW_MS - 1000, until_ms=NOW_MS)
+    assert [t.exec_id for t in answer.reports if isinstance(t, TradeReport)] == ["1"], "ours needs no look-up"
+    assert not answer.complete
+    assert len(desk.link.of(codec.ORDER)) == 3
 
 
 @virtual
