@@ -156,6 +156,7 @@ LISTS: Final[Mapping[str, Reader]] = {
     "/spot/quotation/v3/lite-klines": _candles,
     "/spot/quotation/v3/trades": elements(wire.PublicTradeRow, translate.public_trade),
 }
+MARKET_DATA: Final = frozenset(path for path in LISTS if path.startswith("/spot/quotation/"))
 ACCEPTED: Final = frozenset(  # the venue took it, and that is all it says
     {
         CANCEL_ALL,
@@ -178,7 +179,7 @@ def answer(path: str, body: bytes, status: int | None = None) -> Reports:
 
     A path that is not listed is read for its refusals alone.
     """
-    return answered(path, body, status, lists=LISTS, objects=OBJECTS, accepted=ACCEPTED)
+    return answered(path, body, status, lists=LISTS, objects=OBJECTS, accepted=ACCEPTED, market_data=MARKET_DATA)
 
 
 # ------------------------------------------------------------------------------------------------ streams
