@@ -37,7 +37,9 @@ class Gate:
         return self._venue
 
     def _stopped(self) -> str | None:
-        return None if self._open() else "not sent: the account is not ours, or its lease was not renewed lately"
+        return (
+            None if self._open() else "not sent: the lease on the account is not ours, or was not renewed a moment ago"
+        )
 
     # -------------------------------------------------------------------------------------------- commands
 

@@ -9,7 +9,7 @@ from typing import Final, TypeVar
 import msgspec
 from msgspec import Raw
 
-from adapters.bitmart.envelope import EMPTY, MALFORMED, opened, without_payload
+from adapters.bitmart.envelope import EMPTY, HTTP_OK, MALFORMED, opened, without_payload
 from adapters.bitmart.scalars import decoder
 from oms.reports import Ack, Refusal, Report, Unreadable
 
@@ -112,16 +112,19 @@ def answered(
     lists: Mapping[str, Reader],
     objects: Mapping[str, Reader],
     accepted: Collection[str],
+    market_data: Collection[str] = (),
 ) -> Reports:
     """Read the answer to a call of `path` with the reader that one of the tables has for it: its reports, or one
     Refusal. One element of a list may be unreadable; a payload that is one object and unreadable settles nothing.
 
     `accepted` are the paths whose success says that the venue took the request, and no more. A path that no table has
-    is read for its refusals alone. `status` None: only the body is known.
+    is read for its refusals alone. Of the `market_data` "no data" is an empty list where it comes as they all do, with
+    HTTP 200; said of anything else it proves nothing (PROTOCOL 4.5). `status` None: only the body is known.
     """
     payload = opened(body, status)
     if isinstance(payload, Refusal):
-        return () if payload.reason == "no_data" and path in lists else (payload,)
+        nothing = payload.reason == "no_data" and path in market_data and status in (None, HTTP_OK)
+        return () if nothing else (payload,)
     if read := lists.get(path):
         return read(payload) if payload[:1] == b"[" or payload in (b"", b"null", b'""') else (without_payload(payload),)
     if read := objects.get(path):

@@ -15,7 +15,7 @@ T = TypeVar("T")
 Wire = Any  # str, int, Decimal or None: a scalar as the venue happened to spell it
 ABSENT: Final = ("", "-")
 SPELLED_MAX: Final = 80  # characters; pushes carry 30 fractional digits
-TIME_MAX: Final = 20  # characters
+MILLIS_MAX: Final = 14  # characters of a time that is surely none past the end
 NAME_MAX: Final = 64  # characters of a market's name: names are kept, and must not take much
 SPELLINGS_MAX: Final = 8192  # decimals that are kept by their spelling
 VENUE_ORDER_ID: Final = re.compile(r"[1-9][0-9]{0,31}", re.ASCII)  # a zero would be no id to the venue
@@ -93,11 +93,12 @@ def _there(found: T | None, name: str) -> T:
 
 
 def text(value: Wire) -> str | None:
-    """Return a text or an identifier; ids beyond 2^53 stay whole."""
+    """Return a text or an identifier; ids beyond 2^53 stay whole, and a dash is none."""
     if type(value) is str:
         if "\0" in value:  # the log takes it in no name, and no venue means it
             raise ValueError(f"not a text: {value!r:.80}")
-        return value.strip() or None
+        found = value.strip()
+        return None if found in ABSENT else found
     if value is None:
         return None
     if type(value) is int:
@@ -115,7 +116,7 @@ def flag(value: Wire) -> bool | None:
     if type(value) is bool:
         return value
     said = word(value)
-    if said is None or said in ABSENT:
+    if said is None:
         return None
     if said not in FLAGS:
         raise ValueError(f"neither yes nor no: {value!r:.80}")
@@ -141,12 +142,12 @@ def identity(value: Wire) -> str | None:
 
 def millis(value: Wire) -> int | None:
     """Return a time in milliseconds; zero means none."""
-    if type(value) is str and len(value) <= TIME_MAX and value.isdecimal():
+    if type(value) is str and len(value) <= MILLIS_MAX and value.isdecimal():
         return int(value) or None  # how nearly all of them come
     number = amount(value)
     if number is None or number == 0:
         return None
-    if number != int(number) or number < 0:
+    if number != int(number) or not 0 <= number <= LATEST_MS:
         raise ValueError(f"not a time in milliseconds: {value!r:.80}")
     return int(number)
 

@@ -32,6 +32,7 @@ LIVELY: Final = frozenset(
         "Standing.orders",
         "Decider.marks",
         "Decider.liquidations",
+        "Decider.looks",  # one for each coin whose balance ever differed
         "Lookback._looked",
         "Opening._asked",  # the last that differed
         "Names._names",

@@ -12,6 +12,7 @@ from functools import cache, partial
 from typing import Final, TypeVar
 
 from msgspec import UNSET, Raw, Struct
+from msgspec.structs import replace
 
 from adapters.bitmart.elements import (
     CAUSE_MAX,
@@ -23,10 +24,11 @@ from adapters.bitmart.elements import (
     unreadable,
 )
 from adapters.bitmart.envelope import MALFORMED
+from adapters.bitmart.figures import counted, placed
 from adapters.bitmart.perp import markets, plain, translate
 from adapters.bitmart.perp import messages as wire
 from adapters.bitmart.perp.spelling import symbol
-from adapters.bitmart.scalars import Wire, decoder, flag, identity, required_flag, text
+from adapters.bitmart.scalars import Wire, amount, decoder, flag, identity, required_flag, text
 from oms.reports import Ack, Control, Refusal, RefusalClass, Report, Unreadable
 from oms.values import ClientOrderId, PositionMode, PriceSource, VenueOrderId
 
@@ -108,13 +110,21 @@ def _dead_man(message: wire.DeadMan) -> Reports:
     return (Refusal(klass=RefusalClass.UNKNOWN, reason="dead_man", text="result: false"),)
 
 
+def _asset(message: wire.Asset) -> Reports:
+    """Read a coin that was asked for: half of what is held is no figure of it."""
+    report = translate.asset(message)
+    if amount(message.frozen_balance) is None or amount(message.position_deposit) is None:
+        report = replace(report, held=None)
+    return (counted(report),)
+
+
 def _leverage(message: wire.Leverage) -> Reports:
     return (Ack(), translate.leverage(message))
 
 
 _submit: Final = element(wire.Submitted, _submitted)
 _instrument: Final = element(wire.Contract, _one(markets.instrument))
-_wallet_entry: Final = element(wire.WalletEntry, _one(translate.wallet_entry))
+_wallet_entry: Final = element(wire.WalletEntry, lambda coin: (counted(translate.wallet_entry(coin)),))
 _transfer: Final = element(wire.Transfer, translate.transfer)
 _funding: Final = element(wire.FundingRate, _one(markets.funding))
 _settled_rate: Final = element(wire.SettledRate, _one(markets.settled_rate))
@@ -141,9 +151,9 @@ OBJECTS: Final[Mapping[str, Reader]] = {
     FUNDING_RATE_HISTORY: _rows("rows", wire.Rows, _settled_rate),
 }
 LISTS: Final[Mapping[str, Reader]] = {
-    POSITION_V2: elements(wire.PositionV2, _one(translate.position_v2)),
-    POSITION_RISK: elements(wire.PositionRisk, _one(translate.position_risk)),
-    ASSETS: elements(wire.Asset, _one(translate.asset)),
+    POSITION_V2: elements(wire.PositionV2, lambda row: (placed(translate.position_v2(row)),)),
+    POSITION_RISK: elements(wire.PositionRisk, lambda row: (placed(translate.position_risk(row)),)),
+    ASSETS: elements(wire.Asset, _asset),
     TRANSACTIONS: elements(wire.Transaction, _one(translate.transaction)),
     MARKET_TRADE: elements(wire.MarketTrade, _one(markets.market_trade)),
     KLINE: elements(wire.Kline, _one(partial(markets.kline, of=PriceSource.LAST))),
@@ -257,7 +267,7 @@ def _readers(mode: PositionMode | None) -> _Readers:
             ORDER_HISTORY: orders,
             PLAN_ORDERS: elements(wire.PlanOrder, _one(partial(translate.plan_order, mode=mode))),
             TRADES: elements(wire.Trade, _one(partial(translate.trade, mode=mode))),
-            POSITION: elements(wire.Position, _one(partial(translate.position, mode=mode))),
+            POSITION: elements(wire.Position, lambda row: (placed(translate.position(row, mode)),)),
         },
         groups={
             **GROUPS,

@@ -17,6 +17,7 @@ from oms.values import Origin
 from oms.venue import Evidence, NoAnswerError
 
 DELISTED = "delisted"
+UNREAD = -1  # the end of a contract whose time makes no sense
 
 
 class Ending(Struct):
@@ -35,25 +36,39 @@ class Catalogue(Struct):
 
 def ended(catalogue: Evidence, now_ms: int) -> Mapping[str, int]:
     """Return the contracts whose end has come, by the venue's names, and when it came, in UTC seconds; 0: not known.
+    `UNREAD`: it may have come.
 
     Raises:
         NoAnswerError: the catalogue cannot be read.
     """
-    listed = payload(Catalogue, catalogue.response, catalogue.status)
-    if isinstance(listed, Refusal):
-        raise NoAnswerError(f"{catalogue.channel}: {listed.text}", catalogue)
     ends: dict[str, int] = {}
-    for row in listed.symbols:
+    for row in _rows(catalogue):
         try:
             at_s = millis(row.delist_time)  # an instant like any other, but in seconds
         except ValueError:
-            ends[row.symbol] = 0  # not to be read: not to be traded
+            ends[row.symbol] = UNREAD  # not to be traded
             continue
         if at_s is not None and at_s <= now_ms // 1000:
             ends[row.symbol] = at_s
         elif str(row.status).lower() == DELISTED:
             ends[row.symbol] = 0
     return ends
+
+
+def living(catalogue: Evidence, now_ms: int) -> tuple[str, ...]:
+    """Return every contract that is not certain to have ended, tradable or not, by the venue's names; raises likewise.
+
+    An order may be open in each of them: in one that is paused, coin-margined or dated too.
+    """
+    ends = ended(catalogue, now_ms)
+    return tuple(row.symbol for row in _rows(catalogue) if ends.get(row.symbol, UNREAD) == UNREAD)
+
+
+def _rows(catalogue: Evidence) -> list[Ending]:
+    listed = payload(Catalogue, catalogue.response, catalogue.status)
+    if isinstance(listed, Refusal):
+        raise NoAnswerError(f"{catalogue.channel}: {listed.text}", catalogue)
+    return listed.symbols
 
 
 class Endings:

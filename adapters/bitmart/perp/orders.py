@@ -5,15 +5,16 @@ among the open orders, in the history, among the trades. What one of these does 
 asked, and so no proof; the error names it.
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 import msgspec
 
 from adapters.bitmart.answers import Reading, Reports, bisected, joined, key, readable, refused, same, whole
 from adapters.bitmart.perp import codec, queries
-from adapters.bitmart.perp.endings import Endings
+from adapters.bitmart.perp.endings import Endings, living
 from adapters.bitmart.perp.names import Kind, Name, Names
+from adapters.bitmart.perp.spelling import venue_symbol
 from adapters.bitmart.perp.translate import PLAN
 from adapters.bitmart.refusals import ORDER_NOT_FOUND
 from adapters.bitmart.rest import Rest
@@ -23,11 +24,10 @@ from oms.venue import Answer, Evidence, NoAnswerError, OrderRef, Window
 
 VISIBLE_MS: Final = 10_000  # what was written less than that ago, a query may not show (PROTOCOL 9.1)
 LOOK_UPS_MAX: Final = 64  # orders asked for one by one, behind the trades of one answer
+LOST_MAX: Final = 3  # look-ups of one answer without an answer of their own, before the rest is left for the next time
 SYMBOLS_MAX: Final = 512  # asked for one by one, where a list of all of them is cut
 ENDED: Final = (None, VenueOrderStatus.CANCELED, VenueOrderStatus.EXPIRED, VenueOrderStatus.REJECTED)
 NO_TRACE: Final = "no trace among open orders, in the history, or among the trades"
-
-Ask = Callable[[Symbol | None], Awaitable[tuple[Reports, Evidence]]]
 
 
 class Orders:
@@ -93,7 +93,7 @@ class Orders:
         return Answer(reports=(_absent(order, NO_TRACE),), evidence=joined(asked), source=Provenance.POLL)
 
     async def _among_open(self, order: OrderRef) -> tuple[OrderReport | None, Evidence]:
-        reports, evidence = await self._open(order.symbol)
+        reports, evidence = await self._open(venue_symbol(order.symbol))
         found = await self._ours(reports, order)
         if found is None and not whole(reports, queries.OPEN_MAX):
             raise _not_whole("the list is cut, or a row of it unreadable", reports, evidence)
@@ -114,11 +114,15 @@ class Orders:
         evidence = await self._rest.keyed(codec.TRADES, query)
         reports = self._reading.listed(codec.TRADES, evidence)
         traded = dict.fromkeys(r.venue_order_id for r in reports if isinstance(r, TradeReport) and r.venue_order_id)
-        unknown = [venue_order_id for venue_order_id in traded if self._names.get(order.symbol, venue_order_id) is None]
-        for venue_order_id in unknown[:LOOK_UPS_MAX]:
-            (report,), _ = await self._one(order.symbol, venue_order_id)
+        names = {venue_order_id: self._names.get(order.symbol, venue_order_id) for venue_order_id in traded}
+        ours = [theirs for theirs, name in names.items() if name and name.client_order_id == order.client_order_id]
+        unknown = [theirs for theirs, name in names.items() if name is None]
+        for venue_order_id in (*ours, *unknown[:LOOK_UPS_MAX]):
+            (report,), looked_up = await self._one(order.symbol, venue_order_id)
             if isinstance(report, OrderReport) and (found := await self._ours((report,), order)):
                 return found, evidence
+            if venue_order_id in ours:  # it has traded: the venue no longer showing it is no absence
+                raise NoAnswerError(f"{venue_order_id} has traded and cannot be looked up", looked_up)
         if len(unknown) > LOOK_UPS_MAX or not whole(reports, queries.ROWS_MAX):
             raise _not_whole("more trades than can be looked through, or one unreadable", reports, evidence)
         return None, evidence
@@ -134,7 +138,7 @@ class Orders:
                 return answer
             asked.append(answer.evidence)
         for ask in (self._plans, self._open):
-            reports, evidence = await ask(order.symbol)
+            reports, evidence = await ask(venue_symbol(order.symbol))
             asked.append(evidence)
             found = await self._ours(reports, order)
             if found is not None:
@@ -198,33 +202,40 @@ class Orders:
 
     # -------------------------------------------------------------------------------------------- lists
 
-    async def open_orders(
-        self, catalogue: Callable[[], Awaitable[Sequence[Symbol]]], only: Symbol | None = None
-    ) -> Answer:
+    async def open_orders(self, only: Symbol | None = None) -> Answer:
         """Return every open order and every order that waits, of all markets or of `only` one. Where a list of all is
-        cut, each symbol of the `catalogue` is asked for by itself (PROTOCOL 9.47).
+        cut, each market that may have one is asked for by itself (PROTOCOL 9.47).
         """
         asked: list[Evidence] = []
         rows: dict[str, Report] = {}
-        complete = True
+        complete, unasked = True, ""
         for ask in (self._open, self._plans):
-            reports, evidence = await ask(only)
+            reports, evidence = await ask(None if only is None else venue_symbol(only))
             asked.append(evidence)
             parts = [reports]
             if only is not None:
                 complete = complete and len(reports) < queries.OPEN_MAX
             elif len(reports) >= queries.OPEN_MAX:
-                symbols = list(await catalogue())
-                complete = complete and len(symbols) <= SYMBOLS_MAX
-                for symbol in symbols[:SYMBOLS_MAX]:
-                    part, evidence = await ask(symbol)
+                markets = dict.fromkeys(venue_symbol(r.symbol) for r in reports if isinstance(r, OrderReport))
+                try:
+                    markets |= dict.fromkeys(await self._markets())
+                except NoAnswerError as error:
+                    complete, unasked = False, error.cause
+                complete = complete and len(markets) <= SYMBOLS_MAX
+                for market in list(markets)[:SYMBOLS_MAX]:
+                    part, evidence = await ask(market)
                     asked.append(evidence)
                     complete = complete and len(part) < queries.OPEN_MAX
                     parts.append(part)
             rows |= {key(report): report for part in parts for report in part}
         reports = await self.owned(tuple(rows.values()))
         complete = complete and readable(reports)
-        return Answer(reports=reports, evidence=joined(asked), source=Provenance.POLL, complete=complete)
+        evidence, source = joined(asked), Provenance.POLL
+        return Answer(reports=reports, evidence=evidence, source=source, complete=complete, unasked=unasked)
+
+    async def _markets(self) -> Sequence[str]:
+        """Return the venue's names of all markets that may have an open order: those that cannot be traded now too."""
+        return living(await self._rest.public(codec.DETAILS), self._rest.server_clock.now_ms())
 
     async def history(self, symbol: Symbol, since_ms: int, until_ms: int) -> Answer:
         """Return the orders of one market that ended in the window."""
@@ -296,15 +307,15 @@ class Orders:
             client_order_id=client_order_id,
         )
 
-    async def _open(self, symbol: Symbol | None) -> tuple[Reports, Evidence]:
-        evidence = await self._rest.keyed(codec.OPEN_ORDERS, queries.query_open(symbol))
+    async def _open(self, market: str | None) -> tuple[Reports, Evidence]:
+        evidence = await self._rest.keyed(codec.OPEN_ORDERS, queries.query_open(market))
         reports = self._reading.listed(codec.OPEN_ORDERS, evidence)
         self._names.learn(reports)
         self._names.waiting(reports)
         return reports, evidence
 
-    async def _plans(self, symbol: Symbol | None) -> tuple[Reports, Evidence]:
-        evidence = await self._rest.keyed(codec.PLAN_ORDERS, queries.query_open(symbol))
+    async def _plans(self, market: str | None) -> tuple[Reports, Evidence]:
+        evidence = await self._rest.keyed(codec.PLAN_ORDERS, queries.query_open(market))
         reports = self._reading.listed(codec.PLAN_ORDERS, evidence)
         self._names.learn(reports, kind=Kind.PLAN)
         self._names.waiting(reports)
@@ -345,7 +356,10 @@ class Orders:
 
     async def _named(self, answer: Answer) -> Answer:
         """Return a list's answer with our names. What would take too many look-ups is left out, and said to be missing:
-        the next time most of it is known.
+        the next time most of it is known. So is what a look-up brought no answer to: it hides nobody else's.
+
+        Raises:
+            NoAnswerError: there was no answer, and nothing else is there.
         """
         self._names.learn(answer.reports)
         unknown = dict.fromkeys(
@@ -357,10 +371,28 @@ class Orders:
         now = tuple(
             r for r in answer.reports if not isinstance(r, TradeReport) or (r.symbol, r.venue_order_id) not in postponed
         )
-        owned = await self.owned(now)
-        if postponed:
-            return msgspec.structs.replace(answer, reports=owned, complete=False, proven=())
+        owned, lost = await self._owned_apart(now)
+        if lost and not owned:
+            raise lost[0]
+        if postponed or lost:
+            why = lost[0].cause if lost else ""
+            return msgspec.structs.replace(answer, reports=owned, complete=False, proven=(), unasked=why)
         return msgspec.structs.replace(answer, reports=owned)
+
+    async def _owned_apart(self, reports: Reports) -> tuple[Reports, list[NoAnswerError]]:
+        """Return what can be said whose it is, and why the rest cannot. A venue that stays silent is left in peace."""
+        owned: list[Report] = []
+        lost: dict[tuple[Symbol, VenueOrderId | None], NoAnswerError] = {}
+        for report in reports:
+            of = (report.symbol, report.venue_order_id) if isinstance(report, TradeReport) else None
+            if of is None or self._names.get(*of) is not None:
+                owned.append(await self._owned(report))
+            elif of not in lost and len(lost) < LOST_MAX:
+                try:
+                    owned.append(await self._owned(report))
+                except NoAnswerError as error:
+                    lost[of] = error
+        return tuple(owned), list(lost.values())
 
     async def _owned(self, report: Report) -> Report:
         match report:
@@ -404,7 +436,7 @@ class Orders:
         symbol = sent.symbol
         known = self._names.triggered(symbol, plan, child)
         if known is None:
-            await self._plans(symbol)
+            await self._plans(venue_symbol(symbol))
             evidence = await self._rest.keyed(codec.ORDER_HISTORY, self._recent(symbol, venue_order_id=plan))
             self._names.learn(self._reading.listed(codec.ORDER_HISTORY, evidence))
             known = self._names.triggered(symbol, plan, child)

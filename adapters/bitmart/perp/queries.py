@@ -19,9 +19,9 @@ def query_order(symbol: Symbol, venue_order_id: str) -> Query:
     return {"symbol": venue_symbol(symbol), "order_id": venue_order_id}
 
 
-def query_open(symbol: Symbol | None = None) -> Query:
-    """Return the query of `get-open-orders` and `current-plan-order`, of one symbol or of all."""
-    return {"limit": OPEN_MAX} if symbol is None else {"symbol": venue_symbol(symbol), "limit": OPEN_MAX}
+def query_open(market: str | None = None) -> Query:
+    """Return the query of `get-open-orders` and `current-plan-order`, of all or of one market by the venue's name."""
+    return {"limit": OPEN_MAX} if market is None else {"symbol": market, "limit": OPEN_MAX}
 
 
 def query_window(

@@ -16,13 +16,13 @@ DOLLAR: Final = "USD"  # what coin-margined contracts are quoted in
 @lru_cache(maxsize=8192)
 def symbol(venue_symbol: str) -> Symbol:
     """Return ours for the venue's: ``BTCUSDT`` is ``BTC/USDT:USDT``; coin-margined ``BTCUSD`` is ``BTC/USD:BTC``."""
-    if len(venue_symbol) > NAME_MAX:
+    if len(venue_symbol) > NAME_MAX or not venue_symbol.isalnum():  # what ours is made of must lead back to it
         raise ValueError(f"symbol {venue_symbol!r:.80} is no perpetual's")
     for quote in STABLE:
         if (base := venue_symbol.removesuffix(quote)) != venue_symbol and base:
             return Symbol(f"{base}/{quote}:{quote}")
     base = venue_symbol.removesuffix(DOLLAR)
-    if base in ("", venue_symbol) or not venue_symbol.isalnum():
+    if base in ("", venue_symbol):
         raise ValueError(f"symbol {venue_symbol!r:.80} is no perpetual's")
     return Symbol(f"{base}/{DOLLAR}:{base}")
 

@@ -163,7 +163,6 @@ class BitmartPerp:
         self._names = Names()
         self._orders = Orders(self._rest, self._reading, self._names, Endings(self._rest))
         self._terms = Terms(self._rest, fees_of)
-        self._catalogue: tuple[Symbol, ...] = ()
         self._stream = VenueStream(
             PERP,
             credentials=credentials,
@@ -361,7 +360,7 @@ class BitmartPerp:
         return await self._orders.find(order)
 
     async def open_orders(self, symbol: Symbol | None = None) -> Answer:
-        return await self._orders.open_orders(self._symbols, symbol)
+        return await self._orders.open_orders(symbol)
 
     async def trades(self, *, since_ms: int, until_ms: int) -> Answer:
         return await self._orders.trades(since_ms, until_ms)
@@ -418,7 +417,6 @@ class BitmartPerp:
             msgspec.structs.replace(market, tradable=market.tradable and market.venue_symbol not in gone)
             for market in markets
         ]
-        self._catalogue = tuple(market.symbol for market in found if market.tradable)
         first = next((market for market in found if market.tradable), None)
         usual, own = await self._terms.fees(None if first is None else first.venue_symbol)
         tiers = await self._terms.brackets()
@@ -439,11 +437,6 @@ class BitmartPerp:
         evidence = await self._rest.public(path, query)
         reports = self._reading.listed(path, evidence)
         return Answer(reports=reports, evidence=evidence, source=Provenance.POLL, complete=readable(reports))
-
-    async def _symbols(self) -> Sequence[Symbol]:
-        if not self._catalogue:
-            await self.instruments()
-        return self._catalogue
 
     # -------------------------------------------------------------------------------------------- stream and end
 

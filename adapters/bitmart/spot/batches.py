@@ -144,7 +144,7 @@ def _parts(items: Sequence[T]) -> Iterator[tuple[T, ...]]:
 
 def _canceled(order: OrderRef, reports: Reports) -> Report:
     """Return what the answer says of one order of the cancel."""
-    names = {order.client_order_id, order.venue_order_id}
+    names = {order.client_order_id, order.venue_order_id} - {None}  # a refusal that names nobody is of no one order
     for report in reports:
         match report:
             case Ack(venue_order_id=name) if name in names:

@@ -3,11 +3,15 @@
 from collections.abc import Collection
 from typing import Final
 
-from adapters.bitmart.answers import Reading, Reports
+from adapters.bitmart.answers import Reading, Reports, bisected
 from adapters.bitmart.limits import Purpose
+from adapters.bitmart.refusals import OUT_OF_RANGE
 from adapters.bitmart.rest import Rest
-from adapters.bitmart.spot import codec
-from oms.venue import Evidence, LastLook, nothing_holds
+from adapters.bitmart.spot import codec, requests
+from oms.values import Provenance, Symbol
+from oms.venue import Answer, Evidence, LastLook, nothing_holds
+
+LIVING_SINCE_MS: Final = 365 * 86_400_000  # further back than any live order; unasked, the venue shows 7 days (9.47)
 
 # What is lost once the venue has switched a path off (PROTOCOL 9.51), in the words of `Capabilities.lost`.
 CAPABILITY_OF: Final = {
@@ -66,3 +70,24 @@ class Calls:
         """Ask something; raises NoAnswerError for a refusal that is not `tolerated`."""
         evidence = await self.rest.signed(path, body)
         return evidence, self.reading.listed(path, evidence, tolerated=tolerated)
+
+    async def living(self, path: str, symbol: Symbol | None = None, mode: str | None = requests.SPOT) -> Answer:
+        """Return a list of what is open, however old, of one market or all; raises like any query."""
+        now_ms = self.rest.server_clock.now_ms()
+
+        def body(since_ms: int, until_ms: int) -> bytes:
+            until = None if until_ms == now_ms else until_ms  # none: to this very moment
+            return requests.query_list(since_ms, until, symbol, mode)
+
+        answer = await bisected(
+            lambda since_ms, until_ms: self.rest.signed(path, body(since_ms, until_ms)),
+            lambda evidence: self.reading.listed(path, evidence, tolerated=(OUT_OF_RANGE,)),
+            [(now_ms - LIVING_SINCE_MS, now_ms)],
+            rows_max=requests.ROWS_MAX,
+            narrowest_refused=LIVING_SINCE_MS,
+        )
+        if answer.complete or answer.reports:
+            return answer
+        # Too far back for the venue: what it shows unasked, and say that it is not all.
+        evidence, reports = await self.query(path, requests.query_list(symbol=symbol, mode=mode))
+        return Answer(reports=reports, evidence=evidence, source=Provenance.POLL, complete=False)

@@ -21,8 +21,9 @@ from adapters.bitmart.elements import (
     unreadable,
 )
 from adapters.bitmart.envelope import MALFORMED
+from adapters.bitmart.figures import counted
 from adapters.bitmart.refusals import ORDER_CLOSED
-from adapters.bitmart.scalars import Wire, decoder, flag, identity, millis, required_flag, text, whole
+from adapters.bitmart.scalars import Wire, decoder, flag, identity, millis, required_flag, required_id, text, whole
 from adapters.bitmart.spot import messages as wire
 from adapters.bitmart.spot import plain, translate
 from oms.reports import Ack, BalanceReport, Control, Refusal, RefusalClass, Report, Unreadable
@@ -38,10 +39,7 @@ BATCH_FAILED: Final = "batch"  # the inner envelope of a batch says no: of which
 
 
 def _submitted(message: wire.Submitted) -> Reports:
-    order_id = text(message.order_id)
-    if order_id is None:
-        raise ValueError("order_id is missing")
-    return (Ack(venue_order_id=VenueOrderId(order_id)),)
+    return (Ack(venue_order_id=VenueOrderId(required_id(message.order_id, "order_id"))),)
 
 
 def _batch(message: wire.Batch) -> Reports:
@@ -79,7 +77,7 @@ def _klines(message: wire.KlineRow) -> Reports:
     return (translate.candle(message),)
 
 
-wallet_entry: Final = element(wire.WalletEntry, translate.wallet_entry)
+wallet_entry: Final = element(wire.WalletEntry, lambda coin: (counted(*translate.wallet_entry(coin)),))
 margin_account: Final = element(wire.MarginAccount, translate.margin_account)
 instrument: Final = element(wire.SymbolDetails, translate.instrument)
 
@@ -158,6 +156,7 @@ LISTS: Final[Mapping[str, Reader]] = {
     "/spot/quotation/v3/lite-klines": _candles,
     "/spot/quotation/v3/trades": elements(wire.PublicTradeRow, translate.public_trade),
 }
+MARKET_DATA: Final = frozenset(path for path in LISTS if path.startswith("/spot/quotation/"))
 ACCEPTED: Final = frozenset(  # the venue took it, and that is all it says
     {
         CANCEL_ALL,
@@ -180,7 +179,7 @@ def answer(path: str, body: bytes, status: int | None = None) -> Reports:
 
     A path that is not listed is read for its refusals alone.
     """
-    return answered(path, body, status, lists=LISTS, objects=OBJECTS, accepted=ACCEPTED)
+    return answered(path, body, status, lists=LISTS, objects=OBJECTS, accepted=ACCEPTED, market_data=MARKET_DATA)
 
 
 # ------------------------------------------------------------------------------------------------ streams

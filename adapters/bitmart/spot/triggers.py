@@ -18,7 +18,7 @@ from adapters.bitmart.spot.calls import CAPABILITY_OF, Calls
 from adapters.bitmart.spot.requests import AlgoKind
 from oms.reports import Ack, OrderReport, Refusal, Report, VenueOrderStatus
 from oms.values import ClientOrderId, VenueOrderId
-from oms.venue import Evidence, LastLook, NewOrder, NoAnswerError, OrderRef
+from oms.venue import Answer, Evidence, LastLook, NewOrder, NoAnswerError, OrderRef
 
 WAITING: Final = (VenueOrderStatus.NEW, VenueOrderStatus.PENDING_NEW)
 WAITED_MAX: Final = 10_000  # remembered
@@ -61,11 +61,11 @@ class Triggers:
         self._learn(reports)
         return evidence, reports
 
-    async def waiting(self) -> tuple[Evidence, Reports]:
+    async def waiting(self) -> Answer:
         """Return all that wait; raises like any query."""
-        evidence, reports = await self._calls.query(codec.QUERY_ALGO_OPEN_ORDERS, requests.query_list(mode=None))
-        self._learn(reports)
-        return evidence, reports
+        answer = await self._calls.living(codec.QUERY_ALGO_OPEN_ORDERS, mode=None)
+        self._learn(answer.reports)
+        return answer
 
     @property
     def retired(self) -> bool:

@@ -9,7 +9,7 @@ from typing import Final, TypeVar
 import msgspec
 from msgspec import Struct
 
-from adapters.bitmart.answers import Reports, bisected, cause, joined, named, readable, refused, same, whole
+from adapters.bitmart.answers import bisected, cause, joined, named, readable, refused, same, whole
 from adapters.bitmart.envelope import payload
 from adapters.bitmart.limits import SPOT_RATES, Purpose
 from adapters.bitmart.refusals import ORDER_NOT_FOUND, OUT_OF_RANGE
@@ -67,7 +67,6 @@ CAPABILITIES: Final = Capabilities(
 )
 
 MS_PER_DAY: Final = 86_400_000
-OPEN_ORDERS_SINCE_MS: Final = 365 * MS_PER_DAY  # further back than any live order; unasked, the venue shows 7 days
 FEES_MAX: Final = 20  # pairs whose own fees are asked for, a call each at one a second
 
 
@@ -229,12 +228,17 @@ class BitmartSpot:
         return answer if refused(fired.reports) else fired
 
     async def _order(self, order: OrderRef) -> Answer:
-        answer = await self._look_up(
-            codec.QUERY_CLIENT_ORDER, requests.query_client_order(order.client_order_id), order
-        )
-        if order.venue_order_id is None or not isinstance(answer.reports[0], Refusal):
-            return answer
-        # The look-up by client id has been broken before (PROTOCOL 9.13), and does not know foreign orders.
+        try:
+            answer = await self._look_up(
+                codec.QUERY_CLIENT_ORDER, requests.query_client_order(order.client_order_id), order
+            )
+        except NoAnswerError:
+            if order.venue_order_id is None:
+                raise
+        else:
+            if order.venue_order_id is None or not isinstance(answer.reports[0], Refusal):
+                return answer
+        # The look-up by client id has been broken before (PROTOCOL 9.13), may be gone, and knows no foreign orders.
         return await self._look_up(codec.QUERY_ORDER, requests.query_order(order.venue_order_id), order)
 
     async def _look_up(self, path: str, body: bytes, order: OrderRef) -> Answer:
@@ -261,42 +265,22 @@ class BitmartSpot:
 
     async def open_orders(self, symbol: Symbol | None = None) -> Answer:
         """Every open order, those that wait for a trigger too; `unasked` where those could not be asked for."""
-        resting = await self._resting(symbol)
+        resting = await self._calls.living(codec.QUERY_OPEN_ORDERS, symbol)
         if self._triggers.retired:
             return resting
         try:
-            evidence, reports = await self._triggers.waiting()
+            waiting = await self._triggers.waiting()
         except NoAnswerError as error:
             if self._triggers.retired:  # this very answer said so
                 return resting
             return msgspec.structs.replace(resting, complete=False, unasked=error.cause)
         return Answer(
-            reports=(*self._triggers.marked(resting.reports), *reports),
-            evidence=joined([resting.evidence, evidence]),
+            reports=(*self._triggers.marked(resting.reports), *waiting.reports),
+            evidence=joined([resting.evidence, waiting.evidence]),
             source=Provenance.POLL,
-            complete=resting.complete and whole(reports, requests.ROWS_MAX),
+            complete=resting.complete and waiting.complete,
             proven=resting.proven,
         )
-
-    async def _resting(self, symbol: Symbol | None) -> Answer:
-        now_ms = self._rest.server_clock.now_ms()
-
-        def body(since_ms: int, until_ms: int) -> bytes:
-            until = None if until_ms == now_ms else until_ms  # none: to this very moment
-            return requests.query_list(since_ms, until, symbol)
-
-        answer = await bisected(
-            lambda since_ms, until_ms: self._rest.signed(codec.QUERY_OPEN_ORDERS, body(since_ms, until_ms)),
-            lambda evidence: self._read_list(codec.QUERY_OPEN_ORDERS, evidence),
-            [(now_ms - OPEN_ORDERS_SINCE_MS, now_ms)],
-            rows_max=requests.ROWS_MAX,
-            narrowest_refused=OPEN_ORDERS_SINCE_MS,
-        )
-        if answer.complete or answer.reports:
-            return answer
-        # Too far back for the venue: what it shows unasked, and say that it is not all.
-        evidence, reports = await self._calls.query(codec.QUERY_OPEN_ORDERS, requests.query_list(symbol=symbol))
-        return Answer(reports=reports, evidence=evidence, source=Provenance.POLL, complete=False)
 
     async def trades(self, *, since_ms: int, until_ms: int) -> Answer:
         return await self._windowed(codec.QUERY_TRADES, since_ms, until_ms)
@@ -308,14 +292,11 @@ class BitmartSpot:
     async def _windowed(self, path: str, since_ms: int, until_ms: int, symbol: Symbol | None = None) -> Answer:
         return await bisected(
             lambda start_ms, end_ms: self._rest.signed(path, requests.query_list(start_ms, end_ms, symbol)),
-            lambda evidence: self._read_list(path, evidence),
+            lambda evidence: self._calls.reading.listed(path, evidence, tolerated=(OUT_OF_RANGE,)),
             [(since_ms, until_ms)],
             rows_max=requests.ROWS_MAX,
             narrowest_refused=MS_PER_DAY,
         )
-
-    def _read_list(self, path: str, evidence: Evidence) -> Reports:
-        return self._calls.reading.listed(path, evidence, tolerated=(OUT_OF_RANGE,))
 
     async def balances(self) -> Answer:
         evidence = await self._rest.keyed(codec.WALLET)

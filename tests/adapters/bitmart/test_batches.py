@@ -11,6 +11,7 @@ from adapters.bitmart.spot import codec, requests
 from adapters.bitmart.spot.requests import SelfTrade
 from adapters.bitmart.spot.venue import Options
 from oms.errors import InvalidOrderError
+from oms.ports import LinkAnswer
 from oms.reports import Ack, Refusal, RefusalClass, Report
 from oms.values import ClientOrderId, OrderType, Side, Symbol, VenueOrderId
 from oms.venue import NewOrder, NoAnswerError, OrderRef
@@ -298,3 +299,14 @@ async def test_a_cancel_of_everything_says_what_it_reaches_and_waits_its_turn() 
     assert (first.body, second.fields()) == (b"{}", {"symbol": "BTC_USDT", "side": "sell"})
     assert second.at - first.at >= 3, "one in three seconds"
     assert asyncio.get_running_loop().time() < 5
+
+
+@pytest.mark.parametrize("status", [200, 401, 405, 429, 502])
+@virtual
+async def test_a_cancel_of_many_whose_answer_has_no_words_says_of_no_order_that_it_is_closed(status: int) -> None:
+    link = FakeLink()
+    link.on(codec.CANCEL_ORDERS, LinkAnswer(status, {}, b""))
+    for orders in ([ref(1)], [ref(1), ref(2, "78")]):
+        for report in (await bitmart(link).cancel_many(orders)).reports:
+            assert isinstance(report, Refusal)
+            assert report.reason != "order_closed"

@@ -324,7 +324,8 @@ def test_a_net_position_that_is_short_is_negative(mode: str, kind: int, volume: 
 
 
 def test_6_8_a_mark_price_that_was_the_positions_value_is_no_price() -> None:
-    row = {"symbol": "BTCUSDT", "entry_price": "27407.9", "position_value": "27.4079", "mark_price": "27.4039"}
+    row = {"symbol": "BTCUSDT", "entry_price": "27407.9", "position_value": "27.4079", "mark_price": "27.4039",
+           "current_amount": "1", "position_type": 1}  # fmt: skip
     for changes, expected in (({}, None), ({"mark_value": "27.4039", "mark_price": "27403.9"}, Decimal("27403.9")),
                               ({"mark_price": "27403.9"}, Decimal("27403.9"))):  # fmt: skip
         report = only(PositionReport, codec.answer(codec.POSITION, body([row | changes]), 200))

@@ -128,6 +128,15 @@ TABLE = {
 }
 
 
+PRIVATE_LISTS = (
+    codec.QUERY_OPEN_ORDERS,
+    codec.QUERY_ALGO_OPEN_ORDERS,
+    codec.QUERY_HISTORY_ORDERS,
+    codec.QUERY_TRADES,
+    codec.QUERY_ORDER_TRADES,
+)
+
+
 def told(report: object) -> tuple[str, str]:
     """Whose fault it is, and why."""
     assert isinstance(report, Refusal)
@@ -246,6 +255,12 @@ def test_gateway_errors_say_msg_and_codes_may_be_quoted() -> None:
 
 def test_no_data_is_an_empty_list_of_market_data() -> None:
     assert codec.answer("/spot/quotation/v3/klines", b'{"code":70000,"message":"no data","data":null}', 200) == ()
+
+
+@pytest.mark.parametrize(("path", "status"), [(codec.KLINES, 500), *((path, 200) for path in PRIVATE_LISTS)])
+def test_no_data_is_no_list_where_it_comes_otherwise_or_is_said_of_an_account(path: str, status: int) -> None:
+    (refusal,) = codec.answer(path, b'{"code":70000,"message":"no data","data":null}', status)
+    assert told(refusal) == (RefusalClass.CERTAIN, "no_data")
 
 
 def test_a_cancel_that_came_too_late_is_refused_with_code_1000() -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adapters.bitmart.scalars import amount, millis, text
+from adapters.bitmart.scalars import amount, identity, millis, text
 from adapters.bitmart.spot import codec, translate
 from oms.reports import Control, OrderReport, Report, TradeReport, Unreadable, VenueOrderStatus
 from oms.values import Liquidity, Side
@@ -346,9 +346,15 @@ def test_times_and_texts() -> None:
         "2147857398",
         None,
     )
-    for wrong in ("-5", "1.5"):
+    for wrong in ("-5", "1.5", "253402300800000", "99999999999999999999", 10**20):  # the year 10000 and later
         with pytest.raises(ValueError, match="not a time"):
             millis(wrong)
+    assert millis("253402300799999") == millis(253402300799999) == 253402300799999
+
+
+@pytest.mark.parametrize("absent", ["", "-", " - ", None])
+def test_trap_9_28_a_dash_is_no_text_and_no_id(absent: object) -> None:
+    assert (text(absent), identity(absent), identity("0"), identity(0)) == (None, None, None, None)
 
 
 def test_a_text_that_no_log_can_hold_is_refused() -> None:

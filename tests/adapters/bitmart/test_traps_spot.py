@@ -187,6 +187,23 @@ async def test_trap_9_12_a_duplicate_id_proves_that_an_earlier_attempt_arrived_a
     assert (report.klass, report.reason) == (RefusalClass.UNKNOWN, "duplicate_id")
 
 
+@pytest.mark.parametrize(
+    "silence", [refused(404, 30000), refused(200, 30031), page(502), ok(ROW | {"orderId": "9", "clientOrderId": "b"})]
+)
+@virtual
+async def test_trap_9_51_where_the_look_up_by_client_id_is_gone_the_venues_id_finds_the_order(silence: Any) -> None:
+    link = FakeLink()
+    link.on(codec.QUERY_CLIENT_ORDER, silence)
+    link.on(codec.QUERY_ORDER, ok(ROW))
+    venue = bitmart(link)
+    (report,) = (await venue.order(KNOWN)).reports
+    assert isinstance(report, OrderReport)
+    assert report.venue_order_id == "77"
+    link.on(codec.QUERY_CLIENT_ORDER, page(502))
+    with pytest.raises(NoAnswerError):
+        await venue.order(REF)
+
+
 @virtual
 async def test_trap_9_13_a_look_up_by_client_id_that_finds_nothing_falls_back_to_the_venues_id() -> None:
     link = FakeLink()

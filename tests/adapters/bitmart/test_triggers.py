@@ -7,10 +7,23 @@ import pytest
 
 from adapters.bitmart.spot import codec
 from oms.errors import InvalidOrderError
+from oms.ports import LinkAnswer
 from oms.reports import Ack, OrderReport, Refusal, VenueOrderStatus
 from oms.values import Crossing, OrderType, PriceSource, Side, TimeInForce, VenueOrderId
 from oms.venue import NewOrder, Trigger
-from tests.adapters.bitmart.fakes import KNOWN, ORDER, REF, FakeLink, bitmart, ok, page, refused, virtual
+from tests.adapters.bitmart.fakes import (
+    EPOCH_NS,
+    KNOWN,
+    ORDER,
+    REF,
+    Call,
+    FakeLink,
+    bitmart,
+    ok,
+    page,
+    refused,
+    virtual,
+)
 
 WAITING_REF = msgspec.structs.replace(REF, conditional=True)
 KNOWN_WAITING = msgspec.structs.replace(KNOWN, conditional=True)
@@ -19,6 +32,7 @@ BUY = msgspec.structs.replace(ORDER, trigger=STOP)
 SELL = msgspec.structs.replace(ORDER, trigger=STOP, side=Side.SELL, type=OrderType.MARKET, price=None, reduce_only=True)
 ROW = {"orderId": "77", "clientOrderId": "oms1", "symbol": "BTC_USDT", "orderMode": "trigger", "state": "new"}
 GONE = refused(400, 50005)
+DAY_MS = 86_400_000
 
 
 def statuses(reports: tuple[object, ...]) -> list[tuple[str | None, object]]:
@@ -182,3 +196,31 @@ async def test_waiting_orders_that_could_not_be_asked_for_are_not_absent() -> No
     link.on(codec.QUERY_ALGO_OPEN_ORDERS, page(503))
     answer = await bitmart(link).open_orders()
     assert (len(answer.reports), answer.complete) == (1, False)
+
+
+@virtual
+async def test_trap_9_47_a_waiting_order_older_than_seven_days_is_among_the_open_ones() -> None:
+    link = FakeLink()
+    now_ms = EPOCH_NS // 1_000_000
+    created_ms = now_ms - 8 * DAY_MS
+
+    def listed(call: Call) -> LinkAnswer:
+        return ok([ROW] if call.fields().get("startTime", now_ms - 7 * DAY_MS) <= created_ms else [])
+
+    link.on(codec.QUERY_OPEN_ORDERS, ok([]))
+    link.on(codec.QUERY_ALGO_OPEN_ORDERS, listed)
+    answer = await bitmart(link).open_orders()
+    assert [venue_order_id for venue_order_id, _ in statuses(answer.reports)] == ["77"]
+    assert answer.complete
+
+
+@virtual
+async def test_where_the_venue_looks_back_less_far_for_waiting_orders_no_more_is_claimed() -> None:
+    link = FakeLink()
+    link.on(codec.QUERY_OPEN_ORDERS, ok([]))
+    link.on(codec.QUERY_ALGO_OPEN_ORDERS, refused(400, 50041), ok([ROW]))
+    answer = await bitmart(link).open_orders()
+    assert (len(answer.reports), answer.complete) == (1, False)
+    unasked = link.of(codec.QUERY_ALGO_OPEN_ORDERS)[1].fields()
+    assert "startTime" not in unasked
+    assert "orderMode" not in unasked, "both kinds of them"

@@ -89,6 +89,15 @@ PATHS = {
 # ------------------------------------------------------------------------------------------------ submit
 
 
+@pytest.mark.parametrize("none", ["0", 0, "-", ""])
+@virtual
+async def test_an_acceptance_whose_id_is_none_leaves_the_order_in_doubt(none: object) -> None:
+    link = FakeLink()
+    link.on(codec.SUBMIT_ORDER, ok({"order_id": none}))  # acknowledged under it, its cancel could not even be built
+    error = await asked(bitmart(link), "submit")
+    assert error.sent
+
+
 @virtual
 async def test_an_accepted_order_is_acknowledged_with_the_bytes_behind_it() -> None:
     link = FakeLink()

@@ -8,7 +8,7 @@ import pytest
 
 from adapters.bitmart.perp import codec
 from adapters.bitmart.perp.names import Name, Names
-from oms.ports import LinkAnswer
+from oms.ports import LinkAnswer, LinkError
 from oms.reports import OrderReport, Refusal, RefusalClass, TradeReport, Unreadable
 from oms.values import ClientOrderId, Crossing, MarginMode, Provenance, Symbol, VenueOrderId
 from oms.venue import NoAnswerError, OrderRef, Trigger, Window
@@ -105,6 +105,20 @@ async def test_an_order_that_only_its_trades_show_is_found_through_them() -> Non
     assert (report.client_order_id, report.venue_order_id) == ("oms1", "77")
     assert len(desk.link.of(codec.ORDER)) == 1
     assert desk.fields(codec.TRADES)["client_order_id"] == "oms1"
+
+
+@virtual
+async def test_an_order_whose_trades_are_known_to_be_ours_is_not_absent() -> None:
+    desk = Desk()
+    desk.venue.recall([KNOWN])
+    desk.link.on(codec.TRADES, ok([fill(1)]))
+    desk.link.on(codec.ORDER, ok(row(state=4, deal_size="5")))
+    report = await found(desk, REF)
+    assert isinstance(report, OrderReport)
+    assert (report.client_order_id, report.venue_order_id, report.status) == ("oms1", "77", "filled")
+    desk.link.on(codec.ORDER, refused(400, 40035))  # it has traded: that it is not shown is no absence
+    with pytest.raises(NoAnswerError, match="77 has traded"):
+        await desk.venue.order(REF)
 
 
 @virtual
@@ -411,6 +425,52 @@ async def test_trap_9_47_beyond_a_hundred_open_orders_each_symbol_is_asked_for_b
     assert len(other.reports) == 50
 
 
+def _cut(desk: Desk, rows: list[dict[str, Any]]) -> None:
+    """Show of `rows` no more than the venue's hundred at once."""
+
+    def listed(call: Call) -> LinkAnswer:
+        asked = call.fields()
+        return ok([each for each in rows if asked.get("symbol") in (None, each["symbol"])][: int(asked["limit"])])
+
+    desk.link.on(codec.OPEN_ORDERS, listed)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"status": "Paused"},
+        {"quote_currency": "USDC"},
+        {"product_type": 2},
+        {"delist_time": "soon"},
+        {"min_volume": "?"},
+    ],
+)
+@virtual
+async def test_trap_9_47_beyond_the_cap_markets_that_cannot_be_traded_are_asked_for_too(changes: Any) -> None:
+    desk = Desk()
+    rows = [row(str(n), f"x{n}") for n in range(1, 100)]
+    rows += [row("500", "y1", symbol="ETHUSDT"), row("501", "y2", symbol="ETHUSDT"), row("502", "z", symbol="XRPUSDT")]
+    _cut(desk, rows)
+    gone = [_contract("OLDUSDT") | {"status": "Delisted"}, _contract("LEFTUSDT") | {"delist_time": NOW_S - 1}]
+    listed = [_contract("BTCUSDT"), _contract("XRPUSDT") | changes, *gone]  # ETHUSDT is told by its row alone
+    desk.link.on(codec.DETAILS, ok({"symbols": listed}))
+    answer = await desk.venue.open_orders()
+    assert (len(answer.reports), answer.complete) == (102, True)
+    asked = [call.fields().get("symbol") for call in desk.link.of(codec.OPEN_ORDERS)]
+    assert sorted(asked[1:]) == ["BTCUSDT", "ETHUSDT", "XRPUSDT"], "what has ended is not asked for"
+
+
+@virtual
+async def test_trap_9_47_beyond_the_cap_and_without_the_catalogue_nothing_is_called_complete() -> None:
+    desk = Desk()
+    rows = [row(str(n), f"x{n}") for n in range(1, 100)]
+    _cut(desk, [*rows, row("500", "y1", symbol="ETHUSDT"), row("501", "y2", symbol="ETHUSDT")])
+    desk.link.on(codec.DETAILS, page(502))
+    answer = await desk.venue.open_orders()
+    assert (len(answer.reports), answer.complete) == (101, False)
+    assert answer.unasked
+
+
 def _contract(symbol: str) -> dict[str, object]:
     return {
         "symbol": symbol,
@@ -540,6 +600,40 @@ async def test_a_trade_whose_order_could_not_be_asked_for_is_not_called_nobodys(
     desk.link.on(codec.ORDER, answer)
     with pytest.raises(NoAnswerError):
         await desk.venue.trades(since_ms=NOW_MS - 1000, until_ms=NOW_MS)
+
+
+@pytest.mark.parametrize("silence", SILENCE)
+@virtual
+async def test_an_order_that_could_not_be_asked_for_hides_no_other_trade(silence: LinkAnswer | LinkError) -> None:
+    desk = Desk()
+    await desk.venue.submit(ORDER)
+    fills = [fill(1), fill(2, order_id="99"), fill(3, order_id="99"), fill(4, order_id="78")]
+    desk.link.on(codec.TRADES, ok(fills))
+
+    def order(call: Call) -> LinkAnswer | LinkError:
+        return silence if call.fields()["order_id"] == "99" else ok(row("78", "oms2"))
+
+    desk.link.on(codec.ORDER, order)
+    answer = await desk.venue.trades(since_ms=NOW_MS - 1000, until_ms=NOW_MS)
+    assert {t.exec_id for t in answer.reports if isinstance(t, TradeReport)} >= {"1"}
+    assert "2" not in {t.exec_id for t in answer.reports if isinstance(t, TradeReport)}
+    assert (answer.complete, answer.proven, bool(answer.unasked)) == (False, (), True)
+    asked = [call for call in desk.link.of(codec.ORDER) if call.fields()["order_id"] == "99"]
+    again = isinstance(silence, LinkAnswer) and silence.status == 429  # which is asked once more, as any query
+    assert len(asked) == (2 if again else 1), "for both of its trades"
+
+
+@virtual
+async def test_a_venue_that_answers_no_look_up_is_not_asked_for_each_of_them() -> None:
+    desk = Desk()
+    await desk.venue.submit(ORDER)
+    strangers = [fill(n, order_id=str(n)) for n in range(100, 140)]
+    desk.link.on(codec.TRADES, ok([*strangers, fill(1)]))
+    desk.link.on(codec.ORDER, page(502))
+    answer = await desk.venue.trades(since_ms=NOW_MS - 1000, until_ms=NOW_MS)
+    assert [t.exec_id for t in answer.reports if isinstance(t, TradeReport)] == ["1"], "ours needs no look-up"
+    assert not answer.complete
+    assert len(desk.link.of(codec.ORDER)) == 3
 
 
 @virtual

@@ -159,6 +159,16 @@ async def test_a_refused_query_is_never_an_empty_answer(name: str, answer: LinkA
 # ------------------------------------------------------------------------------------------------ submit
 
 
+@pytest.mark.parametrize("none", ["0", 0, "-", ""])
+@virtual
+async def test_an_acceptance_whose_id_is_none_leaves_the_order_in_doubt(none: object) -> None:
+    desk = Desk()
+    desk.link.on(codec.SUBMIT_ORDER, ok({"order_id": none}))
+    with pytest.raises(NoAnswerError) as caught:
+        await desk.venue.submit(ORDER)
+    assert caught.value.sent
+
+
 @virtual
 async def test_an_accepted_order_is_acknowledged_with_the_bytes_behind_it() -> None:
     desk = Desk()
