@@ -45,6 +45,11 @@ class Purpose(Enum):
     CHANGING = "changing"  # an order or a setting that is there
     LOOKING = "looking"  # at what is public: counted by address, and no sign of how the account is doing
     CANCELING = "canceling"  # also a heartbeat: places are kept for it
+    TIMING = "timing"  # what time it is there: public, and in a kept place, since cancels wait for it too
+
+
+KEPT: Final = frozenset({Purpose.CANCELING, Purpose.TIMING})  # those who need not wait for a submit to be answered
+PUBLIC: Final = frozenset({Purpose.LOOKING, Purpose.TIMING})
 
 
 # PROTOCOL 3.2, the endpoints we call.
@@ -126,7 +131,7 @@ BAN_SECONDS: Final = 300.0  # after 418: "retry after minutes"; how long a ban l
 STRIKES_MAX: Final = 6
 
 IN_FLIGHT: Final = 48  # calls at once
-IN_FLIGHT_FOR_CANCELS: Final = 16  # more, for cancels alone
+IN_FLIGHT_FOR_CANCELS: Final = 16  # more, for cancels and the time they are stamped with
 
 TOO_MANY: Final = 429
 BANNED: Final = 418
@@ -196,7 +201,7 @@ class Limiter:
         self._stopped_until = 0.0
         self._shedding_until = 0.0
         self._slots = asyncio.Semaphore(IN_FLIGHT)
-        self._cancel_slots = asyncio.Semaphore(IN_FLIGHT_FOR_CANCELS)
+        self._kept_slots = asyncio.Semaphore(IN_FLIGHT_FOR_CANCELS)
 
     @asynccontextmanager
     async def turn(self, path: str, purpose: Purpose = Purpose.ASKING) -> AsyncIterator[None]:
@@ -206,7 +211,7 @@ class Limiter:
             TurnedAwayError: that moment is more than WAIT_MAX away, or new orders give way to the rest.
         """
         self._give_way(path, purpose)
-        slots = self._cancel_slots if purpose is Purpose.CANCELING else self._slots
+        slots = self._kept_slots if purpose in KEPT else self._slots
         if slots.locked():
             await self._place(slots, path)
         else:
@@ -228,7 +233,7 @@ class Limiter:
             if now >= bucket.frozen_until:  # else it left with one that was refused already: one storm is one strike
                 bucket.strikes = min(bucket.strikes + 1, STRIKES_MAX)
                 bucket.frozen_until = now + min(bucket.window * 2 ** (bucket.strikes - 1), FREEZE_MAX)
-            if purpose is not Purpose.LOOKING:
+            if purpose not in PUBLIC:
                 self._shedding_until = max(self._shedding_until, bucket.frozen_until)
             if status == BANNED:
                 self._stopped_until = now + BAN_SECONDS

@@ -1,7 +1,8 @@
 """One REST call to BitMart, whole: its turn, its signature, its evidence, and the venue's clock it is stamped with."""
 
 import asyncio
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
 from functools import partial
 from types import MappingProxyType
 from typing import Final
@@ -11,7 +12,7 @@ from msgspec import Struct
 
 from adapters.bitmart.envelope import payload
 from adapters.bitmart.limits import TOO_MANY, Limiter, Purpose, Rate, TurnedAwayError
-from adapters.bitmart.scalars import Wire, whole
+from adapters.bitmart.scalars import LATEST_MS, SECONDS_BELOW, Wire, whole
 from adapters.bitmart.sign import Credentials, keyed, signed
 from oms.ports import Clock, Link, LinkAnswer, LinkError, Spawn
 from oms.reports import Refusal
@@ -60,12 +61,15 @@ class Rest:
         self.limiter = Limiter(clock, rates, callers=callers)
         self.server_clock = server_clock or ServerClock(self, clock, spawn)
 
-    async def public(
-        self, path: str, query: Mapping[str, str | int] = NO_QUERY, *, seconds: float = CALL_SECONDS
-    ) -> Evidence:
+    async def public(self, path: str, query: Mapping[str, str | int] = NO_QUERY) -> Evidence:
         """GET without a key. The evidence's request is the query."""
-        body = urlencode(query).encode()
-        return await self._call("GET", path, body, {}, purpose=Purpose.LOOKING, seconds=seconds)
+        return await self._call("GET", path, urlencode(query).encode(), {}, purpose=Purpose.LOOKING)
+
+    async def time(self, left: Callable[[], None]) -> Evidence:
+        """GET the venue's time; `left` is called the moment the question leaves."""
+        return await self._call(
+            "GET", TIME_PATH, b"", {}, purpose=Purpose.TIMING, seconds=ROUND_TRIP_SECONDS, last_look=left
+        )
 
     async def keyed(self, path: str, query: Mapping[str, str | int] = NO_QUERY) -> Evidence:
         """GET with the key alone. The evidence's request is the query. It carries no stamp; but who reads by dates has
@@ -221,21 +225,27 @@ class ServerClock:
 
     async def _ask(self) -> tuple[int, float] | None:
         """Take the server's time as that of the middle of the round trip; None without a usable answer."""
+        left_at = math.nan
+
+        def left() -> None:
+            nonlocal left_at
+            left_at = self._clock.monotonic()
+
         try:
-            evidence = await self._rest.public(TIME_PATH, seconds=ROUND_TRIP_SECONDS)
+            evidence = await self._rest.time(left)
         except NoAnswerError as error:
             self._why = str(error)
             return None
         self._why = f"status {evidence.status} and nothing that tells it"
         now = self._clock.monotonic()
         said = payload(ServerTime, evidence.response, evidence.status)
-        sent_ns, received_ns = evidence.sent_ns, evidence.received_ns
-        if isinstance(said, Refusal) or sent_ns is None or received_ns is None:
+        trip = now - left_at  # by the clock that nobody sets: the other one may step meanwhile
+        if isinstance(said, Refusal) or trip > ROUND_TRIP_SECONDS:
             return None
         try:
-            server_ns = whole(said.server_time, "server_time") * NS_PER_MS
+            server_ms = whole(said.server_time, "server_time")
         except ValueError:
             return None
-        trip = (received_ns - sent_ns) / NS_PER_SECOND
-        stepped = not 0 <= trip <= ROUND_TRIP_SECONDS  # our own clock, meanwhile
-        return None if stepped else (server_ns, now - trip / 2)
+        if not SECONDS_BELOW < server_ms <= LATEST_MS:  # nothing, or seconds: every stamp would be refused by it
+            return None
+        return server_ms * NS_PER_MS, now - trip / 2
