@@ -8,7 +8,7 @@ bounded time; who would wait longer is turned away before anything is sent. Slee
 Submits and cancels have buckets of their own at the venue. What they share is ours: the calls in flight. A part of
 those is kept for cancels, so that a venue that answers slowly cannot fill them with submits. And what is ours is who
 gives way: once the venue said 429 to anything, new orders are turned away at once for as long as that bucket rests,
-while cancels and queries of other buckets go on. After 418 nothing goes at all.
+while cancels and queries of other buckets go on. After 418 nothing goes at all, to no host of the venue.
 """
 
 import asyncio
@@ -183,6 +183,15 @@ class _Bucket:
         return max(now, self.frozen_until, (now if before.flying else before.at) + self.window)
 
 
+class Ban:
+    """Until when nothing goes to the venue: it banned the address, not a host or an account (PROTOCOL 3.1). One for all
+    that is called from there.
+    """
+
+    def __init__(self) -> None:
+        self.until = 0.0  # of the monotonic clock
+
+
 class Limiter:
     """Admits calls to one host.
 
@@ -190,15 +199,16 @@ class Limiter:
         clock: tells the time.
         rates: by path; a path that is not listed gets the tightest.
         callers: how many processes call from the same address; each keeps to its part of what is counted by address.
+        ban: what the other hosts' limiters of this process go by too.
     """
 
-    def __init__(self, clock: Clock, rates: Mapping[str, Rate], *, callers: int = 1) -> None:
+    def __init__(self, clock: Clock, rates: Mapping[str, Rate], *, callers: int = 1, ban: Ban | None = None) -> None:
         self._clock = clock
         self._buckets = {
             path: _Bucket(rate.shared(callers) if path in BY_ADDRESS else rate) for path, rate in rates.items()
         }
         self._unlisted = _Bucket(UNLISTED)
-        self._stopped_until = 0.0
+        self.ban = ban or Ban()
         self._shedding_until = 0.0
         self._slots = asyncio.Semaphore(IN_FLIGHT)
         self._kept_slots = asyncio.Semaphore(IN_FLIGHT_FOR_CANCELS)
@@ -236,7 +246,7 @@ class Limiter:
             if purpose not in PUBLIC:
                 self._shedding_until = max(self._shedding_until, bucket.frozen_until)
             if status == BANNED:
-                self._stopped_until = now + BAN_SECONDS
+                self.ban.until = now + BAN_SECONDS
             return
         bucket.strikes = 0
         used, limit = headers.get(USED_HEADER, ""), headers.get(LIMIT_HEADER, "")
@@ -261,7 +271,7 @@ class Limiter:
         bucket, now = self._bucket(path), self._clock.monotonic()
         deadline, before, call = now + WAIT_MAX, bucket.before, None
         while True:
-            start = max(bucket.free(before, now), self._stopped_until)
+            start = max(bucket.free(before, now), self.ban.until)
             if start > deadline:
                 if call is not None:
                     call.instead = before.instead or before

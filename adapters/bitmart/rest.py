@@ -10,12 +10,12 @@ from urllib.parse import urlencode
 
 from msgspec import Struct
 
-from adapters.bitmart.envelope import payload
-from adapters.bitmart.limits import TOO_MANY, Limiter, Purpose, Rate, TurnedAwayError
+from adapters.bitmart.envelope import HTTP_OK, opened, payload
+from adapters.bitmart.limits import BANNED, TOO_MANY, Ban, Limiter, Purpose, Rate, TurnedAwayError
 from adapters.bitmart.scalars import LATEST_MS, SECONDS_BELOW, Wire, whole
 from adapters.bitmart.sign import Credentials, keyed, signed
 from oms.ports import Clock, Link, LinkAnswer, LinkError, Spawn
-from oms.reports import Refusal
+from oms.reports import Refusal, RefusalClass
 from oms.venue import Evidence, LastLook, NoAnswerError, nothing_holds
 
 CALL_SECONDS: Final = 10.0  # a submit may still execute up to a minute later (PROTOCOL 9.22)
@@ -38,8 +38,8 @@ class Rest:
     """Calls to one BitMart host. No command is ever repeated here. A question about the account that came too often
     for the venue is put once more when it may be: the process that led before us may have used the rate up.
 
-    `server_clock` is that of another host, where this one does not say the time. `callers` are
-    the processes at this address.
+    `server_clock` is that of another host, where this one does not say the time; a ban of either is then one of both.
+    `callers` are the processes at this address.
     """
 
     def __init__(
@@ -58,7 +58,8 @@ class Rest:
         self._url = url.rstrip("/")
         self.clock = clock
         self._link = link
-        self.limiter = Limiter(clock, rates, callers=callers)
+        ban = None if server_clock is None else server_clock.ban
+        self.limiter = Limiter(clock, rates, callers=callers, ban=ban)
         self.server_clock = server_clock or ServerClock(self, clock, spawn)
 
     async def public(self, path: str, query: Mapping[str, str | int] = NO_QUERY) -> Evidence:
@@ -137,7 +138,7 @@ class Rest:
         except LinkError as error:
             nothing = Evidence(channel=channel, request=body, sent_ns=sent_ns, received_ns=self.clock.now_ns())
             raise NoAnswerError(f"{channel}: {error}", nothing, sent=error.sent) from error
-        self.limiter.answered(path, answer.status, answer.headers, purpose)
+        self.limiter.answered(path, _told(answer), answer.headers, purpose)
         return self._evidence(channel, body, answer, sent_ns)
 
     def _evidence(self, channel: str, body: bytes, answer: LinkAnswer, sent_ns: int) -> Evidence:
@@ -149,6 +150,14 @@ class Rest:
             sent_ns=sent_ns,
             received_ns=self.clock.now_ns(),
         )
+
+
+def _told(answer: LinkAnswer) -> int:
+    """Return the status of an answer, 429 where only its code says so: futures say "too often" with 400 (4.7)."""
+    if answer.status in (HTTP_OK, TOO_MANY, BANNED):
+        return answer.status
+    found = opened(answer.body, answer.status)
+    return TOO_MANY if isinstance(found, Refusal) and found.klass is RefusalClass.RATE_LIMIT else answer.status
 
 
 class ServerClock:
@@ -168,6 +177,15 @@ class ServerClock:
         self._due_at: float | None = None  # None: before the next request
         self._measuring = asyncio.Lock()
         self._refreshing = False
+
+    @property
+    def ban(self) -> Ban:
+        """What all that is stamped with this time goes by."""
+        return self._rest.limiter.ban
+
+    @ban.setter
+    def ban(self, ban: Ban) -> None:
+        self._rest.limiter.ban = ban
 
     @property
     def skew_ms(self) -> float:
