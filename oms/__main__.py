@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from adapters.bitmart import check
 from adapters.bitmart import decode as bitmart
 from adapters.bitmart import history as past
+from adapters.bitmart.limits import Ban
 from adapters.bitmart.market_data.both import BitmartMarkets, Hosts
 from adapters.bitmart.perp.spelling import venue_symbol
 from adapters.bitmart.sign import Credentials
@@ -125,9 +126,12 @@ async def _connected(
         futures_ws=endpoints.futures_ws,
         callers=chosen.callers,
     )
-    connected = {account: _bitmart(credentials, endpoints, world, chosen) for account, credentials in accounts.items()}
+    ban = Ban()  # of the address, and so of all accounts and markets
+    connected = {
+        account: _bitmart(credentials, endpoints, world, chosen, ban) for account, credentials in accounts.items()
+    }
     seen = next((world.by(venue) for venue in connected.values()), world)  # quotes age by the time that orders live by
-    markets = BitmartMarkets(hosts, link=link, clock=seen.clock, ids=seen.ids, spawn=seen.spawn)
+    markets = BitmartMarkets(hosts, link=link, clock=seen.clock, ids=seen.ids, spawn=seen.spawn, ban=ban)
     try:
         yield {account: Connected(venue, markets) for account, venue in connected.items()}
     finally:
@@ -136,7 +140,7 @@ async def _connected(
         await link.close()
 
 
-def _bitmart(credentials: Credentials, endpoints: Endpoints, world: World, chosen: Chosen) -> Venue:
+def _bitmart(credentials: Credentials, endpoints: Endpoints, world: World, chosen: Chosen, ban: Ban) -> Venue:
     link, clock, ids, spawn = AiohttpLink(), world.clock, world.ids, world.spawn
     options = spot.Options(
         self_trade=SelfTrade(chosen.self_trade),
@@ -144,7 +148,7 @@ def _bitmart(credentials: Credentials, endpoints: Endpoints, world: World, chose
         fees_of=tuple(Symbol(name) for name in chosen.fees_of),
         callers=chosen.callers,
     )
-    return Bitmart(credentials, endpoints, link=link, clock=clock, ids=ids, spawn=spawn, options=options)
+    return Bitmart(credentials, endpoints, link=link, clock=clock, ids=ids, spawn=spawn, options=options, ban=ban)
 
 
 def _credentials(fields: Mapping[str, Secret]) -> Credentials:

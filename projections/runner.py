@@ -33,6 +33,7 @@ _TROUBLE: Final = (
     psycopg.OperationalError,
     psycopg.InterfaceError,
     psycopg.errors.IdleInTransactionSessionTimeout,
+    psycopg.errors.ReadOnlySqlTransaction,  # a standby, behind an address that has failed over and not to the end
     LogUnavailableError,
     CheckpointMovedError,
 )

@@ -124,8 +124,15 @@ class _Key:
         self._spot = Rest(
             credentials=credentials, url=hosts.spot, rates=SPOT_RATES, link=link, clock=clock, spawn=spawn
         )
-        self._futures = Rest(credentials=credentials, url=hosts.futures, rates={}, link=link, clock=clock, spawn=spawn)
-        self._futures.server_clock = self._spot.server_clock  # the time is asked on the spot host (PROTOCOL 1)
+        self._futures = Rest(
+            credentials=credentials,
+            url=hosts.futures,
+            rates={},
+            link=link,
+            clock=clock,
+            spawn=spawn,
+            server_clock=self._spot.server_clock,  # the time is asked on the spot host (PROTOCOL 1)
+        )
 
     async def prove(self) -> None:
         """See that key, secret and memo are right and may read: the list of open orders, which is SIGNED."""

@@ -26,8 +26,8 @@ COOL_DOWN: Final = 60.0  # seconds to stay away after a refused key, or when the
 class Dialect(Struct, frozen=True, kw_only=True):
     """How one of BitMart's streams spells what all of them say. Without a `login` it is a public one.
 
-    An error's text begins with its code, where the market has codes; `harmless`, `subscribed_already`, `too_often` and
-    `clock` are such codes.
+    An error's text begins with its code, where the market has codes; `harmless`, `subscribed_already`, `too_often`,
+    `clock` and `unknown` are such codes.
     """
 
     market: str
@@ -42,6 +42,7 @@ class Dialect(Struct, frozen=True, kw_only=True):
     too_often: frozenset[str] = frozenset()
     clock: frozenset[str] = frozenset()  # the stamp of the login was off
     optional: frozenset[str] = frozenset()  # topics that the venue may refuse, where its errors name the topic
+    unknown: frozenset[str] = frozenset()  # a topic that it may refuse is of a symbol that it does not have
     frame_topics_max: int = 20  # of one subscribe frame
 
 
@@ -73,6 +74,8 @@ class Connection:
         self.clock_off = False  # the venue refused our stamp, or said not what: measure before the next login
         self._dialect = dialect
         self._pending = list(dialect.topics)
+        self._taken = 0  # topics that were acknowledged
+        self._unnamed = 0  # of the pending ones, those that were refused by errors that do not say which
         self._opened_at = self._heard_at = self._pinged_at = now
 
     def opening(self, credentials: Credentials, timestamp_ms: int) -> tuple[str, ...]:
@@ -139,19 +142,38 @@ class Connection:
         if topic not in self._pending:
             return ()
         self._pending.remove(topic)
-        if self._pending or self.phase is not Phase.SUBSCRIBING:
+        self._taken += 1
+        return self._settled("")
+
+    def _spared(self, topic: str, words: str) -> tuple[Control, ...]:
+        if topic not in self._pending:
+            return ()
+        self._pending.remove(topic)
+        return self._settled(words)
+
+    def _settled(self, words: str) -> tuple[Control, ...]:
+        """Go LIVE once every topic was answered: what is refused of one symbol costs no other one its topics (9.51).
+        A connection without any is given up, and the next one asks again.
+        """
+        if len(self._pending) > self._unnamed or self.phase is not Phase.SUBSCRIBING:
+            return ()
+        if not self._taken:
+            self._lose(words)
             return ()
         self.phase = Phase.LIVE
         return (Control(event="connected"),)
 
     def _refused(self, words: str) -> tuple[Control, ...]:
-        """Take in an error. It names no topic: acknowledgements come in the order of the topics."""
+        """Take in an error. On spot it names no topic; acknowledgements come in the order of the topics."""
         code = words.partition(" ")[0]
         if code in self._dialect.harmless:
             return ()
-        spared = next((topic for topic in self._dialect.optional if topic in words), None)
-        if spared is not None:
-            return self._acknowledged(spared)
+        named = [topic for topic in self._dialect.optional if topic in words]
+        if named:
+            return self._spared(max(named, key=len), words)  # one may begin as another one does
+        if code in self._dialect.unknown:
+            self._unnamed += 1
+            return self._settled(words)
         if code in self._dialect.subscribed_already:
             return self._acknowledged(self._pending[0]) if self._pending else ()
         refused = self.phase is Phase.LOGIN and code not in self._dialect.clock

@@ -8,7 +8,7 @@ bounded time; who would wait longer is turned away before anything is sent. Slee
 Submits and cancels have buckets of their own at the venue. What they share is ours: the calls in flight. A part of
 those is kept for cancels, so that a venue that answers slowly cannot fill them with submits. And what is ours is who
 gives way: once the venue said 429 to anything, new orders are turned away at once for as long as that bucket rests,
-while cancels and queries of other buckets go on. After 418 nothing goes at all.
+while cancels and queries of other buckets go on. After 418 nothing goes at all, to no host of the venue.
 """
 
 import asyncio
@@ -45,6 +45,11 @@ class Purpose(Enum):
     CHANGING = "changing"  # an order or a setting that is there
     LOOKING = "looking"  # at what is public: counted by address, and no sign of how the account is doing
     CANCELING = "canceling"  # also a heartbeat: places are kept for it
+    TIMING = "timing"  # what time it is there: public, and in a kept place, since cancels wait for it too
+
+
+KEPT: Final = frozenset({Purpose.CANCELING, Purpose.TIMING})  # those who need not wait for a submit to be answered
+PUBLIC: Final = frozenset({Purpose.LOOKING, Purpose.TIMING})
 
 
 # PROTOCOL 3.2, the endpoints we call.
@@ -126,7 +131,7 @@ BAN_SECONDS: Final = 300.0  # after 418: "retry after minutes"; how long a ban l
 STRIKES_MAX: Final = 6
 
 IN_FLIGHT: Final = 48  # calls at once
-IN_FLIGHT_FOR_CANCELS: Final = 16  # more, for cancels alone
+IN_FLIGHT_FOR_CANCELS: Final = 16  # more, for cancels and the time they are stamped with
 
 TOO_MANY: Final = 429
 BANNED: Final = 418
@@ -178,6 +183,15 @@ class _Bucket:
         return max(now, self.frozen_until, (now if before.flying else before.at) + self.window)
 
 
+class Ban:
+    """Until when nothing goes to the venue: it banned the address, not a host or an account (PROTOCOL 3.1). One for all
+    that is called from there.
+    """
+
+    def __init__(self) -> None:
+        self.until = 0.0  # of the monotonic clock
+
+
 class Limiter:
     """Admits calls to one host.
 
@@ -185,18 +199,19 @@ class Limiter:
         clock: tells the time.
         rates: by path; a path that is not listed gets the tightest.
         callers: how many processes call from the same address; each keeps to its part of what is counted by address.
+        ban: what the other hosts' limiters of this process go by too.
     """
 
-    def __init__(self, clock: Clock, rates: Mapping[str, Rate], *, callers: int = 1) -> None:
+    def __init__(self, clock: Clock, rates: Mapping[str, Rate], *, callers: int = 1, ban: Ban | None = None) -> None:
         self._clock = clock
         self._buckets = {
             path: _Bucket(rate.shared(callers) if path in BY_ADDRESS else rate) for path, rate in rates.items()
         }
         self._unlisted = _Bucket(UNLISTED)
-        self._stopped_until = 0.0
+        self.ban = ban or Ban()
         self._shedding_until = 0.0
         self._slots = asyncio.Semaphore(IN_FLIGHT)
-        self._cancel_slots = asyncio.Semaphore(IN_FLIGHT_FOR_CANCELS)
+        self._kept_slots = asyncio.Semaphore(IN_FLIGHT_FOR_CANCELS)
 
     @asynccontextmanager
     async def turn(self, path: str, purpose: Purpose = Purpose.ASKING) -> AsyncIterator[None]:
@@ -206,7 +221,7 @@ class Limiter:
             TurnedAwayError: that moment is more than WAIT_MAX away, or new orders give way to the rest.
         """
         self._give_way(path, purpose)
-        slots = self._cancel_slots if purpose is Purpose.CANCELING else self._slots
+        slots = self._kept_slots if purpose in KEPT else self._slots
         if slots.locked():
             await self._place(slots, path)
         else:
@@ -228,10 +243,10 @@ class Limiter:
             if now >= bucket.frozen_until:  # else it left with one that was refused already: one storm is one strike
                 bucket.strikes = min(bucket.strikes + 1, STRIKES_MAX)
                 bucket.frozen_until = now + min(bucket.window * 2 ** (bucket.strikes - 1), FREEZE_MAX)
-            if purpose is not Purpose.LOOKING:
+            if purpose not in PUBLIC:
                 self._shedding_until = max(self._shedding_until, bucket.frozen_until)
             if status == BANNED:
-                self._stopped_until = now + BAN_SECONDS
+                self.ban.until = now + BAN_SECONDS
             return
         bucket.strikes = 0
         used, limit = headers.get(USED_HEADER, ""), headers.get(LIMIT_HEADER, "")
@@ -256,7 +271,7 @@ class Limiter:
         bucket, now = self._bucket(path), self._clock.monotonic()
         deadline, before, call = now + WAIT_MAX, bucket.before, None
         while True:
-            start = max(bucket.free(before, now), self._stopped_until)
+            start = max(bucket.free(before, now), self.ban.until)
             if start > deadline:
                 if call is not None:
                     call.instead = before.instead or before

@@ -1,7 +1,8 @@
 """One REST call to BitMart, whole: its turn, its signature, its evidence, and the venue's clock it is stamped with."""
 
 import asyncio
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
 from functools import partial
 from types import MappingProxyType
 from typing import Final
@@ -9,12 +10,12 @@ from urllib.parse import urlencode
 
 from msgspec import Struct
 
-from adapters.bitmart.envelope import payload
-from adapters.bitmart.limits import TOO_MANY, Limiter, Purpose, Rate, TurnedAwayError
-from adapters.bitmart.scalars import Wire, whole
+from adapters.bitmart.envelope import HTTP_OK, opened, payload
+from adapters.bitmart.limits import BANNED, TOO_MANY, Ban, Limiter, Purpose, Rate, TurnedAwayError
+from adapters.bitmart.scalars import LATEST_MS, SECONDS_BELOW, Wire, whole
 from adapters.bitmart.sign import Credentials, keyed, signed
 from oms.ports import Clock, Link, LinkAnswer, LinkError, Spawn
-from oms.reports import Refusal
+from oms.reports import Refusal, RefusalClass
 from oms.venue import Evidence, LastLook, NoAnswerError, nothing_holds
 
 CALL_SECONDS: Final = 10.0  # a submit may still execute up to a minute later (PROTOCOL 9.22)
@@ -37,8 +38,8 @@ class Rest:
     """Calls to one BitMart host. No command is ever repeated here. A question about the account that came too often
     for the venue is put once more when it may be: the process that led before us may have used the rate up.
 
-    `server_clock` is that of another host, where this one does not say the time. `callers` are
-    the processes at this address.
+    `server_clock` is that of another host, where this one does not say the time; a ban of either is then one of both.
+    `callers` are the processes at this address.
     """
 
     def __init__(
@@ -57,15 +58,19 @@ class Rest:
         self._url = url.rstrip("/")
         self.clock = clock
         self._link = link
-        self.limiter = Limiter(clock, rates, callers=callers)
+        ban = None if server_clock is None else server_clock.ban
+        self.limiter = Limiter(clock, rates, callers=callers, ban=ban)
         self.server_clock = server_clock or ServerClock(self, clock, spawn)
 
-    async def public(
-        self, path: str, query: Mapping[str, str | int] = NO_QUERY, *, seconds: float = CALL_SECONDS
-    ) -> Evidence:
+    async def public(self, path: str, query: Mapping[str, str | int] = NO_QUERY) -> Evidence:
         """GET without a key. The evidence's request is the query."""
-        body = urlencode(query).encode()
-        return await self._call("GET", path, body, {}, purpose=Purpose.LOOKING, seconds=seconds)
+        return await self._call("GET", path, urlencode(query).encode(), {}, purpose=Purpose.LOOKING)
+
+    async def time(self, left: Callable[[], None]) -> Evidence:
+        """GET the venue's time; `left` is called the moment the question leaves."""
+        return await self._call(
+            "GET", TIME_PATH, b"", {}, purpose=Purpose.TIMING, seconds=ROUND_TRIP_SECONDS, last_look=left
+        )
 
     async def keyed(self, path: str, query: Mapping[str, str | int] = NO_QUERY) -> Evidence:
         """GET with the key alone. The evidence's request is the query. It carries no stamp; but who reads by dates has
@@ -133,7 +138,7 @@ class Rest:
         except LinkError as error:
             nothing = Evidence(channel=channel, request=body, sent_ns=sent_ns, received_ns=self.clock.now_ns())
             raise NoAnswerError(f"{channel}: {error}", nothing, sent=error.sent) from error
-        self.limiter.answered(path, answer.status, answer.headers, purpose)
+        self.limiter.answered(path, _told(answer), answer.headers, purpose)
         return self._evidence(channel, body, answer, sent_ns)
 
     def _evidence(self, channel: str, body: bytes, answer: LinkAnswer, sent_ns: int) -> Evidence:
@@ -145,6 +150,14 @@ class Rest:
             sent_ns=sent_ns,
             received_ns=self.clock.now_ns(),
         )
+
+
+def _told(answer: LinkAnswer) -> int:
+    """Return the status of an answer, 429 where only its code says so: futures say "too often" with 400 (4.7)."""
+    if answer.status in (HTTP_OK, TOO_MANY, BANNED):
+        return answer.status
+    found = opened(answer.body, answer.status)
+    return TOO_MANY if isinstance(found, Refusal) and found.klass is RefusalClass.RATE_LIMIT else answer.status
 
 
 class ServerClock:
@@ -164,6 +177,15 @@ class ServerClock:
         self._due_at: float | None = None  # None: before the next request
         self._measuring = asyncio.Lock()
         self._refreshing = False
+
+    @property
+    def ban(self) -> Ban:
+        """What all that is stamped with this time goes by."""
+        return self._rest.limiter.ban
+
+    @ban.setter
+    def ban(self, ban: Ban) -> None:
+        self._rest.limiter.ban = ban
 
     @property
     def skew_ms(self) -> float:
@@ -221,21 +243,27 @@ class ServerClock:
 
     async def _ask(self) -> tuple[int, float] | None:
         """Take the server's time as that of the middle of the round trip; None without a usable answer."""
+        left_at = math.nan
+
+        def left() -> None:
+            nonlocal left_at
+            left_at = self._clock.monotonic()
+
         try:
-            evidence = await self._rest.public(TIME_PATH, seconds=ROUND_TRIP_SECONDS)
+            evidence = await self._rest.time(left)
         except NoAnswerError as error:
             self._why = str(error)
             return None
         self._why = f"status {evidence.status} and nothing that tells it"
         now = self._clock.monotonic()
         said = payload(ServerTime, evidence.response, evidence.status)
-        sent_ns, received_ns = evidence.sent_ns, evidence.received_ns
-        if isinstance(said, Refusal) or sent_ns is None or received_ns is None:
+        trip = now - left_at  # by the clock that nobody sets: the other one may step meanwhile
+        if isinstance(said, Refusal) or trip > ROUND_TRIP_SECONDS:
             return None
         try:
-            server_ns = whole(said.server_time, "server_time") * NS_PER_MS
+            server_ms = whole(said.server_time, "server_time")
         except ValueError:
             return None
-        trip = (received_ns - sent_ns) / NS_PER_SECOND
-        stepped = not 0 <= trip <= ROUND_TRIP_SECONDS  # our own clock, meanwhile
-        return None if stepped else (server_ns, now - trip / 2)
+        if not SECONDS_BELOW < server_ms <= LATEST_MS:  # nothing, or seconds: every stamp would be refused by it
+            return None
+        return server_ms * NS_PER_MS, now - trip / 2

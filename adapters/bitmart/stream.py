@@ -48,7 +48,8 @@ class VenueStream:
 
     async def answers(self) -> AsyncGenerator[Answer, None]:
         """Yield what the venue pushes, for ever. After each Control("disconnected") comes a new Control("connected"),
-        and nothing tells what was missed in between: ask.
+        and nothing tells what was missed in between: ask. What is public is remembered from before that on: there each
+        connection that ends is told.
         """
         failures = 0
         proven = False  # the key was taken since a login was refused last
@@ -56,7 +57,7 @@ class VenueStream:
             await self._server_clock.ready()
             started = self._clock.monotonic()
             connection = Connection(self._dialect, started)
-            live = False
+            live = lost = False
             try:
                 socket = await self._link.connect(self._url, CONNECT_SECONDS)
             except LinkError as error:
@@ -67,6 +68,7 @@ class VenueStream:
                         live = live or connection.phase is Phase.LIVE
                         yield answer
                 cause = connection.cause
+                lost = live or self._dialect.login is None
             proven = proven or live
             cool_down = connection.cool_down
             if connection.clock_off:
@@ -74,7 +76,7 @@ class VenueStream:
                 # A key that was good before, refused without a word of why: it may be the stamp.
                 cool_down, proven = 0.0 if proven else cool_down, False
             failures = 0 if live else failures + 1
-            if live:
+            if lost:
                 yield self._control("disconnected", cause)
             await asyncio.sleep(self._pause(failures, started, cool_down))
 

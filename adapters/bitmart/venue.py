@@ -16,6 +16,7 @@ import msgspec
 from msgspec import Struct
 
 from adapters.bitmart.answers import joined
+from adapters.bitmart.limits import Ban
 from adapters.bitmart.perp import venue as perp
 from adapters.bitmart.sign import Credentials
 from adapters.bitmart.spot import venue as spot
@@ -64,7 +65,9 @@ class Bitmart:
         ids: Ids,
         spawn: Spawn,
         options: spot.Options | None = None,
+        ban: Ban | None = None,
     ) -> None:
+        """`ban` is that of all that this process asks of BitMart: it bans addresses."""
         self._link = link
         self._spawn = spawn
         self._unnamed: NoAnswerError | None = None  # why one of the two catalogues could not be read, if so
@@ -80,7 +83,9 @@ class Bitmart:
             spawn=spawn,
             options=msgspec.structs.replace(chosen, fees_of=of_spot),
         )
-        self._perp = perp.BitmartPerp(
+        if ban is not None:
+            self._spot.server_clock.ban = ban
+        self._perp = perp.BitmartPerp(  # by the same clock, and so by the same ban
             credentials,
             perp.Endpoints(endpoints.futures, endpoints.futures_ws, endpoints.spot),
             link=link,

@@ -23,12 +23,13 @@ from oms.order.messages import (
 )
 from oms.reports import VenueOrderStatus
 from oms.runtime import SystemClock, Tasks
+from oms.store.database import Role
 from oms.store.memory import MemoryLog
 from oms.values import Side, VenueOrderId
 from projections.checkpoint import CheckpointsDifferError
 from projections.compare import Difference, compare, differences
 from projections.compare import stored as read_tables
-from projections.connection import SILENT_SECONDS
+from projections.connection import SILENT_SECONDS, Connection, connect_to_write
 from projections.fold import Twin, projectors
 from projections.projector import Projector
 from projections.runner import Runner
@@ -160,6 +161,27 @@ async def test_a_connection_that_dies_is_opened_again(tables: str, spawn: Tasks)
         hang_up(url)
     assert await following.catch_up(await log.head(), 20)
     assert await equal(log, url) == len(story.events)
+
+
+async def test_a_server_that_only_reads_is_waited_for(tables: str, spawn: Tasks) -> None:
+    """What the address leads to after a failover may be a standby that nobody has promoted yet."""
+    url, log = emptied(tables), MemoryLog()
+    await write(log, two_orders().events)
+    readers = 0
+
+    async def connect(url: str, role: Role) -> Connection:
+        nonlocal readers
+        connection = await connect_to_write(url, role)
+        if readers < 2:
+            readers += 1
+            await connection.execute("SET default_transaction_read_only = on")
+        return connection
+
+    following = runner(log, url, spawn, connect=connect)
+    following.start()
+    assert await following.catch_up(await log.head(), 20)
+    assert readers == 2
+    await equal(log, url)
 
 
 async def test_two_runners_do_not_undo_each_other(tables: str, spawn: Tasks) -> None:

@@ -7,6 +7,7 @@ from typing import Final, TypeVar
 
 from msgspec import Struct
 
+from adapters.bitmart.limits import Ban
 from adapters.bitmart.market_data.board import Board
 from adapters.bitmart.market_data.candles import Candles
 from adapters.bitmart.market_data.feed import market_feed
@@ -44,12 +45,16 @@ class _Market(Struct, frozen=True):
 
 class BitmartMarkets:
     """Candles by asking the venue for what memory does not hold; the rest from its public streams, which are connected
-    when somebody follows a market. No key is needed.
+    when somebody follows a market. No key is needed. `ban` as in `Bitmart`.
     """
 
-    def __init__(self, hosts: Hosts, *, link: Link, clock: Clock, ids: Ids, spawn: Spawn) -> None:
+    def __init__(
+        self, hosts: Hosts, *, link: Link, clock: Clock, ids: Ids, spawn: Spawn, ban: Ban | None = None
+    ) -> None:
         market = partial(_market, link=link, clock=clock, ids=ids, spawn=spawn)
         spot, calls = spot_source(hosts.spot, link=link, clock=clock, spawn=spawn, callers=hosts.callers)
+        if ban is not None:
+            calls.server_clock.ban = ban
         self._spot = market(spot, hosts.spot_ws, calls.server_clock)
         self._perp: _Market | None = None
         if hosts.futures is not None and hosts.futures_ws is not None:

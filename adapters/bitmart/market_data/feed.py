@@ -53,7 +53,7 @@ def _nobody(symbol: Symbol, kind: Kind, change: Change | None) -> None:
 
 
 def dialect_of(source: Source, follow: Sequence[Follow]) -> Dialect:
-    """Return the dialect of a stream of all that is followed.
+    """Return the dialect of a stream of all that is followed; the venue may refuse any of it by its name.
 
     Raises:
         ValueError: one connection does not carry so much.
@@ -61,7 +61,7 @@ def dialect_of(source: Source, follow: Sequence[Follow]) -> Dialect:
     topics = [topic for one in follow for topic in _topics(source, one)]
     if len(topics) > TOPICS_MAX:
         raise ValueError(f"{len(topics)} topics are too many for one connection")
-    return msgspec.structs.replace(source.dialect, topics=tuple(topics))
+    return msgspec.structs.replace(source.dialect, topics=tuple(topics), optional=frozenset(topics))
 
 
 def market_feed(

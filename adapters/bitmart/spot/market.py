@@ -57,4 +57,10 @@ def spot_source(url: str, *, link: Link, clock: Clock, spawn: Spawn, callers: in
     return source, rest
 
 
-PUBLIC: Final[Dialect] = msgspec.structs.replace(SPOT, topics=(), login=None, read=spelled_as_ours(codec.frame, OURS))
+PUBLIC: Final[Dialect] = msgspec.structs.replace(
+    SPOT,
+    topics=(),
+    login=None,
+    read=spelled_as_ours(codec.frame, OURS),
+    unknown=frozenset({"92001"}),  # "symbol invalid": disable it (PROTOCOL 4.8)
+)

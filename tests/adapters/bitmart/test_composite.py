@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from adapters.bitmart.limits import Ban
+from adapters.bitmart.market_data.both import BitmartMarkets, Hosts
 from adapters.bitmart.perp import codec as perp
 from adapters.bitmart.spot import codec as spot
 from adapters.bitmart.venue import Bitmart, Endpoints
@@ -45,7 +47,7 @@ SPOT_MARKET = {
 class Account:
     """Both halves of an account, over one link."""
 
-    def __init__(self) -> None:
+    def __init__(self, ban: Ban | None = None) -> None:
         self.link = FakeLink()
         answers: dict[str, LinkAnswer] = {
             spot.SUBMIT_ORDER: ok({"order_id": "11"}),
@@ -79,7 +81,7 @@ class Account:
         for path, answer in answers.items():
             self.link.on(path, answer)
         self.venue = Bitmart(
-            CREDENTIALS, ENDPOINTS, link=self.link, clock=LoopClock(), ids=PlainIds(), spawn=fakes.spawn
+            CREDENTIALS, ENDPOINTS, link=self.link, clock=LoopClock(), ids=PlainIds(), spawn=fakes.spawn, ban=ban
         )
 
     def hosts(self) -> set[str]:
@@ -87,6 +89,32 @@ class Account:
         asked = {call.host for call in self.link.calls if call.path != "/system/time"}
         self.link.calls.clear()
         return asked
+
+
+@pytest.mark.parametrize("banned", [fakes, desk])
+@virtual
+async def test_s55_a_418_of_one_host_stops_both_and_all_else_that_this_process_asks(banned: Any) -> None:
+    """The venue bans addresses (PROTOCOL 3.1)."""
+    ban = Ban()
+    account, other = Account(ban), Account(ban)
+    hosts = Hosts(spot="http://spot.test", spot_ws="ws://spot.test", futures="http://futures.test", futures_ws="ws://f")
+    markets = BitmartMarkets(hosts, link=other.link, clock=LoopClock(), ids=PlainIds(), spawn=fakes.spawn, ban=ban)
+    for each in (account, other):
+        for half in (fakes, desk):
+            await each.venue.submit(half.ORDER)
+    for path in (spot.SUBMIT_ORDER, perp.SUBMIT_ORDER):
+        account.link.on(path, refused(418, 30017))
+    await account.venue.submit(banned.ORDER)
+    account.link.calls.clear()
+    other.link.calls.clear()
+    for each in (account, other):
+        for half in (fakes, desk):
+            with pytest.raises(NoAnswerError) as stopped:
+                await each.venue.cancel(half.KNOWN)
+            assert not stopped.value.sent
+            with pytest.raises(NoAnswerError):
+                await markets.candles(half.BTC, "1m", since_ms=0, until_ms=60_000)
+    assert account.link.calls == other.link.calls == []
 
 
 @virtual

@@ -8,10 +8,16 @@ import pytest
 
 from adapters.bitmart.history import DAY_MS, SPAN_MS, Hosts, Page, history
 from oms.ports import LinkAnswer
+from oms.reports import OrderReport
 from tests.adapters.bitmart.fakes import CREDENTIALS, LOST, Call, FakeLink, LoopClock, ok, refused, spawn, virtual
+from tests.adapters.bitmart.perp.desk import row
+from tests.adapters.bitmart.perp.test_venue import contract
 
 SINCE, UNTIL = 1_790_000_000_000, 1_790_000_000_000 + 2 * SPAN_MS
 ORDERS, TRADES = "/spot/v4/query/history-orders", "/spot/v4/query/trades"
+OPEN = "/spot/v4/query/open-orders"
+WAITING, WAITED = "/spot/v4/query/algo/open-orders", "/spot/v4/query/algo/history-orders"
+TRANSFERS = "/account/v1/transfer-contract-list"
 F = "/contract/private/"
 GONE = LinkAnswer(404, {}, msgspec.json.encode({"code": 30000, "msg": "Not found", "trace": "t"}))
 
@@ -34,13 +40,14 @@ def trade(number: int, at_ms: int) -> dict[str, object]:
 
 def venue() -> FakeLink:
     link = FakeLink()
-    for path in (ORDERS, TRADES, "/spot/v4/query/open-orders"):
+    for path in (ORDERS, TRADES, OPEN, WAITING, WAITED):
         link.on(path, ok([]))
     link.on("/spot/v1/wallet", ok({"wallet": []}))
     for name in ("transaction-history", "trades", "position-v2", "assets-detail", "get-open-orders",
                  "current-plan-order", "order-history"):  # fmt: skip
         link.on(F + name, ok([]))
-    link.on("/account/v1/transfer-contract-list", ok({"records": []}))
+    link.on("/contract/public/details", ok({"symbols": [contract("BTCUSDT"), contract("ETHUSDT")]}))
+    link.on(TRANSFERS, ok({"records": []}))
     return link
 
 
@@ -141,7 +148,7 @@ async def test_a_call_that_the_venue_switched_off_is_not_asked_a_hundred_times()
 
 
 @virtual
-async def test_futures_orders_are_asked_for_by_the_symbols_that_money_names() -> None:
+async def test_futures_orders_are_asked_for_by_the_symbols_that_money_names_and_then_by_all_others() -> None:
     link = venue()
     funding = {
         "symbol": "ETHUSDT",
@@ -155,8 +162,73 @@ async def test_futures_orders_are_asked_for_by_the_symbols_that_money_names() ->
     }
     link.on(F + "transaction-history", ok([funding]), ok([]))
     pages = await asked(link, "futures")
-    assert [page.symbol for page in of(pages, "orders")] == 2 * ["ETH/USDT:USDT"]
+    assert [page.symbol for page in of(pages, "orders")] == ["ETH/USDT:USDT", "ETH/USDT:USDT", "BTC/USDT:USDT"]
     assert all(page.whole for page in pages)
+
+
+@virtual
+async def test_an_order_that_never_traded_is_found_in_a_market_that_no_money_names() -> None:
+    link = venue()
+    gone = row("5", "gone", symbol="ETHUSDT", state=4, create_time=SINCE + 5, update_time=SINCE + 6)
+    link.on(F + "order-history", lambda call: ok([gone] if call.fields()["symbol"] == "ETHUSDT" else []))
+    found = [report for page in of(await asked(link, "futures"), "orders") for report in page.reports]
+    assert [report.venue_order_id for report in found if isinstance(report, OrderReport)] == ["5"]
+
+
+@pytest.mark.parametrize("details", [refused(400, 30018), ok({"symbols": [contract("BTCUSDT"), {"news": 1}]})])
+@virtual
+async def test_what_markets_there_are_is_a_hole_where_it_cannot_be_read(details: LinkAnswer) -> None:
+    link = venue()
+    link.on("/contract/public/details", details)
+    (page,) = of(await asked(link, "futures"), "contracts")
+    assert not page.whole
+
+
+@virtual
+async def test_a_page_of_transfers_is_full_with_those_that_failed_too() -> None:
+    link = venue()
+
+    def answer(call: Call) -> LinkAnswer:
+        numbers = {1: range(100), 2: range(100, 101)}[call.fields()["page"]]
+        return ok({"records": [moved(n, "FAILED" if n == 5 else "FINISHED") for n in numbers]})
+
+    link.on(TRANSFERS, answer)
+    pages = of(await asked(link, "futures"), "transfers")
+    assert len(pages) == 2
+    assert all(page.whole for page in pages)
+    assert len({report.ledger_id for page in pages for report in page.reports}) == 100  # type: ignore[union-attr]
+
+
+def moved(number: int, state: str) -> dict[str, object]:
+    return {
+        "transfer_id": str(number),
+        "currency": "USDT",
+        "amount": "1",
+        "type": "spot_to_contract",
+        "state": state,
+        "timestamp": SINCE + number,
+    }
+
+
+@virtual
+async def test_open_orders_from_before_the_archive_begins_are_open_too() -> None:
+    link = venue()
+    old = {"orderId": "1", "clientOrderId": "x", "symbol": "BTC_USDT", "state": "new", "createTime": SINCE - DAY_MS}
+    for path in (OPEN, WAITING):
+        link.on(path, lambda call: ok([old] if call.fields()["startTime"] <= old["createTime"] else []))
+    pages = await asked(link)
+    assert [len(page.reports) for page in of(pages, "open_orders")] == [1]
+    assert [len(page.reports) for page in of(pages, "open_triggers")] == [1, 1]
+
+
+@virtual
+async def test_what_waited_for_a_price_is_asked_for_of_either_kind() -> None:
+    link = venue()
+    pages = await asked(link)
+    assert [call.fields()["orderMode"] for call in link.of(WAITING)] == ["trigger", "tp/sl"]
+    assert [call.fields()["orderMode"] for call in link.of(WAITED)] == ["trigger", "trigger", "tp/sl", "tp/sl"]
+    windows = [(page.since_ms, page.until_ms) for page in of(pages, "trigger_history")]
+    assert windows == 2 * [(SINCE, SINCE + SPAN_MS), (SINCE + SPAN_MS, UNTIL)]
 
 
 @pytest.mark.parametrize("path", [ORDERS, TRADES])

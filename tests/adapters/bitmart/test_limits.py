@@ -255,6 +255,24 @@ async def test_s55_after_a_429_new_orders_stop_first_and_cancels_pass(throttled:
 
 
 @virtual
+async def test_futures_say_too_often_with_a_status_of_their_own_and_are_left_alone_as_well() -> None:
+    """40013 comes with 400 (PROTOCOL 4.7)."""
+    desk = Desk()
+    desk.link.on(perp.SUBMIT_LEVERAGE, refused(400, 40013, "too often"), ok({"leverage": "5", "open_type": "cross"}))
+    for _ in range(2):
+        with suppress(NoAnswerError):
+            await desk.venue.set_leverage(BTC, Decimal(5), MarginMode.CROSS)
+    first, second = (call.at for call in desk.link.of(perp.SUBMIT_LEVERAGE))
+    assert second - first == pytest.approx(2.25)
+    desk.link.on(perp.SUBMIT_LEVERAGE, refused(400, 40029))
+    for _ in range(2):
+        with suppress(NoAnswerError):
+            await desk.venue.set_leverage(BTC, Decimal(5), MarginMode.CROSS)
+    third, fourth = (call.at for call in desk.link.of(perp.SUBMIT_LEVERAGE)[2:])
+    assert fourth - third < 1, "what else it says with 400 is no reason to wait"
+
+
+@virtual
 async def test_a_question_that_the_process_before_us_used_up_is_put_again_after_one_window() -> None:
     link = FakeLink()
     link.on(codec.WALLET, refused(429, 30013), ok({"wallet": []}))

@@ -5,15 +5,17 @@ import itertools
 import zlib
 from collections.abc import AsyncGenerator
 
+import msgspec
 import pytest
 
 from adapters.bitmart.connection import Connection, Phase
 from adapters.bitmart.spot.dialect import SPOT
+from adapters.bitmart.spot.market import PUBLIC
 from adapters.bitmart.spot.venue import BitmartSpot
 from oms.reports import BalanceReport, Control, OrderReport, TradeReport, Unreadable
 from oms.values import Provenance
 from oms.venue import Answer
-from tests.adapters.bitmart.fakes import FakeLink, FakeSocket, bitmart, virtual
+from tests.adapters.bitmart.fakes import CREDENTIALS, FakeLink, FakeSocket, bitmart, virtual
 
 LOGIN_OK = '{"event":"login"}'
 ORDERS_OK = '{"event":"subscribe","topic":"spot/user/orders:ALL_SYMBOLS"}'
@@ -282,3 +284,38 @@ def test_subscriptions_acknowledged_before_the_login_do_not_connect() -> None:
     reports = [connection.receive(frame, 0.0).reports for frame in (ORDERS_OK, BALANCE_OK)]
     assert Control(event="connected") not in [report for found in reports for report in found]
     assert connection.phase is Phase.LOGIN
+
+
+WORLD = msgspec.structs.replace(PUBLIC, topics=("spot/trade:A_USDT", "spot/trade:B_USDT", "spot/trade:C_USDT"))
+NO_SYMBOL = '{"event":"subscribe","errorCode":"92001","errorMessage":"symbol invalid"}'
+
+
+def topic_ok(symbol: str) -> str:
+    return f'{{"event":"subscribe","topic":"spot/trade:{symbol}_USDT"}}'
+
+
+@pytest.mark.parametrize("refused_at", [0, 1, 2])
+def test_a_refused_symbol_is_one_answer_whichever_it_is_of(refused_at: int) -> None:
+    """The error names none (PROTOCOL 7.1), and no source holds the venue to the order of the topics."""
+    connection, frames = Connection(WORLD, 0.0), [topic_ok("B"), topic_ok("A")]
+    frames.insert(refused_at, NO_SYMBOL)
+    connection.opening(CREDENTIALS, 0)
+    phases = [(connection.receive(frame, 0.0), connection.phase)[1] for frame in frames]
+    assert phases == [Phase.SUBSCRIBING, Phase.SUBSCRIBING, Phase.LIVE]
+
+
+def test_a_connection_of_which_every_symbol_is_refused_is_lost() -> None:
+    connection = Connection(WORLD, 0.0)
+    connection.opening(CREDENTIALS, 0)
+    for _ in WORLD.topics:
+        connection.receive(NO_SYMBOL, 0.0)
+    assert connection.phase is Phase.LOST
+    assert "symbol invalid" in connection.cause
+
+
+def test_a_symbol_that_is_refused_of_a_live_connection_changes_nothing() -> None:
+    connection = Connection(WORLD, 0.0)
+    connection.opening(CREDENTIALS, 0)
+    for frame in (*map(topic_ok, "ABC"), NO_SYMBOL):
+        connection.receive(frame, 0.0)
+    assert connection.phase is Phase.LIVE

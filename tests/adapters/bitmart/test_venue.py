@@ -14,7 +14,7 @@ from adapters.bitmart.sign import sign
 from adapters.bitmart.spot import codec, requests
 from adapters.bitmart.spot.venue import BitmartSpot, Options
 from oms.errors import UnknownSymbolError
-from oms.ports import LinkAnswer
+from oms.ports import LinkAnswer, LinkError
 from oms.reports import Ack, BalanceReport, OrderReport, Refusal, RefusalClass, TradeReport
 from oms.values import ClientOrderId, Currency, ExecId, Provenance, Symbol, TimeInForce, VenueOrderId
 from oms.venue import NoAnswerError, OrderRef, Venue
@@ -454,7 +454,47 @@ async def test_a_refused_stamp_has_the_clock_measured_before_the_next_request() 
     assert int(link.calls[-1].headers["X-BM-TIMESTAMP"]) < EPOCH_NS // 1_000_000 + 10_000
 
 
-@pytest.mark.parametrize("answer", [LOST, page(502), refused(429, 30013), ok({"server_time": "soon"}), ok({})])
+@virtual
+async def test_our_own_clock_may_step_while_the_venues_is_asked() -> None:
+    link, clock = FakeLink(), LoopClock()
+    told = link.answers["/system/time"]
+
+    def answer(call: Call) -> LinkAnswer | LinkError:
+        clock.ahead_ms += 1_500
+        return told(call)
+
+    link.on("/system/time", answer)
+    link.on(codec.SUBMIT_ORDER, ok({"order_id": "77"}))
+    venue = bitmart(link, clock)
+    await venue.submit(ORDER)
+    assert venue.skew_ms == pytest.approx(-1_500, abs=1)
+
+
+@virtual
+async def test_after_a_refused_stamp_a_cancel_asks_the_time_before_submits_that_hang_are_answered() -> None:
+    link = FakeLink()
+    link.on(codec.SUBMIT_ORDER, refused(401, 30007, "Header X-BM-TIMESTAMP range"), LOST)
+    link.on(codec.CANCEL_ORDER, ok({"result": True}))
+    venue = bitmart(link)
+    submits = [asyncio.get_running_loop().create_task(venue.submit(ORDER)) for _ in range(60)]
+    await asyncio.sleep(0.5)  # the first was refused, the others hold every place but those that are kept
+    began = asyncio.get_running_loop().time()
+    await venue.cancel(KNOWN)
+    assert [call.path for call in link.calls][-2:] == ["/system/time", codec.CANCEL_ORDER]
+    assert asyncio.get_running_loop().time() - began == pytest.approx(2 * link.latency)
+    await asyncio.gather(*submits, return_exceptions=True)
+
+
+NO_TIME = (0, "0", -1, EPOCH_NS // 1_000_000_000, 10**15)  # of a time in ms: seconds, or later than any year
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        *(LOST, page(502), refused(429, 30013), ok({"server_time": "soon"}), ok({})),
+        *(ok({"server_time": said}) for said in NO_TIME),
+    ],
+)
 @virtual
 async def test_a_clock_that_cannot_be_measured_does_not_stop_an_order(answer: LinkAnswer) -> None:
     link = FakeLink()

@@ -97,6 +97,19 @@ async def test_what_is_followed_has_a_quote_that_says_whether_and_when() -> None
 
 
 @virtual
+async def test_trap_9_51_a_symbol_that_is_gone_costs_those_that_share_its_connection_nothing() -> None:
+    street = Street()
+    gone = (Symbol("GONE/USDT"), Symbol("GONE/USDT:USDT"))
+    street.markets.follow([SPOT, PERP, *gone])
+    await asyncio.sleep(30)
+    before = list(street.simulator.connections)
+    await asyncio.sleep(300)
+    assert street.simulator.connections == before, "they last"
+    assert street.connections == 2
+    assert [street.markets.quote(symbol).valid for symbol in (SPOT, PERP, *gone)] == [True, True, False, False]
+
+
+@virtual
 async def test_a_reader_gets_what_he_asks_for_of_either_market() -> None:
     street = Street()
     topics = frozenset(Topic(kind=kind, symbol=symbol) for kind in (Kind.BOOK, Kind.TRADES) for symbol in (SPOT, PERP))

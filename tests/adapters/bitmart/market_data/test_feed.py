@@ -17,7 +17,7 @@ from adapters.simulator.pace import keep_stepping
 from adapters.simulator.simulator import Simulator
 from oms.reports import BookReport
 from oms.values import Symbol
-from tests.adapters.bitmart.fakes import EPOCH_NS, LoopClock, PlainIds, spawn, virtual
+from tests.adapters.bitmart.fakes import EPOCH_NS, FakeLink, LoopClock, PlainIds, spawn, virtual
 
 NOW_MS = EPOCH_NS // 1_000_000
 MARKETS = {
@@ -131,6 +131,36 @@ async def test_a_lost_stream_hides_the_books_and_the_next_one_mends_all(market: 
         assert await street.mends(street.first)
         found = street.feed.candles._store.window(street.first, "1m", since_ms=NOW_MS, until_ms=NOW_MS + 240_000)
         assert [bar.closed for bar in found] == [True, True, True, False]
+
+
+@virtual
+async def test_a_book_is_hidden_too_when_a_connection_ends_of_which_not_every_topic_was_acknowledged() -> None:
+    link, clock, btc = FakeLink(), LoopClock(), MARKETS["spot"][0]
+    source, rest = spot_source("http://spot.test", link=link, clock=clock, spawn=spawn)
+    feed = market_feed(
+        source,
+        [Follow(symbol=btc, book=True, trades=True)],
+        url="ws://spot.test/user?protocol=1.1",
+        link=link,
+        clock=clock,
+        server_clock=rest.server_clock,
+        ids=PlainIds(),
+        spawn=spawn,
+    )
+    spawn(feed.run(), name="feed")
+    await asyncio.sleep(1)
+    (socket,) = link.sockets
+    socket.push('{"event":"subscribe","topic":"spot/depth/increase100:BTC_USDT"}')
+    socket.push(
+        '{"table":"spot/depth/increase100","data":[{"symbol":"BTC_USDT","type":"snapshot","version":4,"ms_t":1,'
+        '"asks":[["101","1"]],"bids":[["100","1"]]}]}'
+    )
+    await asyncio.sleep(0.1)
+    assert feed.state(btc, 5).valid
+    link.refuse_connect = 10
+    socket.drop()
+    await asyncio.sleep(1)
+    assert not feed.state(btc, 5).valid
 
 
 @pytest.mark.parametrize("market", MARKETS)
