@@ -38,7 +38,7 @@ class Gate:
 
     def _stopped(self) -> str | None:
         return (
-            None if self._open() else "not sent: the lease on the account is not ours, or was not renewed a moment ago"
+            None if self._open() else "not sent: the lease on the account is not ours, or not renewed a moment ago"
         )
 
     # -------------------------------------------------------------------------------------------- commands
