@@ -37,9 +37,7 @@ class Gate:
         return self._venue
 
     def _stopped(self) -> str | None:
-        return (
-            None if self._open() else "not sent: the lease on the account is not ours, or not renewed a moment ago"
-        )
+        return None if self._open() else "not sent: the lease on the account is not ours, or not renewed a moment ago"
 
     # -------------------------------------------------------------------------------------------- commands
 
