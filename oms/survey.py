@@ -111,9 +111,12 @@ class Survey:
         starting = starting and self._opened
         picture = recognized_all(self._book, await self._ask_everything(starting=starting))
         orders = sightings(self._book, picture)
+        strangers = self._orders_behind(picture)
         for finding in reconcile(self._book, picture).findings:
             await self._report(finding.news, finding.answer)
-        if picture.trades is not None and (unknown := await self._mark(picture.trades, picture.trades_until_ms)):
+        if picture.trades is not None and (
+            unknown := await self._mark(picture.trades, strangers, picture.trades_until_ms)
+        ):
             picture = replace(picture, failures={**picture.failures, Part.TRADES: unknown})
         if not starting:
             await self._absence.prove(picture)
@@ -276,17 +279,15 @@ class Survey:
         require_time(self._venue)
         return await self._venue.trades(since_ms=since_ms, until_ms=until_ms)
 
-    async def _mark(self, traded: Answer, until_ms: int) -> str:
-        """Trades are known until then, now that what was listed is recorded; unless the order behind one is not known:
-        it is listed again, and its order asked for again, for a while. Returns what is not known.
+    async def _mark(self, traded: Answer, strangers: Mapping[str, OrderRef], until_ms: int) -> str:
+        """Trades are known until then, now that what was listed is recorded; unless the order behind one, of those that
+        were not in memory before, is not known: it is listed again, and its order asked for again, for a while. Returns
+        what is not known.
         """
-        listed = {
-            address(self._recording.account, each)
-            for each in traded.reports
-            if isinstance(each, TradeReport) and each.symbol in self._recording.decider.instruments
-        }
+        traded_here = self._recording.decider.instruments
         now = self._clock.monotonic()
-        unknown = [stream for stream in sorted(listed) if not await self._recording.known(stream)]
+        asked = [stream for stream, name in strangers.items() if name.symbol in traded_here]
+        unknown = [stream for stream in asked if not await self._recording.known(stream)]
         self._orderless = {stream: self._orderless.get(stream, now) for stream in unknown}
         waited_for = [stream for stream, since in self._orderless.items() if now - since < LAG_SECONDS]
         if traded.complete and not waited_for:
@@ -364,8 +365,9 @@ class Survey:
         """Book every trade since the last look; return until when (UTC ms) trades are known. Raises NoAnswerError."""
         since_ms, until_ms = self._window()
         traded = await self._trades(since_ms, until_ms)
+        strangers = self._orders_behind(Picture(trades=recognized(self._book, traded)))
         await self.record(traded)
-        if unknown := await self._mark(traded, until_ms):
+        if unknown := await self._mark(traded, strangers, until_ms):
             raise NoAnswerError(unknown, traded.evidence)
         return self._traded_until_ms or self._now_ms()
 
