@@ -291,9 +291,8 @@ class Dispatcher:
                 return SubmitWithdrawn(), None
             if logged is not None or ahead is not None:  # a stop begins or ends, and its commit may still fail
                 if not await self._pause(stream, SOON_SECONDS):
-                    return SubmitRefused(
-                        reason="trading_halted", text="the log could not say whether it still is"
-                    ), None
+                    unsaid = "the log could not say whether it still is"
+                    return SubmitRefused(reason="trading_halted", text=unsaid), None
                 continue
             try:
                 answer = await self._venue.submit(new_order(order), last_look=lambda: self._holds(order))

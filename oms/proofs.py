@@ -68,7 +68,7 @@ def settled(seconds: float, can: Capabilities) -> bool:
     """Whether "not found" proves anything of an order that has been in doubt for so long: the request can no longer
     execute, and had it been accepted, it would show.
 
-    For an order that the venue once showed, whoever asks has to be patient (`oms.survey`).
+    For an order that the venue once showed, whoever asks has to be patient (`oms.absence`).
     """
     return seconds > can.submit_validity + can.visibility_delay
 

@@ -114,10 +114,10 @@ class Survey:
         strangers = self._orders_behind(picture)
         for finding in reconcile(self._book, picture).findings:
             await self._report(finding.news, finding.answer)
-        if picture.trades is not None and (
-            unknown := await self._mark(picture.trades, strangers, picture.trades_until_ms)
-        ):
-            picture = replace(picture, failures={**picture.failures, Part.TRADES: unknown})
+        if picture.trades is not None:
+            unknown = await self._mark(picture.trades, strangers, picture.trades_until_ms)
+            if unknown:
+                picture = replace(picture, failures={**picture.failures, Part.TRADES: unknown})
         if not starting:
             await self._absence.prove(picture)
             await self._lost.infer(picture)
@@ -246,9 +246,8 @@ class Survey:
             stream: at for stream, at in self._fills_unanswered.items() if stream in self._book.unsettled
         }
         unanswered = 0
-        for stream in sorted(
-            self._book.unsettled, key=lambda name: late.get(name, 0.0)
-        ):  # who had no answer comes last
+        in_turn = sorted(self._book.unsettled, key=lambda name: late.get(name, 0.0))  # who had no answer comes last
+        for stream in in_turn:
             order = self._book.orders.get(stream)
             if order is None or not order.trades_missing or order.venue_order_id is None or stream in brought:
                 continue

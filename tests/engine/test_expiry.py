@@ -121,15 +121,20 @@ def test_a_time_that_passed_while_nobody_ran_is_made_up_for() -> None:
     play(story)
 
 
+async def called_dead(desk: Desk, seconds: int) -> None:
+    """Given an order that is good for so long, whose request was lost, and which was proven to be nowhere."""
+    await opened(desk)
+    desk.venue.fates.append(Fate.REQUEST_LOST)
+    await timed(desk, seconds)
+    await asyncio.sleep(120)
+    assert desk.life() is Life.REJECTED
+
+
 @pytest.mark.parametrize("restarted", [False, True])
 @pytest.mark.parametrize("seconds", [30, 100], ids=["in doubt", "dead"])
 def test_an_order_that_was_called_dead_and_lives_after_its_time_is_canceled(seconds: int, *, restarted: bool) -> None:
     async def story(desk: Desk) -> None:
-        await opened(desk)
-        desk.venue.fates.append(Fate.REQUEST_LOST)
-        await timed(desk, seconds)
-        await asyncio.sleep(120)
-        assert desk.life() is Life.REJECTED
+        await called_dead(desk, seconds)
         if restarted:
             desk.process.kill()
             await opened(desk)
@@ -144,11 +149,7 @@ def test_an_order_that_was_called_dead_and_lives_after_its_time_is_canceled(seco
 
 def test_an_order_that_was_called_dead_and_lives_before_its_time_is_canceled_at_it() -> None:
     async def story(desk: Desk) -> None:
-        await opened(desk)
-        desk.venue.fates.append(Fate.REQUEST_LOST)
-        await timed(desk, 300)
-        await asyncio.sleep(120)
-        assert desk.life() is Life.REJECTED
+        await called_dead(desk, 300)
         desk.venue.take(desk.venue.submitted[0])
         await asyncio.sleep(170)
         assert desk.life() is Life.WORKING

@@ -125,6 +125,15 @@ def test_a_standby_takes_over_soon_after_the_leaders_death(gone: bool, seconds: 
     play(story)
 
 
+async def cut_off(leader: Claim, seat: Seat, leases: MemoryLeases, standby: Claim, waiting: asyncio.Task[None]) -> None:
+    """When the leader's session breaks and it cannot renew: once the standby leads, it may not send."""
+    seat.cut = True
+    leases.gone.add(leader.lease.holder)
+    await waiting
+    assert standby.has
+    assert not leader.lease.fresh
+
+
 def test_when_a_standby_leads_a_leader_whose_session_broke_may_send_nothing_any_more() -> None:
     """The server sees the connection reset, and the leader lives and cannot renew."""
 
@@ -135,11 +144,7 @@ def test_when_a_standby_leads_a_leader_whose_session_broke_may_send_nothing_any_
         await leader.claim()
         waiting = begin(standby.claim())
         await asyncio.sleep(10.1)
-        seat.cut = True
-        leases.gone.add(leader.lease.holder)
-        await waiting
-        assert standby.has
-        assert not leader.lease.fresh
+        await cut_off(leader, seat, leases, standby, waiting)
 
     play(story)
 
@@ -158,11 +163,7 @@ def test_a_renewal_that_a_slow_look_shows_counts_from_its_answer() -> None:
         await asyncio.sleep(1.0)
         slow.reaching.set()
         await asyncio.sleep(0.01)
-        seat.cut = True
-        leases.gone.add(leader.lease.holder)
-        await waiting
-        assert standby.has
-        assert not leader.lease.fresh
+        await cut_off(leader, seat, leases, standby, waiting)
 
     play(story)
 
