@@ -258,12 +258,12 @@ class Decider:
         if order is None:
             raise UnknownOrderError(f"no order {command.client_order_id} on account {command.account}")
         facts = self._facts(order.request, book, at_ns)
-        own = ZERO if order.request.reduces else may_move(order)
         facts = replace(
             facts,
             available=EXACT.add(facts.available, hold(order)[1]),
             open_orders=facts.open_orders - 1,
-            opening=max(EXACT.subtract(facts.opening, own), ZERO),
+            opening=self._may_trade(order.request, book, closing=False, but=order),
+            closing=self._may_trade(order.request, book, closing=True, but=order),
             unproven=None,
         )
         events = orders.amend(command, order, facts, self.limits)
@@ -286,7 +286,7 @@ class Decider:
             halted=stopped(command, book.account, self.policy),
             open_orders=len(book.open),
             leg=book.positions.get(position_stream(self.account, command.symbol, _NET), FLAT),
-            opening=self._opening(command, book),
+            opening=self._may_trade(command, book, closing=False),
             quote=self._quote(command.symbol),
             at_ns=at_ns,
             wind_down=self.wind_down.denies(at_ns, reduces=False),
@@ -316,7 +316,8 @@ class Decider:
             leverage=held.leverage or market.leverage,
             position_mode=book.account.position_mode,
             mark=self.marks.get(symbol),
-            opening=self._opening(command, book),
+            opening=self._may_trade(command, book, closing=False),
+            closing=self._may_trade(command, book, closing=True),
             quote=self._quote(symbol),
             at_ns=at_ns,
             wind_down=self.wind_down.denies(at_ns, reduces=closes),
@@ -327,20 +328,22 @@ class Decider:
     def _quote(self, symbol: Symbol) -> Quote | None:
         return self.quotes(symbol) if symbol in self.limits.collar else None
 
-    def _opening(self, command: PlaceOrder | OrderRequested, book: Book) -> Decimal:
-        """Return what orders may still add to the leg on the command's side, where a limit asks for it: as much as a
-        change on its way may make it, and what the venue has traded and not told of yet.
+    def _may_trade(
+        self, command: PlaceOrder | OrderRequested, book: Book, *, closing: bool, but: Order | None = None
+    ) -> Decimal:
+        """Return what orders on the command's side, `but` one, may still add to its leg, or close of it, where a limit
+        asks for it: as much as a change on its way may make it, and what the venue has traded and not told of yet.
         """
         if command.symbol not in self.limits.position_max:
             return ZERO
-        requests = ((book.orders[stream], book.orders[stream].request) for stream in {**book.open, **book.unsettled})
+        on_side = (command.symbol, command.side, command.position_leg)
         return sum(
             (
                 may_move(order)
-                for order, request in requests
-                if (request.symbol, request.side, request.position_leg)
-                == (command.symbol, command.side, command.position_leg)
-                and not request.reduces
+                for order in (book.orders[stream] for stream in {**book.open, **book.unsettled})
+                if (order.request.symbol, order.request.side, order.request.position_leg) == on_side
+                and order.request.reduces is closing
+                and order is not but
             ),
             ZERO,
         )

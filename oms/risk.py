@@ -40,7 +40,8 @@ class Facts(Struct, frozen=True, kw_only=True, gc=False):
     """What is known when an order is checked. `available` is what the order would draw on, out of the purse it needs;
     for one that can only close, the contracts of its leg that no order closes already.
 
-    `opening` is what live orders on its side may still add to the leg, where a limit asks for it.
+    `opening` is what live orders on its side may still add to the leg, and `closing` what others on its side may still
+    close of it, where a limit asks for them.
     """
 
     instrument: Instrument | None
@@ -53,6 +54,7 @@ class Facts(Struct, frozen=True, kw_only=True, gc=False):
     position_mode: PositionMode | None = None
     mark: Decimal | None = None
     opening: Decimal = ZERO
+    closing: Decimal = ZERO
     quote: Quote | None = None  # of the market, where a limit asks for it
     at_ns: int = 0  # when the order is recorded (UTC)
     wind_down: str | None = None  # why the venue's own end keeps it from leaving, if it does
@@ -129,10 +131,10 @@ def deny(request: OrderRequested, facts: Facts, limits: Limits) -> Denial | None
         return Denial(
             "order_notional_max", f"worth {plain(value)}, {plain(limits.order_notional_max)} is allowed for one order"
         )
-    if not request.reduces and (request.symbol in limits.position_max or request.leverage is not None):
-        denial = _deny_opening(request, facts, limits)
-        if denial is not None:
-            return denial
+    denial = None if request.reduces else _deny_leverage(request, facts, limits)
+    denial = denial or _deny_size(request, facts, limits)
+    if denial is not None:
+        return denial
     purse, needed = needs(request)
     if needed <= facts.available:
         return None
@@ -168,30 +170,46 @@ def _deny_price(request: OrderRequested, facts: Facts, quote: Quote, limits: Lim
     return None if reason is None else Denial("collar", reason)
 
 
-def _deny_opening(request: OrderRequested, facts: Facts, limits: Limits) -> Denial | None:
-    """Return the limit that an order breaks which may add to its leg."""
+def _deny_leverage(request: OrderRequested, facts: Facts, limits: Limits) -> Denial | None:
+    """Return the limit of leverage that an order breaks which may add to its leg."""
     asked, held = request.leverage, facts.leg
-    if asked is not None:
-        if limits.leverage_max is not None and asked > limits.leverage_max:
-            return Denial("leverage_max", f"leverage {plain(asked)}, {plain(limits.leverage_max)} is allowed")
-        if held.quantity and held.leverage is not None and asked != held.leverage:
-            return Denial(
-                "leverage", f"leverage {plain(asked)} differs from {plain(held.leverage)} of the open position"
-            )
+    if asked is None:
+        return None
+    if limits.leverage_max is not None and asked > limits.leverage_max:
+        return Denial("leverage_max", f"leverage {plain(asked)}, {plain(limits.leverage_max)} is allowed")
+    if held.quantity and held.leverage is not None and asked != held.leverage:
+        return Denial("leverage", f"leverage {plain(asked)} differs from {plain(held.leverage)} of the open position")
+    return None
+
+
+def _deny_size(request: OrderRequested, facts: Facts, limits: Limits) -> Denial | None:
+    """Return how large the leg could come to be, if that is too large.
+
+    A one-way leg may be held on the other side: what opens on this side comes to less by as much, for as long as
+    nothing closes that first. So what closes counts as well, until nothing is held there.
+    """
     most = limits.position_max.get(request.symbol)
-    if most is not None and request.quantity is None:
+    contract = purses(request.symbol).base is None
+    if most is None or (request.reduces and not (contract and facts.opening)):
+        return None
+    if request.quantity is None:
         return Denial(
             "position_max",
             f"{request.symbol} may come to {plain(most)}, and nobody can say how much an order by notional buys",
         )
-    if most is not None and request.quantity is not None:
-        size = EXACT.add(EXACT.add(signed(request.side, held.quantity), facts.opening), request.quantity)
-        if size > most:
-            return Denial(
-                "position_max",
-                f"{request.symbol} {request.position_leg} could come to {plain(size)}, {plain(most)} is allowed",
-            )
-    return None
+    held = signed(request.side, facts.leg.quantity)
+    opening, closing = facts.opening, facts.closing
+    if request.reduces:
+        closing = EXACT.add(closing, request.quantity)
+    else:
+        opening = EXACT.add(opening, request.quantity)
+    size = EXACT.add(held if held > ZERO else min(EXACT.add(held, closing), ZERO), opening)
+    if size <= most:
+        return None
+    return Denial(
+        "position_max",
+        f"{request.symbol} {request.position_leg} could come to {plain(size)}, {plain(most)} is allowed",
+    )
 
 
 def _worth(request: OrderRequested) -> Decimal | None:

@@ -11,6 +11,7 @@ from oms.order.state import CLOSED, Life, Order
 from oms.values import EXACT, RATIO, ZERO, PositionLeg, Purse, Side, Symbol, purses
 
 _SELL: Final = Side.SELL  # bound once, as in `oms.order.state`
+_ALL: Final = Decimal("Infinity")
 
 
 def hold(order: Order) -> tuple[Purse, Decimal]:
@@ -58,8 +59,10 @@ def _as_traded(order: Order) -> Order:
 
 def may_move(order: Order) -> Decimal:
     """Return how much an order may still move its leg: what may trade, and what has traded and was not told yet, though
-    the order may be over.
+    the order may be over. One that closes whatever is held by then has no quantity: it may move any.
     """
+    if order.request.reduces and order.request.quantity is None and order.life not in CLOSED:
+        return _ALL
     return max(widest(order).leaves_quantity, order.untold_quantity)
 
 

@@ -387,6 +387,42 @@ def test_what_has_traded_and_was_not_told_counts_against_the_limit_though_its_or
     assert desk.place(BUY, "1").reason == "position_max: BTC/USDT:USDT net could come to 6, 5 is allowed"
 
 
+def test_what_is_held_on_the_other_side_may_be_closed_before_the_rest_trades() -> None:
+    """Seed 1210746 of harsher worlds: a long of 19 was closed twice, by what only closes and by what opens."""
+    desk = Desk(decider(Limits(position_max={PERPETUAL: Decimal(26)})))
+    desk.traded(BUY, "19")
+    desk.place(SELL, "20")
+    desk.place(SELL, "17", reduce_only=True)
+    late = desk.place(SELL, "11")
+    assert late.reason == "position_max: BTC/USDT:USDT net could come to 29, 26 is allowed"
+    last = desk.place(SELL, "8")
+    assert last.life is Life.SENDING  # to 26 short, once the 17 are closed
+    closes = desk.place(SELL, "1", reduce_only=True)
+    assert closes.reason == "position_max: BTC/USDT:USDT net could come to 27, 26 is allowed"
+    desk.say(CancelOrder(account=MAIN, client_order_id=last.request.client_order_id, request_id="x1"))
+    canceled = shown(VenueOrderStatus.CANCELED, "0", symbol=PERPETUAL, client_order_id=last.request.client_order_id)
+    desk.say(((order_stream(MAIN, last.request.client_order_id), canceled),))
+    assert desk.place(SELL, "1", reduce_only=True).life is Life.SENDING
+
+
+def test_what_only_closes_is_held_against_nothing_where_nothing_opens_on_its_side() -> None:
+    desk = Desk(decider(Limits(position_max={PERPETUAL: Decimal(5)})))
+    desk.traded(BUY, "9")  # more than is allowed: the limit was wider once
+    desk.place(BUY, "1")
+    assert desk.place(SELL, "9", reduce_only=True).life is Life.SENDING
+
+
+def test_a_change_of_what_closes_counts_as_well() -> None:
+    desk = Desk(decider(Limits(position_max={PERPETUAL: Decimal(5)})))
+    desk.traded(BUY, "4")
+    closes = desk.place(SELL, "1", reduce_only=True)
+    desk.place(SELL, "7")
+    name = closes.request.client_order_id
+    with pytest.raises(LimitExceededError, match="could come to 6, 5 is allowed"):
+        desk.say(AmendOrder(account=MAIN, client_order_id=name, request_id="a1", quantity=Decimal(3)))
+    desk.say(AmendOrder(account=MAIN, client_order_id=name, request_id="a2", quantity=Decimal(2)))
+
+
 def test_an_order_by_notional_opens_nothing_where_the_position_has_a_limit() -> None:
     """Found by the simulation: nobody knows how much it buys, and it passed as if it bought nothing."""
     desk = Desk(decider(Limits(position_max={Symbol("BTC/USDT"): Decimal(5)})))

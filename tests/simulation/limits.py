@@ -102,12 +102,12 @@ class Held:
             worth = request.quantity * request.price * request.contract_size
         if limits.order_notional_max is not None and worth is not None and worth > limits.order_notional_max:
             self._say("I15", f"{stream} is worth {worth}, {limits.order_notional_max} is allowed")
-        if request.reduces:
-            return
         most = limits.position_max.get(request.symbol)
         size = self._size(order, self._witness.orders.values())
         if most is not None and size > most:
             self._say("I15", f"with {stream} its leg may come to {size}, {most} is allowed")
+        if request.reduces:
+            return
         allowed = limits.strategy_loss_max.get(request.strategy)
         lost = self._lost(request.strategy)
         if allowed is not None and not self._uncounted and lost > allowed + ROUNDING:
@@ -125,22 +125,23 @@ class Held:
             self._say("I15", f"{stream} has brought its leg to {size}, {most} is allowed")
 
     def _size(self, order: Order, known: Iterable[Order]) -> Decimal:
-        """Return how large the order's leg becomes on its side if all that may still trade there does, and what has
-        traded is told.
+        """Return how large the order's leg becomes on its side if all that may still trade there does, what only closes
+        first, and what has traded is told; zero where nothing opens there.
         """
         request = order.request
         leg = position_stream(self._account, request.symbol, request.position_leg)
         size = signed(request.side, self._witness.booked.get(leg, ZERO))
-        for each in known:
-            other = each.request
-            if (other.symbol, other.side, other.position_leg, other.reduces) == (
-                request.symbol,
-                request.side,
-                request.position_leg,
-                False,
-            ):
-                size = EXACT.add(size, _left(each))
-        return size
+        there = [
+            each
+            for each in known
+            if (each.request.symbol, each.request.side, each.request.position_leg)
+            == (request.symbol, request.side, request.position_leg)
+        ]
+        closes = sum((_left(each) for each in there if each.request.reduces), ZERO)
+        opens = sum((_left(each) for each in there if not each.request.reduces), ZERO)
+        if size < ZERO:
+            size = min(EXACT.add(size, closes), ZERO)
+        return EXACT.add(size, opens) if opens else ZERO
 
     def memory(self, losses: Callable[[StrategyId], Decimal]) -> Iterable[tuple[str, str]]:
         """Yield where memory tallies another loss than the log's trades add up to (I12)."""
