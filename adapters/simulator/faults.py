@@ -65,7 +65,12 @@ DEFAULT_RATES: Final[Mapping[str, float]] = {
     "lying_page": 0.0025,  # not executed: a page of the gateway in front, with status 200 and called JSON
     # per second of the venue
     "bust": 0.0005,  # one of the last trades of somebody is taken back, on both sides
+    # per REST request
+    "banned": 0.0005,  # the caller is kept out of both hosts for up to a minute (418, PROTOCOL 3.1); not executed
+    "row_spoiled": 0.01,  # executed; one row of a list has values of the wrong type
 }
+# Drawn each from a source of its own, so that all others draw what they always drew.
+APART: Final = frozenset({"banned", "row_spoiled"})
 
 
 class Fault(Struct, frozen=True, kw_only=True):
@@ -102,6 +107,7 @@ class Faults:
                 raise ValueError(f"rate of {name} is {rate}, not between 0 and 1")
         self._rates = {name: rate for name, rate in rates.items() if rate}
         self._chance = chance(seed, "faults")
+        self._apart = {name: chance(seed, f"faults: {name}") for name in APART}
 
     @property
     def active(self) -> bool:
@@ -110,10 +116,14 @@ class Faults:
     def fires(self, name: str) -> bool:
         """Say whether `name` happens this time, and count it if so."""
         rate = self._rates.get(name)
-        if rate is None or self._chance.random() >= rate:
+        if rate is None or self._apart.get(name, self._chance).random() >= rate:
             return False
         self._fired[name] += 1
         return True
+
+    def fired(self, name: str) -> int:
+        """How often `name` has happened."""
+        return self._fired[name]
 
     def between(self, low: int, high: int) -> int:
         """A whole number from `low` to `high`, both included."""

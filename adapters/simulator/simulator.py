@@ -24,6 +24,7 @@ from adapters.simulator.wire.codes import WireError
 from adapters.simulator.wire.gateway import Reply, Request
 from adapters.simulator.wire.house import House, Settings
 from adapters.simulator.wire.keys import Credentials, Keys, KeyState, Permission, demo_credentials
+from adapters.simulator.wire.spoiled import spoiled_row
 
 MAIN: Final = "main"
 MAIN_FUNDS: Final[Mapping[str, Decimal]] = {
@@ -38,6 +39,8 @@ MINUTE_MS: Final = 60_000
 DELAYED_MS_MAX: Final = 60_000
 RESTART_MS: Final = (1_000, 300_000)
 MAINTENANCE_MS: Final = (1_000, 60_000)
+BAN_MS: Final = (5_000, 60_000)
+ROWS_MAX: Final = 6_400  # whatever the list: which one is the rest of a division
 STEP_BACK_MS: Final = (1_000, 30_000)
 SECONDS_MAX: Final = 10  # of faults per step, when steps are far apart
 HTML: Final = b"<html>\r\n<head><title>error code: %d</title></head>\r\n<body>cloudflare</body>\r\n</html>\r\n"
@@ -82,6 +85,7 @@ class Simulator:
         self._skew_ms = 0
         self._down_until_ms = 0
         self._maintenance_until_ms = 0
+        self._banned: dict[str, int] = {}  # until when, by the caller's address
         self._second = 0
         self._arrivals: dict[tuple[Product, bool, str], deque[int]] = {}
         self.settings = settings or Settings()
@@ -106,7 +110,7 @@ class Simulator:
             return refusal
         reply = host.handle(request, venue_ms)
         self._flush(venue_ms)
-        return self._lost_after(host, reply)
+        return self._lost_after(host, request, reply)
 
     def connect(
         self,
@@ -237,6 +241,7 @@ class Simulator:
         """
         self.faults.set(seed=seed, rates=rates)
         self._skew_ms = self._down_until_ms = self._maintenance_until_ms = 0
+        self._banned.clear()
 
     # -------------------------------------------------------------------------------------------- time, events
 
@@ -289,6 +294,8 @@ class Simulator:
 
     def _stopped_before(self, host: Host, request: Request) -> Reply | NoAnswer | None:
         """Return what becomes of a request that never reaches the exchange in time, or None."""
+        if self._agenda.now_ms < self._banned.get(request.ip, 0):
+            return host.refuse(WireError(30017))
         if self._agenda.now_ms < self._maintenance_until_ms:
             return host.refuse(WireError(30016))
         if not self.faults.active:
@@ -309,13 +316,16 @@ class Simulator:
             return _page(403, 1010)
         if fires("lying_page"):
             return Reply(200, {"Content-Type": "application/json"}, HTML % 1010)
+        if fires("banned"):
+            self._banned[request.ip] = self._agenda.now_ms + self.faults.between(*BAN_MS)
+            return host.refuse(WireError(30017))
         return None
 
     @staticmethod
     def _late(host: Host, request: Request, venue_ms: int) -> None:
         host.handle(request, venue_ms)
 
-    def _lost_after(self, host: Host, reply: Reply) -> Reply | NoAnswer:
+    def _lost_after(self, host: Host, request: Request, reply: Reply) -> Reply | NoAnswer:
         """Return what the client sees of an answer to what was done."""
         if not self.faults.active:
             return reply
@@ -326,6 +336,8 @@ class Simulator:
             return self._broken(host)
         if fires("truncated_answer"):
             return Reply(reply.status, reply.headers, reply.body[: len(reply.body) // 2])
+        if "x-bm-key" in map(str.lower, request.headers) and fires("row_spoiled"):  # of an account, not of a market
+            return Reply(reply.status, reply.headers, spoiled_row(reply.body, self.faults.between(0, ROWS_MAX)))
         if fires("plain_answer"):
             return Reply(reply.status, {**reply.headers, "Content-Type": "text/plain;charset=UTF-8"}, reply.body)
         return reply

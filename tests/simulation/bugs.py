@@ -18,6 +18,7 @@ from oms.decide import Addressed, Decided, Decider, Report, Said
 from oms.dispatcher import Dispatcher
 from oms.engine import Engine
 from oms.errors import LogUnavailableError, Outcome
+from oms.expiry import Expiry
 from oms.gate import Gate
 from oms.gateway.tail import Tail
 from oms.order.events import OrderRequested, SendStarted
@@ -298,6 +299,14 @@ class GivesOutTheEnd(Tail):
         return await super().after(position, seconds=seconds)
 
 
+class ForgetsTimes(Expiry):
+    """Watches the orders that come, and none that are there."""
+
+    def start(self) -> None:
+        self._engine.on_recovered.remove(self._watch_open)
+        self._spawn(self._run(), name=f"expiry {self._engine.account}")
+
+
 def trusts_its_memory(venue: Venue) -> Venue:
     """Takes it that the venue still knows every order of the last twenty minutes, whatever the venue."""
     if isinstance(venue, Forgetful):
@@ -324,6 +333,7 @@ BUGS: Final[Mapping[str, Planted]] = {
     "book a fill twice": Planted(Parts(survey=NamesTradesByWitness), frozenset({"I5", "I8"})),
     "could not ask is not found": Planted(Parts(survey=CouldNotAskIsNotFound), frozenset({"I10"})),
     "forgotten is never taken": Planted(Parts(adapter=trusts_its_memory), frozenset({"I10"})),
+    "forget times": Planted(Parts(expiry=ForgetsTimes), frozenset({"I10"})),
     "not found is absent": Planted(Parts(survey=NotFoundIsAbsent), frozenset({"I10"})),
     "end doubts by the wall clock": Planted(Parts(survey=EndsDoubtsByTheWall), frozenset({"I10"})),
     "take back what is in memory": Planted(Parts(survey=RemembersAll), frozenset({"I5", "I7", "I8"})),

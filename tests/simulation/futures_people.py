@@ -35,7 +35,7 @@ from oms.values import (
     TimeInForce,
 )
 from oms.venue import Trigger
-from tests.simulation.people import MIDDLE, Plan, Strategies
+from tests.simulation.people import MIDDLE, Lasting, Plan, Strategies
 
 SYMBOL: Final = Symbol("BTC/USDT:USDT")
 CONTRACT: Final = "BTCUSDT"
@@ -53,7 +53,7 @@ Errand = Coroutine[Any, Any, None]
 
 
 def errands(
-    chance: Random, account: AccountId, seconds: float, strategies: Strategies, *, hedge: bool
+    chance: Random, account: AccountId, seconds: float, strategies: Strategies, lasting: Lasting, *, hedge: bool
 ) -> Sequence[Errand]:
     """Return what our strategies do: orders, with cancels and repeats; changes; settings; and an operator's resumes."""
     made: list[Errand] = []
@@ -64,7 +64,7 @@ def errands(
             at = start + chance.uniform(0, 0.05)
             command = _order(chance, account, f"p{len(asked)}", hedge=hedge is (chance.random() < 0.97))
             asked.append(command)
-            made.append(strategies.carry_out(_plan(chance, command, at)))
+            made.append(strategies.carry_out(lasting(_plan(chance, command, at))))
             if command.type is OrderType.LIMIT and chance.random() < 0.35:
                 made += [
                     _later(strategies, at + chance.choice((0.0, 0.1, 1.0, 4.0)), _change(chance, command, f"a{number}"))

@@ -31,6 +31,11 @@ TRIES_MAX: Final = 12  # of one command, with pauses between
 HANG_UP_RATE: Final = 0.05  # commands whose strategy is gone before the answer
 HANG_UP_SECONDS: Final = 0.01
 QUOTES_MAX: Final = 12  # of the other traders, at one time
+TIMED_RATE: Final = 0.25  # of orders that rest: they have a time
+TIME_SECONDS: Final = (0.2, 20.0)
+LATE_RATE: Final = 0.15  # of orders whose command is repeated long after
+OTHER_RATE: Final = 0.4  # of repeats: with another body
+LATE_SECONDS: Final = (2.0, 15.0)  # after everything stopped going wrong: it is over then, and may have left memory
 RESTING: Final = frozenset({VenueOrderType.LIMIT, VenueOrderType.LIMIT_MAKER})
 
 
@@ -41,6 +46,9 @@ class Plan(Struct, frozen=True):
     command: PlaceOrder
     cancel_at: float | None
     again: tuple[tuple[float, bool], ...]
+
+
+Lasting = Callable[[Plan], Plan]  # what a world adds to a plan
 
 
 class Door(Protocol):
@@ -64,6 +72,20 @@ def plans(chance: Random, account: AccountId, seconds: float) -> tuple[Plan, ...
             )
             made.append(Plan(at, command, cancel_at, again))
     return tuple(made)
+
+
+def lasting(times: Random, plan: Plan, seconds: float, epoch_ns: int) -> Plan:
+    """Return the plan with what goes beyond its moment: now and then a time at which its order ends, and a repeat after
+    all the `seconds` of the plans. The loop's time began at `epoch_ns`.
+    """
+    timed, late = times.random() < TIMED_RATE, times.random() < LATE_RATE
+    command, again = plan.command, plan.again
+    if timed and command.type is OrderType.LIMIT and command.time_in_force is TimeInForce.GTC:
+        ends_ns = epoch_ns + int((plan.at + times.uniform(*TIME_SECONDS)) * 1e6) * 1_000
+        command = replace(command, time_in_force=TimeInForce.GTD, expires_ns=ends_ns)
+    if late:
+        again = (*again, (seconds + times.uniform(*LATE_SECONDS), times.random() < OTHER_RATE))
+    return replace(plan, command=command, again=again)
 
 
 def _order(chance: Random, account: AccountId, name: str) -> PlaceOrder:

@@ -25,7 +25,7 @@ from tests.simulation import futures_people, futures_settled, scenes
 from tests.simulation.futures_people import NAMES, SYMBOL
 from tests.simulation.futures_wire import FuturesLook
 from tests.simulation.invariants import Say, Witness
-from tests.simulation.people import MIDDLE, Strategies, Street, by_hand, meet, plans, take_back
+from tests.simulation.people import MIDDLE, Lasting, Strategies, Street, by_hand, meet, plans, take_back
 from tests.simulation.running import Running
 from tests.simulation.scenes import FUNDS, GOES_BACK, PROBE, SILENT, UNTOLD, Errand, Scene, Spot, Wrong
 from tests.simulation.settled import accepted_once, agreed, at_work
@@ -90,10 +90,12 @@ class Perpetuals:
         rates = {**table, **OFTEN}
         return {fault: 0.0 if fault in never else rate for fault, rate in rates.items() if fault not in SILENT}
 
-    def errands(self, chance: Random, account: AccountId, seconds: float, strategies: Strategies) -> Sequence[Errand]:
-        made = list(futures_people.errands(chance, account, seconds, strategies, hedge=self._hedge))
+    def errands(
+        self, chance: Random, account: AccountId, seconds: float, strategies: Strategies, lasting: Lasting
+    ) -> Sequence[Errand]:
+        made = list(futures_people.errands(chance, account, seconds, strategies, lasting, hedge=self._hedge))
         if self._composite:
-            made += [strategies.carry_out(plan) for plan in plans(chance, account, seconds)]
+            made += [strategies.carry_out(lasting(plan)) for plan in plans(chance, account, seconds)]
         return made
 
     def trade(self, now_ms: int) -> None:

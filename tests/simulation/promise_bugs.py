@@ -9,7 +9,7 @@ from typing import Any, Final
 import structlog
 from msgspec.structs import replace
 
-from adapters.bitmart.limits import Limiter, Purpose
+from adapters.bitmart.limits import Ban, Limiter, Purpose
 from oms.book import Book
 from oms.decide import Decider
 from oms.engine import Engine
@@ -42,6 +42,20 @@ def limits_nothing(venue: Venue) -> Venue:
     """Take the limiter out."""
     for host in _hosts(venue):
         host._rest.limiter = LimitsNothing(host._rest.clock, {})
+    return venue
+
+
+class Forgotten(Ban):
+    """A ban that nobody goes by."""
+
+    def __setattr__(self, name: str, value: float) -> None:
+        super().__setattr__(name, 0.0)
+
+
+def goes_on_though_banned(venue: Venue) -> Venue:
+    """Call whatever the venue says."""
+    for host in _hosts(venue):
+        host._rest.limiter.ban = Forgotten()
     return venue
 
 
@@ -166,6 +180,7 @@ PROMISE_BUGS: Final[Mapping[str, Planted]] = {
     "log the headers": Planted(Parts(adapter=logs_headers), frozenset({"I18"})),
     "keep the headers": Planted(Parts(adapter=keeps_headers), frozenset({"I18"})),
     "doubt is no exposure": Planted(Parts(decider=DoubtIsNoExposure), frozenset({"I15"})),
+    "go on though banned": Planted(Parts(adapter=goes_on_though_banned), frozenset({"I16"})),
     "forget losses": Planted(Parts(standby=ForgetsLosses), frozenset({"I12", "I15"})),
     "hold nothing": Planted(Parts(engine=HoldsNothing), frozenset({"I6"})),
     "watch for ever": Planted(Parts(adapter=watches_for_ever), frozenset({"I19"})),

@@ -26,7 +26,15 @@ SLICE: Final = 5_000  # worlds after which the counts are told
 SHOWN_MAX: Final = 20  # failing seeds told in full
 SHRUNK_MAX: Final = 3  # of which this many are shrunk: each takes as long as a hundred worlds
 TOLD_MAX: Final = 300  # characters of one line of a trace
-ACTORS: Final = ("crash", "overtake", "hand", "meeting", "halt", "wall clock")  # who else can be left out of a world
+ACTORS: Final = (
+    "crash",
+    "overtake",
+    "hand",
+    "meeting",
+    "halt",
+    "wall clock",
+    "lasting",
+)  # who else can be left out of a world
 PARTS: Final = (*ACTORS, *LOG_RATES, *TABLE_RATES, *DEFAULT_RATES)
 SEEDS_MAX: Final = 10_000_000
 WORKERS_MAX: Final = 256

@@ -13,6 +13,7 @@ from oms.decide import Command, Decider
 from oms.dispatcher import Dispatcher
 from oms.engine import Engine
 from oms.errors import FencedError, LogUnavailableError, NotReadyError
+from oms.expiry import Expiry
 from oms.gate import Gate
 from oms.gateway.tail import Tail
 from oms.heartbeat import Heartbeat
@@ -51,6 +52,7 @@ class Parts:
     gate: type[Gate] = Gate
     standby: type[Standby] = Standby
     heartbeat: type[Heartbeat] = Heartbeat
+    expiry: type[Expiry] = Expiry
     runner: type[Runner] = Runner
     tail: type[Tail] = Tail
     # What is done to the adapter before it is used.
@@ -131,6 +133,7 @@ class Running:
         readers: Readers,
     ) -> None:
         self.process = process
+        self.wire = wire
         self.lease = Lease(account, leases, clock=clock, ids=ids, spawn=process.spawn)
         self.engine: Engine | None = None  # once it answers
         self.dispatcher: Dispatcher | None = None
@@ -225,6 +228,7 @@ class Running:
             self.process.kill()
             return
         watcher.start()
+        self._parts.expiry(engine, clock=clock, spawn=spawn).start()
         self._parts.heartbeat(engine, gate, seconds=self._dead_man, spawn=spawn).start()
         self.engine, self.dispatcher, self.watcher = engine, dispatcher, watcher
         self.tail = self._readers.serve(self.process, self._log, clock)

@@ -22,7 +22,7 @@ from oms.values import AccountId, ClientOrderId, OrderType, Side, StrategyId, Sy
 from oms.venue import Capabilities, Venue
 from tests.simulation import running
 from tests.simulation.invariants import Say, Witness
-from tests.simulation.people import MIDDLE, SYMBOL, Strategies, Street, by_hand, meet, plans, take_back
+from tests.simulation.people import MIDDLE, SYMBOL, Lasting, Strategies, Street, by_hand, meet, plans, take_back
 from tests.simulation.running import Running
 from tests.simulation.settled import accepted_once, unsettled
 from tests.simulation.wire import Look, SpotLook
@@ -64,8 +64,10 @@ class Scene(running.Scene, Protocol):
         """Return how often each fault of the `table` befalls this world, before the seed scales it; in its order."""
         ...
 
-    def errands(self, chance: Random, account: AccountId, seconds: float, strategies: Strategies) -> Sequence[Errand]:
-        """Return what our strategies do within `seconds`."""
+    def errands(
+        self, chance: Random, account: AccountId, seconds: float, strategies: Strategies, lasting: Lasting
+    ) -> Sequence[Errand]:
+        """Return what our strategies do within `seconds`, and what `lasting` makes of it."""
         ...
 
     def trade(self, now_ms: int) -> None:
@@ -153,8 +155,10 @@ class Spot:
         unproven = GOES_BACK if self.taken_back else frozenset()
         return {fault: rate for fault, rate in table.items() if fault not in UNTOLD | SILENT | unproven}
 
-    def errands(self, chance: Random, account: AccountId, seconds: float, strategies: Strategies) -> Sequence[Errand]:
-        return [strategies.carry_out(plan) for plan in plans(chance, account, seconds)]
+    def errands(
+        self, chance: Random, account: AccountId, seconds: float, strategies: Strategies, lasting: Lasting
+    ) -> Sequence[Errand]:
+        return [strategies.carry_out(lasting(plan)) for plan in plans(chance, account, seconds)]
 
     def trade(self, now_ms: int) -> None:
         self._street.trade(now_ms)

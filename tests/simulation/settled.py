@@ -62,6 +62,8 @@ def at_work(running: Running, witness: Witness) -> Iterable[tuple[str, str]]:
     for stream, order in witness.orders.items():
         if order.life in UNSETTLED or order.unsettled:
             yield "I10", f"{stream} is left {order.life}, its trades missing: {order.trades_missing}"
+        if order.request.expires_ns is not None and order.life not in CLOSED:
+            yield "I10", f"the time of {stream} is over by now, and it is left {order.life}"
     for each in engine.book.account.breaks.open.values():
         # The venue said what nobody can read: that is for a person to end.
         if each.kind is not BreakKind.ORDER:

@@ -107,6 +107,7 @@ def test_the_worlds_are_as_bad_as_they_should_be() -> None:
     faults = sum((outcome.faults for outcome in outcomes), start=Counter[str]())
     for fault in ("answer_lost", "request_lost", "frame_dropped", "frame_duplicated", "frame_reordered", "stale_query"):
         assert faults[fault], fault
+    assert faults["row_spoiled"] > 20
     for fault in (
         "log refused",
         "log silent, done",

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Struct, field
 
+from adapters.bitmart.limits import BAN_SECONDS
 from adapters.simulator.chance import Chance
 from adapters.simulator.connection import Connection
 from adapters.simulator.exchange.accounts import Account
@@ -119,6 +120,9 @@ class Wire:
         lost_seconds: Callable[[], float],
     ) -> None:
         self._lost_seconds = lost_seconds
+        self._clock = clock
+        self._faults = simulator.faults
+        self._kept_out_until = 0.0
         self._link = WatchedLink(simulator, clock, chance, Door(simulator, say), ear)
         self._ear = ear
         self._commands = look
@@ -128,6 +132,8 @@ class Wire:
     async def call(self, method: str, url: str, headers: Mapping[str, str], body: bytes, seconds: float) -> LinkAnswer:
         path = urlsplit(url).path
         self._look(path, body)
+        if self.kept_out:
+            self._say("I16", f"{path} is called by a process that knows itself banned")
         self._ear.signed(headers)
         self._note("out", method, path, body)
         try:
@@ -137,7 +143,9 @@ class Wire:
             raise
         self._note("in", path, answer.status, answer.body)
         if answer.status == BANNED:
-            self._say("I16", f"the venue blocked the account for going on with {path}")
+            self._kept_out_until = self._clock.monotonic() + BAN_SECONDS
+            if not self._faults.fired("banned"):
+                self._say("I16", f"the venue blocked the account for going on with {path}")
         return answer
 
     async def connect(self, url: str, seconds: float) -> Socket:
@@ -146,6 +154,11 @@ class Wire:
 
     async def close(self) -> None:
         await self._link.close()
+
+    @property
+    def kept_out(self) -> bool:
+        """Whether its process knows that the venue banned it."""
+        return self._clock.monotonic() < self._kept_out_until
 
     def cut(self) -> None:
         """The process is dead: its connections break; what it sent is on its way."""

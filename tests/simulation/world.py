@@ -19,9 +19,10 @@ from typing import Final
 from msgspec import Struct
 from msgspec.structs import replace
 
+from adapters.bitmart.limits import BAN_SECONDS
 from adapters.bitmart.sign import Credentials
 from adapters.simulator.chance import chance
-from adapters.simulator.faults import DEFAULT_RATES
+from adapters.simulator.faults import APART, DEFAULT_RATES
 from adapters.simulator.wire.keys import demo_credentials
 from oms.account.state import HaltTrading, ResumeTrading
 from oms.answers import Receipt
@@ -37,7 +38,7 @@ from tests.simulation import invariants, leftovers
 from tests.simulation.invariants import Witness
 from tests.simulation.limits import Held, limits_of
 from tests.simulation.loop import EndlessError, run
-from tests.simulation.people import Strategies
+from tests.simulation.people import Lasting, Strategies, lasting
 from tests.simulation.perpetuals import scene_of
 from tests.simulation.process import GoneError, Process
 from tests.simulation.readers import Readers
@@ -370,7 +371,9 @@ class World:
         exchange = loop.create_task(self._exchange_lives())
         errands = [
             loop.create_task(errand)
-            for errand in self.scene.errands(self._dice("plans"), ACCOUNT, SAFETY_SECONDS, self._strategies)
+            for errand in self.scene.errands(
+                self._dice("plans"), ACCOUNT, SAFETY_SECONDS, self._strategies, self._lasting()
+            )
         ]
         self._start()
         readers = [loop.create_task(each) for each in self.readers.subscribe(lambda: self._leader)]
@@ -392,9 +395,19 @@ class World:
             for each in self._processes:
                 await each.bury()
 
+    def _lasting(self) -> Lasting:
+        times = self._dice("times")
+        if "lasting" in self._without:
+            return lambda plan: plan
+        return lambda plan: lasting(times, plan, CALM_SECONDS + SAFETY_SECONDS, EPOCH_NS)
+
     def _strike(self) -> None:
         scales = self._dice("scales")
-        rates = {name: min(rate * scales.choice(SCALES), 1.0) for name, rate in self.scene.rates(DEFAULT_RATES).items()}
+        apart = {name: self._dice(f"scale of {name}") for name in sorted(APART)}
+        rates = {
+            name: min(rate * apart.get(name, scales).choice(SCALES), 1.0)
+            for name, rate in self.scene.rates(DEFAULT_RATES).items()
+        }
         rates = {name: 0.0 if name in self._without else rate for name, rate in rates.items()}
         self.simulator.set_faults(seed=self.seed, rates=rates)
         self._log_faults.strike(scales.choice(SCALES), self._without, dict(self._parts.often))
@@ -459,7 +472,7 @@ class World:
             while True:
                 await self._watch(1.0)
                 self.settled_after = loop.time() - begun
-                over = self.settled_after > (BUSTED_SECONDS if self.scene.taken_back else LIVENESS_SECONDS)
+                over = self.settled_after > self._patience()
                 done = probe.done() and all(errand.done() for errand in errands) and not self._waking()
                 if not (done or over):
                     continue  # what differs is looked for once it may be the last that keeps them from resting
@@ -473,11 +486,19 @@ class World:
         finally:
             probe.cancel()
 
+    def _patience(self) -> float:
+        """How many seconds it may take to agree. Who was banned asks for nothing at all for some minutes."""
+        banned = self.simulator.faults.fired("banned")
+        return (BUSTED_SECONDS if self.scene.taken_back else LIVENESS_SECONDS) + (BAN_SECONDS if banned else 0.0)
+
     def _waking(self) -> bool:
-        """Whether a process that was stopped has still to wake, and to do what it was about to; or one to start."""
+        """Whether a process that was stopped has still to wake, and to do what it was about to; or one to start; or one
+        that was banned to ask again.
+        """
         now = asyncio.get_running_loop().time()
         return now <= self._starts_at or any(
-            each.process.alive and now < each.process.paused_until + WAKING_SECONDS for each in self._processes
+            each.process.alive and (now < each.process.paused_until + WAKING_SECONDS or each.wire.kept_out)
+            for each in self._processes
         )
 
     async def _aftermath(self) -> None:

@@ -11,6 +11,7 @@ from msgspec import Struct
 from adapters.simulator.exchange.orders import BalanceChanged, OrderChanged, OrderState, OrderType, Printed
 from adapters.simulator.wire.codes import STREAM_ERRORS
 from adapters.simulator.wire.figures import text
+from adapters.simulator.wire.spoiled import Element, spoiled
 from oms.values import ZERO, Liquidity
 
 RAW_DEFLATE: Final = -15
@@ -31,8 +32,6 @@ ENTRUST_TYPES: Final = {
     OrderType.LIMIT_MAKER: ("LIMIT_MAKER", "1"),
     OrderType.IOC: ("IOC", "3"),
 }
-
-Element = dict[str, object]
 
 
 class _Push(Struct):
@@ -143,11 +142,6 @@ def _deflated(push: Mapping[str, object]) -> bytes:
     """
     stream = zlib.compressobj(wbits=SMALL_DEFLATE, memLevel=1)
     return stream.compress(msgspec.json.encode(push)) + stream.flush()
-
-
-def spoiled(element: Element) -> Element:
-    """Return an element that nobody can read."""
-    return {name: {"lost": value} for name, value in element.items()}
 
 
 def _novel(element: Element) -> Element:

@@ -44,6 +44,7 @@ REQUEST_FAULTS = [
     ("truncated_answer",  {200},                        True),
     ("plain_answer",      {1000},                       True),
     ("lying_page",        {200},                        False),
+    ("banned",            {30017},                      False),
 ]  # fmt: skip
 
 

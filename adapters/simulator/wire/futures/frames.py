@@ -13,7 +13,6 @@ from adapters.simulator.exchange.futures.events import OrderChanged, Printed, Wa
 from adapters.simulator.exchange.futures.orders import Fill, MarginMode, PlanKind
 from adapters.simulator.exchange.futures.plans import Plan, PlanState
 from adapters.simulator.exchange.futures.positions import Position
-from adapters.simulator.wire.frames import Element, spoiled
 from adapters.simulator.wire.futures.words import (
     ACTIONS,
     PLAN_STATES,
@@ -25,6 +24,7 @@ from adapters.simulator.wire.futures.words import (
     position_mode,
     short,
 )
+from adapters.simulator.wire.spoiled import Element, spoiled
 from oms.values import ZERO, Side
 
 ABSENT: Final = "-"
