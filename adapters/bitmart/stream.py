@@ -54,6 +54,7 @@ class VenueStream:
         failures = 0
         proven = False  # the key was taken since a login was refused last
         while True:
+            await self._ban_over()
             await self._server_clock.ready()
             started = self._clock.monotonic()
             connection = Connection(self._dialect, started)
@@ -79,6 +80,11 @@ class VenueStream:
             if lost:
                 yield self._control("disconnected", cause)
             await asyncio.sleep(self._pause(failures, started, cool_down))
+
+    async def _ban_over(self) -> None:
+        """Open nothing while the address is banned: all of its traffic is to stop (PROTOCOL 3.1)."""
+        while (rest := self._server_clock.ban.until - self._clock.monotonic()) > 0:  # noqa: ASYNC110 - it may be extended
+            await asyncio.sleep(rest)
 
     async def say(self, frame: str) -> None:
         """Send a frame of the caller's on the connection there is; without one, or with a dead one, it is lost."""

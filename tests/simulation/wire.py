@@ -150,6 +150,8 @@ class Wire:
 
     async def connect(self, url: str, seconds: float) -> Socket:
         self._note("connect")
+        if self.kept_out:
+            self._say("I16", "a stream is opened by a process that knows itself banned")
         return await self._link.connect(url, seconds)
 
     async def close(self) -> None:

@@ -9,13 +9,15 @@ import msgspec
 import pytest
 
 from adapters.bitmart.connection import Connection, Phase
+from adapters.bitmart.limits import BAN_SECONDS
+from adapters.bitmart.spot import codec
 from adapters.bitmart.spot.dialect import SPOT
 from adapters.bitmart.spot.market import PUBLIC
 from adapters.bitmart.spot.venue import BitmartSpot
 from oms.reports import BalanceReport, Control, OrderReport, TradeReport, Unreadable
 from oms.values import Provenance
 from oms.venue import Answer
-from tests.adapters.bitmart.fakes import CREDENTIALS, FakeLink, FakeSocket, bitmart, virtual
+from tests.adapters.bitmart.fakes import CREDENTIALS, KNOWN, FakeLink, FakeSocket, bitmart, refused, virtual
 
 LOGIN_OK = '{"event":"login"}'
 ORDERS_OK = '{"event":"subscribe","topic":"spot/user/orders:ALL_SYMBOLS"}'
@@ -159,6 +161,26 @@ async def test_a_login_or_subscription_that_is_ignored_is_tried_again(acknowledg
     await asyncio.sleep(30)
     assert heard.events == ["connected"]
     assert len(link.sockets) == 2
+
+
+@virtual
+async def test_s55_who_was_banned_opens_no_stream_either() -> None:
+    """All traffic from the address is to stop (PROTOCOL 3.1); a connection that lives on is left alone."""
+    link = FakeLink()
+    link.on_connect = behaves
+    venue = bitmart(link)
+    heard = Listener(venue)
+    await asyncio.sleep(5)
+    link.on(codec.CANCEL_ORDER, refused(418, 30017))
+    await venue.cancel(KNOWN)
+    await asyncio.sleep(5)
+    assert heard.events == ["connected"]
+    link.sockets[0].drop()
+    await asyncio.sleep(BAN_SECONDS - 10)
+    assert heard.events == ["connected", "disconnected"]
+    assert len(link.connected_at) == 1
+    await asyncio.sleep(10)
+    assert heard.events == ["connected", "disconnected", "connected"]
 
 
 @virtual
