@@ -40,7 +40,7 @@ from oms.values import ZERO, ExecId, Provenance, Symbol, purse_parts, purses
 from oms.venue import Answer, NoAnswerError, Venue
 
 PATIENCE_SECONDS: Final = 60.0  # between the two looks, beside the time in which an order may be unknown to queries
-SEARCH_SECONDS: Final = 300.0  # for so long after the figures were seen first; then a person has to look
+SEARCH_SECONDS: Final = 300.0  # of looking, after the figures were seen first; then a person has to look
 EVERY_SECONDS: Final = 20.0  # between two looks at the records; an order must be in question for so long, too
 REACHES_MS: Final = (3_600_000, 86_400_000, 604_800_000)  # orders that ended longer ago are not looked at
 SLACK_MS: Final = 60_000  # about the time in which an order lived
@@ -93,6 +93,8 @@ class Busts:
         self._standing: dict[str, tuple[str, float]] = {}  # by break id: its figures, and since when they are these
         self._doubtful: dict[str, float] = {}  # by stream: since when it is in question; the last asked for last
         self._looked_at = float("-inf")
+        self._now = float("inf")  # when it was looked, or tried to, last
+        self._unanswered = False  # it was tried, and the venue did not answer
         self._waits_since = float("inf")  # that something is in question which keeps the opening waiting
         self._reach = 0  # how many looks in a row had no suspect: the next one goes further back
         self._looks = 0
@@ -103,7 +105,7 @@ class Busts:
         """Whether nothing that is booked may turn out to be gone, so that the venue's figures can be taken over: those
         that it holds without a trade would hide for ever that the trade is none. Waited for as long as a search takes.
         """
-        now = self._clock.monotonic()
+        now = self._tick()
         self._note_doubtful(now)
         symbols = list(dict.fromkeys(map(symbol_of, self._recording.book.positions)))
         suspects = await self._search(now, symbols, lists)
@@ -116,7 +118,7 @@ class Busts:
         """Look for what explains the figures that disagree, and at the orders that are in question; `lists` show orders
         beside those that have ended. What cannot be asked for is left to the next time.
         """
-        now = self._clock.monotonic()
+        now = self._tick()
         moved = [
             each for each in reconciled.disagreements if each.kind in MOVED and each.break_id not in reconciled.unsure
         ]
@@ -134,12 +136,26 @@ class Busts:
         suspects = await self._search(now, list(dict.fromkeys([*self._symbols(young), *doubtful])), lists)
         self._reach = 0 if suspects or not young else min(self._reach + 1, len(REACHES_MS) - 1)
 
+    def _tick(self) -> float:
+        """Return the time. Only looking counts as searching: an outage or a ban, in which nobody can be asked, moves
+        all that is measured against `SEARCH_SECONDS`, so that it is looked for as long as ever afterwards.
+        """
+        now = self._clock.monotonic()
+        idle = now - self._now - (0.0 if self._unanswered else EVERY_SECONDS)
+        self._now = now
+        if idle > 0.0:
+            self._standing = {name: (figures, since + idle) for name, (figures, since) in self._standing.items()}
+            self._doubtful = {name: since + idle for name, since in self._doubtful.items()}
+            self._waits_since += idle
+        return now
+
     async def _search(
         self, now: float, symbols: Sequence[Symbol], lists: Iterable[Answer | None]
     ) -> Sequence[str] | None:
         """Ask for a few of those that the venue counts less of than is booked, and of those in question; return the
         former, None where the venue did not answer.
         """
+        self._unanswered = True
         try:
             suspects = await self._counted_less(symbols, lists)
             for stream in self._due(now, (*suspects, *self._in_question(now)))[:ASKED_EACH_LOOK]:
@@ -147,6 +163,7 @@ class Busts:
         except NoAnswerError as error:
             log.warning("could not look for busted trades", account=self._recording.account, cause=error.cause)
             return None
+        self._unanswered = False
         return suspects
 
     def _in_question(self, now: float) -> Sequence[str]:

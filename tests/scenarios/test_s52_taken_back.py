@@ -208,6 +208,31 @@ def test_s52_also_where_nobody_ever_said_what_the_trade_cost() -> None:
     tell(story)
 
 
+@pytest.mark.parametrize("out", ["of everything", "of its records"])
+def test_s52_also_where_nobody_could_ask_for_longer_than_is_searched(out: str) -> None:
+    """Seed 2000827: in question before a ban of minutes, a trade that was taken back in it was looked for no more."""
+
+    async def story(house: House) -> None:
+        await house.start()
+        house.network.lost_requests |= WHAT_TRADES_COST
+        await house.place("c1", "buy", "0.01", "60010")
+        house.stranger("sell", "0.01", "60010")
+        await house.until(lambda: house.life("c1") is Life.FILLED)
+        house.simulator.bust(Product.SPOT, house.spot.fills[-1].trade_id, house.now_ms)
+        house.network.lost_requests.clear()
+        await asyncio.sleep(15)
+        if out == "of everything":
+            house.network.cut()
+        else:
+            house.network.lost_requests |= {codec.QUERY_HISTORY_ORDERS, codec.QUERY_CLIENT_ORDER}
+        await asyncio.sleep(600)
+        house.network.mend()
+        await house.until(lambda: BUSTED in house.told("c1"), seconds=180)
+        await house.until(lambda: list(house.breaks()) == ["order:c1"])
+
+    tell(story)
+
+
 def test_s52_what_was_told_and_taken_back_before_it_was_booked_is_awaited_no_more() -> None:
     async def story(house: House) -> None:
         await house.start()

@@ -65,6 +65,7 @@ FAILED = {
     39486: "what a plan had sent, booked as somebody else's, was a break of the plan, which was over",
     40680: "a process that had been stopped woke after the first rest, and led (the simulation's own mistake)",
     103176: "as 102441",
+    2000827: "in question before a ban of minutes, a trade that was taken back in it was looked for no more",
     1053552: "a change whose commit had landed unseen was pending for ever, and so its order unsettled",
     1016885: "what had traded and was not told yet counted against no limit once its order was over",
     1013512: "a trade that counted twice was not looked for, as its order had left memory",
