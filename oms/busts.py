@@ -60,6 +60,26 @@ class Recording(perpetuals.Recording, Protocol):
         ...
 
 
+class Searching:
+    """How long something has been looked for. Between two looks no more counts than one may be away from the next, and
+    nothing while the venue does not answer: an outage, or a ban, is no search, and uses up nobody's patience.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self.seconds = 0.0
+        self.answered = True  # what was asked last
+        self._clock = clock
+        self._looked_at = float("inf")
+
+    def goes_on(self) -> float:
+        """Return the seconds, with those since the last look."""
+        now = self._clock.monotonic()
+        if self.answered:
+            self.seconds += min(max(now - self._looked_at, 0.0), EVERY_SECONDS)
+        self._looked_at = now
+        return self.seconds
+
+
 class _Found(Struct, frozen=True):
     """What one look found: the trades that are gone, none where less was booked than told; and what is counted."""
 
@@ -90,12 +110,12 @@ class Busts:
         self._log = event_log
         self._clock = clock
         self._ids = ids
+        # Since when, by the seconds of `_searching`:
         self._standing: dict[str, tuple[str, float]] = {}  # by break id: its figures, and since when they are these
         self._doubtful: dict[str, float] = {}  # by stream: since when it is in question; the last asked for last
+        self._waits_since = float("inf")  # something is in question which keeps the opening waiting
         self._looked_at = float("-inf")
-        self._now = float("inf")  # when it was looked, or tried to, last
-        self._unanswered = False  # it was tried, and the venue did not answer
-        self._waits_since = float("inf")  # that something is in question which keeps the opening waiting
+        self._searching = Searching(clock)
         self._reach = 0  # how many looks in a row had no suspect: the next one goes further back
         self._looks = 0
         self._read: dict[str, int] = {}  # by stream: at which look it was brought back into memory last
@@ -105,77 +125,69 @@ class Busts:
         """Whether nothing that is booked may turn out to be gone, so that the venue's figures can be taken over: those
         that it holds without a trade would hide for ever that the trade is none. Waited for as long as a search takes.
         """
-        now = self._tick()
-        self._note_doubtful(now)
+        searched = self._searching.goes_on()
+        self._note_doubtful()
         symbols = list(dict.fromkeys(map(symbol_of, self._recording.book.positions)))
-        suspects = await self._search(now, symbols, lists)
+        suspects = await self._search(symbols, lists)
         if suspects is not None and not (suspects or self._suspected):
             return True
-        self._waits_since = min(self._waits_since, now)
-        return now - self._waits_since > SEARCH_SECONDS
+        self._waits_since = min(self._waits_since, searched)
+        return searched - self._waits_since > SEARCH_SECONDS
 
     async def look(self, reconciled: Reconciliation, lists: Iterable[Answer | None]) -> None:
         """Look for what explains the figures that disagree, and at the orders that are in question; `lists` show orders
         beside those that have ended. What cannot be asked for is left to the next time.
         """
-        now = self._tick()
+        now, searched = self._clock.monotonic(), self._searching.goes_on()
         moved = [
             each for each in reconciled.disagreements if each.kind in MOVED and each.break_id not in reconciled.unsure
         ]
-        self._standing = {each.break_id: self._since(each, now) for each in moved}
-        self._note_doubtful(now)
+        self._standing = {each.break_id: self._since(each) for each in moved}
+        self._note_doubtful()
         if not (moved or self._doubtful):
-            self._suspected, self._reach, self._read = {}, 0, {}
+            self._suspected, self._reach, self._read, self._searching.answered = {}, 0, {}, True
             return
-        young = [each for each in moved if now - self._standing[each.break_id][1] <= SEARCH_SECONDS]
-        if not (young or self._in_question(now) or self._suspected) or now < self._looked_at + EVERY_SECONDS:
+        young = [each for each in moved if searched - self._standing[each.break_id][1] <= SEARCH_SECONDS]
+        if not (young or self._in_question() or self._suspected):
+            self._searching.answered = True  # nothing is asked, until something is in question for long enough
+            return
+        if now < self._looked_at + EVERY_SECONDS:
             return
         self._looked_at = now
         orders = self._recording.book.orders  # whose figures nobody can be sure of while trades may be missing
-        doubtful = [orders[name].request.symbol for name in self._in_question(now)]
-        suspects = await self._search(now, list(dict.fromkeys([*self._symbols(young), *doubtful])), lists)
+        doubtful = [orders[name].request.symbol for name in self._in_question()]
+        suspects = await self._search(list(dict.fromkeys([*self._symbols(young), *doubtful])), lists)
         self._reach = 0 if suspects or not young else min(self._reach + 1, len(REACHES_MS) - 1)
 
-    def _tick(self) -> float:
-        """Return the time. Only looking counts as searching: an outage or a ban, in which nobody can be asked, moves
-        all that is measured against `SEARCH_SECONDS`, so that it is looked for as long as ever afterwards.
-        """
-        now = self._clock.monotonic()
-        idle = now - self._now - (0.0 if self._unanswered else EVERY_SECONDS)
-        self._now = now
-        if idle > 0.0:
-            self._standing = {name: (figures, since + idle) for name, (figures, since) in self._standing.items()}
-            self._doubtful = {name: since + idle for name, since in self._doubtful.items()}
-            self._waits_since += idle
-        return now
-
-    async def _search(
-        self, now: float, symbols: Sequence[Symbol], lists: Iterable[Answer | None]
-    ) -> Sequence[str] | None:
+    async def _search(self, symbols: Sequence[Symbol], lists: Iterable[Answer | None]) -> Sequence[str] | None:
         """Ask for a few of those that the venue counts less of than is booked, and of those in question; return the
         former, None where the venue did not answer.
         """
-        self._unanswered = True
+        self._searching.answered = False
+        now = self._clock.monotonic()
         try:
             suspects = await self._counted_less(symbols, lists)
-            for stream in self._due(now, (*suspects, *self._in_question(now)))[:ASKED_EACH_LOOK]:
+            for stream in self._due(now, (*suspects, *self._in_question()))[:ASKED_EACH_LOOK]:
                 await self._prove(stream, now)
         except NoAnswerError as error:
             log.warning("could not look for busted trades", account=self._recording.account, cause=error.cause)
             return None
-        self._unanswered = False
+        self._searching.answered = True
         return suspects
 
-    def _in_question(self, now: float) -> Sequence[str]:
-        return [name for name, since in self._doubtful.items() if EVERY_SECONDS <= now - since <= SEARCH_SECONDS]
+    def _in_question(self) -> Sequence[str]:
+        searched = self._searching.seconds
+        return [name for name, since in self._doubtful.items() if EVERY_SECONDS <= searched - since <= SEARCH_SECONDS]
 
-    def _since(self, each: Disagreement, now: float) -> tuple[str, float]:
-        figures, since = self._standing.get(each.break_id, ("", now))
-        return (each.figures, since if figures == each.figures else now)
+    def _since(self, each: Disagreement) -> tuple[str, float]:
+        searched = self._searching.seconds
+        figures, since = self._standing.get(each.break_id, ("", searched))
+        return (each.figures, since if figures == each.figures else searched)
 
-    def _note_doubtful(self, now: float) -> None:
+    def _note_doubtful(self) -> None:
+        searched = self._searching.seconds
         orders, unsettled = self._recording.book.orders, self._recording.book.unsettled
-        lacking = {name: now for name in unsettled if orders[name].trades_missing and orders[name].venue_order_id}
+        lacking = {name: searched for name in unsettled if orders[name].trades_missing and orders[name].venue_order_id}
         known = {name: since for name, since in self._doubtful.items() if name in lacking}
         self._doubtful = known | {name: since for name, since in lacking.items() if name not in known}
 

@@ -20,7 +20,7 @@ from oms.baseline import History
 from oms.book import Book, account_stream, order_stream, position_stream
 from oms.breaks.decisions import Disagreement
 from oms.breaks.events import BreakKind
-from oms.busts import SEARCH_SECONDS, Recording
+from oms.busts import SEARCH_SECONDS, Recording, Searching
 from oms.decide import Addressed, BalancesReport, given
 from oms.errors import OvertakenError
 from oms.evidence import kept
@@ -52,7 +52,8 @@ class Opening:
         self._clock = clock
         self._ids = ids
         self._history: History | None = None  # what the venue listed last of the time before
-        self._unlisted_since = float("inf")  # that a trade is booked which the venue does not list
+        self._searching = Searching(clock)
+        self._unlisted_since = float("inf")  # by its seconds: a trade is booked which the venue does not list
         self._asked: Counter[str] = Counter()  # by what differs: how often the venue was asked about it
         self._found: OpeningRevised | None = None  # what explained it at the last of these looks
         self._again_at = float("-inf")  # when to look again, by the monotonic clock
@@ -100,10 +101,10 @@ class Opening:
         orders = self._recording.book.orders.values()
         booked = {each.exec_id for order in orders for each in order.trades if not is_inferred(each)}
         listed = {each.exec_id for each in history.traded.reports if isinstance(each, TradeReport)}
-        now = self._clock.monotonic()
+        searched = self._searching.goes_on()
         whole = booked <= listed or not history.traded.complete
-        self._unlisted_since = float("inf") if whole else min(self._unlisted_since, now)
-        return not whole and now - self._unlisted_since <= SEARCH_SECONDS
+        self._unlisted_since = float("inf") if whole else min(self._unlisted_since, searched)
+        return not whole and searched - self._unlisted_since <= SEARCH_SECONDS
 
     async def _recorded(self, reports: Sequence[Addressed], evidence: Sequence[VenueMessage]) -> bool:
         """Record `reports`, unless the book moves before they are decided; whether they were recorded."""

@@ -233,6 +233,25 @@ def test_s52_also_where_nobody_could_ask_for_longer_than_is_searched(out: str) -
     tell(story)
 
 
+def test_s52_a_look_that_had_no_answer_holds_up_no_later_one() -> None:
+    async def story(house: House) -> None:
+        await traded(house, SPOT, "0.01")
+        house.network.lost_requests.add(codec.QUERY_HISTORY_ORDERS)
+        house.spot.balance("USDT").available += 5
+        await asyncio.sleep(60)
+        house.spot.balance("USDT").available -= 5
+        await house.until(lambda: list(house.breaks()) == [])
+        house.network.lost_requests = set(WHAT_TRADES_COST)
+        await house.place("c2", "buy", "0.01", "60010")
+        house.stranger("sell", "0.01", "60010")
+        await house.until(lambda: house.life("c2") is Life.FILLED)
+        house.simulator.bust(Product.SPOT, house.spot.fills[-1].trade_id, house.now_ms)
+        house.network.mend()
+        await house.until(lambda: BUSTED in house.told("c2"), seconds=240)
+
+    tell(story)
+
+
 def test_s52_what_was_told_and_taken_back_before_it_was_booked_is_awaited_no_more() -> None:
     async def story(house: House) -> None:
         await house.start()

@@ -200,7 +200,7 @@ class _RemembersAll(Busts):
 class _WaitsForTheCost(Busts):
     """Waits for trades that were told, and for what they cost, however long (it was in the product)."""
 
-    def _note_doubtful(self, now: float) -> None:
+    def _note_doubtful(self) -> None:
         return
 
 
