@@ -18,6 +18,7 @@ from oms.ports import Clock
 from oms.sums import symbol_of, traded
 from oms.values import AccountId, plain
 
+MARKETS: Final = frozenset({"spot", "futures"})  # that an archive of an account holds
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -68,8 +69,12 @@ NO_END: Final = WindDown()
 
 
 class Exposure(Struct, frozen=True, kw_only=True):
-    """What of an account is still open at its venue: client order ids, quantities by leg, amounts by purse."""
+    """What of an account is still open at its venue: client order ids, quantities by leg, amounts by purse; and since
+    when the log knows it (UTC), 0 if it does not.
+    """
 
+    account: AccountId
+    opened_ms: int = 0
     orders: Sequence[str]
     positions: Mapping[str, str]
     balances: Mapping[str, str]
@@ -84,6 +89,8 @@ def exposure(book: Book) -> Exposure:
     """Return what of an account is still open."""
     legs = {stream: leg for stream, leg in sorted(book.positions.items()) if traded(stream).base is None}
     return Exposure(
+        account=book.name,
+        opened_ms=book.account.opened_ms,
         orders=[book.orders[stream].request.client_order_id for stream in book.open],
         positions={
             f"{symbol_of(stream)} {stream.rpartition('/')[2]}": plain(leg.quantity)
@@ -100,21 +107,29 @@ def to_do(plan: WindDown, at_ns: int, left: Exposure, archived: Checked | None) 
     if plan.phase(at_ns) is not Phase.TRADING and left.open:
         shown = [*left.orders, *(f"{quantity} {name}" for name, quantity in left.positions.items())]
         found.append(f"close what is open: {', '.join(shown)}")
-    if plan.dark_at is not None and (missing := _unproven(plan, archived)) is not None:
+    if plan.dark_at is not None and (missing := _unproven(plan, left, archived)) is not None:
         found.append(f"archive the account before {plan.dark_at:%Y-%m-%d %H:%M %Z}: {missing}")
     return found
 
 
-def _unproven(plan: WindDown, archived: Checked | None) -> str | None:
-    """Return what an archive does not prove, None if it holds everything."""
+def _unproven(plan: WindDown, left: Exposure, archived: Checked | None) -> str | None:
+    """Return what an archive does not prove, None if it holds everything of the account since the log began."""
     if archived is None:
         return "no archive was shown"
     if archived.findings:
         return f"the archive is not intact: {archived.findings[0]}"
-    if not archived.manifest.whole:
+    kept, end = archived.manifest, plan.no_trading_at
+    if kept.account != left.account:
+        return f"the archive is of account {kept.account}: show one of {left.account}"
+    if not kept.whole:
         return "the archive is not whole; its manifest names what is missing"
-    end = plan.no_trading_at
-    if end is not None and archived.manifest.until_ms * 1_000_000 < _ns(end):
+    if lacking := sorted(MARKETS - {each.market for each in kept.coverage}):
+        return f"the archive holds nothing of {' and '.join(lacking)}: make one without --market"
+    if kept.since_ms > left.opened_ms > 0:
+        return (
+            f"the archive begins after the log, at {kept.since_ms} ms: make one that begins before {left.opened_ms} ms"
+        )
+    if end is not None and kept.until_ms * 1_000_000 < _ns(end):
         return "the archive was made before trading ended: make another one after that"
     return None
 

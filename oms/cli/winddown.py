@@ -23,7 +23,9 @@ def register(app: typer.Typer) -> None:
 def wind_down(
     context: typer.Context,
     *,
-    archive: Annotated[Path | None, typer.Option(help="The archive that was made: it is checked.")] = None,
+    archive: Annotated[
+        list[Path] | None, typer.Option(help="An archive that was made, of each account: checked.")
+    ] = None,
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> None:
@@ -33,10 +35,13 @@ def wind_down(
     """
     settings, output, parts = configured(config), Output(as_json=as_json), context.obj
     plan, now_ns = settings.wind_down, SystemClock().now_ns()
-    archived = None if archive is None else _checked(parts, archive)
+    archived = {each.manifest.account: each for each in (_checked(parts, folder) for folder in archive or ())}
     with recorded(settings) as url:
         left = {name: exposure(book) for name, book in fold_log(url).items()}
-    tasks = {name: to_do(plan, now_ns, each, archived) for name, each in left.items()}
+    tasks = {
+        name: to_do(plan, now_ns, each, archived.get(name) or next(iter(archived.values()), None))
+        for name, each in left.items()
+    }
     phase = plan.phase(now_ns)
     if as_json:
         output.document({"phase": phase, "plan": plan, "accounts": left, "to_do": tasks})

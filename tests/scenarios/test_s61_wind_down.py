@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
-from oms.archive import Checked, Manifest
+from oms.archive import Checked, Coverage, Manifest, Market
 from oms.config import ConfigError, load
 from oms.decide import Said
 from oms.errors import LimitExceededError
@@ -89,14 +90,15 @@ def test_s61_a_command_is_held_against_the_dates_at_the_time_that_it_is_recorded
 
 
 def test_s61_what_is_open_and_what_is_to_be_archived_is_due_until_it_is_done() -> None:
-    some = Exposure(orders=["c1"], positions={"BTC/USDT:USDT net": "3"}, balances={"USDT": "5"})
-    none = Exposure(orders=[], positions={}, balances={"USDT": "5"})
+    none = Exposure(account=DESK, opened_ms=at(1) // 1_000_000, orders=[], positions={}, balances={"USDT": "5"})
+    some = replace(none, orders=["c1"], positions={"BTC/USDT:USDT net": "3"})
     late, early = archived(13), archived(11)
     broken, holed = archived(13, findings=["page 3 is not what was archived"]), archived(13, whole=False)
     assert [PLAN.phase(at(minutes)) for minutes in (1.9, 2, 12, 22)] == list(Phase)
     assert list(to_do(PLAN, at(5), some, late)) == ["close what is open: c1, 3 BTC/USDT:USDT net"]
     assert list(to_do(PLAN, at(13), none, late)) == []
-    for proof in (None, early, broken, holed):
+    others, young, spot = archived(13, account="other"), archived(13, since_minutes=2), archived(13, markets=("spot",))
+    for proof in (None, early, broken, holed, others, young, spot):
         [task] = to_do(PLAN, at(13), none, proof)
         assert task.startswith("archive the account before 2026-01-05 08:22 UTC")
     assert list(to_do(WindDown(), at(13), some, None)) == [], "no end is announced"
@@ -139,10 +141,19 @@ async def come(house: House, minutes: float) -> None:
     await asyncio.sleep((at(minutes) - house.clock.now_ns()) / 1e9 + 0.001)
 
 
-def archived(minutes: float, *, findings: list[str] | None = None, whole: bool = True) -> Checked:
-    until_ms = at(minutes) // 1_000_000
+def archived(
+    minutes: float,
+    *,
+    findings: list[str] | None = None,
+    whole: bool = True,
+    account: str = DESK,
+    since_minutes: float = 0,
+    markets: tuple[Market, ...] = ("spot", "futures"),
+) -> Checked:
+    coverage = [Coverage(market=market, topic="trades", pages=1, proven=()) for market in markets]
     manifest = Manifest(
-        version=1, venue="bitmart", account=DESK, since_ms=0, until_ms=until_ms, pages=1, head="", whole=whole,
-        counts={}, coverage=(), unmatched=(), notes=(), files={},
+        version=1, venue="bitmart", account=account, since_ms=at(since_minutes) // 1_000_000,
+        until_ms=at(minutes) // 1_000_000, pages=1, head="", whole=whole, counts={}, coverage=coverage, unmatched=(),
+        notes=(), files={},
     )  # fmt: skip
     return Checked(manifest=manifest, findings=findings or [])
