@@ -13,7 +13,7 @@ venue lists all of these and no others. All of that twice, with the patience bet
 here: queries lag.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import Final, Protocol
 
@@ -25,16 +25,15 @@ from oms.breaks.decisions import Disagreement
 from oms.breaks.events import BreakKind
 from oms.decide import Addressed
 from oms.evidence import kept
-from oms.order.events import OrderFilled
 from oms.order.messages import BustReport, CountReport
 from oms.order.state import Order
 from oms.ports import Clock, EventLog, Ids, VenueMessage
 from oms.proofs import names, taken_back, told_too_much
 from oms.recognition import recognized
 from oms.reconcile import Reconciliation, address
+from oms.recovery import booked_ms
 from oms.reports import OrderReport
 from oms.sending import order_ref
-from oms.store.codec import decode, decode_meta
 from oms.sums import symbol_of
 from oms.values import ZERO, ExecId, Provenance, Symbol, purse_parts, purses
 from oms.venue import Answer, NoAnswerError, Venue
@@ -112,12 +111,14 @@ class Busts:
         self._ids = ids
         # Since when, by the seconds of `_searching`:
         self._standing: dict[str, tuple[str, float]] = {}  # by break id: its figures, and since when they are these
-        self._doubtful: dict[str, float] = {}  # by stream: since when it is in question; the last asked for last
+        self._doubtful: dict[str, float] = {}  # by stream: since when it is in question
         self._waits_since = float("inf")  # something is in question which keeps the opening waiting
         self._looked_at = float("-inf")
         self._searching = Searching(clock)
         self._reach = 0  # how many looks in a row had no suspect: the next one goes further back
         self._looks = 0
+        self._asked_at: dict[Symbol, int] = {}  # by market: at which look its records were asked for last
+        self._turns: dict[str, int] = {}  # by stream: at which look a suspect was asked for last
         self._read: dict[str, int] = {}  # by stream: at which look it was brought back into memory last
         self._suspected: dict[str, _Suspicion] = {}  # by stream
 
@@ -194,13 +195,17 @@ class Busts:
     def _due(self, now: float, suspects: Iterable[str]) -> Sequence[str]:
         """Return what to ask for: what is to be seen for the second time, then what never was."""
         again = [stream for stream, each in self._suspected.items() if now >= each.again_at]
-        return list(dict.fromkeys([*again, *(each for each in suspects if each not in self._suspected)]))
+        fresh = dict.fromkeys(each for each in suspects if each not in self._suspected)
+        self._turns = {stream: self._turns.get(stream, -1) for stream in fresh}
+        return [*again, *sorted(fresh, key=self._turns.__getitem__)]
 
     async def _counted_less(self, symbols: Sequence[Symbol], lists: Iterable[Answer | None]) -> Sequence[str]:
         """Return the streams of orders of which the venue counts less than is booked. Raises NoAnswerError."""
         now_ms = self._clock.now_ns() // 1_000_000
         answers = [answer for answer in lists if answer is not None]
-        for symbol in symbols[:SYMBOLS_MAX]:
+        in_turn = sorted(symbols, key=lambda symbol: self._asked_at.get(symbol, -1))[:SYMBOLS_MAX]
+        self._asked_at = {each: self._asked_at.get(each, -1) for each in symbols} | dict.fromkeys(in_turn, self._looks)
+        for symbol in in_turn:
             since_ms, until_ms = now_ms - REACHES_MS[self._reach], now_ms + SLACK_MS
             ended = await self._venue.order_history(symbol, since_ms=since_ms, until_ms=until_ms)
             answers.append(recognized(self._recording.book, ended))
@@ -246,8 +251,7 @@ class Busts:
         """Ask for one order, and for all trades of its time; record what is gone for the second time. Raises
         NoAnswerError.
         """
-        if stream in self._doubtful:
-            self._doubtful[stream] = self._doubtful.pop(stream)
+        self._turns[stream] = self._looks
         await self._recording.known(stream)
         order = self._recording.book.orders.get(stream)
         if order is None:
@@ -262,7 +266,7 @@ class Busts:
         if traded.unasked:
             raise NoAnswerError(traded.unasked, traded.evidence)
         before = self._suspected.pop(stream, None)
-        gone = taken_back(order, record, traded, await self._booked_ms(stream))
+        gone = taken_back(order, record, traded, await booked_ms(self._log, stream))
         if record.cum_quantity is None or not (gone or told_too_much(order, record, traded)):
             return
         found = _Found(gone, record.cum_quantity, record.updated_ms)
@@ -276,12 +280,3 @@ class Busts:
 
     def _patience(self, order: Order) -> float:
         return PATIENCE_SECONDS + self._venue.capabilities(order.request.symbol).visibility_delay
-
-    async def _booked_ms(self, stream: str) -> Mapping[str, int]:
-        """Return when an order's trades happened by the venue's time, where the log knows it."""
-        booked: dict[str, int] = {}
-        for stored in await self._log.read(stream):
-            event, occurred_ns = decode(stored.topic, stored.state), decode_meta(stored.state).occurred_ns
-            if isinstance(event, OrderFilled) and occurred_ns is not None:
-                booked[event.exec_id] = occurred_ns // 1_000_000
-        return booked

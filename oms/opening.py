@@ -27,7 +27,8 @@ from oms.evidence import kept
 from oms.order.decisions import external_id
 from oms.order.inferred import is_inferred
 from oms.order.state import Order, Trade
-from oms.ports import Clock, Ids, VenueMessage
+from oms.ports import Clock, EventLog, Ids, VenueMessage
+from oms.recovery import booked_ms
 from oms.reports import BalanceReport, PositionReport, TradeReport
 from oms.sums import symbol_of, traded
 from oms.values import EXACT, ZERO, Currency, ExecId, PositionLeg, Provenance, Purse, Wallet, purse, purses, signed
@@ -46,9 +47,10 @@ Moves = Mapping[Purse, Decimal]
 class Opening:
     """Takes over what the venue holds when a log begins; where balances differ, looks for trades that count twice."""
 
-    def __init__(self, recording: Recording, venue: Venue, *, clock: Clock, ids: Ids) -> None:
+    def __init__(self, recording: Recording, venue: Venue, *, event_log: EventLog, clock: Clock, ids: Ids) -> None:
         self._recording = recording
         self._venue = venue
+        self._log = event_log
         self._clock = clock
         self._ids = ids
         self._history: History | None = None  # what the venue listed last of the time before
@@ -78,7 +80,9 @@ class Opening:
             log.warning("the account is not taken over: not all that it owns and holds can be read", account=book.name)
             return False
         moved = book is not self._recording.book or given(book) != before or self._history.before != history.before
-        if moved or any(order.trades_missing for order in book.orders.values()) or self._awaits_listing(self._history):
+        if moved or any(order.trades_missing for order in book.orders.values()):
+            return False
+        if await self._awaits_listing(self._history):
             return False
         stream = account_stream(book.name)
         balances = tuple(report for report in owned.reports if isinstance(report, BalanceReport))
@@ -96,13 +100,16 @@ class Opening:
         evidence = [message for answer in answers for message in kept(answer.evidence, self._ids, self._clock)]
         return await self._recorded(opening, evidence)
 
-    def _awaits_listing(self, history: History) -> bool:
-        """Whether something is booked that the venue does not list; for so long at most as a bust may take to prove."""
-        orders = self._recording.book.orders.values()
-        booked = {each.exec_id for order in orders for each in order.trades if not is_inferred(each)}
+    async def _awaits_listing(self, history: History) -> bool:
+        """Whether something is booked that the venue does not list, of the time that was asked for; for so long at most
+        as a bust may take to prove.
+        """
         listed = {each.exec_id for each in history.traded.reports if isinstance(each, TradeReport)}
-        searched = self._searching.goes_on()
-        whole = booked <= listed or not history.traded.complete
+        searched, whole = self._searching.goes_on(), True
+        for stream, order in list(self._recording.book.orders.items()) if history.traded.complete else ():
+            hidden = [each for each in order.trades if not is_inferred(each) and each.exec_id not in listed]
+            at_ms = await booked_ms(self._log, stream) if hidden else {}
+            whole = whole and all(at_ms.get(each.exec_id, history.since_ms) < history.since_ms for each in hidden)
         self._unlisted_since = float("inf") if whole else min(self._unlisted_since, searched)
         return not whole and searched - self._unlisted_since <= SEARCH_SECONDS
 

@@ -1,6 +1,6 @@
 """From the log to memory: one account's book, folded from nothing but its events."""
 
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import Final
 
 import structlog
@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from oms.book import CLOSED_KEPT, Book, account_stream
 from oms.errors import CorruptStreamError
+from oms.order.events import OrderFilled
 from oms.order.state import Order, fold
 from oms.ports import EventLog, StoredEvent
 from oms.snapshot import kept
@@ -121,6 +122,18 @@ async def first_written_ns(log: EventLog, stream: str) -> int:
     """Return when the log first wrote of `stream` (UTC), 0 if it never did. Raises LogUnavailableError."""
     history = await log.read(stream)
     return decode_meta(history[0].state).recorded_ns if history else 0
+
+
+async def booked_ms(log: EventLog, stream: str) -> Mapping[str, int]:
+    """Return when an order's trades happened by the venue's time (UTC ms), by trade, where the log knows it. Raises
+    LogUnavailableError.
+    """
+    booked: dict[str, int] = {}
+    for stored in await log.read(stream):
+        event, occurred_ns = decode(stored.topic, stored.state), decode_meta(stored.state).occurred_ns
+        if isinstance(event, OrderFilled) and occurred_ns is not None:
+            booked[event.exec_id] = occurred_ns // 1_000_000
+    return booked
 
 
 class Known(Struct, frozen=True):

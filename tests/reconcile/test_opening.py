@@ -19,6 +19,7 @@ from oms.order.messages import SubmitAccepted
 from oms.order.state import Order
 from oms.ports import VenueMessage
 from oms.reports import VenueOrderStatus
+from oms.store.memory import MemoryLog
 from oms.values import Currency, ExecId, Provenance, Wallet, purse
 from oms.venue import Answer, Venue
 from tests.adapters.bitmart.fakes import PlainIds
@@ -136,7 +137,7 @@ class Desk:
 
 def test_the_opening_is_revised_by_what_two_looks_show() -> None:
     desk = Desk()
-    opening = Opening(desk, cast(Venue, desk), clock=desk, ids=PlainIds())
+    opening = Opening(desk, cast(Venue, desk), event_log=MemoryLog(), clock=desk, ids=PlainIds())
     before = dict(desk.book.totals)
     assert not asyncio.run(opening.corrected(differing(MOVED)))
     desk.seconds += LAG_SECONDS - 1
@@ -149,7 +150,7 @@ def test_the_opening_is_revised_by_what_two_looks_show() -> None:
 
 def test_the_opening_is_not_revised_by_what_the_venue_lists_no_more() -> None:
     desk = Desk()
-    opening = Opening(desk, cast(Venue, desk), clock=desk, ids=PlainIds())
+    opening = Opening(desk, cast(Venue, desk), event_log=MemoryLog(), clock=desk, ids=PlainIds())
     asyncio.run(opening.corrected(differing(MOVED)))
     desk.listed = answer()
     for _ in range(5):
@@ -161,7 +162,7 @@ def test_a_trade_of_an_order_that_left_memory_is_looked_for_too() -> None:
     """Seed 1013512: it cost a look, of which there are three."""
     desk = Desk()
     desk.forgotten[stream("theirs")] = desk.book.orders.pop(stream("theirs"))
-    opening = Opening(desk, cast(Venue, desk), clock=desk, ids=PlainIds())
+    opening = Opening(desk, cast(Venue, desk), event_log=MemoryLog(), clock=desk, ids=PlainIds())
     assert not asyncio.run(opening.corrected(differing(MOVED)))
     desk.seconds += LAG_SECONDS
     assert asyncio.run(opening.corrected(differing(MOVED)))
