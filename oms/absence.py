@@ -5,7 +5,7 @@ search waits until it cannot be early, looks at open orders, history and trades 
 answers alone, each kept with how far it reaches.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final
 
 import structlog
@@ -20,9 +20,9 @@ from oms.order.state import CLOSED, Life, Order
 from oms.ports import Clock, EventLog, Ids, VenueMessage
 from oms.proofs import found, mentions, names, ns, remembered, settled
 from oms.recognition import recognized
-from oms.reconcile import Picture
+from oms.reconcile import Picture, address
 from oms.recovery import first_written_ns
-from oms.reports import OrderReport
+from oms.reports import OrderReport, TradeReport
 from oms.values import Provenance, Symbol
 from oms.venue import Answer, NoAnswerError, Venue, require_time
 
@@ -120,15 +120,25 @@ class Absence:
             for report in history.reports
             if isinstance(report, OrderReport) and any(names(report, order) for order, _ in orders.values())
         )
-        for answer in (listed, replace(history, reports=ours), traded):
+        for answer in (listed, replace(history, reports=ours)):
             await self._record(answer)
+        ownerless = await self._record_trades(traded)
         if not (listed.complete and history.complete and traded.complete):
             return
         for stream, (order, looked) in orders.items():
             shown = mentions(listed, order) or mentions(history, order)
-            if not shown and not (mentions(traded, order) and not order.trades):
+            if not shown and not (mentions(traded, order) and not order.trades) and not _may_be_of(order, ownerless):
                 searched = Searched(looked, listed, history, traded, since_ms, until_ms)
                 await self._conclude(stream, order, began_ns[stream], searched)
+
+    async def _record_trades(self, traded: Answer) -> Sequence[TradeReport]:
+        """Record trades; return those of which nobody knows whose they are, as their orders have no answer."""
+        try:
+            await self._record(traded)
+        except NoAnswerError as error:
+            log.warning("could not ask the venue", account=self._recording.account, cause=error.cause)
+        account, trades = self._recording.account, (each for each in traded.reports if isinstance(each, TradeReport))
+        return [each for each in trades if not await self._recording.known(address(account, each))]
 
     async def _conclude(self, stream: str, order: Order, began_ns: int, searched: Searched) -> None:
         """Record that there is no trace of an order, with how far each answer reaches."""
@@ -159,3 +169,13 @@ class Absence:
         )
         self.shown(stream)
         await self._recording.report([(stream, report)], source=Provenance.INFERRED, evidence=evidence)
+
+
+def _may_be_of(order: Order, trades: Sequence[TradeReport]) -> bool:
+    """Whether one of these trades, which say no name of ours, may be of this order."""
+    request = order.request
+    return any(
+        (each.symbol, each.side, each.client_order_id) == (request.symbol, request.side, None)
+        and order.venue_order_id in (None, each.venue_order_id)
+        for each in trades
+    )

@@ -22,6 +22,7 @@ FIGURES: Final = frozenset({BreakKind.BALANCE, BreakKind.POSITION, BreakKind.FIL
 EVERY_SECONDS: Final = 3600.0  # for one break, unless it differs by something else by then
 LOOKS_MAX: Final = 5  # for one break within that time
 PARTS_MAX: Final = 32  # that all of it is read in
+OWNERLESS_MAX: Final = 6  # times that all is read again for an order that cannot be asked for
 LAP_MS: Final = 1_000  # by which two parts overlap, as no source says whether bounds are inclusive
 
 Record = Callable[[Answer], Awaitable[None]]
@@ -49,6 +50,7 @@ class Lookback:
         self._read_payments = read_payments
         self._clock = clock
         self._looked: dict[tuple[str, str], float] = {}  # by break id and figures: when all was read for it
+        self._ownerless = 0  # how often in a row orders behind trades had no answer
 
     async def look(self, disagreements: Collection[str]) -> bool:
         """Read again for those breaks, by id, that are open and still disagree; whether anything was read. What could
@@ -75,6 +77,7 @@ class Lookback:
     async def _read_all(self) -> None:
         """Read what the venue shows, but nothing from before this log that is in what was taken over then."""
         account = self._recording.book.account
+        ownerless: NoAnswerError | None = None
         part_ms, reach_ms = self._spans()
         now_ms = self._clock.now_ns() // 1_000_000
         until_ms = now_ms + baseline.MARGIN_MS  # the venue's clock may have been ahead, and is right again
@@ -82,11 +85,17 @@ class Lookback:
         while until_ms > first_ms:
             since_ms = max(until_ms - part_ms, first_ms)
             answer = await self._venue.trades(since_ms=since_ms, until_ms=until_ms)
-            await self._record(baseline.news_of(account, answer))
+            try:
+                await self._record(baseline.news_of(account, answer))
+            except NoAnswerError as error:  # of the order behind a trade: the others are recorded
+                ownerless = error
             if answer.unasked:
                 raise NoAnswerError(answer.unasked, answer.evidence)
             until_ms = since_ms + LAP_MS if since_ms > first_ms else first_ms
         await self._read_payments()
+        self._ownerless = 0 if ownerless is None else self._ownerless + 1
+        if ownerless is not None and self._ownerless < OWNERLESS_MAX:
+            raise ownerless
 
     def _spans(self) -> tuple[int, int]:
         """Return, in ms, how much is asked for at once, and how far back the market that shows most does."""

@@ -94,23 +94,26 @@ class Lost:
         self._note_the_short(picture)
 
     def unsure(self, picture: Picture) -> frozenset[str]:
-        """Return the breaks, by id, of orders whose trades are missing and were not asked for this time."""
-        book = self._recording.book
-        missing = [stream for stream in book.unsettled if stream not in picture.fills]
-        orders = [book.orders[stream] for stream in missing if book.orders[stream].trades_missing]
-        return frozenset(f"{BreakKind.FILLS}:{order.request.client_order_id}" for order in orders)
+        """Return the breaks, by id, of orders whose trades are missing and were not asked for this time, or not for
+        long enough to be told.
+        """
+        book, told = self._recording.book, {each.subject for each in self.disagreements}
+        missing = [book.orders[stream] for stream in book.unsettled if book.orders[stream].trades_missing]
+        names = [order.request.client_order_id for order in missing]
+        asked = {order.request.client_order_id for order in map(book.orders.get, picture.fills) if order is not None}
+        return frozenset(f"{BreakKind.FILLS}:{name}" for name in names if name not in asked or name not in told)
 
     def _is_proven(self, stream: str, order: Order) -> bool:
         known = self._proven.get(stream)
         return known is not None and known.found.cum_quantity == order.venue_cum
 
     def _note_the_short(self, picture: Picture) -> None:
-        """Keep since when the venue shows fewer trades of an order, asked for those of that very order, than it counts:
-        two may share an id, or one is not listed.
+        """Keep since when the venue shows fewer trades of an order, asked for those of that very order, than it counts
+        (two may share an id, or one is not listed), or does not say what they cost.
         """
         orders, now = self._recording.book.orders, self._clock.monotonic()
         asked = {*picture.fills, *self._short}
-        short = [name for name in asked if name in orders and orders[name].venue_cum > orders[name].cum_quantity]
+        short = [name for name in asked if name in orders and orders[name].trades_missing]
         self._short = {name: self._short.get(name, now) for name in sorted(short)}
 
     async def _prove(self, stream: str, order: Order) -> None:
@@ -125,6 +128,8 @@ class Lost:
             return
         since_ms, until_ms = record.created_ms - SLACK_MS, record.updated_ms + SLACK_MS
         traded = await self._venue.trades(since_ms=since_ms, until_ms=until_ms)
+        if traded.unasked:
+            raise NoAnswerError(traded.unasked, traded.evidence)
         if _covers(traded, record.created_ms, record.updated_ms) or _news(traded, order):
             # Within reach: it is booked with the next look, or the venue contradicts itself.
             self._looks.pop(stream, None)
@@ -190,6 +195,14 @@ def _unshown(order: Order) -> Disagreement:
 
 
 def _unlisted(order: Order) -> Disagreement:
+    if not order.untold_quantity:
+        return Disagreement(
+            kind=BreakKind.FILLS,
+            subject=order.request.client_order_id,
+            ours=f"{order.uncharged} trades without what they cost",
+            theirs="asked for them, it does not say",
+            symbol=order.request.symbol,
+        )
     return _apart(order, "and its trades, asked for, do not add up to that")
 
 

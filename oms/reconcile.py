@@ -105,12 +105,14 @@ class Reconciliation(Struct, frozen=True, kw_only=True):
     """What closes the gap: `findings` are to be recorded in their order, `disagreements` remain.
 
     `asked` are the kinds of which everything that is not listed agrees, but for `unsure`: there something is under way.
+    `short` are those whose figures lack what a person was told of: they disagree for sure, and prove nothing else.
     """
 
     findings: tuple[Finding, ...]
     disagreements: tuple[Disagreement, ...]
     asked: frozenset[BreakKind]
     unsure: frozenset[str]
+    short: frozenset[str]
 
 
 def reconcile(book: Book, picture: Picture) -> Reconciliation:
@@ -125,7 +127,8 @@ def reconcile(book: Book, picture: Picture) -> Reconciliation:
         findings=tuple(_findings(book, picture)),
         disagreements=tuple(disagreements),
         asked=_asked(picture),
-        unsure=frozenset((*_under_way(book), *_unread(book, picture))),
+        unsure=frozenset((*_under_way(book, told=False), *_unread(book, picture))),
+        short=frozenset(_under_way(book, told=True)),
     )
 
 
@@ -420,14 +423,24 @@ def leg_of(report: PositionReport) -> str:
     return f"{report.symbol}/{report.leg or PositionLeg.NET}"
 
 
-def _under_way(book: Book) -> Iterable[str]:
-    """Yield the breaks that nobody can tell of now: an order whose trades are not all known moves its figures."""
+def _under_way(book: Book, *, told: bool) -> Iterable[str]:
+    """Yield the breaks that nobody can tell of now: an order whose trades are not all known moves its figures, and a
+    change how it is worked. Or, where trades are missing for so long that a person was `told` of it, those.
+    """
     for stream in book.unsettled:
         order = book.orders[stream]
-        if order.trades_missing or order.life is Life.IN_DOUBT:
+        if order.amends and not told:
+            yield from (f"{kind}:{order.request.client_order_id}" for kind in (BreakKind.PRICE, BreakKind.QUANTITY))
+        if (order.trades_missing or order.life is Life.IN_DOUBT) and told_short(book, order) is told:
             drawn = purses(order.request.symbol)
             yield from (f"{BreakKind.BALANCE}:{_wallet(name)}" for name in drawn if name is not None)
             yield f"{BreakKind.POSITION}:{order.request.symbol}/{order.request.position_leg}"
+
+
+def told_short(book: Book, order: Order) -> bool:
+    """Whether a person was told that trades of an order are missing, or what they cost."""
+    known, name = book.account.breaks, f"{BreakKind.FILLS}:{order.request.client_order_id}"
+    return name in known.open or name in known.accepted
 
 
 def _unread(book: Book, picture: Picture) -> Iterable[str]:
@@ -437,12 +450,23 @@ def _unread(book: Book, picture: Picture) -> Iterable[str]:
         yield from (f"{BreakKind.COVERAGE}:{subject}" for subject in unread)
     balances, positions = picture.balances, picture.positions
     if balances is not None and not balances.complete:
+        shown_here = {f"{BreakKind.BALANCE}:{_wallet(name)}" for name in _owned(balances)}
         yield from (f"{BreakKind.BALANCE}:{_wallet(name)}" for name in book.totals.keys() - _owned(balances).keys())
+        yield from (name for name in _told(book, BreakKind.BALANCE) if name not in shown_here)
     if positions is None or not positions.complete:
         yield from (f"{BreakKind.BALANCE}:{_wallet(name)}" for name, cost in _costs_here(book).items() if cost)
         shown = {} if positions is None else _held(book, positions)
         for stream in book.positions.keys() - shown.keys():
             yield from (f"{kind}:{stream.split('/', 2)[2]}" for kind in (BreakKind.POSITION, BreakKind.LEVERAGE))
+        seen = {stream.split("/", 2)[2] for stream in shown}
+        told = _told(book, BreakKind.POSITION, BreakKind.LEVERAGE)
+        yield from (name for name in told if name.partition(":")[2] not in seen)
+
+
+def _told(book: Book, *kinds: BreakKind) -> Sequence[str]:
+    """Return the breaks of these kinds that are open, or that were accepted and may go on."""
+    known = book.account.breaks
+    return [name for name in (*known.open, *known.accepted) if name.partition(":")[0] in kinds]
 
 
 def _lists(picture: Picture) -> Iterable[tuple[str, Answer | None]]:

@@ -27,7 +27,7 @@ class Sighting(StrEnum):
 
 class Standing(Struct, frozen=True, kw_only=True):
     """How a comparison went: `failures` say what could not be asked, `disagreements` what remains, `orders` what was
-    found of each open order.
+    found of each open order. What disagrees and was not seen with these figures before is not `confirmed`.
     """
 
     result: Result
@@ -35,6 +35,7 @@ class Standing(Struct, frozen=True, kw_only=True):
     failures: Mapping[Part, str]
     disagreements: tuple[Disagreement, ...]
     orders: Mapping[ClientOrderId, Sighting] = _NOTHING
+    confirmed: bool = True
 
 
 def sightings(book: Book, picture: Picture) -> Mapping[ClientOrderId, Sighting]:

@@ -30,7 +30,7 @@ from oms.ports import Clock, EventLog, Ids, VenueMessage
 from oms.proofs import found
 from oms.quarantine import keep_unreadable
 from oms.recognition import recognized, recognized_all
-from oms.reconcile import Part, Picture, Reconciliation, address, questions, reconcile
+from oms.reconcile import Part, Picture, Reconciliation, address, questions, reconcile, told_short
 from oms.recovered import occurred_ns, runs
 from oms.reports import OrderReport, TradeReport
 from oms.sending import order_behind, order_ref
@@ -39,6 +39,8 @@ from oms.values import Provenance, Symbol
 from oms.venue import Answer, NoAnswerError, OrderRef, Venue, require_time, takes_a_search
 
 OVERLAP_MS: Final = 30_000  # trades are asked for from so long before the last look: pages overlap, ids tell them apart
+AT_ONCE: Final = frozenset({BreakKind.HISTORY})
+NEVER: Final = float("-inf")
 LAG_SECONDS: Final = 120.0  # a trade is listed whose order is not found: waited for so long, then told by the figures
 UNANSWERED_MAX: Final = 3  # orders of a market that could not be asked for in a row, before its others have to wait
 UNANSWERED_IN_ALL: Final = 9  # before everybody has to
@@ -87,9 +89,11 @@ class Survey:
         self._ids = ids
         self._began_ns = clock.now_ns()
         self._traded_until_ms = 0  # trades are known up to here, but for what overlaps
+        self._read_until_ms = 0  # and were read up to here: what came after that was cut
         self._orderless: dict[str, float] = {}  # by stream: since when a trade is listed whose order nobody knows
+        self._unanswered: dict[str, float] = {}  # by stream: when an order could not be asked for
         self._fills_unanswered: dict[str, float] = {}  # by stream: when an order could not be asked for its trades
-        self._opening = Opening(recording, venue, clock=clock, ids=ids)
+        self._opening = Opening(recording, venue, event_log=event_log, clock=clock, ids=ids)
         self._lost = Lost(recording, venue, clock=clock, ids=ids)
         self._busts = busts.Busts(recording, venue, event_log=event_log, clock=clock, ids=ids)
         self._perpetuals = perpetuals.Perpetuals(recording, venue, clock=clock, ids=ids)
@@ -122,6 +126,7 @@ class Survey:
             await self._absence.prove(picture)
             await self._lost.infer(picture)
         opened = opened_before = self._opened
+        unconfirmed = False
         lists = (picture.open_orders, *picture.looked_up.values())
         if picture.balances is not None and not opened and await self._busts.settled(lists):
             opened = await self._opening.begin(self.read_trades)
@@ -141,10 +146,11 @@ class Survey:
                 asked=reconciled.asked | {BreakKind.FILLS},
                 unsure=reconciled.unsure | self._lost.unsure(picture),
             )
-            await self._tell(reconciled, picture)
+            unconfirmed = await self._tell(reconciled, picture, starting=starting)
         return Standing(
             result=picture.result,
             opened=opened,
+            confirmed=not unconfirmed,
             failures=picture.failures,
             disagreements=reconciled.disagreements if opened else (),
             orders=orders,
@@ -202,7 +208,9 @@ class Survey:
             self._absence.count(stream, self._book.orders[stream])
         behind = self._orders_behind(picture)
         unanswered, unsettled = Counter[Symbol](), 0
-        for stream in questions(self._book, picture):
+        asked = questions(self._book, picture)
+        late = self._unanswered = {name: at for name, at in self._unanswered.items() if name in asked}
+        for stream in sorted(asked, key=lambda name: late.get(name, NEVER)):  # who had no answer comes last
             order = self._book.orders.get(stream)  # memory may have been rebuilt while the last one was asked for
             name = behind.get(stream) if order is None else order_ref(order)
             if name is None or unanswered[name.symbol] >= UNANSWERED_MAX:
@@ -219,6 +227,7 @@ class Survey:
             except NoAnswerError as error:
                 failures.setdefault(Part.ORDERS, f"{stream}: {error.cause}")
                 await self._keep(error, stream)
+                late[stream] = self._clock.monotonic()
                 unanswered[name.symbol] += 1
                 if unanswered.total() >= UNANSWERED_IN_ALL:
                     break
@@ -246,7 +255,7 @@ class Survey:
             stream: at for stream, at in self._fills_unanswered.items() if stream in self._book.unsettled
         }
         unanswered = 0
-        in_turn = sorted(self._book.unsettled, key=lambda name: late.get(name, 0.0))  # who had no answer comes last
+        in_turn = sorted(self._book.unsettled, key=lambda name: late.get(name, NEVER))
         for stream in in_turn:
             order = self._book.orders.get(stream)
             if order is None or not order.trades_missing or order.venue_order_id is None or stream in brought:
@@ -268,9 +277,11 @@ class Survey:
         this log's opening, and until when.
         """
         recording, now_ms = self._recording, self._now_ms()
-        known_ms = self._traded_until_ms or self._book.account.covered_ms or recording.resumed_ns // 1_000_000
+        account, began_ms = self._book.account, perpetuals.began_ms(recording, now_ms)
+        known_ms = max(self._traded_until_ms, self._read_until_ms, account.covered_ms)
+        known_ms = known_ms or recording.resumed_ns // 1_000_000
         known_ms = min(known_ms, now_ms)  # the venue's clock may have been set back since
-        since_ms = max(known_ms - OVERLAP_MS, perpetuals.began_ms(recording, now_ms))
+        since_ms = max(known_ms - OVERLAP_MS, min(account.waived_ms, now_ms), began_ms)
         return since_ms, max(now_ms, since_ms)
 
     async def _trades(self, since_ms: int, until_ms: int) -> Answer:
@@ -290,7 +301,11 @@ class Survey:
         self._orderless = {stream: self._orderless.get(stream, now) for stream in unknown}
         waited_for = [stream for stream, since in self._orderless.items() if now - since < LAG_SECONDS]
         if traded.complete and not waited_for:
-            self._traded_until_ms = until_ms
+            self._traded_until_ms = self._read_until_ms = until_ms
+        elif not waited_for:  # the next list begins where this one was cut, so that every gap is read some day
+            since_ms, _ = self._window()
+            whole = [part.until_ms for part in traded.proven if part.since_ms <= since_ms <= part.until_ms]
+            self._read_until_ms = max([self._read_until_ms, *whole])
         return f"trades are listed of orders that are not found: {', '.join(waited_for)}" if waited_for else ""
 
     @property
@@ -305,12 +320,16 @@ class Survey:
         is no disagreement.
         """
         seen = [each for each in reconciled.disagreements if self._seen.get(each.break_id) == each.figures]
-        return [each for each in seen if each.break_id not in reconciled.unsure]
+        return [each for each in seen if each.break_id not in reconciled.unsure | reconciled.short]
 
-    async def _tell(self, reconciled: Reconciliation, picture: Picture) -> None:
-        """Tell the log of what disagrees, once it is confirmed."""
+    async def _tell(self, reconciled: Reconciliation, picture: Picture, *, starting: bool) -> bool:
+        """Tell the log of what disagrees, once it is confirmed; that a list is cut needs no second look before anything
+        was sent. Return whether something has still to be confirmed.
+        """
         disagreements, unsure = reconciled.disagreements, reconciled.unsure
-        waiting = {each.break_id for each in disagreements if self._seen.get(each.break_id) != each.figures}
+        at_once = AT_ONCE if starting else frozenset()
+        fresh = [each for each in disagreements if self._seen.get(each.break_id) != each.figures]
+        waiting = {each.break_id for each in fresh if each.kind not in at_once}
         self._seen = {each.break_id: each.figures for each in disagreements if each.break_id not in unsure}
         evidence: list[VenueMessage] = []
         told = DisagreementsReport(
@@ -333,6 +352,7 @@ class Survey:
         if reports:
             await self._recording.report(reports, source=Provenance.POLL, evidence=evidence)
         self._recording.decider.looked(told)
+        return not waiting <= unsure
 
     # ------------------------------------------------------------------------------------------------ one order
 
@@ -344,7 +364,7 @@ class Survey:
         if order.life is Life.IN_DOUBT:
             self._absence.count(stream, order)
             await self._resolve(stream, order)
-        elif order.trades_missing:
+        elif order.trades_missing and not told_short(self._book, order):  # then `compare` goes on asking
             await self.record(await self._venue.order_trades(order_ref(order)))
         elif (order.cancels or order.amends) and order.life not in CLOSED:
             await self._resolve(stream, order)
@@ -371,23 +391,38 @@ class Survey:
         return self._traded_until_ms or self._now_ms()
 
     async def record(self, answer: Answer) -> None:
-        """Record what one answer says of orders and trades. Raises NoAnswerError: the order behind a trade that nobody
-        here knows could not be asked for.
+        """Record what one answer says of orders and trades. Raises NoAnswerError: orders behind trades that nobody here
+        knows could not be asked for; the rest was recorded.
         """
-        account = self._recording.account
         await self._keep(answer)
         answer = recognized(self._book, answer)
         looked_up: dict[str, Answer] = {}
+        unanswered: list[NoAnswerError] = []
+        for stream, name in (await self._behind(answer)).items():
+            try:
+                looked_up[stream] = await self._venue.order(name)
+            except NoAnswerError as error:
+                unanswered.append(error)
+                if len(unanswered) >= UNANSWERED_MAX:
+                    break
+        picture = recognized_all(self._book, Picture(open_orders=answer, trades=answer, looked_up=looked_up))
+        for finding in reconcile(self._book, picture).findings:
+            await self._report(finding.news, finding.answer)
+        if unanswered:
+            raise unanswered[0]
+
+    async def _behind(self, answer: Answer) -> Mapping[str, OrderRef]:
+        """Bring every order that an answer speaks of into memory; return, by stream, those behind trades that the log
+        does not hold and the answer does not show.
+        """
+        account, behind = self._recording.account, dict[str, OrderRef]()
         shown = {address(account, each) for each in answer.reports if isinstance(each, OrderReport)}
         for report in answer.reports:
             if isinstance(report, OrderReport | TradeReport):
                 stream = address(account, report)
-                known = await self._recording.known(stream)
-                if not known and isinstance(report, TradeReport) and stream not in {*shown, *looked_up}:
-                    looked_up[stream] = await self._venue.order(order_behind(report))
-        picture = recognized_all(self._book, Picture(open_orders=answer, trades=answer, looked_up=looked_up))
-        for finding in reconcile(self._book, picture).findings:
-            await self._report(finding.news, finding.answer)
+                if not await self._recording.known(stream) and isinstance(report, TradeReport) and stream not in shown:
+                    behind[stream] = order_behind(report)
+        return behind
 
     async def _report(self, news: Sequence[Addressed], answer: Answer) -> None:
         late = [report.at_ms for _, report in news if isinstance(report, TradeReport) and self._is_new(report)]
@@ -408,8 +443,9 @@ class Survey:
 
     @property
     def lacking(self) -> bool:
-        """Whether an order is over and not all of its trades are here."""
-        return any(final(self._book.orders[stream]) for stream in self._book.unsettled)
+        """Whether an order is over and not all of its trades are here, and nobody was told of that yet."""
+        over = (order for stream in self._book.unsettled if final(order := self._book.orders[stream]))
+        return any(not told_short(self._book, order) for order in over)
 
     @property
     def _book(self) -> Book:

@@ -17,7 +17,7 @@ from oms.dispatcher import Dispatcher
 from oms.engine import Engine
 from oms.errors import FencedError, LogUnavailableError, OmsError
 from oms.ports import Clock, EventLog, Ids, Spawn
-from oms.reconcile import Result
+from oms.reconcile import Result, told_short
 from oms.rehearsal import Rehearsed, rehearse
 from oms.reports import Control, OrderReport, TradeReport
 from oms.sending import plain_refs
@@ -30,6 +30,7 @@ from oms.witness import Witness
 POLL_SECONDS: Final = 0.5  # between looks at what is unsettled
 FULL_SECONDS: Final = 10.0  # between comparisons of everything
 RETRY_SECONDS: Final = (0.5, 1.0, 2.0, 5.0, 10.0)  # after a comparison that was not complete; the last one repeats
+UNCONFIRMED_MAX: Final = 2  # looks before trading begins although something disagrees otherwise each time
 SILENT_SECONDS: Final = 20.0  # a stream that brought nothing for so long, not even the answer to a ping, is stale
 STALE_SECONDS: Final = 60.0  # a complete comparison older than that proves nothing any more
 ASKED_EACH_POLL: Final = (
@@ -69,6 +70,7 @@ class Watcher:
         self._behind = asyncio.Event()  # the stream had a gap, or time is up: compare everything
         self._live = False  # the stream is connected and subscribed
         self._heard_at = clock.monotonic()
+        self._unconfirmed = 0  # comparisons at the start of which something had still to be confirmed
         self._witness = Witness()
         self._complete_at: float | None = None
         engine.on_recovered.append(self._behind.set)
@@ -198,6 +200,9 @@ class Watcher:
             log.warning("could not compare", account=self._engine.account, result=standing.result, **failures)
             return False
         self._complete_at = self._clock.monotonic()
+        if not (self.synced.is_set() or standing.confirmed) and self._unconfirmed < UNCONFIRMED_MAX:
+            self._unconfirmed += 1  # what disagrees may be a reason to open nothing: it is looked at once more, at once
+            return False
         if not self.synced.is_set():
             self._dispatcher.resume_cancels()
             self._engine.trading = True
@@ -239,7 +244,8 @@ class Watcher:
         """
         book, looked, unasked = self._engine.book, 0, list[str]()
         try:
-            if any(book.orders[stream].trades_missing for stream in streams):
+            lacking = (book.orders[stream] for stream in streams if book.orders[stream].trades_missing)
+            if any(not told_short(book, order) for order in lacking):  # the comparisons go on asking for the others
                 await self.survey.read_trades()
         except (NoAnswerError, LogUnavailableError) as error:
             self._warn(error)

@@ -22,7 +22,15 @@ from oms.account.events import (
     WriterStarted,
 )
 from oms.breaks import state as disagreements
-from oms.breaks.events import BreakChanged, BreakExplained, BreakForgotten, BreakKind, BreakOpened, BreakResolved
+from oms.breaks.events import (
+    BreakChanged,
+    BreakExplained,
+    BreakForgotten,
+    BreakKind,
+    BreakOpened,
+    BreakResolved,
+    Resolution,
+)
 from oms.breaks.state import NO_BREAKS, Breaks
 from oms.errors import CommandRefusedError
 from oms.values import (
@@ -73,6 +81,7 @@ class Account(Struct, frozen=True, kw_only=True, gc=False):
     halts: Mapping[HaltScope, Halt] = MappingProxyType({})
     opened_ms: int = 0  # the venue's balances were taken over at about this moment (UTC), 0: not yet
     covered_ms: int = 0  # every trade until then (UTC) is in the log, or a person said that it need not be
+    waived_ms: int = 0  # until then (UTC) a person said that what is not known of trades need not be
     history: HistoryKept | None = None  # what the opening balances hold of the time right before; None: only dates tell
     revised: frozenset[ExecId] = frozenset()  # trades that the opening held and that were taken out of it again
     breaks: Breaks = NO_BREAKS
@@ -222,9 +231,11 @@ def _resolved(account: Account, event: BreakResolved, version: int) -> Account:
     """A history that somebody accepted as it is counts as covered."""
     ended = disagreements.known(account.breaks, event.break_id)
     until_ms = ended.until_ms if ended.kind is BreakKind.HISTORY else None
+    waived_ms = until_ms or 0 if event.resolution is Resolution.ACCEPTED else 0
     return replace(
         account,
         version=version,
         covered_ms=max(account.covered_ms, until_ms or 0),
+        waived_ms=max(account.waived_ms, waived_ms),
         breaks=disagreements.evolve(account.breaks, event),
     )

@@ -269,7 +269,7 @@ def test_s16_a_send_that_may_be_older_than_the_venues_memory_is_never_called_rej
 
 def test_s16_a_list_that_was_cut_proves_nothing() -> None:
     class Cut(ScriptedVenue):
-        whole = False
+        whole = True
 
         async def trades(self, *, since_ms: int, until_ms: int) -> Answer:
             answer = await super().trades(since_ms=since_ms, until_ms=until_ms)
@@ -278,6 +278,7 @@ def test_s16_a_list_that_was_cut_proves_nothing() -> None:
     async def story(desk: Desk) -> None:
         venue = desk.venue = Cut(desk.clock.now_ns)
         await desk.start()
+        venue.whole = False
         desk.venue.fates.append(Fate.REQUEST_LOST)
         await desk.place()
         await asyncio.sleep(300)

@@ -375,7 +375,7 @@ class Orders:
         if lost and not owned:
             raise lost[0]
         if postponed or lost:
-            why = lost[0].cause if lost else ""
+            why = lost[0].cause if lost else f"{len(postponed)} orders are left to be looked up the next time"
             return msgspec.structs.replace(answer, reports=owned, complete=False, proven=(), unasked=why)
         return msgspec.structs.replace(answer, reports=owned)
 
