@@ -336,7 +336,8 @@ class Book:
 
     def image(self) -> Image:
         """Return what cannot be let go now, and whatever that came from. States are frozen: it costs little."""
-        streams = (*self.open, *self.unsettled, *self._doubted, *self._traded_last())
+        flagged = (stream for stream in self._closed if self.orders[stream].flagged)
+        streams = (*self.open, *self.unsettled, *self._doubted, *flagged, *self._traded_last())
         orders = {stream: self.orders[stream] for stream in streams if stream in self.orders}
         parents = [order_stream(self.name, each.parent) for each in orders.values() if each.parent is not None]
         orders |= {stream: self.orders[stream] for stream in parents if stream in self.orders}

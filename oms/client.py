@@ -218,9 +218,13 @@ class Client(Calls):
     async def resume(
         self, reason: str, *, account: str | None = None, strategy: str | None = None, symbol: str | None = None
     ) -> Halts:
-        """End the halt of that very scope."""
+        """End the halt of that very scope. Without an answer it is not said again: it would end a later halt, too.
+
+        Raises:
+            UnreachableError: it may have ended; `halts` tells.
+        """
         body = {"reason": reason, "account": account, "strategy": strategy, "symbol": symbol}
-        return await self._call(Halts, "POST", "/v1/resume", body=given(body))
+        return await self._call(Halts, "POST", "/v1/resume", body=given(body), known_again=False)
 
     # ------------------------------------------------------------------------------------------------ questions
 
@@ -332,9 +336,13 @@ class Client(Calls):
         return await self._call(AccountBreaks, "POST", "/v1/breaks/explain", body=body)
 
     async def resolve_break(self, break_id: str, reason: str, *, account: str | None = None) -> AccountBreaks:
-        """End an open break; return what is open."""
+        """End an open break; return what is open. Without an answer it is not said again: it might end a later one.
+
+        Raises:
+            UnreachableError: it may have ended; `breaks` tells.
+        """
         body = given({"break_id": break_id, "reason": reason, "account": account})
-        return await self._call(AccountBreaks, "POST", "/v1/breaks/resolve", body=body)
+        return await self._call(AccountBreaks, "POST", "/v1/breaks/resolve", body=body, known_again=False)
 
     async def reconcile(self, *, account: str | None = None, dry_run: bool = False) -> Sequence[Comparison]:
         """Compare with the venue now; a dry run only shows what that would append."""

@@ -80,8 +80,11 @@ class Calls:
         query: Mapping[str, str | int | None] | None = None,
         body: Mapping[str, object] | None = None,
         key: str | None = None,
+        known_again: bool = True,
     ) -> _V:
-        """Make a call until it is answered; what is repeated is the very same request, which the OMS knows again."""
+        """Make a call until it is answered; what is repeated is the very same request, which the OMS knows again. One
+        that it would not know again is not repeated once it may have arrived.
+        """
         url = self._url.join(URL(path)).with_query(given(query or {}))
         headers = given({"Authorization": f"Bearer {self._token}", "Idempotency-Key": key})
         data = None if body is None else msgspec.json.encode(body)
@@ -93,6 +96,10 @@ class Calls:
                 if last or not (refusal.retryable and refusal.status == _UNAVAILABLE):
                     raise
             except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError, TimeoutError) as error:
+                if not (known_again or isinstance(error, aiohttp.ClientConnectorError)):
+                    raise UnreachableError(
+                        f"no answer from {self._named}: it may be done; look before you ask again: {error}"
+                    ) from error
                 if last:
                     raise UnreachableError(
                         f"no answer from {self._named} in {ATTEMPTS_MAX} attempts: {error}"

@@ -27,6 +27,7 @@ from oms.breaks import decisions as disagreements
 from oms.breaks.decisions import Disagreement, DisagreementsReport, ExplainBreak, ResolveBreak
 from oms.breaks.events import BreakKind
 from oms.breaks.state import DEFAULT_POLICY, Policy
+from oms.collar import opposite
 from oms.errors import CapabilityLostError, InvalidOrderError, OvertakenError, UnknownOrderError, UnknownSymbolError
 from oms.instrument import Instrument
 from oms.market_data import Quote, unquoted
@@ -34,7 +35,7 @@ from oms.moves import MOVING, moved
 from oms.obstacles import busy, stopped, unproven
 from oms.order import decisions as orders
 from oms.order.events import CancelRequested, OrderEvent, OrderRequested
-from oms.order.holds import contracts, hold, may_move
+from oms.order.holds import WHOLE, contracts, guards, hold, may_move
 from oms.order.messages import AmendOrder, CancelOrder, ClaimOrder, OrderNews, PlaceOrder
 from oms.order.presets import parent_of
 from oms.order.state import Order
@@ -42,7 +43,7 @@ from oms.ports import VenueMessage
 from oms.position import settings, shown
 from oms.position import state as positions
 from oms.position.claims import ClaimShare, claim
-from oms.position.events import PositionEvent
+from oms.position.events import FillBooked, FillReversed, PositionEvent
 from oms.position.flows import payment_of
 from oms.position.settings import LeverageRejected, SetLeverage
 from oms.position.state import FLAT, Position
@@ -59,7 +60,7 @@ from oms.reports import (
 )
 from oms.resolution import resolve
 from oms.risk import Facts, Limits
-from oms.sums import State, symbol_of, traded
+from oms.sums import State, leg_of, symbol_of, traded
 from oms.values import (
     EXACT,
     ONE,
@@ -172,7 +173,7 @@ class Decider:
         self.wind_down = wind_down
         # The last known mark prices of perpetuals: market data, kept by who follows it.
         self.marks = {} if marks is None else marks
-        self.quotes: Callable[[Symbol], Quote] = unquoted  # market data too: of markets that a collar names
+        self.quotes: Callable[[Symbol], Quote] = unquoted  # market data too
         # Where the venue said last that it would take a leg over: likewise, and no decision reads it.
         self.liquidations: dict[tuple[Symbol, PositionLeg], Decimal] = {}
         self.looks: dict[str, Disagreement] = {}  # by break: how a balance differed when it was compared last
@@ -203,6 +204,7 @@ class Decider:
                     state = self._about_account(book, report, facts)  # type: ignore[arg-type]
                 else:
                     state = self._about_leg(book, stream, report, facts)  # type: ignore[arg-type]
+            _unprotect_flat(book, facts)
             return Decided(facts, state)
         match message:
             case PlaceOrder() as command:
@@ -221,7 +223,7 @@ class Decider:
             case SetLeverage() as command:
                 leg = position_stream(self.account, command.symbol, PositionLeg.NET)
                 instrument = self.instruments.get(command.symbol)
-                asked = settings.ask(command, instrument, self.limits.leverage_max)
+                asked = settings.ask(command, book.positions.get(leg, FLAT), instrument, self.limits.leverage_max)
                 self._need("set_leverage", command.symbol)
                 state = _leg(book, leg, asked, facts)
             case ClaimShare() as command:
@@ -264,8 +266,11 @@ class Decider:
             open_orders=facts.open_orders - 1,
             opening=self._may_trade(order.request, book, closing=False, but=order),
             closing=self._may_trade(order.request, book, closing=True, but=order),
+            spent=order.cum_cost,
             unproven=None,
         )
+        if order.waits and order.request.reduces:
+            facts = replace(facts, available=order.leaves_quantity)  # it holds nothing until its price comes
         events = orders.amend(command, order, facts, self.limits)
         if events:
             protects = command.take_profit is not None or command.stop_loss is not None
@@ -288,6 +293,7 @@ class Decider:
             leg=book.positions.get(position_stream(self.account, command.symbol, _NET), FLAT),
             opening=self._may_trade(command, book, closing=False),
             quote=self._quote(command.symbol),
+            best=self._best(command),
             at_ns=at_ns,
             wind_down=self.wind_down.denies(at_ns, reduces=False),
             loss=book.loss(command.strategy),
@@ -319,6 +325,7 @@ class Decider:
             opening=self._may_trade(command, book, closing=False),
             closing=self._may_trade(command, book, closing=True),
             quote=self._quote(symbol),
+            best=self._best(command),
             at_ns=at_ns,
             wind_down=self.wind_down.denies(at_ns, reduces=closes),
             loss=book.loss(command.strategy),
@@ -328,6 +335,11 @@ class Decider:
     def _quote(self, symbol: Symbol) -> Quote | None:
         return self.quotes(symbol) if symbol in self.limits.collar else None
 
+    def _best(self, command: PlaceOrder | OrderRequested) -> Decimal | None:
+        """Return what a market order would trade at, where somebody follows its market."""
+        asked = self.limits.order_notional_max is not None and command.price is None
+        return opposite(self.quotes(command.symbol), command.side) if asked else None
+
     def _may_trade(
         self, command: PlaceOrder | OrderRequested, book: Book, *, closing: bool, but: Order | None = None
     ) -> Decimal:
@@ -336,17 +348,16 @@ class Decider:
         """
         if command.symbol not in self.limits.position_max:
             return ZERO
-        on_side = (command.symbol, command.side, command.position_leg)
-        return sum(
-            (
-                may_move(order)
-                for order in (book.orders[stream] for stream in {**book.open, **book.unsettled})
-                if (order.request.symbol, order.request.side, order.request.position_leg) == on_side
-                and order.request.reduces is closing
-                and order is not but
-            ),
-            ZERO,
-        )
+        size = ZERO
+        for order in (book.orders[stream] for stream in {**book.open, **book.unsettled}):
+            request = order.request
+            if (request.symbol, request.position_leg) != (command.symbol, command.position_leg) or order is but:
+                continue
+            if request.side is not command.side:  # what comes with it closes all that is held on its side by then
+                size = EXACT.add(size, WHOLE if closing and guards(order) else ZERO)
+            elif request.reduces is closing:
+                size = EXACT.add(size, may_move(order))
+        return size
 
     def _about_account(self, book: Book, report: AccountNews, facts: list[Fact]) -> State:
         match report:
@@ -420,24 +431,39 @@ def _order(book: Book, stream: str, events: Sequence[OrderEvent], facts: list[Fa
         facts.append((stream, event, order))
         if type(event) in MOVING:
             leg = position_stream(order.request.account, order.request.symbol, order.request.position_leg)
-            for change in moved(book.positions.get(leg, FLAT), order, event):
-                after = book.leg(leg, change)
-                facts.append((leg, change, after))
-                if not after.quantity and traded(leg).base is None:
-                    _unprotect(book, order, after, facts)
+            changes = moved(book.positions.get(leg, FLAT), order, event)
+            facts.extend((leg, change, book.leg(leg, change)) for change in changes)
     return book.orders.get(stream)
 
 
-def _unprotect(book: Book, order: Order, flat: Position, facts: list[Fact]) -> None:
+def _unprotect_flat(book: Book, facts: list[Fact]) -> None:
+    """End what protects the legs that one message has closed, or turned round. One that is flat between two of its
+    events was not flat at the venue: a real trade takes the place of an inferred one, a list names the newest first.
+    """
+    began: dict[str, Decimal] = {}
+    flat: dict[str, None] = {}
+    for stream, event, after in facts:
+        if isinstance(event, FillBooked | FillReversed) and isinstance(after, Position) and traded(stream).base is None:
+            began.setdefault(stream, EXACT.subtract(after.quantity, event.quantity))
+            if not after.quantity:
+                flat[stream] = None
+    for stream in flat:
+        held = book.positions[stream].quantity
+        if not held or (held > ZERO) is not (began[stream] > ZERO):
+            _unprotect(book, stream, book.positions[stream], facts)
+
+
+def _unprotect(book: Book, leg: str, flat: Position, facts: list[Fact]) -> None:
     """Ask for the end of every order that waited to close a leg which is flat now: what is left of a bracket would
     close the next position (S27, S28). One commit with the fill, so that no restart comes between.
     """
-    market = (order.request.symbol, order.request.position_leg)
+    market = (symbol_of(leg), leg_of(leg))
     for stream in list(book.open):
         each = book.orders[stream]
-        protects = each.waits and each.request.reduces and each.origin is None
+        protects = each.waits and each.request.reduces and (each.origin is None or each.parent is not None)
         if protects and not each.cancels and (each.request.symbol, each.request.position_leg) == market:
-            end = CancelRequested(request_id=f"flat{flat.version}", reason="the position that it closes is flat")
+            name = f"{orders.FLAT}{flat.version}"
+            end = CancelRequested(request_id=name, reason="the position that it closes is flat")
             facts.append((stream, end, book.order(stream, end)))
 
 

@@ -10,11 +10,8 @@ from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from typing import Final
 
-from oms.account.events import PositionModeRequested
-from oms.account.modes import PositionModeRejected
 from oms.account.state import Account
-from oms.book import Event
-from oms.decide import Addressed, Fact, Setting
+from oms.decide import Addressed, Fact
 from oms.elapsed import Elapsed
 from oms.engine import Engine
 from oms.errors import FencedError
@@ -34,10 +31,8 @@ from oms.order.messages import (
 )
 from oms.order.state import Amend, Life, Order
 from oms.ports import Clock, Ids, Spawn
-from oms.position.events import LeverageRequested
-from oms.position.settings import LeverageRejected, not_read_back
 from oms.proofs import settled
-from oms.reports import Ack, LeverageReport, OrderReport, PositionModeReport, Refusal, RefusalClass, Report
+from oms.reports import Ack, OrderReport, Refusal, RefusalClass, Report
 from oms.sending import (
     amend_verdict,
     amendment,
@@ -49,7 +44,7 @@ from oms.sending import (
     submit_verdict,
     unknown,
 )
-from oms.sums import symbol_of
+from oms.settings import Settings
 from oms.values import Provenance, Symbol
 from oms.venue import Answer, Evidence, NoAnswerError, Venue
 
@@ -57,9 +52,6 @@ AGAIN_SECONDS: Final = 3.0  # a cancel that has not ended its order by then is s
 UNASKED_SECONDS: Final = 12.0  # where nobody could ask meanwhile whether it has
 BACK_OFF_SECONDS: Final = (0.25, 1.0)  # before the second and the third send of one order
 SOON_SECONDS: Final = 0.05  # between looks whether a halt, or its end, has become durable
-
-
-_SETTINGS: Final = frozenset({LeverageRequested, PositionModeRequested})
 
 
 class Dispatcher:
@@ -80,6 +72,7 @@ class Dispatcher:
         self._amending: dict[str, deque[str]] = {}  # changes by stream whose answers are awaited, the first one's first
         self._changes = Elapsed(clock)  # answered changes that do not show yet
         self._cancelled: dict[str, float] = {}  # when a cancel was last sent, for streams of the last few seconds
+        self._settings = Settings(engine, venue, clock=clock, ids=ids, spawn=spawn)
         engine.on_commit.append(self._handed)
         engine.on_recovered.append(self._recovered)
 
@@ -94,6 +87,11 @@ class Dispatcher:
         while self.in_flight and self._clock.monotonic() < deadline:  # noqa: ASYNC110  # bounded by the deadline
             await asyncio.sleep(0.01)
         return not self.in_flight
+
+    def begin(self) -> None:
+        """Go on with what the process before this one left: both sides are compared by now."""
+        self._settings.begin()
+        self.resume_cancels()
 
     def resume_cancels(self, unasked: Collection[str] = ()) -> None:
         """Send the cancels again that still wait for their order's end after a while: cancelling twice is safe. Those
@@ -133,8 +131,6 @@ class Dispatcher:
             if isinstance(order, Account):
                 self._logged = order
             if not isinstance(order, Order):
-                if type(event) in _SETTINGS:
-                    self._spawn(self._set(stream, event), name=f"settings of {stream}")
                 continue
             match event:
                 case SendStarted():
@@ -187,49 +183,6 @@ class Dispatcher:
         for stream, request_id in pending.items() if len(pending) == 1 else ():
             self._spawn(self._cancel(stream, request_id), name=f"cancel {stream}")
 
-    # ------------------------------------------------------------------------------------------------ settings
-
-    async def _set(self, stream: str, event: Event) -> None:
-        """Ask the venue for another leverage or position mode, and record what it reads back."""
-        refused: LeverageRejected | PositionModeRejected
-        try:
-            match event:
-                case LeverageRequested():
-                    symbol = symbol_of(stream)
-                    answer = await self._venue.set_leverage(symbol, event.leverage, event.margin_mode)
-                case PositionModeRequested():
-                    answer = await self._venue.set_position_mode(event.mode)
-                case _:
-                    return
-        except NoAnswerError as error:
-            # What the venue shows at the next comparison settles it; until then nothing opens in the mode asked for.
-            if isinstance(event, LeverageRequested):
-                refused = LeverageRejected(request_id=event.request_id, reason="no_answer", text=error.cause[:200])
-                await self._tell(stream, refused, error.evidence)
-            return
-        for report in answer.reports:
-            match report:
-                case LeverageReport() | PositionModeReport():
-                    await self._tell(stream, report, answer.evidence)
-                    if (unshown := not_read_back(event, report)) is not None:
-                        await self._tell(stream, unshown, answer.evidence)
-                case Refusal() if isinstance(event, LeverageRequested):
-                    refused = LeverageRejected(
-                        request_id=event.request_id, reason=report.reason, code=report.code, text=report.text
-                    )
-                    await self._tell(stream, refused, answer.evidence)
-                case Refusal(klass=RefusalClass.UNKNOWN):
-                    continue
-                case Refusal():
-                    refused = PositionModeRejected(reason=report.reason, code=report.code, text=report.text)
-                    await self._tell(stream, refused, answer.evidence)
-                case _:
-                    continue
-
-    async def _tell(self, stream: str, report: Setting, evidence: Evidence) -> None:
-        with suppress(FencedError):
-            await self._engine.report([(stream, report)], evidence=kept(evidence, self._ids, self._clock))
-
     # ------------------------------------------------------------------------------------------------ submit
 
     async def _submit(self, stream: str, order: Order) -> None:
@@ -271,9 +224,11 @@ class Dispatcher:
         expires_ns = order.request.expires_ns
         return expires_ns is not None and expires_ns <= self._clock.now_ns()
 
-    def _holds(self, order: Order) -> str | None:
+    def _holds(self, stream: str, order: Order) -> str | None:
         if self._is_over_time(order):
             return "its time has run out"
+        if self._is_canceled(stream):
+            return "its end was asked for"
         reason = self._stopped(order)
         return None if reason is None else f"trading is halted: {reason}"
 
@@ -295,11 +250,11 @@ class Dispatcher:
                     return SubmitRefused(reason="trading_halted", text=unsaid), None
                 continue
             try:
-                answer = await self._venue.submit(new_order(order), last_look=lambda: self._holds(order))
+                answer = await self._venue.submit(new_order(order), last_look=lambda: self._holds(stream, order))
             except NoAnswerError as error:
                 if error.sent:
                     return unknown(error.cause, self._valid_until_ns(order)), error.evidence
-                if self._stopped(order) is not None or self._is_over_time(order):
+                if self._stopped(order) is not None or self._is_over_time(order) or self._is_canceled(stream):
                     continue
                 if error.again_seconds is None:
                     return not_sent(order, "not_sent", error.cause), error.evidence
@@ -364,13 +319,13 @@ class Dispatcher:
             halted = AmendRejected(request_id=request_id, reason="trading_halted", text=reason)
             await self._engine.report([(stream, halted)])
             return
-        news, evidence = await self._ask_amend(order, change)
+        news, evidence = await self._ask_amend(stream, order, change)
         await self._engine.report([(stream, news)], evidence=kept(evidence, self._ids, self._clock))
 
-    async def _ask_amend(self, order: Order, change: Amend) -> tuple[OrderNews, Evidence]:
+    async def _ask_amend(self, stream: str, order: Order, change: Amend) -> tuple[OrderNews, Evidence]:
         request_id = change.request_id
         try:
-            answer = await self._venue.amend(amendment(order, change), last_look=lambda: self._holds(order))
+            answer = await self._venue.amend(amendment(order, change), last_look=lambda: self._holds(stream, order))
         except NoAnswerError as error:
             reason = self._stopped(order)
             if not error.sent and reason is not None:
@@ -439,7 +394,9 @@ class Dispatcher:
             self._cancelling.discard(stream)
 
     async def _ask_cancel(self, order: Order, request_id: str) -> tuple[OrderNews, Evidence] | None:
-        """Return what is known of a cancel now; None: nothing new, as it certainly never left. It is sent again."""
+        """Return what is known of a cancel now; None: nothing new, as it never left, or was turned away. It is sent
+        again.
+        """
         try:
             answer = await self._venue.cancel(order_ref(order))
         except NoAnswerError as error:
@@ -447,6 +404,8 @@ class Dispatcher:
                 return None
             return CancelUnanswered(request_id=request_id, reason=error.cause[:200]), error.evidence
         said = next((each for each in answer.reports if isinstance(each, Ack | Refusal)), None)
+        if _turned_away(said):
+            return None
         return cancel_verdict(request_id, said), answer.evidence
 
     async def _cancel_together(self, pending: Mapping[str, str]) -> None:
@@ -478,10 +437,18 @@ class Dispatcher:
                 request_id = pending[stream]
                 if unheard is not None:
                     news.append((stream, CancelUnanswered(request_id=request_id, reason=unheard)))
-                else:
-                    news.append((stream, cancel_verdict(request_id, by_name.get(order.request.client_order_id))))
-            await self._engine.report(news, evidence=kept(evidence, self._ids, self._clock))
+                    continue
+                own = by_name.get(order.request.client_order_id)
+                if not _turned_away(own or by_name.get(None)):
+                    news.append((stream, cancel_verdict(request_id, own)))
+            if news:
+                await self._engine.report(news, evidence=kept(evidence, self._ids, self._clock))
         except FencedError:
             pass
         finally:
             self._cancelling.difference_update(pending)
+
+
+def _turned_away(said: Ack | Refusal | None) -> bool:
+    """Whether the venue did nothing for certain, and will take the same again: there is nothing to write down."""
+    return isinstance(said, Refusal) and said.klass in {RefusalClass.TRANSIENT, RefusalClass.RATE_LIMIT}

@@ -1,8 +1,10 @@
-"""Orders that end at a time of ours: where no venue keeps time for us, their end is asked for when it has come.
+"""Orders whose end is ours to see to: those whose time has run out, where no venue keeps time for us, and those that
+waited to close a position which is gone.
 
-An order that has not left by then is not sent (`oms.dispatcher`); one in doubt is canceled once it was found. The end
-is asked for until it has come: a venue may refuse the cancel of an order that it does not know yet, and an order that
-was called dead may live after all.
+An order that has not left when its time is over is not sent (`oms.dispatcher`); one in doubt is canceled once it was
+found. What waited for a position is canceled with the fill that closed it (`oms.decide`). The end is asked for until it
+has come: a venue may refuse the cancel of an order that it does not know yet, and what was called dead may live after
+all.
 """
 
 import asyncio
@@ -15,13 +17,15 @@ from typing import Final
 from oms.decide import Fact
 from oms.engine import Engine
 from oms.errors import OmsError
-from oms.order.decisions import EXPIRY
+from oms.order.decisions import EXPIRY, FLAT
 from oms.order.messages import CancelOrder
 from oms.order.state import CLOSED, Order
 from oms.ports import Clock, Spawn
 
 LOOK_SECONDS: Final = 1.0  # at most between two looks at the clock, which may step
 AGAIN_NS: Final = 1_000_000_000  # from the first try to the next one, and twice as long from each to the one after it,
+AGAIN: Final = {EXPIRY: EXPIRY, FLAT: f"{FLAT} again "}  # how further requests for an end begin
+REASONS: Final = {EXPIRY: "its time has run out", FLAT: "its position is gone"}
 DOUBLINGS_MAX: Final = 8  # up to four minutes: a venue that always refuses costs little, and no order is given up
 
 
@@ -32,8 +36,8 @@ class Expiry:
         self._engine = engine
         self._clock = clock
         self._spawn = spawn
-        self._due: list[tuple[int, str]] = []  # when, and the order's stream; the next one first
-        self._watched: set[str] = set()  # the streams in `_due`
+        self._due: list[tuple[int, str, str]] = []  # when, the order's stream, and why; the next one first
+        self._watched: set[tuple[str, str]] = set()  # what is in `_due`
         engine.on_commit.append(self._handed)
         engine.on_recovered.append(self._watch_open)
 
@@ -50,48 +54,53 @@ class Expiry:
 
     def _handed(self, committed: Sequence[Fact]) -> None:
         for stream, _, order in committed:
-            if isinstance(order, Order) and order.request.expires_ns is not None:
+            if isinstance(order, Order) and (order.request.expires_ns is not None or order.cancels_known):
                 self._watch(stream, order)
 
     def _watch(self, stream: str, order: Order) -> None:
-        expires_ns = order.request.expires_ns
-        if expires_ns is not None and order.life not in CLOSED and stream not in self._watched:
-            self._watched.add(stream)
-            heapq.heappush(self._due, (expires_ns, stream))
+        if order.life in CLOSED:
+            return
+        expires_ns, outlived = order.request.expires_ns, any(map(_outlived, order.cancels_known))
+        for due_ns, cause in ((expires_ns, EXPIRY), (self._clock.now_ns() if outlived else None, FLAT)):
+            if due_ns is not None and (stream, cause) not in self._watched:
+                self._watched.add((stream, cause))
+                heapq.heappush(self._due, (due_ns, stream, cause))
 
     async def _run(self) -> None:
         while not self._engine.fenced.is_set():
             now_ns = self._clock.now_ns()
             while self._due and self._due[0][0] <= now_ns:
-                _, stream = heapq.heappop(self._due)
+                _, stream, cause = heapq.heappop(self._due)
                 order = self._engine.book.orders.get(stream)
                 if order is None or order.life in CLOSED:
-                    self._watched.discard(stream)  # whatever makes it live again brings it back
+                    self._watched.discard((stream, cause))  # whatever makes it live again brings it back
                     continue
-                heapq.heappush(self._due, (now_ns + (AGAIN_NS << min(_tries(order), DOUBLINGS_MAX)), stream))
+                tries = sum(each.startswith(AGAIN[cause]) for each in order.cancels_known)
+                heapq.heappush(self._due, (now_ns + (AGAIN_NS << min(tries, DOUBLINGS_MAX)), stream, cause))
                 if not order.cancels:
-                    await self._end(order)
+                    await self._end(order, cause, tries)
             ahead = (self._due[0][0] - now_ns) / 1e9 if self._due else LOOK_SECONDS
             await asyncio.sleep(min(max(ahead, 0.001), LOOK_SECONDS))
 
-    async def _end(self, order: Order) -> None:
+    async def _end(self, order: Order, cause: str, tries: int) -> None:
         command = CancelOrder(
             account=order.request.account,
             client_order_id=order.request.client_order_id,
-            request_id=_next_request(order),
-            reason="its time has run out",
+            request_id=_next_request(order, cause, tries),
+            reason=REASONS[cause],
         )
         with suppress(OmsError):  # over by now, or not in the log: either way it is looked at again
-            await self._engine.execute(command, actor="oms", cause=EXPIRY)
+            await self._engine.execute(command, actor="oms", cause=cause)
 
 
-def _tries(order: Order) -> int:
-    return sum(each.startswith(EXPIRY) for each in order.cancels_known)
+def _outlived(request_id: str) -> bool:
+    """Whether a cancel was asked for because a position is gone."""
+    return request_id.startswith(FLAT) and request_id.removeprefix(FLAT).isdecimal()
 
 
-def _next_request(order: Order) -> str:
+def _next_request(order: Order, cause: str, tries: int) -> str:
     """Return the id of the next try: one that was used is answered, and nothing happens."""
     known = order.cancels_known
-    if EXPIRY not in known:
+    if cause == EXPIRY and EXPIRY not in known:
         return EXPIRY
-    return next(name for n in count(_tries(order) + 1) if (name := f"{EXPIRY}{n}") not in known)
+    return next(name for n in count(tries + 1) if (name := f"{AGAIN[cause]}{n}") not in known)

@@ -56,6 +56,8 @@ class Facts(Struct, frozen=True, kw_only=True, gc=False):
     opening: Decimal = ZERO
     closing: Decimal = ZERO
     quote: Quote | None = None  # of the market, where a limit asks for it
+    best: Decimal | None = None  # what a market order would trade at, where a limit asks for it and it is known
+    spent: Decimal = ZERO  # on what has traded of the order that is changed, in quote units
     at_ns: int = 0  # when the order is recorded (UTC)
     wind_down: str | None = None  # why the venue's own end keeps it from leaving, if it does
     unproven: str | None = None  # an order of this strategy on this side whose cancel has no proven outcome
@@ -126,12 +128,8 @@ def deny(request: OrderRequested, facts: Facts, limits: Limits) -> Denial | None
         return Denial("end_unproven", facts.unproven)
     if facts.open_orders >= limits.open_orders_max:
         return Denial("open_orders_max", f"{facts.open_orders} orders are open, {limits.open_orders_max} are allowed")
-    value = _worth(request)
-    if limits.order_notional_max is not None and value is not None and value > limits.order_notional_max:
-        return Denial(
-            "order_notional_max", f"worth {plain(value)}, {plain(limits.order_notional_max)} is allowed for one order"
-        )
-    denial = None if request.reduces else _deny_leverage(request, facts, limits)
+    denial = _deny_worth(request, facts, limits)
+    denial = denial or (None if request.reduces else _deny_leverage(request, facts, limits))
     denial = denial or _deny_size(request, facts, limits)
     if denial is not None:
         return denial
@@ -170,13 +168,30 @@ def _deny_price(request: OrderRequested, facts: Facts, quote: Quote, limits: Lim
     return None if reason is None else Denial("collar", reason)
 
 
+def _deny_worth(request: OrderRequested, facts: Facts, limits: Limits) -> Denial | None:
+    """Return whether an order is worth too much, with what has traded of it. What opens and nobody can value is."""
+    most, value = limits.order_notional_max, _worth(request, facts.best)
+    if most is None:
+        return None
+    if value is None and not request.reduces:
+        return Denial(
+            "order_notional_max", f"nobody can say what it is worth, {plain(most)} is allowed: give a limit price"
+        )
+    if value is None or EXACT.add(value, facts.spent) <= most:
+        return None
+    return Denial(
+        "order_notional_max", f"worth {plain(EXACT.add(value, facts.spent))}, {plain(most)} is allowed for one order"
+    )
+
+
 def _deny_leverage(request: OrderRequested, facts: Facts, limits: Limits) -> Denial | None:
     """Return the limit of leverage that an order breaks which may add to its leg."""
-    asked, held = request.leverage, facts.leg
+    asked, held, most = request.leverage, facts.leg, limits.leverage_max
+    backed = asked or request.margin_leverage
+    if most is not None and backed is not None and backed > most:
+        return Denial("leverage_max", f"leverage {plain(backed)}, {plain(most)} is allowed")
     if asked is None:
         return None
-    if limits.leverage_max is not None and asked > limits.leverage_max:
-        return Denial("leverage_max", f"leverage {plain(asked)}, {plain(limits.leverage_max)} is allowed")
     if held.quantity and held.leverage is not None and asked != held.leverage:
         return Denial("leverage", f"leverage {plain(asked)} differs from {plain(held.leverage)} of the open position")
     return None
@@ -212,10 +227,10 @@ def _deny_size(request: OrderRequested, facts: Facts, limits: Limits) -> Denial 
     )
 
 
-def _worth(request: OrderRequested) -> Decimal | None:
+def _worth(request: OrderRequested, best: Decimal | None) -> Decimal | None:
     if request.notional is not None:
         return request.notional
-    price = request.price or request.reference_price
+    price = request.price or request.reference_price or best
     if price is not None and request.quantity is not None:
         return worth(request.quantity, price, request.contract_size)
     return None

@@ -32,10 +32,10 @@ from oms.quarantine import keep_unreadable
 from oms.recognition import recognized, recognized_all
 from oms.reconcile import Part, Picture, Reconciliation, address, questions, reconcile, told_short
 from oms.recovered import occurred_ns, runs
-from oms.reports import OrderReport, TradeReport
+from oms.reports import OrderReport, PositionModeReport, TradeReport
 from oms.sending import order_behind, order_ref
 from oms.standing import Standing, sightings
-from oms.values import Provenance, Symbol
+from oms.values import PositionMode, Provenance, Symbol
 from oms.venue import Answer, NoAnswerError, OrderRef, Venue, require_time, takes_a_search
 
 OVERLAP_MS: Final = 30_000  # trades are asked for from so long before the last look: pages overlap, ids tell them apart
@@ -185,6 +185,12 @@ class Survey:
         picture = Picture(open_orders=open_orders, trades=traded, trades_since_ms=since_ms, trades_until_ms=until_ms)
         looked_up = await self._look_up(picture, failures, starting=starting)
         fills = {} if starting else await self._ask_for_fills(traded, failures)
+        balances = await asked(Part.BALANCES, self._venue.balances())
+        before = _modes(self._book)
+        positions = await asked(Part.POSITIONS, self._venue.positions())
+        if positions is not None and _modes(self._book) != before:  # it may say how it was before a switch
+            reports = tuple(each for each in positions.reports if not isinstance(each, PositionModeReport))
+            positions = replace(positions, reports=reports)
         return Picture(
             open_orders=open_orders,
             trades=traded,
@@ -192,8 +198,8 @@ class Survey:
             trades_until_ms=until_ms,
             looked_up=looked_up,
             fills=fills,
-            balances=await asked(Part.BALANCES, self._venue.balances()),
-            positions=await asked(Part.POSITIONS, self._venue.positions()),
+            balances=balances,
+            positions=positions,
             failures=failures,
         )
 
@@ -457,3 +463,7 @@ class Survey:
 
     def _now_ms(self) -> int:
         return self._clock.now_ns() // 1_000_000
+
+
+def _modes(book: Book) -> tuple[PositionMode | None, PositionMode | None]:
+    return book.account.position_mode, book.account.mode_requested

@@ -204,7 +204,7 @@ class Watcher:
             self._unconfirmed += 1  # what disagrees may be a reason to open nothing: it is looked at once more, at once
             return False
         if not self.synced.is_set():
-            self._dispatcher.resume_cancels()
+            self._dispatcher.begin()
             self._engine.trading = True
             self.synced.set()
             self._tell_of_the_start()

@@ -96,6 +96,7 @@ ATTEMPTS_MAX: Final = 3  # sends of one order, all under its one id, before a tr
 UNHEARD: Final = frozenset(
     {Life.SENDING, Life.IN_DOUBT, Life.REJECTED, Life.VANISHED}
 )  # lives in which "the venue has it" is news
+FLAT: Final = "flat"  # requests that cancel an order whose position is gone begin so
 EXPIRY: Final = "expiry"  # the first request that cancels an order whose time has run out
 EXTERNAL_PREFIX: Final = "external"
 VENUES_OWN: Final = frozenset({Origin.LIQUIDATION, Origin.ADL, Origin.SETTLEMENT})

@@ -11,7 +11,7 @@ from oms.order.state import CLOSED, Life, Order
 from oms.values import EXACT, RATIO, ZERO, PositionLeg, Purse, Side, Symbol, purses
 
 _SELL: Final = Side.SELL  # bound once, as in `oms.order.state`
-_ALL: Final = Decimal("Infinity")
+WHOLE: Final = Decimal("Infinity")  # what an order without a quantity closes: all that is held by then
 
 
 def hold(order: Order) -> tuple[Purse, Decimal]:
@@ -62,8 +62,14 @@ def may_move(order: Order) -> Decimal:
     the order may be over. One that closes whatever is held by then has no quantity: it may move any.
     """
     if order.request.reduces and order.request.quantity is None and order.life not in CLOSED:
-        return _ALL
+        return WHOLE
     return max(widest(order).leaves_quantity, order.untold_quantity)
+
+
+def guards(order: Order) -> bool:
+    """Whether a take-profit or a stop-loss comes with an order that may still trade."""
+    request = order.request
+    return order.life not in CLOSED and (request.take_profit is not None or request.stop_loss is not None)
 
 
 def _contract_hold(order: Order, settle: Purse) -> tuple[Purse, Decimal]:

@@ -4,9 +4,10 @@ from decimal import Decimal
 
 from msgspec import Struct
 
-from oms.errors import CommandRefusedError, InvalidOrderError
+from oms.errors import CommandRefusedError, DuplicateOrderError, InvalidOrderError
 from oms.instrument import Instrument, unknown_market
 from oms.position.events import LeverageRefused, LeverageRequested, PositionEvent
+from oms.position.state import Position
 from oms.reports import LeverageReport
 from oms.values import ONE, AccountId, MarginMode, Symbol, Wallet, plain
 
@@ -37,11 +38,14 @@ class LeverageError(CommandRefusedError):
     next_step = "ask for less"
 
 
-def ask(command: SetLeverage, instrument: Instrument | None, leverage_max: Decimal | None) -> tuple[PositionEvent, ...]:
-    """Return the request.
+def ask(
+    command: SetLeverage, held: Position, instrument: Instrument | None, leverage_max: Decimal | None
+) -> tuple[PositionEvent, ...]:
+    """Return the request; none if it is one of the latest again.
 
     Raises:
         UnknownSymbolError: there is no such perpetual.
+        DuplicateOrderError: that request asked for something else.
         CommandRefusedError: the leverage is none, or above what the market or our own limit allows.
     """
     if instrument is None or instrument.wallet is not Wallet.FUTURES:
@@ -52,7 +56,11 @@ def ask(command: SetLeverage, instrument: Instrument | None, leverage_max: Decim
     for most in (instrument.leverage_max, leverage_max):
         if most is not None and leverage > most:
             raise LeverageError(f"{command.symbol} leverage {plain(leverage)} is above the {plain(most)} allowed")
-    return (LeverageRequested(request_id=command.request_id, leverage=leverage, margin_mode=command.margin_mode),)
+    asked = LeverageRequested(request_id=command.request_id, leverage=leverage, margin_mode=command.margin_mode)
+    before = next((each for each in held.settings if each.request_id == command.request_id), None)
+    if before not in (None, asked):
+        raise DuplicateOrderError(f"request {command.request_id} asked for another leverage before")
+    return (asked,) if before is None else ()
 
 
 def not_read_back(asked: object, read: object) -> LeverageRejected | None:

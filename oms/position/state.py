@@ -47,6 +47,8 @@ class Position(Struct, frozen=True, kw_only=True, gc=False):
     margin_mode: MarginMode | None = None
     funding: Decimal = ZERO
     flows: tuple[tuple[int, str], ...] = ()  # (at_ms, kind and id) of what the ledger told last, the oldest first
+    asked: LeverageRequested | None = None  # what it is to be backed with, until the venue has answered
+    settings: tuple[LeverageRequested, ...] = ()  # the latest ones
     claims: tuple[str, ...] = ()  # requests by which shares of it were given to strategies, the latest ones
 
     @property
@@ -136,7 +138,9 @@ def _flowed(position: Position, event: FundingBooked | ClearanceBooked) -> Posit
 def back(leverage: Decimal | None, margin_mode: MarginMode | None, position: Position) -> tuple[LeverageSet, ...]:
     """Return what is new about what backs the leg; none if it is known."""
     leverage, margin_mode = leverage or position.leverage, margin_mode or position.margin_mode
+    asked = position.asked
     news = (leverage, margin_mode) != (position.leverage, position.margin_mode)
+    news = news or (asked is not None and (leverage, margin_mode) == (asked.leverage, asked.margin_mode))
     return (LeverageSet(leverage=leverage, margin_mode=margin_mode),) if news else ()
 
 
@@ -156,6 +160,8 @@ def evolve(position: Position, event: PositionEvent) -> Position:
             margin_mode=position.margin_mode,
             funding=position.funding,
             flows=position.flows,
+            asked=position.asked,
+            settings=position.settings,
             claims=position.claims,
         )
     match event:
@@ -174,10 +180,18 @@ def evolve(position: Position, event: PositionEvent) -> Position:
                 leverage=event.leverage or position.leverage,
                 margin_mode=event.margin_mode or position.margin_mode,
             )
-        case LeverageRequested() | LeverageRefused():
-            return replace(position, version=position.version + 1)
+        case LeverageRequested():
+            return replace(position, version=version, asked=event, settings=(*position.settings, event)[-CLAIMS_KEPT:])
+        case LeverageRefused():
+            ended = position.asked is not None and position.asked.request_id == event.request_id
+            return replace(position, version=version, asked=None if ended else position.asked)
         case LeverageSet():
-            return replace(position, version=version, leverage=event.leverage, margin_mode=event.margin_mode)
+            asked = position.asked
+            if asked is not None and (asked.leverage, asked.margin_mode) == (event.leverage, event.margin_mode):
+                asked = None
+            return replace(
+                position, version=version, leverage=event.leverage, margin_mode=event.margin_mode, asked=asked
+            )
         case ShareClaimed():
             return replace(position, version=version, claims=(*position.claims, event.request_id)[-CLAIMS_KEPT:])
 

@@ -1,0 +1,155 @@
+"""Orders of awaits before the wire."""
+
+import asyncio
+from decimal import Decimal
+
+import pytest
+from msgspec.structs import replace
+
+from oms.account.modes import SetPositionMode
+from oms.errors import DuplicateOrderError
+from oms.order.state import Life
+from oms.position.settings import SetLeverage
+from oms.values import MarginMode, PositionMode
+from oms.venue import Answer
+from tests.engine.desk import MAIN, Desk, play
+from tests.engine.scripted_venue import Fate, ScriptedVenue
+from tests.engine.test_perpetuals import MARKET, PERPETUAL, opened
+from tests.order.story import SPOT
+
+
+def test_an_order_whose_end_is_asked_for_while_it_waits_for_its_turn_never_leaves() -> None:
+    """`Limiter.turn` lets a call wait up to WAIT_MAX inside `submit`; the last look asks for halts and time alone."""
+
+    async def story(desk: Desk) -> None:
+        await desk.start()
+        desk.venue.turn = asyncio.Event()
+        await desk.place()
+        await asyncio.sleep(0.5)
+        await desk.cancel()  # durable, and acknowledged
+        await asyncio.sleep(0.5)
+        desk.venue.turn.set()
+        await asyncio.sleep(5)
+        assert not desk.venue.submitted
+        assert desk.life() is Life.DENIED
+
+    play(story)
+
+
+def test_a_change_of_an_order_whose_end_is_asked_for_never_leaves() -> None:
+    async def story(desk: Desk) -> None:
+        desk.venue.can = replace(SPOT, amend=True)
+        await desk.start()
+        await desk.place(quantity=Decimal(1))
+        await asyncio.sleep(1)
+        desk.venue.turn = asyncio.Event()
+        await desk.amend(quantity="3")
+        await asyncio.sleep(0.1)
+        desk.venue.fates.extend([Fate.REQUEST_LOST, Fate.ACCEPTED])  # the cancel is lost, the change is not
+        await desk.cancel()
+        await asyncio.sleep(0.5)
+        desk.venue.turn.set()
+        await asyncio.sleep(1)
+        assert not desk.venue.amended
+
+    play(story)
+
+
+def test_a_cancel_that_the_venue_turned_away_for_its_rates_is_no_doubt() -> None:
+    async def story(desk: Desk) -> None:
+        await desk.start()
+        await desk.place("c1", quantity=Decimal(1))
+        await asyncio.sleep(1)
+        desk.venue.fates.append(Fate.BUSY)  # 429: certainly not executed
+        await desk.cancel("c1")
+        await asyncio.sleep(0.1)
+        desk.venue.shut = "wait"
+        await desk.place("c2", quantity=Decimal(1))
+        assert desk.life("c2") is Life.SENDING, desk.order("c2").reason
+        assert "cancel-unknown" not in desk.told("c1")
+
+    play(story)
+
+
+class Slow(ScriptedVenue):
+    """Its positions take a while to be told."""
+
+    slow = False
+
+    async def positions(self) -> Answer:
+        answer = await super().positions()
+        if self.slow:
+            await asyncio.sleep(0.5)
+        return answer
+
+
+def test_a_look_that_was_asked_before_a_switch_of_the_mode_says_nothing_of_it() -> None:
+    async def story(desk: Desk) -> None:
+        desk.venue = venue = Slow(desk.clock.now_ns)
+        await opened(desk, held=False)
+        venue.slow = True
+        asyncio.get_running_loop().create_task(desk.watcher.compare())
+        await asyncio.sleep(0.2)  # the venue has said which mode it is in, and the answer is on its way
+        await desk.engine.execute(SetPositionMode(account=MAIN, mode=PositionMode.HEDGE), actor="operator")
+        await asyncio.sleep(5)
+        assert venue.mode is PositionMode.HEDGE
+        assert desk.engine.book.account.position_mode is PositionMode.HEDGE
+        assert not desk.engine.book.account.halts
+
+    play(story)
+
+
+def test_a_switch_of_the_mode_that_never_left_is_refused_and_halts_nobody() -> None:
+    async def story(desk: Desk) -> None:
+        await opened(desk, held=False)
+        desk.venue.fates.append(Fate.NOT_SENT)
+        await desk.engine.execute(SetPositionMode(account=MAIN, mode=PositionMode.HEDGE), actor="operator")
+        await asyncio.sleep(20)
+        assert not desk.engine.book.account.halts
+
+    play(story)
+
+
+def test_the_same_request_for_a_leverage_again_later_is_the_same_request() -> None:
+    async def story(desk: Desk) -> None:
+        await opened(desk, held=False)
+
+        async def ask(request_id: str, leverage: int) -> None:
+            command = SetLeverage(
+                account=MAIN,
+                symbol=PERPETUAL,
+                request_id=request_id,
+                leverage=Decimal(leverage),
+                margin_mode=MarginMode.CROSS,
+            )
+            await desk.engine.execute(command, actor="maker", cause=request_id)
+
+        await ask("k1", 50)
+        await asyncio.sleep(1)
+        await ask("k2", 5)
+        await asyncio.sleep(1)
+        await ask("k1", 50)  # the client had no answer to it, and says it again
+        await asyncio.sleep(1)
+        asked = [(PERPETUAL, Decimal(leverage), MarginMode.CROSS) for leverage in (50, 5)]
+        assert desk.venue.settings == asked
+        with pytest.raises(DuplicateOrderError, match="asked for another leverage before"):
+            await ask("k1", 20)
+
+    play(story)
+
+
+def test_a_leverage_that_was_taken_and_never_left_is_sent_or_told_as_refused_after_a_kill() -> None:
+    async def story(desk: Desk) -> None:
+        await opened(desk, held=False)
+        command = SetLeverage(
+            account=MAIN, symbol=PERPETUAL, request_id="k1", leverage=Decimal(5), margin_mode=MarginMode.CROSS
+        )
+        await desk.engine.execute(command, actor="maker", cause="k1")  # durable, and acknowledged
+        desk.process.kill()
+        assert not desk.venue.settings
+        await desk.start()
+        await asyncio.sleep(120)
+        told = [stored.topic for stored in await desk.log.read(MARKET)]
+        assert told != ["leverage-requested/1"] or desk.venue.settings
+
+    play(story)

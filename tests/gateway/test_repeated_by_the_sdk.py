@@ -1,0 +1,36 @@
+"""The whole way: the SDK, a wire that loses one answer, the gateway, the engine."""
+
+import asyncio
+
+import pytest
+
+import oms
+from oms.account.events import TradingResumed
+from oms.account.state import HaltTrading
+from oms.client_wire import UnreachableError
+from oms.gateway.tokens import Scope
+from tests.gateway.conftest import house as house  # noqa: PLC0414 - the fixture
+from tests.gateway.house import MAIN, House
+from tests.gateway.test_client import Lossy
+
+
+async def test_a_resume_whose_answer_is_lost_ends_no_halt_that_came_after_it(house: House) -> None:
+    token = house.tokens.create(scopes=(Scope.READ, Scope.RISK_WRITE))
+    await house.engine.execute(HaltTrading(account=MAIN, reason="no feed", halt_id="h1"), actor="operator")
+    seized: list[asyncio.Task[object]] = []
+
+    def resumed(facts: object) -> None:
+        if not seized and any(isinstance(event, TradingResumed) for _, event, _ in facts):  # type: ignore[attr-defined]
+            halt = HaltTrading(account=MAIN, reason="liquidation by the venue", halt_id="h2")
+            seized.append(asyncio.get_running_loop().create_task(house.engine.execute(halt, actor="oms")))
+
+    house.engine.on_commit.append(resumed)
+    async with Lossy.opened(house) as lossy, oms.connect(lossy.url, token=token) as client:
+        lossy.plan = ["lose the answer"]
+        with pytest.raises(UnreachableError, match="it may be done; look before you ask again"):
+            await client.resume("the feed is back", account="main")  # one call of a person's
+        assert lossy.plan == []
+    assert seized
+    halt = house.engine.book.account.halts.get((None, None))
+    assert halt is not None
+    assert halt.halt_id == "h2"
