@@ -137,6 +137,8 @@ class Absence:
             await self._record(traded)
         except NoAnswerError as error:
             log.warning("could not ask the venue", account=self._recording.account, cause=error.cause)
+        else:
+            return ()
         account, trades = self._recording.account, (each for each in traded.reports if isinstance(each, TradeReport))
         return [each for each in trades if not await self._recording.known(address(account, each))]
 

@@ -146,7 +146,8 @@ class Busts:
         self._standing = {each.break_id: self._since(each) for each in moved}
         self._note_doubtful()
         if not (moved or self._doubtful):
-            self._suspected, self._reach, self._read, self._searching.answered = {}, 0, {}, True
+            self._suspected, self._reach, self._searching.answered = {}, 0, True
+            self._read, self._asked_at, self._turns = {}, {}, {}
             return
         young = [each for each in moved if searched - self._standing[each.break_id][1] <= SEARCH_SECONDS]
         if not (young or self._in_question() or self._suspected):

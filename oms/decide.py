@@ -38,7 +38,7 @@ from oms.order.events import CancelRequested, OrderEvent, OrderRequested
 from oms.order.holds import WHOLE, contracts, guards, hold, may_move
 from oms.order.messages import AmendOrder, CancelOrder, ClaimOrder, OrderNews, PlaceOrder
 from oms.order.presets import parent_of
-from oms.order.state import Order
+from oms.order.state import EXTERNAL, Order
 from oms.ports import VenueMessage
 from oms.position import settings, shown
 from oms.position import state as positions
@@ -460,7 +460,7 @@ def _unprotect(book: Book, leg: str, flat: Position, facts: list[Fact]) -> None:
     market = (symbol_of(leg), leg_of(leg))
     for stream in list(book.open):
         each = book.orders[stream]
-        protects = each.waits and each.request.reduces and (each.origin is None or each.parent is not None)
+        protects = each.waits and each.request.reduces and each.request.strategy != EXTERNAL
         if protects and not each.cancels and (each.request.symbol, each.request.position_leg) == market:
             name = f"{orders.FLAT}{flat.version}"
             end = CancelRequested(request_id=name, reason="the position that it closes is flat")

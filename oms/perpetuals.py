@@ -72,6 +72,7 @@ class Perpetuals:
         self._ids = ids
         self._unread_ms: int | None = None  # the ledger is to be read from here on; None: nobody has asked yet
         self._asked_at = float("-inf")
+        self._never_read = True
         self._differed: frozenset[tuple[str, str]] = frozenset()  # balances that did at the last look, and by what
         self._began_ns = clock.now_ns()
 
@@ -109,7 +110,7 @@ class Perpetuals:
         else:
             told.pop(key, None)
 
-    async def read_ledger(self, disagreements: Iterable[Disagreement] = ()) -> None:
+    async def read_ledger(self, disagreements: Iterable[Disagreement] = ()) -> str | None:
         """Book the payments since the last look that no trade explains; tries again later where it could not ask. A
         balance that differs by something new is reason to look at once: a payment may be all that it is.
         """
@@ -127,7 +128,7 @@ class Perpetuals:
         trades_perpetuals |= any(each.subject.startswith(f"{Wallet.FUTURES}/") for each in differing)
         due = now >= self._asked_at + LEDGER_EVERY_SECONDS or bool(self._differed - before)
         if not (trades_perpetuals and due):
-            return
+            return None
         self._asked_at = now
         # What was paid before this log's opening is in the opening balances.
         since_ms = max(self._unread_ms, now_ms - self._reach_ms(), began_ms(self._recording, now_ms))
@@ -135,9 +136,13 @@ class Perpetuals:
             complete = await self._read(since_ms, now_ms + LEDGER_AHEAD_MS)
         except NoAnswerError as error:
             log.warning("could not read the ledger", account=self._recording.account, cause=error.cause)
-            return
+            if self._never_read:
+                self._asked_at = float("-inf")  # trading waits for it
+            return error.cause
+        self._never_read = False
         if complete:
             self._unread_ms = now_ms - LEDGER_OVERLAP_MS
+        return None
 
     def _reach_ms(self) -> int:
         """Return how far back the venue's lists of perpetuals go."""

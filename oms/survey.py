@@ -137,7 +137,9 @@ class Survey:
         if opened_before and not (picture.failures or starting):
             reconciled = await self._explained(reconciled, picture)
         if opened:
-            await self._perpetuals.read_ledger(reconciled.disagreements if opened_before else ())
+            unread = await self._perpetuals.read_ledger(reconciled.disagreements if opened_before else ())
+            if unread is not None and starting:
+                picture = replace(picture, failures={**picture.failures, Part.BALANCES: unread})
             if await self._opening.corrected(self._confirmed(reconciled)):
                 reconciled = reconcile(self._book, picture)
             reconciled = replace(

@@ -141,6 +141,7 @@ STATUSES: Final[Mapping[int, Verdict]] = MappingProxyType(
     },
 )
 FORBIDDEN_STATUS: Final = 403
+EDGE_MARKS: Final = ("cloudflare", "error code: 1")  # what Cloudflare's own pages say
 FORBIDDEN: Final[Verdict] = (AUTH, "permission")  # 403 with BitMart's own JSON comes from BitMart
 UNLISTED: Final[Verdict] = (UNKNOWN, "unlisted")
 UNREADABLE: Final[Verdict] = (UNKNOWN, "unreadable")
@@ -162,6 +163,8 @@ def by_code(code: int, text: str | None, status: int | None) -> Refusal:
 def by_status(status: int | None, text: str | None = None) -> Refusal:
     """Return what an answer proves whose body is not BitMart's JSON; `status` is None where only the body is known."""
     klass, reason = STATUSES.get(status or 0, UNREADABLE)
+    if status == FORBIDDEN_STATUS and not any(mark in (text or "").lower() for mark in EDGE_MARKS):
+        klass, reason = UNREADABLE  # some page in between: whether it came before or after the order, nobody knows
     return Refusal(klass=klass, reason=reason, text=_short(text))
 
 

@@ -88,6 +88,7 @@ from oms.values import (
     Origin,
     PositionEffect,
     PositionLeg,
+    Side,
     VenueOrderId,
     plain,
 )
@@ -448,7 +449,16 @@ def _traded(trade: TradeReport, order: Order) -> tuple[OrderEvent, ...]:
     )
     before, after = replaced(trade, order)
     grown = () if before else outgrown(trade, order)
-    return (*accepted, *grown, *before, filled, *after)
+    return (*accepted, *grown, *before, filled, *after, *_beyond(trade, order))
+
+
+def _beyond(trade: TradeReport, order: Order) -> tuple[OrderEvent, ...]:
+    """Return that a trade is worse than the price that was asked for: the venue worked the order at another (S34)."""
+    limit, changed = order.request.price, order.amends or order.amends_known
+    if limit is None or changed or order.origin is not None:
+        return ()
+    worse = trade.price > limit if order.request.side is Side.BUY else trade.price < limit
+    return _contradicted(order, trade, f"traded at {plain(trade.price)}, {plain(limit)} was asked for") if worse else ()
 
 
 def _again(trade: TradeReport, known: Trade, order: Order) -> tuple[OrderEvent, ...]:

@@ -21,7 +21,7 @@ from oms.reports import LedgerReport, LeverageReport, PositionReport
 from oms.store.codec import decode
 from oms.values import Currency, MarginMode, OrderType, PositionLeg, PositionMode, Purse, Side, Symbol
 from oms.venue import Answer, LastLook, NoAnswerError, nothing_holds
-from tests.engine.desk import MAIN, Desk, play
+from tests.engine.desk import MAIN, Desk, begin, play
 from tests.engine.scripted_venue import Fate, ScriptedVenue
 from tests.order.story import BTC_PERPETUAL, FUTURES
 
@@ -173,10 +173,12 @@ def test_the_first_look_at_the_ledger_begins_where_it_did_until_it_was_answered(
         desk.clock.ahead_ns += 10 * DAY * 10**9
         funding(desk, "-0.5", seconds_ago=10 * DAY - 8 * 3600)
         venue.deaf = True
-        await desk.start()
+        starting = begin(desk.start())
         desk.clock.ahead_ns += DAY * 10**9
         await asyncio.sleep(300)  # trades go on to be known
+        assert not starting.done(), "what was paid is a part of what is compared"
         venue.deaf = False
+        await starting
         await asyncio.sleep(130)
         assert leg(desk).funding == Decimal("-0.5")
 

@@ -102,7 +102,7 @@ def test_what_is_inferred_anew_is_never_called_as_what_was_taken_back() -> None:
 
 
 def test_what_is_left_is_priced_to_the_last_digit() -> None:
-    story = given(*sent(quantity=Decimal(10)), ACCEPTED).when(shown(VenueOrderStatus.CANCELED, "3"))
+    story = given(*sent(quantity=Decimal(10), price=Decimal(101)), ACCEPTED).when(shown(VenueOrderStatus.CANCELED, "3"))
     story.when(record("3", "100.1111111111111111111111111111"), shown(VenueOrderStatus.CANCELED, "7"))
     story.when(record("7", "100.1111111111111111111111111113"), trade("t1", "1", "100.1111111111111111111111111111"))
     left = story.caused[-1]

@@ -436,7 +436,8 @@ class House:
         wrong += [f"{name} is unsettled" for name in book.unsettled]
         wrong += [f"break {name}: {figures}" for name, figures in self.breaks().items()]
         ours = {book.orders[name].venue_order_id for name in book.open}
-        theirs = {*self.spot.open, *self.futures.open, *self.futures.plans}
+        waiting = {order.order_id for order in self.simulator.spot.algo.of(DESK) if order.waits}
+        theirs = {*self.spot.open, *waiting, *self.futures.open, *self.futures.plans}
         if ours != theirs:
             wrong.append(f"open here {ours}, at the venue {theirs}")
         trades = [*(fill.trade_id for fill in self.spot.fills), *(fill.trade_id for fill in self.futures.fills)]

@@ -16,8 +16,18 @@ from adapters.simulator.link import SimulatedLink
 from adapters.simulator.simulator import Simulator
 from oms.ports import Clock, LinkAnswer, LinkError, Socket
 
-SUBMITS = frozenset({spot.SUBMIT_ORDER, perp.SUBMIT_ORDER, perp.SUBMIT_PLAN_ORDER, spot.ALGO_SUBMIT})
-CANCELS = frozenset({spot.CANCEL_ORDER, perp.CANCEL_ORDER, perp.CANCEL_PLAN_ORDER, spot.ALGO_CANCEL})
+SUBMITS = frozenset(
+    {
+        *(spot.SUBMIT_ORDER, spot.BATCH_ORDERS, spot.ALGO_SUBMIT),
+        *(perp.SUBMIT_ORDER, perp.SUBMIT_PLAN_ORDER, perp.SUBMIT_TP_SL_ORDER, perp.SUBMIT_TRAIL_ORDER),
+    }
+)
+CANCELS = frozenset(
+    {
+        *(spot.CANCEL_ORDER, spot.CANCEL_ALL, spot.ALGO_CANCEL, spot.ALGO_CANCEL_ALL),
+        *(perp.CANCEL_ORDER, perp.CANCEL_ORDERS, perp.CANCEL_PLAN_ORDER, perp.CANCEL_TRAIL_ORDER),
+    }
+)
 
 
 class Sent(Struct, frozen=True):

@@ -33,7 +33,7 @@ from oms.reports import (
     Unreadable,
     VenueOrderStatus,
 )
-from oms.values import PositionMode, Side, Symbol
+from oms.values import Origin, PositionMode, Side, Symbol
 
 ORDER = {
     "order_id": "900000000000007",
@@ -130,6 +130,14 @@ def test_9_6_a_terminal_state_without_sizes_is_not_guessed() -> None:
 def test_6_9_filled_to_its_size_but_not_finished_the_trades_decide() -> None:
     assert asked(state=2, deal_size="10").status is VenueOrderStatus.PARTIALLY_FILLED
     assert asked(state=4, deal_size="10.0").status is VenueOrderStatus.FILLED
+
+
+@pytest.mark.parametrize(
+    ("action", "origin"),
+    [(6, Origin.LIQUIDATION), (7, Origin.LIQUIDATION), (8, Origin.ADL), (9, Origin.ADL), (2, None), (3, None)],
+)
+def test_s26_the_action_alone_tells_what_the_venue_seized(action: int, origin: Origin | None) -> None:
+    assert pushed_order(action, state=4, type="market", client_order_id="").origin is origin
 
 
 def test_who_ended_it_is_said_only_of_an_order_that_ended() -> None:
