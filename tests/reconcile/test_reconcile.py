@@ -378,7 +378,8 @@ def test_what_is_owned_is_compared_without_what_is_held_did_cost() -> None:
 
     # At the venue: bought at 100 and at 110, one sold at 120, for half of the cost. The second is learned last.
     for name, side, price in (("b1", Side.BUY, 100), ("s1", Side.SELL, 120), ("b2", Side.BUY, 110)):
-        order = asking(client_order_id=ClientOrderId(name), symbol=symbol, side=side, quantity=Decimal(1))
+        asked = {"symbol": symbol, "side": side, "quantity": Decimal(1), "price": Decimal(price)}
+        order = asking(client_order_id=ClientOrderId(name), **asked)
         fill = TradeReport(
             exec_id=ExecId(name),
             symbol=symbol,
