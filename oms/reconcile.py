@@ -431,7 +431,8 @@ def _under_way(book: Book, *, told: bool) -> Iterable[str]:
         order = book.orders[stream]
         if order.amends and not told:
             yield from (f"{kind}:{order.request.client_order_id}" for kind in (BreakKind.PRICE, BreakKind.QUANTITY))
-        if (order.trades_missing or order.life is Life.IN_DOUBT) and told_short(book, order) is told:
+        doubted = order.life is Life.IN_DOUBT
+        if (order.trades_missing or doubted) and (not doubted and told_short(book, order)) is told:
             drawn = purses(order.request.symbol)
             yield from (f"{BreakKind.BALANCE}:{_wallet(name)}" for name in drawn if name is not None)
             yield f"{BreakKind.POSITION}:{order.request.symbol}/{order.request.position_leg}"

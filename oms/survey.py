@@ -286,7 +286,7 @@ class Survey:
         """
         recording, now_ms = self._recording, self._now_ms()
         account, began_ms = self._book.account, perpetuals.began_ms(recording, now_ms)
-        known_ms = max(self._traded_until_ms, self._read_until_ms, account.covered_ms)
+        known_ms = max(self._traded_until_ms, self._read_until_ms) or account.covered_ms
         known_ms = known_ms or recording.resumed_ns // 1_000_000
         known_ms = min(known_ms, now_ms)  # the venue's clock may have been set back since
         since_ms = max(known_ms - OVERLAP_MS, min(account.waived_ms, now_ms), began_ms)
