@@ -161,7 +161,7 @@ class Lease:
 
     async def _renew_for_ever(self, lost: Callable[[], None]) -> None:
         while self._kept:
-            asked_at, self._refused = self._clock.monotonic(), True  # until it has an answer
+            asked_at = self._clock.monotonic()
             try:
                 if not await self._leases.renew(self.account, self.holder):
                     self._renewed_at = float("-inf")

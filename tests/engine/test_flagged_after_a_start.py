@@ -1,3 +1,5 @@
+"""A start from a snapshot tells what a start from the whole log would: of orders that a person should look at, too."""
+
 import asyncio
 
 import pytest
@@ -6,10 +8,7 @@ from oms.order.messages import AbsenceReport
 from oms.order.state import Life
 from oms.reports import VenueOrderStatus
 from oms.snapshot import Pace
-from oms.store.memory import MemoryLeases
-from oms.values import AccountId
-from tests.engine.desk import Desk, begin, play, stream
-from tests.engine.test_lease import Claim, Seat
+from tests.engine.desk import Desk, play, stream
 from tests.order.story import shown
 
 
@@ -35,35 +34,5 @@ def test_a_start_from_a_snapshot_still_tells_of_an_order_that_contradicted_itsel
         await desk.start()
         await asyncio.sleep(60)
         assert "order:c1" in desk.breaks()
-
-    play(story)
-
-
-class Hung(Seat):
-    """Its questions reach nobody any more, and nothing says so: a host that is gone, a packet that is dropped."""
-
-    def __init__(self, leases: MemoryLeases) -> None:
-        super().__init__(leases)
-        self.hears = asyncio.Event()
-        self.hears.set()
-
-    async def renew(self, account: AccountId, holder: str) -> bool:
-        await self.hears.wait()
-        return await super().renew(account, holder)
-
-
-def test_when_a_standby_leads_a_leader_whose_renewal_hangs_may_send_nothing_any_more() -> None:
-    async def story(desk: Desk) -> None:
-        leases = MemoryLeases()
-        seat = Hung(leases)
-        leader, standby = Claim(desk, seat), Claim(desk, leases)
-        await leader.claim()
-        waiting = begin(standby.claim())
-        await asyncio.sleep(10.1)
-        seat.hears.clear()
-        leases.gone.add(leader.lease.holder)  # a server that was promoted knows no session
-        await waiting
-        assert standby.has
-        assert not leader.lease.fresh
 
     play(story)
