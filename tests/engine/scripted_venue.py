@@ -403,3 +403,13 @@ class ScriptedVenue:
 
 def _with(shown: OrderReport, **changes: object) -> OrderReport:
     return msgspec.structs.replace(shown, **changes)
+
+
+class Cut(ScriptedVenue):
+    """Its lists of trades are cut while they are not `whole`."""
+
+    whole = True
+
+    async def trades(self, *, since_ms: int, until_ms: int) -> Answer:
+        answer = await super().trades(since_ms=since_ms, until_ms=until_ms)
+        return msgspec.structs.replace(answer, complete=self.whole)

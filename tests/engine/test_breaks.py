@@ -17,7 +17,7 @@ from oms.reports import PositionReport, VenueOrderStatus
 from oms.values import PositionMode, Provenance, Purse, Side, Symbol
 from oms.venue import Answer, NoAnswerError
 from tests.engine.desk import MAIN, Desk, begin, play
-from tests.engine.scripted_venue import ScriptedVenue
+from tests.engine.scripted_venue import Cut, ScriptedVenue
 from tests.order.story import BTC_PERPETUAL, FUTURES
 
 USDT = Purse("USDT")
@@ -218,13 +218,6 @@ def test_a_position_that_a_person_accepted_blocks_again_once_it_had_gone() -> No
 
 
 def test_s17_a_history_that_cannot_be_read_whole_is_a_break_that_stops_what_opens() -> None:
-    class Cut(ScriptedVenue):
-        whole = True
-
-        async def trades(self, *, since_ms: int, until_ms: int) -> Answer:
-            answer = await super().trades(since_ms=since_ms, until_ms=until_ms)
-            return replace(answer, complete=self.whole)
-
     async def story(desk: Desk) -> None:
         venue = desk.venue = Cut(desk.clock.now_ns)
         await desk.start()

@@ -17,7 +17,7 @@ from oms.survey import UNANSWERED_IN_ALL
 from oms.values import OrderStatus, Purse, Symbol
 from oms.venue import Answer, NoAnswerError, OrderRef
 from tests.engine.desk import Desk, begin, play, stream
-from tests.engine.scripted_venue import Fate, ScriptedVenue
+from tests.engine.scripted_venue import Cut, Fate, ScriptedVenue
 from tests.order.story import BTC_PERPETUAL, BTC_USDT
 
 USDT = Purse("USDT")
@@ -268,13 +268,6 @@ def test_s16_a_send_that_may_be_older_than_the_venues_memory_is_never_called_rej
 
 
 def test_s16_a_list_that_was_cut_proves_nothing() -> None:
-    class Cut(ScriptedVenue):
-        whole = True
-
-        async def trades(self, *, since_ms: int, until_ms: int) -> Answer:
-            answer = await super().trades(since_ms=since_ms, until_ms=until_ms)
-            return replace(answer, complete=self.whole)
-
     async def story(desk: Desk) -> None:
         venue = desk.venue = Cut(desk.clock.now_ns)
         await desk.start()

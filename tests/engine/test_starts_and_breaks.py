@@ -9,9 +9,8 @@ from oms.breaks.decisions import ResolveBreak
 from oms.order.state import Life
 from oms.reports import PositionReport
 from oms.values import PositionLeg, PositionMode
-from oms.venue import Answer
 from tests.engine.desk import MAIN, Desk, play
-from tests.engine.scripted_venue import Fate, ScriptedVenue
+from tests.engine.scripted_venue import Cut, Fate, ScriptedVenue
 from tests.engine.test_lost import gone_by
 from tests.order.story import BTC_PERPETUAL, FUTURES
 
@@ -66,13 +65,6 @@ def test_a_start_that_sees_a_position_which_no_trade_explains_opens_nothing_in_i
 
 
 def test_s17_a_start_whose_history_is_cut_opens_nothing() -> None:
-    class Cut(ScriptedVenue):
-        whole = True
-
-        async def trades(self, *, since_ms: int, until_ms: int) -> Answer:
-            answer = await super().trades(since_ms=since_ms, until_ms=until_ms)
-            return replace(answer, complete=self.whole)
-
     async def story(desk: Desk) -> None:
         venue = desk.venue = Cut(desk.clock.now_ns)
         await desk.start()
