@@ -24,16 +24,21 @@ class OneRow(ScriptedVenue):
         return answer
 
 
+async def accepted(desk: Desk) -> None:
+    """A row that nobody can read, and a person's word that it need not be."""
+    venue = desk.venue = OneRow(desk.clock.now_ns)
+    await desk.start()
+    await asyncio.sleep(60)
+    venue.at_ms = desk.clock.now_ns() // 1_000_000
+    await asyncio.sleep(60)
+    assert "history:trades" in desk.breaks()
+    accepting = ResolveBreak(account=MAIN, break_id="history:trades", reason="the row was looked at by hand")
+    await desk.engine.execute(accepting, actor="operator")
+
+
 def test_a_history_that_a_person_accepted_is_accepted() -> None:
     async def story(desk: Desk) -> None:
-        venue = desk.venue = OneRow(desk.clock.now_ns)
-        await desk.start()
-        await asyncio.sleep(60)
-        venue.at_ms = desk.clock.now_ns() // 1_000_000
-        await asyncio.sleep(60)
-        assert "history:trades" in desk.breaks()
-        accepting = ResolveBreak(account=MAIN, break_id="history:trades", reason="the row was looked at by hand")
-        await desk.engine.execute(accepting, actor="operator")
+        await accepted(desk)
         await desk.place()
         assert desk.life() is Life.SENDING
         await asyncio.sleep(300)
@@ -44,15 +49,9 @@ def test_a_history_that_a_person_accepted_is_accepted() -> None:
     play(story)
 
 
-def test_nor_does_a_restart_help() -> None:
+def test_it_stays_accepted_over_a_restart() -> None:
     async def story(desk: Desk) -> None:
-        venue = desk.venue = OneRow(desk.clock.now_ns)
-        await desk.start()
-        await asyncio.sleep(60)
-        venue.at_ms = desk.clock.now_ns() // 1_000_000
-        await asyncio.sleep(60)
-        accepting = ResolveBreak(account=MAIN, break_id="history:trades", reason="the row was looked at by hand")
-        await desk.engine.execute(accepting, actor="operator")
+        await accepted(desk)
         desk.process.kill()
         await desk.start()
         await asyncio.sleep(300)
