@@ -20,6 +20,7 @@ from oms.ports import Clock, EventLog, Ids, Spawn
 from oms.reconcile import Result, told_short
 from oms.rehearsal import Rehearsed, rehearse
 from oms.reports import Control, OrderReport, TradeReport
+from oms.rhythm import Key, Rhythm
 from oms.sending import plain_refs
 from oms.standing import Sighting, Standing, together
 from oms.survey import UNANSWERED_MAX, Survey
@@ -67,6 +68,7 @@ class Watcher:
         self._log = event_log
         self._ids = ids
         self._turn = asyncio.Lock()
+        self._rhythm = Rhythm(clock)
         self._behind = asyncio.Event()  # the stream had a gap, or time is up: compare everything
         self._live = False  # the stream is connected and subscribed
         self._heard_at = clock.monotonic()
@@ -222,44 +224,46 @@ class Watcher:
 
     async def _settle_for_ever(self) -> None:
         await self.synced.wait()
-        turn = 0
         try:
             while True:
                 await asyncio.sleep(POLL_SECONDS)
-                streams = list(self._engine.book.unsettled)
-                if not streams:
+                book = self._engine.book
+                due = self._rhythm.due([(stream, book.orders[stream].version) for stream in book.unsettled])
+                if not book.unsettled:
                     continue
-                turn %= len(streams)  # nobody waits for ever behind ten that the venue does not know
-                looked, unasked = await self._settle(streams[turn:] + streams[:turn])
-                turn += looked
+                unasked = await self._settle(due)
                 self._dispatcher.resume_cancels(unasked)
                 if unasked:
                     await asyncio.sleep(RETRY_SECONDS[0])
         except FencedError:
             pass
 
-    async def _settle(self, streams: Sequence[str]) -> tuple[int, Collection[str]]:
-        """Ask for the first of these orders; return how many had their turn, and which had no answer. One that nobody
-        can ask for, or read, does not keep the others from being asked for (S44); several do.
+    async def _settle(self, due: Sequence[Key]) -> Collection[str]:
+        """Ask for the first of these orders; return which had no answer. One that nobody can ask for, or read, does not
+        keep the others from being asked for (S44); several do.
         """
-        book, looked, unasked = self._engine.book, 0, list[str]()
+        book, unasked = self._engine.book, list[str]()
         try:
-            lacking = (book.orders[stream] for stream in streams if book.orders[stream].trades_missing)
+            lacking = (book.orders[stream] for stream, _ in due if book.orders[stream].trades_missing)
             if any(not told_short(book, order) for order in lacking):  # the comparisons go on asking for the others
                 await self.survey.read_trades()
         except (NoAnswerError, LogUnavailableError) as error:
             self._warn(error)
             await asyncio.sleep(RETRY_SECONDS[0])
-        for stream in streams[:ASKED_EACH_POLL]:  # of a crowd the comparisons search for what takes one
-            looked += 1
+        crowd = len(book.unsettled) > ASKED_EACH_POLL
+        for key in due[:ASKED_EACH_POLL]:  # nobody waits for ever behind ten that the venue does not know
+            stream, _ = key
             try:
-                await self.survey.settle(stream, sparing=len(streams) > ASKED_EACH_POLL)
+                await self.survey.settle(stream, sparing=crowd)  # then the comparisons search for what takes one
             except (NoAnswerError, LogUnavailableError) as error:
                 self._warn(error)
                 unasked.append(stream)
+                self._rhythm.asked(key, answered=False)
                 if len(unasked) >= UNANSWERED_MAX:
                     break
-        return looked, unasked
+            else:
+                self._rhythm.asked(key, answered=True)
+        return unasked
 
     def _warn(self, error: OmsError) -> None:
         log.warning("could not ask the venue", account=self._engine.account, cause=error.cause)
