@@ -57,6 +57,9 @@ class TableFaults:
         return self._chance.uniform(0, SLOW_SECONDS) if self.fires("tables slow") else COMMIT_SECONDS
 
 
+Seen = tuple[Mapping[str, int], Mapping[str, Mapping[Key, Any]]]  # checkpoints, rows by table and key
+
+
 class Tables:
     """What is committed: `rows` by table and key, `checkpoints` by name. `moved` is told of every commit that wrote."""
 
@@ -94,6 +97,7 @@ class TablesConnection:
         self.tables = tables
         self.checkpoints: dict[str, int] = {}
         self.rows: list[tuple[str, dict[Key, Any]]] = []
+        self.seen: Seen | None = None  # by a transaction that sees one moment
         self.selects = {id(table.select): table for table in known}
         self.upserts = {id(table._upsert): table for table in known}
         self._held = held
@@ -121,7 +125,7 @@ class TablesConnection:
 
     def break_off(self) -> None:
         """Roll back what is open."""
-        self.checkpoints, self.rows = {}, []
+        self.checkpoints, self.rows, self.seen = {}, [], None
         if self._locked:
             self._locked = False
             self.tables.lock.release()
@@ -171,8 +175,9 @@ class _Cursor:
     async def execute(self, query: object, parameters: Sequence[Any] = (), *, prepare: bool = False) -> None:
         connection, tables = self._connection, self._connection.tables
         await connection.said()
+        checkpoints, stored = connection.seen or (tables.checkpoints, tables.rows)
         if query is checkpoint._READ:
-            self._found = [(name, tables.checkpoints[name]) for name in sorted(parameters[0])]
+            self._found = [(name, checkpoints[name]) for name in sorted(parameters[0])]
         elif query is checkpoint._MOVE:
             after, names, before = parameters
             await connection.locked()
@@ -180,13 +185,14 @@ class _Cursor:
             self.rowcount = len(stand)
             connection.checkpoints.update(dict.fromkeys(stand, after))
         elif (table := connection.selects.get(id(query))) is not None:
-            rows = tables.rows.get(table.name, {}).values()
+            rows = stored.get(table.name, {}).values()
             self._found = [tuple(map(_values(row).__getitem__, table.columns)) for row in rows]
         elif (table := connection.upserts.get(id(query))) is not None:
             sent = msgspec.json.decode(parameters[0], type=GenericAlias(list, (table._row,)))
             connection.rows.append((table.name, {table.key_of(row): row for row in sent}))
         else:
-            assert str(query).startswith("SET TRANSACTION"), query
+            assert query == "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY", query
+            connection.seen = dict(checkpoints), {name: dict(rows) for name, rows in stored.items()}
 
     async def __aiter__(self) -> AsyncIterator[tuple[Any, ...]]:
         for row in self._found:
