@@ -41,12 +41,12 @@ class SimulatedLink:
         parts = urlsplit(url)
         product, path = product_of(parts.hostname, parts.path)
         request = Request(method, f"{path}?{parts.query}" if parts.query else path, dict(headers), body)
-        loop.call_later(self._delay(), lambda: self._arrive(answered, product, request))
+        loop.call_later(self._delay(), self._arrive, answered, product, request)
+        patience = loop.call_later(seconds, _give_up, answered, seconds)
         try:
-            async with asyncio.timeout(seconds):
-                return await answered
-        except TimeoutError as error:
-            raise LinkError(f"no answer within {seconds} s", sent=True) from error
+            return await answered
+        finally:
+            patience.cancel()
 
     async def connect(self, url: str, seconds: float) -> Socket:
         """Open a stream; raises LinkError while the venue is down or if it takes longer than `seconds`."""
@@ -96,6 +96,11 @@ class SimulatedLink:
         lower = {name.lower(): value for name, value in served.headers.items()}
         answer = LinkAnswer(served.status, lower, served.body)
         asyncio.get_running_loop().call_later(self._delay(), _settle, answered, answer)
+
+
+def _give_up(answered: asyncio.Future[LinkAnswer], seconds: float) -> None:
+    if not answered.done():
+        answered.set_exception(LinkError(f"no answer within {seconds} s", sent=True))
 
 
 def _settle(answered: asyncio.Future[LinkAnswer], answer: LinkAnswer) -> None:

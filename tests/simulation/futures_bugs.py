@@ -119,7 +119,7 @@ class ComparesWhatWasEarned(Survey):
 
 FUTURES_BUGS: Final[Mapping[str, Planted]] = {
     "book funding twice": Planted(Parts(survey=BooksFundingTwice), frozenset({"I7"})),
-    "confuse the legs": Planted(Parts(dispatcher=ConfusesLegs), frozenset({"I5"})),
+    "confuse the legs": Planted(Parts(dispatcher=ConfusesLegs), frozenset({"I3", "I5"})),
     "forget reduce-only": Planted(Parts(dispatcher=ForgetsReduceOnly), frozenset({"I15"})),
     "ignore a liquidation": Planted(Parts(survey=IgnoresSeizures), frozenset({"I1", "I5", "I7", "I10"})),
     "cancel without an id": Planted(Parts(gate=CancelsWithoutIds), frozenset({"I3"})),

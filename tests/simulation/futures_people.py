@@ -43,6 +43,7 @@ NAMES: Final = (StrategyId("maker"), StrategyId("taker"))  # who share the legs
 LEVERAGES: Final = (1, 3, 10, 20, 100)
 WANDER: Final = 12  # quote units between two quotes, at most
 REACH: Final = 220  # how far from the middle the market goes
+ORDERS: Final = (5, 16)  # of a world's strategies
 QUOTES_MAX: Final = 12
 SIZES: Final = (1, 25)  # contracts of 60 quote units
 
@@ -53,12 +54,19 @@ Errand = Coroutine[Any, Any, None]
 
 
 def errands(
-    chance: Random, account: AccountId, seconds: float, strategies: Strategies, lasting: Lasting, *, hedge: bool
+    chance: Random,
+    account: AccountId,
+    seconds: float,
+    strategies: Strategies,
+    lasting: Lasting,
+    *,
+    hedge: bool,
+    orders: tuple[int, int] = ORDERS,
 ) -> Sequence[Errand]:
     """Return what our strategies do: orders, with cancels and repeats; changes; settings; and an operator's resumes."""
     made: list[Errand] = []
     asked: list[PlaceOrder] = []
-    while len(asked) < chance.randint(5, 16):
+    while len(asked) < chance.randint(*orders):
         start = chance.uniform(1.0, seconds * 0.8)
         for _ in range(chance.choice((1, 1, 1, 2, 5))):
             at = start + chance.uniform(0, 0.05)

@@ -11,7 +11,7 @@ from adapters.simulator.exchange.futures.accounts import Account
 from oms.book import order_stream
 from oms.order.state import Order
 from oms.values import AccountId, ClientOrderId
-from tests.simulation.invariants import Say, Witness
+from tests.simulation.invariants import VALID_SECONDS, Say, Witness
 
 SUBMITS: Final = frozenset(
     {codec.SUBMIT_ORDER, codec.SUBMIT_PLAN_ORDER, codec.SUBMIT_TP_SL_ORDER, codec.SUBMIT_TRAIL_ORDER}
@@ -62,7 +62,7 @@ class FuturesLook:
         name = msgspec.json.decode(body, type=_Named).client_order_id or ""
         stream = order_stream(self._account, ClientOrderId(name))
         order = self._witness.orders.get(stream)
-        self._witness.leaves(stream)
+        self._witness.leaves(stream, VALID_SECONDS)
         self._sends[name] += 1
         intents = 0 if order is None else order.attempts
         if intents < self._sends[name]:

@@ -58,7 +58,7 @@ from tests.simulation.storage import Storage
 K = TypeVar("K", bound=str)
 Say = Callable[[str, str], None]  # the invariant, what is wrong with it
 
-VALID_SECONDS: Final = 60.0  # the venue may still execute a request so long after it left
+VALID_SECONDS: Final = 60.0  # the venue may still execute a request so long after it left, where it says no less
 PROOFS: Final = 4  # the order itself, the open orders, the orders that ended, the trades
 
 # Drawn by hand, apart from the product's table: where a life may go in one event.
@@ -99,7 +99,7 @@ class Witness:
         self.halts: dict[tuple[StrategyId | None, Symbol | None], None] = {}
         self.head = 0
         self._clock = clock
-        self._left: dict[str, float] = {}  # by stream: when its order last left
+        self._valid_until: dict[str, float] = {}  # by stream: until when the order that last left may be executed
         self.epoch = 0
         self.seen = 0  # events: what is said of them holds until the next one
         self._held: tuple[int, Mapping[str, Decimal]] = (0, {})
@@ -284,7 +284,7 @@ class Witness:
         """In doubt by its own event only, and out of it with evidence only."""
         match event:
             case AbsenceProven():
-                early = self._left.get(stored.stream, float("-inf")) + VALID_SECONDS - self._clock.monotonic()
+                early = self._valid_until.get(stored.stream, float("-inf")) - self._clock.monotonic()
                 if early > 0:
                     self._say("I10", f"{stored.stream} called absent {early:.1f} s before its request expired")
                 if len(set(event.evidence)) < PROOFS:
@@ -299,9 +299,9 @@ class Witness:
                 if doubted and after.life is Life.REJECTED:
                     self._say("I10", f"{stored.stream} left doubt for {after.life} by {event}")
 
-    def leaves(self, stream: str) -> None:
+    def leaves(self, stream: str, valid_seconds: float) -> None:
         """An order leaves, and may be executed for a while."""
-        self._left[stream] = self._clock.monotonic()
+        self._valid_until[stream] = self._clock.monotonic() + valid_seconds
 
     def _own(self, currency: str, change: Decimal) -> None:
         self.totals[currency] = EXACT.add(self.totals.get(currency, ZERO), change)
@@ -338,16 +338,16 @@ def memory(engine: Engine, witness: Witness) -> Iterable[tuple[str, str]]:
     if book.unsettled.keys() != witness.unsettled:
         yield "I12", f"unsettled in memory {sorted(book.unsettled)}, in the log {sorted(witness.unsettled)}"
     for what, ours, theirs in (("totals", book.totals, witness.totals), ("held", book.held, witness.held())):
-        if _present(ours) != _present(theirs):
+        if ours != theirs and _present(ours) != _present(theirs):
             yield "I12", f"{what} in memory {_present(ours)}, in the log {_present(theirs)}"
-    if _present(witness.ledger.totals) != _present(book.totals):
+    if witness.ledger.totals != book.totals and _present(witness.ledger.totals) != _present(book.totals):
         yield "I6", f"the ledger adds up to {witness.ledger.totals}, memory to {book.totals}"
     for name in {**book.totals, **book.held}:
         funds = book.funds(name)
         if EXACT.add(book.available(name), funds.held) != funds.total:
             yield "I6", f"available and held are not the total of {name}"
     positions = {stream: position.quantity for stream, position in book.positions.items()}
-    if _present(positions) != _present(witness.booked):
+    if positions != witness.booked and _present(positions) != _present(witness.booked):
         yield "I12", f"positions in memory {positions}, in the log {witness.booked}"
 
 

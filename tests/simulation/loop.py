@@ -111,24 +111,24 @@ class VirtualLoop(asyncio.BaseEventLoop):
         that makes ready waits for the next pass.
         """
         calls, timers = self._calls, self._timers
+        take = calls.popleft
         while True:
             while timers and timers[0][2].callback is None:
                 heappop(timers)
-            if calls or self._stopping:  # type: ignore[attr-defined]  # the base class sets it
-                self._seconds += PASS_SECONDS
-            elif timers:
-                self._seconds += PASS_SECONDS + max(timers[0][0] - self._seconds, 0.0)
-            else:
+            now = self._seconds
+            if timers and not calls and not self._stopping:  # type: ignore[attr-defined]  # the base class sets it
+                now = max(now, timers[0][0])
+            elif not timers and not calls and not self._stopping:  # type: ignore[attr-defined]  # as above
                 self._limit()
-                self._seconds += PASS_SECONDS
+            self._seconds = now = now + PASS_SECONDS
             self.passes += 1
-            if self.passes > self._passes_max or self._seconds > self._seconds_max:
+            if self.passes > self._passes_max or now > self._seconds_max:
                 self._limit()
-            soon = self._seconds + SOON_SECONDS
+            soon = now + SOON_SECONDS
             while timers and timers[0][0] < soon:
                 calls.append(heappop(timers)[2])
             for _ in range(len(calls)):
-                call = calls.popleft()
+                call = take()
                 callback, context = call.callback, call.context
                 if callback is not None:
                     try:

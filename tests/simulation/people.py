@@ -27,15 +27,17 @@ from tests.simulation.process import GoneError
 SYMBOL: Final = Symbol("BTC/USDT")
 VENUE_SYMBOL: Final = "BTC_USDT"
 MIDDLE: Final = 60_000  # quote units; everybody trades around it
+ORDERS: Final = (4, 14)  # of a world's strategies
 TRIES_MAX: Final = 12  # of one command, with pauses between
+PAUSE_SECONDS: Final = (0.1, 3.0)
 HANG_UP_RATE: Final = 0.05  # commands whose strategy is gone before the answer
 HANG_UP_SECONDS: Final = 0.01
 QUOTES_MAX: Final = 12  # of the other traders, at one time
 TIMED_RATE: Final = 0.25  # of orders that rest: they have a time
-TIME_SECONDS: Final = (0.2, 20.0)
+TIME_SECONDS: Final = (0.2, 10.0)
 LATE_RATE: Final = 0.15  # of orders whose command is repeated long after
 OTHER_RATE: Final = 0.4  # of repeats: with another body
-LATE_SECONDS: Final = (2.0, 15.0)  # after everything stopped going wrong: it is over then, and may have left memory
+LATE_SECONDS: Final = (2.0, 8.0)  # after everything stopped going wrong: it is over then, and may have left memory
 RESTING: Final = frozenset({VenueOrderType.LIMIT, VenueOrderType.LIMIT_MAKER})
 
 
@@ -57,10 +59,10 @@ class Door(Protocol):
     def __call__(self, command: Command) -> Awaitable[Receipt]: ...
 
 
-def plans(chance: Random, account: AccountId, seconds: float) -> tuple[Plan, ...]:
+def plans(chance: Random, account: AccountId, seconds: float, orders: tuple[int, int] = ORDERS) -> tuple[Plan, ...]:
     """Return what the strategies will ask for within `seconds`: singles and bursts."""
     made: list[Plan] = []
-    while len(made) < chance.randint(4, 14):
+    while len(made) < chance.randint(*orders):
         start = chance.uniform(1.0, seconds * 0.8)
         for _ in range(chance.choice((1, 1, 1, 2, 6))):
             at = start + chance.uniform(0, 0.05)
@@ -158,7 +160,7 @@ class Strategies:
                 return False
             except (OmsError, GoneError) as error:
                 self.answers[getattr(error, "code", "gone")] += 1
-                await asyncio.sleep(self._chance.uniform(0.05, 2.0))
+                await asyncio.sleep(self._chance.uniform(*PAUSE_SECONDS))
                 continue
             denied = isinstance(receipt.state, Order) and receipt.state.life is Life.DENIED
             self.answers["denied" if denied else "acknowledged"] += 1

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from decimal import Decimal
+from functools import partial
 from random import Random  # noqa: TID251 - the simulation's chance comes from its seed
 from typing import Final
 
@@ -38,7 +39,9 @@ OFTEN: Final[Mapping[str, float]] = {"liquidation": 0.015, "adl": 0.015, "fundin
 # An account may owe more than it has once a trade is taken back after a liquidation. What the venue's fund pays to it
 # then is of no market: a person's to accept, as a deposit is.
 RUINOUS: Final = frozenset({"liquidation"})
-COMPOSITE_RATE: Final = 0.5
+COMPOSITE_RATE: Final = 0.5  # worlds of perpetuals with spot: as many orders in all as in any other
+PERPETUAL_ORDERS: Final = (3, 9)
+SPOT_ORDERS: Final = (2, 7)
 DEAD_MAN_SECONDS: Final = (0, 0, 6, 15)
 EVERY: Final = 3  # one world in so many has perpetuals
 
@@ -69,6 +72,7 @@ class Perpetuals:
                 cancel_takes_plans=dice.random() < 0.3,
             ),
         )
+        self._options = scenes.options(dice_for("windows"))
         self._exchange = self.simulator.futures.exchange
         self._spot = self.simulator.exchange
         self._street = futures_people.Street(dice_for("futures street"), self._exchange)
@@ -82,7 +86,9 @@ class Perpetuals:
 
     def venue(self, credentials: Credentials, *, link: Link, clock: Clock, ids: Ids, spawn: Spawn) -> Venue:
         if self._composite:
-            return Bitmart(credentials, Endpoints(), link=link, clock=clock, ids=ids, spawn=spawn)
+            return Bitmart(
+                credentials, Endpoints(), link=link, clock=clock, ids=ids, spawn=spawn, options=self._options
+            )
         return perp.BitmartPerp(credentials, perp.Endpoints(), link=link, clock=clock, ids=ids, spawn=spawn)
 
     def rates(self, table: Mapping[str, float]) -> Mapping[str, float]:
@@ -93,10 +99,11 @@ class Perpetuals:
     def errands(
         self, chance: Random, account: AccountId, seconds: float, strategies: Strategies, lasting: Lasting
     ) -> Sequence[Errand]:
-        made = list(futures_people.errands(chance, account, seconds, strategies, lasting, hedge=self._hedge))
-        if self._composite:
-            made += [strategies.carry_out(lasting(plan)) for plan in plans(chance, account, seconds)]
-        return made
+        ours = partial(futures_people.errands, chance, account, seconds, strategies, lasting, hedge=self._hedge)
+        if not self._composite:
+            return ours()
+        spot = [strategies.carry_out(lasting(plan)) for plan in plans(chance, account, seconds, SPOT_ORDERS)]
+        return [*ours(orders=PERPETUAL_ORDERS), *spot]
 
     def trade(self, now_ms: int) -> None:
         self._street.trade(now_ms)

@@ -42,10 +42,17 @@ class Server(Protocol):
 
 
 class Readers:
-    """Everybody who reads, over all processes of one world."""
+    """Everybody who reads, over all processes of one world: in many a world nobody."""
 
     def __init__(
-        self, chance: Callable[[str], Random], storage: Storage, *, runner: type[Runner], tail: type[Tail], say: Say
+        self,
+        chance: Callable[[str], Random],
+        storage: Storage,
+        *,
+        runner: type[Runner],
+        tail: type[Tail],
+        say: Say,
+        anybody: bool,
     ) -> None:
         self.faults = TableFaults(chance("tables"))
         self.tables = Tables(self.faults, self._moved)
@@ -54,6 +61,7 @@ class Readers:
         self._runner = runner
         self._tail = tail
         self._say = say
+        self._anybody = anybody
         self._twin = Twin()
         self._kept = self._chance.choice(KEPT)
         self._subscribers = [Subscriber("quick", 0.0, storage, say), Subscriber("slow", SLOW_SECONDS, storage, say)]
@@ -62,6 +70,9 @@ class Readers:
 
     def serve(self, process: Process, log: EventLog, clock: Clock) -> Tail:
         """Follow the log into the tables for as long as `process` lives; return what its subscribers read."""
+        tail = self._tail(log, kept=self._kept)
+        if not self._anybody:
+            return tail
         into = projectors()
         held: set[TablesConnection] = set()
 
@@ -72,10 +83,12 @@ class Readers:
         process.at_death.append(die)
         connect = partial(connected, self.tables, into, held)
         self._runner(log, "", clock=clock, spawn=process.spawn, into=into, connect=connect).start()  # type: ignore[arg-type]  # a connection in all that is asked of one
-        return self._tail(log, kept=self._kept)
+        return tail
 
     def subscribe(self, leader: Callable[[], Server]) -> list[Coroutine[Any, Any, None]]:
         """Return what the subscribers do for ever."""
+        if not self._anybody:
+            return []
         quick, slow = self._subscribers
         return [quick.listen(leader, self._chance), slow.listen(leader, self._chance)]
 
@@ -109,6 +122,8 @@ class Readers:
 
     def behind(self) -> Iterator[tuple[str, str]]:
         """Yield who has not read what the log says, once nothing grows any more."""
+        if not self._anybody:
+            return
         head = len(self._storage.events)
         if self.tables.position != head:
             yield "I11", f"the tables stand at {self.tables.position}, the log at {head}"
@@ -118,6 +133,8 @@ class Readers:
 
     async def rebuild(self, clock: Clock) -> None:
         """I11 once more: new tables, folded from the beginning, say the same."""
+        if not self._anybody:
+            return
         tables, into = Tables(TableFaults(self._chance), lambda: None), projectors()
         runner = Runner(
             self._storage,

@@ -10,7 +10,7 @@ from typing import Any, Final, Protocol
 from msgspec.structs import replace
 
 from adapters.bitmart.sign import Credentials
-from adapters.bitmart.spot.venue import BitmartSpot, Endpoints
+from adapters.bitmart.spot.venue import BitmartSpot, Endpoints, Options
 from adapters.simulator.exchange.matching import Rules
 from adapters.simulator.host import Product
 from adapters.simulator.simulator import Simulator
@@ -31,6 +31,8 @@ FUNDS: Final[Mapping[str, Decimal]] = {"USDT": Decimal(4_000), "BTC": Decimal("0
 PROBE: Final = ClientOrderId("probe")
 BUSTED_RATE: Final = 0.1  # worlds whose venue takes trades back
 FORGETFUL_RATE: Final = 0.2  # worlds whose venue soon forgets an order that ended without a fill
+WINDOWED_RATE: Final = 0.7  # worlds whose spot orders the venue refuses soon after they were signed
+WINDOWS_MS: Final = (1_000, 3_000, 5_000)
 MEMORY_SECONDS: Final = (0.5, 150.0)  # before anybody can have asked, or after a doubt can have ended
 
 Errand = Coroutine[Any, Any, None]
@@ -118,6 +120,11 @@ class Forgetful(BitmartSpot):
         return replace(super().capabilities(symbol), unfilled_memory=self.forgets_after)
 
 
+def options(chance: Random) -> Options:
+    """Return how our account sends its spot orders."""
+    return Options(submit_window_ms=chance.choice(WINDOWS_MS) if chance.random() < WINDOWED_RATE else None)
+
+
 class Spot:
     """One spot market."""
 
@@ -135,6 +142,7 @@ class Spot:
             traders=False,
             rules=Rules(duplicate_check=dice.random() < 0.5),
         )
+        self._options = options(dice_for("windows"))
         self._accounts = self.simulator.exchange.accounts
         if self._forgets_after is not None:
             self.simulator.settings.unfilled_memory_ms = int(self._forgets_after * 1000)
@@ -145,7 +153,7 @@ class Spot:
 
     def venue(self, credentials: Credentials, *, link: Link, clock: Clock, ids: Ids, spawn: Spawn) -> Venue:
         kind = BitmartSpot if self._forgets_after is None else Forgetful
-        spot = kind(credentials, Endpoints(), link=link, clock=clock, ids=ids, spawn=spawn)
+        spot = kind(credentials, Endpoints(), link=link, clock=clock, ids=ids, spawn=spawn, options=self._options)
         if isinstance(spot, Forgetful):
             assert self._forgets_after is not None
             spot.forgets_after = self._forgets_after

@@ -28,6 +28,7 @@ class Ear:
         self.lines = 0
         self._words = {"key": keys.key, "secret": keys.secret, "memo": keys.memo}
         self._signatures: set[str] = set()
+        self._answers: set[str] = set()
         self._say = say
 
     def signed(self, headers: Mapping[str, str]) -> None:
@@ -40,6 +41,12 @@ class Ear:
         """Take note of what logs a stream in."""
         if self._words["key"] in frame:
             self._signatures.update(SIGNATURE.findall(frame))
+
+    def answered(self, text: str) -> None:
+        """Look for a secret in an answer: once, however often it is given."""
+        if text not in self._answers:
+            self._answers.add(text)
+            self.overhear("an answer", text)
 
     def overhear(self, where: str, text: str) -> None:
         """Look for a secret in what was said."""

@@ -12,7 +12,7 @@ from tests.simulation.running import WorldClock
 WRONG_RATE: Final = 1 / 6  # worlds in which clocks are set
 RIGHT_RATE: Final = 0.3  # of what they are set to
 AHEAD_NS: Final = 300_000_000_000
-EVERY_SECONDS: Final = (0.5, 10.0)
+EVERY_SECONDS: Final = (0.5, 5.0)
 
 
 class WallClock(WorldClock):

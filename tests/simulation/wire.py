@@ -22,11 +22,12 @@ from oms.lease import FRESH_SECONDS
 from oms.order.state import Order
 from oms.ports import Clock, LinkAnswer, LinkError, Socket
 from oms.values import AccountId, ClientOrderId
-from tests.simulation.invariants import Say, Witness
+from tests.simulation.invariants import VALID_SECONDS, Say, Witness
 from tests.simulation.rates import Door
 from tests.simulation.secrecy import Ear
 
 SUBMIT: Final = "/spot/v2/submit_order"
+BATCH: Final = "/spot/v4/batch_orders"
 CANCEL: Final = "/spot/v3/cancel_order"
 CANCELS: Final = "/spot/v4/cancel_orders"
 BANNED: Final = 418
@@ -35,11 +36,17 @@ BANNED: Final = 418
 Look = Callable[[str, bytes], bool]  # looks at a request that leaves (path, body); whether it is a command
 
 
+class _Element(Struct):
+    client_order_id: str = field(name="clientOrderId")
+
+
 class _Named(Struct):
     client_order_id: str = ""
     order_id: str = ""
     order_ids: tuple[str, ...] = field(default=(), name="orderIds")
     client_order_ids: tuple[str, ...] = field(default=(), name="clientOrderIds")
+    elements: tuple[_Element, ...] = field(default=(), name="orderParams")
+    window_ms: int = field(default=0, name="recvWindow")
 
 
 class SpotLook:
@@ -56,23 +63,28 @@ class SpotLook:
 
     def __call__(self, path: str, body: bytes) -> bool:
         """Return whether it is a command: then the log holds the intent for this very send."""
-        if path not in {SUBMIT, CANCEL, CANCELS}:
+        if path not in {SUBMIT, BATCH, CANCEL, CANCELS}:
             return False
         named = msgspec.json.decode(body, type=_Named)
-        if path != SUBMIT:
+        if path == SUBMIT:
+            self._look_at_submit(named.client_order_id, VALID_SECONDS)
+        elif path == BATCH:
+            for element in named.elements:
+                self._look_at_submit(element.client_order_id, named.window_ms / 1000)
+        else:
             ours = (named.client_order_id, *named.client_order_ids)
             theirs = (self._name_of(order_id) for order_id in (named.order_id, *named.order_ids) if order_id)
             for name in (*(name for name in ours if name), *theirs):
                 self._look_at_cancel(name)
-            return True
-        name = named.client_order_id
+        return True
+
+    def _look_at_submit(self, name: str, valid_seconds: float) -> None:
         order = self._logged(name)
-        self._witness.leaves(order_stream(self._account, ClientOrderId(name)))
+        self._witness.leaves(order_stream(self._account, ClientOrderId(name)), valid_seconds)
         self._sends[name] += 1
         intents = 0 if order is None else order.attempts
         if intents < self._sends[name]:
             self._say("I3", f"{name} leaves for the {self._sends[name]}. time, the log holds {intents} intents")
-        return True
 
     def _logged(self, name: str) -> Order | None:
         return self._witness.orders.get(order_stream(self._account, ClientOrderId(name)))
