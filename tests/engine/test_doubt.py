@@ -559,7 +559,9 @@ def test_a_post_only_order_that_the_venue_cancels_silently_ends_canceled() -> No
     play(story)
 
 
-def test_a_long_doubt_is_asked_about_seldom_and_at_once_again_when_it_is_news(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_long_doubt_is_asked_about_seldom_and_at_once_again_when_it_is_news_or_nobody_could_ask(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """What the venue may execute a minute late would otherwise be asked for a hundred times, out of what is counted."""
     monkeypatch.setattr("oms.watcher.FULL_SECONDS", 10_000.0)  # the polls alone
 
@@ -581,29 +583,13 @@ def test_a_long_doubt_is_asked_about_seldom_and_at_once_again_when_it_is_news(mo
         await asyncio.sleep(30)
         assert looks(0, 10) >= 18  # it may only be late to show
         assert 8 <= looks(12, 30) <= 10
+        desk.venue.cut = True
+        await asyncio.sleep(12)
+        assert looks(32, 42) >= 9  # half a second's rest, and half a second to the next round
+        desk.venue.cut = False
         await desk.cancel()
         await asyncio.sleep(5)
-        assert looks(30, 35) >= 8
-
-    play(story)
-
-
-def test_whom_nobody_could_ask_for_is_asked_for_again_at_once_however_old_the_doubt(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("oms.watcher.FULL_SECONDS", 10_000.0)
-
-    async def story(desk: Desk) -> None:
-        await desk.start()
-        desk.venue.fates.append(Fate.REQUEST_LOST)
-        await desk.place()
-        await asyncio.sleep(20)
-        desk.venue.cut = True
-        await asyncio.sleep(20)
-        desk.venue.take(desk.venue.submitted[0])  # it was on its way for all that time
-        desk.venue.cut = False
-        await asyncio.sleep(1.5)
-        assert desk.life() is Life.WORKING
+        assert looks(42, 47) >= 8
 
     play(story)
 
