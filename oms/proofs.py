@@ -66,11 +66,11 @@ def told_too_much(order: Order, record: OrderReport, traded: Answer) -> bool:
 
 def settled(seconds: float, can: Capabilities) -> bool:
     """Whether "not found" proves anything of an order that has been in doubt for so long: the request can no longer
-    execute, and had it been accepted, it would show.
+    execute, and had it been accepted, it would show; also where it expires sooner than queries may lag.
 
     For an order that the venue once showed, whoever asks has to be patient (`oms.absence`).
     """
-    return seconds > can.submit_validity + can.visibility_delay
+    return seconds > max(can.submit_validity + can.visibility_delay, can.lag)
 
 
 def remembered(began_ns: int, can: Capabilities, now_ns: int) -> bool:

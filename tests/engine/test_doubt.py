@@ -18,7 +18,7 @@ from oms.values import OrderStatus, Purse, Symbol
 from oms.venue import Answer, NoAnswerError, OrderRef
 from tests.engine.desk import Desk, begin, play, stream
 from tests.engine.scripted_venue import Cut, Fate, ScriptedVenue
-from tests.order.story import BTC_PERPETUAL, BTC_USDT
+from tests.order.story import BTC_PERPETUAL, BTC_USDT, SPOT
 
 USDT = Purse("USDT")
 PERPETUAL = BTC_PERPETUAL.symbol
@@ -623,6 +623,32 @@ def test_an_absence_is_proven_by_a_look_after_the_request_could_execute_not_by_t
             assert asyncio.get_running_loop().time() < doubted + 600
             looks |= {name: asked[name] for name in names if desk.life(name) is Life.REJECTED and name not in looks}
         assert all(at >= doubted + desk.venue.can.submit_validity for at in looks.values())
+
+    play(story)
+
+
+def test_no_absence_is_proven_while_queries_may_still_lag_however_soon_a_request_expires() -> None:
+    """What the venue took was hidden from its queries for half a minute: longer than the request was valid, and longer
+    than what is accepted usually takes to show (found by the simulation, seed 3033410).
+    """
+
+    async def story(desk: Desk) -> None:
+        desk.venue.can = replace(SPOT, submit_validity=3.0, visibility_delay=10.0, lag=40.0)
+        await desk.start()
+        desk.venue.fates.append(Fate.ANSWER_LOST)
+        desk.venue.blind = True
+        await desk.place()
+        await asyncio.sleep(31)
+        assert desk.life() is Life.IN_DOUBT
+        desk.venue.blind = False
+        await asyncio.sleep(5)
+        assert desk.life() is Life.WORKING
+        desk.venue.fates.append(Fate.REQUEST_LOST)
+        await desk.place("c2", quantity=Decimal("0.5"))
+        await asyncio.sleep(39)
+        assert desk.life("c2") is Life.IN_DOUBT
+        await asyncio.sleep(22)
+        assert desk.life("c2") is Life.REJECTED
 
     play(story)
 

@@ -77,6 +77,7 @@ CAPABILITIES: Final = Capabilities(
     looks_up_by_client_id=False,  # only the venue's; one client tries ours there, UNVERIFIED (PROTOCOL 6.6)
     submit_validity=60.0,  # a stamp is good for a minute (2.4, 9.22)
     visibility_delay=10.0,  # "not found means nothing for at least several seconds" (9.1)
+    lag=40.0,  # no source says how far behind queries are at worst (9.1): half a minute is survived
     unfilled_memory=20 * 60.0,  # known of spot (9.7); no source says that futures remember longer
     history_window=7 * 86_400.0,  # what lists show without being asked for more (6.6)
     history_reach=90 * 86_400.0,  # at most (6.6)

@@ -61,6 +61,7 @@ CAPABILITIES: Final = Capabilities(
     cancels_at_once=requests.BATCH_MAX,
     submit_validity=60.0,  # a stamp is good for a minute (PROTOCOL 9.22)
     visibility_delay=10.0,  # "not found means nothing for at least several seconds" (9.1)
+    lag=40.0,  # no source says how far behind queries are at worst (9.1): half a minute is survived
     unfilled_memory=20 * 60.0,  # 9.7
     history_window=7 * 86_400.0,  # what lists show without being asked for more (9.47)
     history_reach=90 * 86_400.0,  # no source says how far they go; what futures do (6.6)

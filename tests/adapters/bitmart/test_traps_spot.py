@@ -244,6 +244,7 @@ async def test_trap_9_22_s54_a_submit_may_execute_as_late_as_its_stamp_is_good()
     assert bitmart(FakeLink()).capabilities(BTC).submit_validity == 60
     windowed = bitmart(FakeLink(), options=Options(submit_window_ms=2500))
     assert windowed.capabilities(BTC).submit_validity == 2.5
+    assert windowed.capabilities(BTC).lag > 30, "queries lag by half a minute, which no window makes shorter"
 
 
 # ------------------------------------------------------------------------------------------------ numbers
