@@ -20,7 +20,7 @@ from oms.account.events import (
     TradingHalted,
     WriterStarted,
 )
-from oms.account.modes import PositionModeRejected, SetPositionMode
+from oms.account.modes import PositionModeLook, PositionModeRejected, SetPositionMode
 from oms.account.state import HaltTrading, OpeningRevised, ResumeTrading
 from oms.book import Book, Event, account_stream, order_stream, position_stream
 from oms.breaks import decisions as disagreements
@@ -120,12 +120,11 @@ AccountNews = (
     | HistoryKept
     | PayloadQuarantined
     | DisagreementsReport
+    | PositionModeLook
     | PositionModeReport
     | PositionModeRejected
 )
-LegNews = (
-    LedgerReport | LeverageReport | LeverageRejected | PositionReport
-)  # but for the last said to the leg `net`, of the whole market
+LegNews = LedgerReport | LeverageReport | LeverageRejected | PositionReport  # all but the last of the whole market
 Report = OrderNews | AccountNews | LegNews
 Addressed = tuple[str, Report]  # the stream it is about, and what is said of it
 
@@ -177,6 +176,7 @@ class Decider:
         # Where the venue said last that it would take a leg over: likewise, and no decision reads it.
         self.liquidations: dict[tuple[Symbol, PositionLeg], Decimal] = {}
         self.looks: dict[str, Disagreement] = {}  # by break: how a balance differed when it was compared last
+        self.switching = False  # whether the venue is just being asked for another position mode
 
     def looked(self, found: DisagreementsReport) -> None:
         """Keep how balances differ as of the latest look, which makes no event where it found nothing new."""
@@ -377,7 +377,7 @@ class Decider:
                 return _account(book, accounts.keep(report, book.account), facts)
             case PayloadQuarantined():
                 return _account(book, accounts.quarantine(report, book.account), facts)
-            case PositionModeReport():
+            case PositionModeReport() | PositionModeLook():
                 return _account(book, modes.see(report, book.account), facts)
             case PositionModeRejected():
                 return _account(book, modes.reject(report, book.account), facts)

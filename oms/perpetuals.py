@@ -9,8 +9,7 @@ from typing import Final, Protocol
 import structlog
 
 from oms import baseline
-from oms.account import modes
-from oms.book import Book, account_stream, position_stream
+from oms.book import Book, position_stream
 from oms.breaks.decisions import Disagreement
 from oms.breaks.events import BreakKind
 from oms.decide import Addressed, Decider
@@ -22,7 +21,7 @@ from oms.position.shown import contradicts
 from oms.position.state import FLAT
 from oms.reconcile import backed, is_perpetual, leg_of
 from oms.recovered import runs
-from oms.reports import LedgerReport, LeverageReport, PositionModeReport, PositionReport
+from oms.reports import LedgerReport, LeverageReport, PositionReport
 from oms.sums import traded
 from oms.values import AccountId, MarginMode, PositionLeg, Provenance, Symbol, Wallet
 from oms.venue import Answer, NoAnswerError, Venue
@@ -77,7 +76,7 @@ class Perpetuals:
         self._began_ns = clock.now_ns()
 
     async def learn(self, shown: Answer) -> None:
-        """Record the mode, leverage and margin mode that the venue's positions show, where they are news, and keep the
+        """Record the leverage and margin mode that the venue's positions show, where they are news, and keep the
         marks and the prices of liquidation, which are market data and no event. What contradicts the log is a break
         first.
         """
@@ -88,8 +87,6 @@ class Perpetuals:
             if isinstance(report, PositionReport):
                 self._see_danger(report)
             match report:
-                case PositionModeReport() if modes.see(report, book.account):
-                    news.append((account_stream(self._recording.account), report))
                 case PositionReport() if report.leverage is not None:
                     setting, known = _setting(report), backed(book, report)
                     told = f"{BreakKind.LEVERAGE}:{leg_of(report)}" in book.account.breaks.open

@@ -13,7 +13,7 @@ from typing import Final, TypeGuard
 
 from msgspec import Struct
 
-from oms.account.modes import see
+from oms.account.modes import Known, PositionModeLook, known, see
 from oms.book import Book, account_stream, order_stream, position_stream
 from oms.breaks.decisions import Disagreement
 from oms.breaks.events import BreakKind
@@ -46,9 +46,7 @@ from oms.values import (
 from oms.venue import Answer
 
 OPEN: Final = frozenset({VenueOrderStatus.PENDING_NEW, VenueOrderStatus.NEW, VenueOrderStatus.PARTIALLY_FILLED})
-News = tuple[
-    str, OrderReport | TradeReport | PositionModeReport
-]  # the stream it is about, and what the venue says of it
+News = tuple[str, OrderReport | TradeReport | PositionModeLook]  # the stream it is about, and what the venue says of it
 
 _NOTHING: Final[Mapping[str, Answer]] = MappingProxyType({})
 
@@ -73,7 +71,8 @@ class Result(StrEnum):
 class Picture(Struct, frozen=True, kw_only=True):
     """What the venue said in one comparison. A part that could not be asked is None, and `failures` says why.
 
-    `looked_up` and `fills` hold, by stream, what was asked of single orders: their state, their trades.
+    `looked_up` and `fills` hold, by stream, what was asked of single orders: their state, their trades. `known` is what
+    was known of the position mode when the positions were asked for; None: what is known now.
     """
 
     open_orders: Answer | None = None
@@ -82,6 +81,7 @@ class Picture(Struct, frozen=True, kw_only=True):
     trades_until_ms: int = 0
     balances: Answer | None = None
     positions: Answer | None = None
+    known: Known | None = None
     looked_up: Mapping[str, Answer] = _NOTHING
     fills: Mapping[str, Answer] = _NOTHING
     failures: Mapping[Part, str] = MappingProxyType({})
@@ -194,8 +194,10 @@ def _in_order(book: Book, picture: Picture) -> Iterable[Finding]:
     finds them booked, then the orders; before all of it the mode that the account's perpetuals are in.
     """
     if picture.positions is not None:
-        modes = [each for each in picture.positions.reports if isinstance(each, PositionModeReport)]
-        news = tuple((account_stream(book.name), each) for each in modes if see(each, book.account))
+        as_of = picture.known or known(book.account)
+        shown = [each.mode for each in picture.positions.reports if isinstance(each, PositionModeReport)]
+        looks = [PositionModeLook(mode=mode, known=as_of) for mode in shown]
+        news = tuple((account_stream(book.name), look) for look in looks if see(look, book.account))
         if news:
             yield Finding(picture.positions, news)
     lists = [answer for answer in (picture.open_orders, *picture.looked_up.values()) if answer is not None]

@@ -20,7 +20,8 @@ from oms.position.events import LeverageRequested
 from oms.position.settings import LeverageRejected, not_read_back
 from oms.reports import LeverageReport, PositionModeReport, Refusal, RefusalClass
 from oms.sums import symbol_of
-from oms.venue import Evidence, NoAnswerError, Venue
+from oms.values import PositionMode
+from oms.venue import Answer, Evidence, NoAnswerError, Venue
 
 _SETTINGS: Final = frozenset({LeverageRequested, PositionModeRequested})
 INTERRUPTED: Final = "the OMS ended before the venue had answered; what backs the market is compared"
@@ -80,7 +81,7 @@ class Settings:
                     symbol = symbol_of(stream)
                     answer = await self._venue.set_leverage(symbol, event.leverage, event.margin_mode)
                 case PositionModeRequested():
-                    answer = await self._venue.set_position_mode(event.mode)
+                    answer = await self._switch(event.mode)
                 case _:
                     return
         except NoAnswerError as error:
@@ -111,6 +112,14 @@ class Settings:
                     await self._tell(stream, refused, answer.evidence)
                 case _:
                     continue
+
+    async def _switch(self, mode: PositionMode) -> Answer:
+        """Ask for another mode. What is shown meanwhile may be from before, or from after. Raises NoAnswerError."""
+        self._engine.decider.switching = True
+        try:
+            return await self._venue.set_position_mode(mode)
+        finally:
+            self._engine.decider.switching = False
 
     async def _tell(self, stream: str, report: Setting, evidence: Evidence) -> None:
         with suppress(FencedError):

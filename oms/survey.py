@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from oms import busts, perpetuals
 from oms.absence import Absence
 from oms.account.events import TradesCovered
+from oms.account.modes import known
 from oms.book import Book, account_stream
 from oms.breaks import decisions as breaks
 from oms.breaks.decisions import Disagreement, DisagreementsReport
@@ -35,7 +36,7 @@ from oms.recovered import occurred_ns, runs
 from oms.reports import OrderReport, PositionModeReport, TradeReport
 from oms.sending import order_behind, order_ref
 from oms.standing import Standing, sightings
-from oms.values import PositionMode, Provenance, Symbol
+from oms.values import Provenance, Symbol
 from oms.venue import Answer, NoAnswerError, OrderRef, Venue, require_time, takes_a_search
 
 OVERLAP_MS: Final = 30_000  # trades are asked for from so long before the last look: pages overlap, ids tell them apart
@@ -188,9 +189,9 @@ class Survey:
         looked_up = await self._look_up(picture, failures, starting=starting)
         fills = {} if starting else await self._ask_for_fills(traded, failures)
         balances = await asked(Part.BALANCES, self._venue.balances())
-        before = _modes(self._book)
+        before, switching = known(self._book.account), self._recording.decider.switching
         positions = await asked(Part.POSITIONS, self._venue.positions())
-        if positions is not None and _modes(self._book) != before:  # it may say how it was before a switch
+        if positions is not None and (switching or self._recording.decider.switching):  # it may be of before, or after
             reports = tuple(each for each in positions.reports if not isinstance(each, PositionModeReport))
             positions = replace(positions, reports=reports)
         return Picture(
@@ -202,6 +203,7 @@ class Survey:
             fills=fills,
             balances=balances,
             positions=positions,
+            known=before,
             failures=failures,
         )
 
@@ -465,7 +467,3 @@ class Survey:
 
     def _now_ms(self) -> int:
         return self._clock.now_ns() // 1_000_000
-
-
-def _modes(book: Book) -> tuple[PositionMode | None, PositionMode | None]:
-    return book.account.position_mode, book.account.mode_requested

@@ -16,6 +16,18 @@ class SetPositionMode(Struct, frozen=True, kw_only=True, gc=False):
     mode: PositionMode
 
 
+Known = tuple[PositionMode | None, PositionMode | None]  # the mode, and the one that was asked for
+
+
+class PositionModeLook(Struct, frozen=True, kw_only=True, gc=False):
+    """The mode that the venue showed to whoever asked while the log held `known`: of a switch that was asked for, or
+    read back, since then it says nothing.
+    """
+
+    mode: PositionMode
+    known: Known
+
+
 class PositionModeRejected(Struct, frozen=True, kw_only=True, gc=False):
     """The venue refused to switch."""
 
@@ -48,8 +60,15 @@ def ask(command: SetPositionMode, account: Account, busy: str | None) -> tuple[A
     return (PositionModeRequested(mode=command.mode),)
 
 
-def see(report: PositionModeReport, account: Account) -> tuple[AccountEvent, ...]:
+def known(account: Account) -> Known:
+    """Return what is known of the mode now."""
+    return account.position_mode, account.mode_requested
+
+
+def see(report: PositionModeReport | PositionModeLook, account: Account) -> tuple[AccountEvent, ...]:
     """Return what the mode that the venue shows adds; where another one was asked for, trading halts."""
+    if isinstance(report, PositionModeLook) and report.known != known(account):
+        return ()
     wanted = account.mode_requested
     if wanted is None and report.mode is account.position_mode:
         return ()

@@ -11,8 +11,8 @@ from oms.errors import DuplicateOrderError
 from oms.order.state import Life
 from oms.position.settings import SetLeverage
 from oms.values import MarginMode, PositionMode
-from oms.venue import Answer
-from tests.engine.desk import MAIN, Desk, play
+from oms.venue import Answer, LastLook, nothing_holds
+from tests.engine.desk import MAIN, Desk, begin, play
 from tests.engine.scripted_venue import Fate, ScriptedVenue
 from tests.engine.test_perpetuals import MARKET, PERPETUAL, opened
 from tests.order.story import SPOT
@@ -93,6 +93,51 @@ def test_a_look_that_was_asked_before_a_switch_of_the_mode_says_nothing_of_it() 
         await desk.engine.execute(SetPositionMode(account=MAIN, mode=PositionMode.HEDGE), actor="operator")
         await asyncio.sleep(5)
         assert venue.mode is PositionMode.HEDGE
+        assert desk.engine.book.account.position_mode is PositionMode.HEDGE
+        assert not desk.engine.book.account.halts
+
+    play(story)
+
+
+def test_nor_does_one_whose_comparison_takes_longer_than_the_switch() -> None:
+    """Found by the simulation (seed 4005075): the account was taken over between that look and its last use."""
+
+    class Slow(ScriptedVenue):
+        async def ledger(self, *, since_ms: int, until_ms: int) -> Answer:
+            await asyncio.sleep(1)
+            return await super().ledger(since_ms=since_ms, until_ms=until_ms)
+
+    async def story(desk: Desk) -> None:
+        desk.venue = venue = Slow(desk.clock.now_ns)
+        venue.mode = PositionMode.ONE_WAY
+        starting = begin(desk.start())
+        await asyncio.sleep(0.5)  # the mode is known, and what was paid is being asked for
+        assert desk.engine.book.account.position_mode is PositionMode.ONE_WAY
+        assert not desk.engine.book.account.opened_ms
+        await desk.engine.execute(SetPositionMode(account=MAIN, mode=PositionMode.HEDGE), actor="operator")
+        await starting
+        await asyncio.sleep(0.1)
+        assert desk.engine.book.account.opened_ms
+        assert desk.engine.book.account.position_mode is PositionMode.HEDGE
+        assert not desk.engine.book.account.halts
+
+    play(story)
+
+
+def test_a_look_says_nothing_of_a_switch_that_is_still_under_way() -> None:
+    class Late(ScriptedVenue):
+        async def set_position_mode(self, mode: PositionMode, *, last_look: LastLook = nothing_holds) -> Answer:
+            await asyncio.sleep(3)
+            return await super().set_position_mode(mode, last_look=last_look)
+
+    async def story(desk: Desk) -> None:
+        desk.venue = Late(desk.clock.now_ns)
+        await opened(desk, held=False)
+        await desk.engine.execute(SetPositionMode(account=MAIN, mode=PositionMode.HEDGE), actor="operator")
+        await asyncio.sleep(0.1)
+        await desk.watcher.compare()
+        assert desk.engine.book.account.mode_requested is PositionMode.HEDGE
+        await asyncio.sleep(5)
         assert desk.engine.book.account.position_mode is PositionMode.HEDGE
         assert not desk.engine.book.account.halts
 
