@@ -33,9 +33,9 @@ class History(Struct, frozen=True, kw_only=True):
     paid: Answer
 
     @property
-    def before(self) -> HistoryKept | None:
-        """What is dated from before the log began; None where that would not be all of it."""
-        return self._kept(lambda trade: (trade.at_ms or 0) <= self.opened_ms)
+    def rows(self) -> HistoryKept | None:
+        """All of it, however it is dated: the venue's clock may have been set. None where it was not listed whole."""
+        return self._kept(lambda _: True)
 
     def kept(self, booked: Collection[ExecId]) -> HistoryKept | None:
         """What the log is to remember of it: but for the trades that it has `booked`, all were before the balances."""

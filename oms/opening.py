@@ -79,7 +79,7 @@ class Opening:
         if not (owned.complete and held.complete):
             log.warning("the account is not taken over: not all that it owns and holds can be read", account=book.name)
             return False
-        moved = book is not self._recording.book or given(book) != before or self._history.before != history.before
+        moved = book is not self._recording.book or given(book) != before or self._history.rows != history.rows
         if moved or any(order.trades_missing for order in book.orders.values()):
             return False
         if await self._awaits_listing(self._history):
