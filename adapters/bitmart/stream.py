@@ -56,6 +56,7 @@ class VenueStream:
         while True:
             await self._ban_over()
             await self._server_clock.ready()
+            await self._ban_over()  # the time may have been asked for, and that answered so
             started = self._clock.monotonic()
             connection = Connection(self._dialect, started)
             live = lost = False

@@ -184,6 +184,19 @@ async def test_s55_who_was_banned_opens_no_stream_either() -> None:
 
 
 @virtual
+async def test_s55_nor_does_who_is_banned_as_the_time_is_asked_for_before_the_stream() -> None:
+    """Found by the simulation, at harsher rates than usual."""
+    link = FakeLink()
+    link.on_connect = behaves
+    link.on("/system/time", refused(418, 30017))
+    Listener(bitmart(link))
+    await asyncio.sleep(BAN_SECONDS - 1)
+    assert not link.connected_at
+    await asyncio.sleep(5)
+    assert len(link.connected_at) == 1
+
+
+@virtual
 async def test_an_unreachable_venue_is_tried_for_ever_ever_less_often() -> None:
     link = FakeLink()
     link.refuse_connect = 10**9
