@@ -200,7 +200,7 @@ class Capabilities(Struct, frozen=True, kw_only=True):
     looks_up_by_client_id: bool = True
     submit_validity: float  # a submitted request may still execute this long after it was signed
     visibility_delay: float  # an accepted order may be unknown to queries this long
-    lag: float = 0.0  # at worst queries are as far behind: what they do not know by then was not accepted before
+    lag: float = 0.0  # seconds that queries are behind at worst: what they do not know by then was not accepted before
     unfilled_memory: float  # an order that ended without a fill can be looked up this long
     history_window: float  # how far back order and trade lists see without being asked for more
     history_reach: float  # how far back they see at most

@@ -34,7 +34,7 @@ from tests.simulation.wire import Look, SpotLook
 
 MARGIN: Final[Mapping[str, Decimal]] = {"USDT": Decimal(4_000)}
 NOTHING: Final[Mapping[str, Decimal]] = {}
-# What the venue does by itself, often enough for a world of half a minute.
+# What the venue does by itself, often enough for a world.
 OFTEN: Final[Mapping[str, float]] = {"liquidation": 0.015, "adl": 0.015, "funding": 0.04, "venue_cancel": 0.02}
 # An account may owe more than it has once a trade is taken back after a liquidation. What the venue's fund pays to it
 # then is of no market: a person's to accept, as a deposit is.

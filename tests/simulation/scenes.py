@@ -39,6 +39,22 @@ Errand = Coroutine[Any, Any, None]
 Wrong = Iterable[tuple[str, str]]  # an invariant, and how it is violated
 
 
+# Faults of so many a second, and how much more often they come in worlds than in the table: in so short a time.
+OF_TIME: Final = frozenset(
+    {
+        "half_open",
+        "connection_closed",
+        "venue_cancel",
+        "restart",
+        "maintenance",
+        "clock_skew",
+        "clock_step",
+        "liquidation",
+        "adl",
+        "funding",
+    }
+)
+HASTE: Final[Mapping[str, float]] = {**dict.fromkeys(OF_TIME, 2.0), "row_spoiled": 3.0}
 UNTOLD: Final = frozenset({"bust"})  # worlds have their own (`take_back`)
 # Then no record proves by its time that it is later than a trade, and what was taken back is a person's to end.
 GOES_BACK: Final = frozenset({"clock_skew", "clock_step"})

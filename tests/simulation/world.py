@@ -46,6 +46,7 @@ from tests.simulation.perpetuals import scene_of
 from tests.simulation.process import GoneError, Process
 from tests.simulation.readers import Readers
 from tests.simulation.running import PARTS, CountedIds, Parts, Running, WorldClock
+from tests.simulation.scenes import HASTE
 from tests.simulation.secrecy import Ear
 from tests.simulation.storage import LogFaults
 from tests.simulation.walls import Walls
@@ -421,7 +422,7 @@ class World:
         scales = self._dice("scales")
         apart = {name: self._dice(f"scale of {name}") for name in sorted(APART)}
         rates = {
-            name: min(rate * apart.get(name, scales).choice(SCALES), 1.0)
+            name: min(rate * HASTE.get(name, 1.0) * apart.get(name, scales).choice(SCALES), 1.0)
             for name, rate in self.scene.rates(DEFAULT_RATES).items()
         }
         rates = {name: 0.0 if name in self._without else rate for name, rate in rates.items()}
