@@ -9,10 +9,10 @@ all.
 
 import asyncio
 import heapq
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from itertools import count
-from typing import Final
+from typing import Final, TypeVar
 
 from oms.decide import Fact
 from oms.engine import Engine
@@ -23,10 +23,12 @@ from oms.order.state import CLOSED, Order
 from oms.ports import Clock, Spawn
 
 LOOK_SECONDS: Final = 1.0  # at most between two looks at the clock, which may step
-AGAIN_NS: Final = 1_000_000_000  # from the first try to the next one, and twice as long from each to the one after it,
+AGAIN_SECONDS: Final = 1  # from the first try to the next one, and twice as long from each to the one after it,
 AGAIN: Final = {EXPIRY: EXPIRY, FLAT: f"{FLAT} again "}  # how further requests for an end begin
 REASONS: Final = {EXPIRY: "its time has run out", FLAT: "its position is gone"}
 DOUBLINGS_MAX: Final = 8  # up to four minutes: a venue that always refuses costs little, and no order is given up
+
+_When = TypeVar("_When", int, float)
 
 
 class Expiry:
@@ -36,8 +38,10 @@ class Expiry:
         self._engine = engine
         self._clock = clock
         self._spawn = spawn
-        self._due: list[tuple[int, str, str]] = []  # when, the order's stream, and why; the next one first
-        self._watched: set[tuple[str, str]] = set()  # what is in `_due`
+        self._due: list[tuple[int, str, str]] = []  # when (UTC), the order's stream, and why; the next one first
+        # Likewise what was tried, by the monotonic clock: the other one may be set back by minutes meanwhile.
+        self._again: list[tuple[float, str, str]] = []
+        self._watched: set[tuple[str, str]] = set()  # what is in either
         engine.on_commit.append(self._handed)
         engine.on_recovered.append(self._watch_open)
 
@@ -68,19 +72,19 @@ class Expiry:
 
     async def _run(self) -> None:
         while not self._engine.fenced.is_set():
-            now_ns = self._clock.now_ns()
-            while self._due and self._due[0][0] <= now_ns:
-                _, stream, cause = heapq.heappop(self._due)
+            now_ns, now = self._clock.now_ns(), self._clock.monotonic()
+            for stream, cause in [*_taken(self._due, now_ns), *_taken(self._again, now)]:
                 order = self._engine.book.orders.get(stream)
                 if order is None or order.life in CLOSED:
                     self._watched.discard((stream, cause))  # whatever makes it live again brings it back
                     continue
                 tries = sum(each.startswith(AGAIN[cause]) for each in order.cancels_known)
-                heapq.heappush(self._due, (now_ns + (AGAIN_NS << min(tries, DOUBLINGS_MAX)), stream, cause))
+                heapq.heappush(self._again, (now + (AGAIN_SECONDS << min(tries, DOUBLINGS_MAX)), stream, cause))
                 if not order.cancels:
                     await self._end(order, cause, tries)
-            ahead = (self._due[0][0] - now_ns) / 1e9 if self._due else LOOK_SECONDS
-            await asyncio.sleep(min(max(ahead, 0.001), LOOK_SECONDS))
+            ahead = [(when - now_ns) / 1e9 for when, _, _ in self._due[:1]]
+            ahead += [when - now for when, _, _ in self._again[:1]]
+            await asyncio.sleep(min(max(min(ahead, default=LOOK_SECONDS), 0.001), LOOK_SECONDS))
 
     async def _end(self, order: Order, cause: str, tries: int) -> None:
         command = CancelOrder(
@@ -91,6 +95,13 @@ class Expiry:
         )
         with suppress(OmsError):  # over by now, or not in the log: either way it is looked at again
             await self._engine.execute(command, actor="oms", cause=cause)
+
+
+def _taken(due: list[tuple[_When, str, str]], now: _When) -> Iterator[tuple[str, str]]:
+    """Take out what is due by `now`."""
+    while due and due[0][0] <= now:
+        _, stream, cause = heapq.heappop(due)
+        yield stream, cause
 
 
 def _outlived(request_id: str) -> bool:

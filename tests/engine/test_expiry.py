@@ -209,6 +209,26 @@ def test_an_end_that_was_refused_is_asked_for_again(*, restarted: bool) -> None:
     play(story)
 
 
+def test_a_clock_that_is_set_back_meanwhile_puts_no_further_try_off() -> None:
+    """Found by the simulation, seed 9029195: a venue's clock was ahead by minutes as the end was refused."""
+
+    async def story(desk: Desk) -> None:
+        venue = desk.venue = Unwilling(desk.clock.now_ns)
+        await opened(desk)
+        venue.until_ns = desk.clock.now_ns() + 86_400 * SECOND_NS
+        await timed(desk, 30)
+        await asyncio.sleep(1)
+        desk.clock.ahead_ns = 270 * SECOND_NS
+        await asyncio.sleep(5)
+        assert venue.canceled
+        desk.clock.ahead_ns = 0
+        venue.until_ns = 0
+        await asyncio.sleep(20)
+        assert desk.life() is Life.EXPIRED
+
+    play(story)
+
+
 def test_an_end_that_is_always_refused_is_asked_for_ever_more_rarely_and_never_given_up() -> None:
     async def story(desk: Desk) -> None:
         venue = desk.venue = Unwilling(desk.clock.now_ns)
