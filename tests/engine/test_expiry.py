@@ -188,6 +188,15 @@ class Unwilling(ScriptedVenue):
         return self._answer((Refusal(klass=RefusalClass.CERTAIN, reason="order_not_found", code="50005"),))
 
 
+async def refused_for_a_day(desk: Desk, seconds: float) -> Unwilling:
+    """An order that is good for so long, at a venue that refuses every cancel for a day."""
+    venue = desk.venue = Unwilling(desk.clock.now_ns)
+    await opened(desk)
+    venue.until_ns = desk.clock.now_ns() + 86_400 * SECOND_NS
+    await timed(desk, seconds)
+    return venue
+
+
 @pytest.mark.parametrize("restarted", [False, True])
 def test_an_end_that_was_refused_is_asked_for_again(*, restarted: bool) -> None:
     async def story(desk: Desk) -> None:
@@ -213,10 +222,7 @@ def test_a_clock_that_is_set_back_meanwhile_puts_no_further_try_off() -> None:
     """Found by the simulation, seed 9029195: a venue's clock was ahead by minutes as the end was refused."""
 
     async def story(desk: Desk) -> None:
-        venue = desk.venue = Unwilling(desk.clock.now_ns)
-        await opened(desk)
-        venue.until_ns = desk.clock.now_ns() + 86_400 * SECOND_NS
-        await timed(desk, 30)
+        venue = await refused_for_a_day(desk, 30)
         await asyncio.sleep(1)
         desk.clock.ahead_ns = 270 * SECOND_NS
         await asyncio.sleep(5)
@@ -231,10 +237,7 @@ def test_a_clock_that_is_set_back_meanwhile_puts_no_further_try_off() -> None:
 
 def test_an_end_that_is_always_refused_is_asked_for_ever_more_rarely_and_never_given_up() -> None:
     async def story(desk: Desk) -> None:
-        venue = desk.venue = Unwilling(desk.clock.now_ns)
-        await opened(desk)
-        venue.until_ns = desk.clock.now_ns() + 86_400 * SECOND_NS
-        await timed(desk, 1)
+        venue = await refused_for_a_day(desk, 1)
         await asyncio.sleep(60)
         assert len(venue.canceled) == 6
         await asyncio.sleep(3_600)

@@ -1,14 +1,14 @@
 """One seed, one world: the whole OMS with its real BitMart adapter, a simulated exchange, and everything going wrong.
 
 First the safety phase: strategies command, others trade, every fault strikes, processes die between two steps; nothing
-may ever be wrong, though much may be late. It is short, so that everything meets everything: a longer one with as many
-orders finds fewer planted bugs in a world. Then the liveness phase: no fault is new, and within two minutes everything
+may ever be wrong, though much may be late. It is short, so that everything meets everything: one of twice the time with
+as many orders found no more planted bugs. Then the liveness phase: no fault is new, and within two minutes everything
 agrees. A minute and ten seconds of them are the proof of an absence (the validity of a request, then the visibility of
 an order); the rest is polls and their pauses. In some worlds the aftermath follows: frames up to two minutes late still
 come in and change nothing. It ends a while after the last thing that was under way has come, or, now and then, after
 two minutes whatever comes: so that also what the OMS might do by itself after a long rest is seen.
 
-No world has everything: read models and subscribers cost a third of one, and are in every fourth.
+No world has everything: read models and subscribers cost a fifth of one or more, and are in every fourth.
 """
 
 import asyncio
