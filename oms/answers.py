@@ -7,19 +7,22 @@ commits. The order is kept: batch after batch, answer after answer.
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from msgspec import Struct, field
 
 from oms.book import Journal
-from oms.decide import Decided, Fact, Said
+from oms.decide import Decided, Said
 from oms.errors import CommandRefusedError, OmsError
+from oms.folding import Fact
 from oms.ports import NewEvent, VenueMessage
 from oms.snapshot import Memory
 from oms.sums import State
 
 AT_ONCE: Final = 64  # answers given before the event loop may look up
+
+Listener = Callable[[Sequence[Fact]], None]  # told of what became durable
 
 
 class Receipt(Struct, frozen=True, gc=False):

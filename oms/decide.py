@@ -13,7 +13,6 @@ from msgspec.structs import replace
 from oms.account import modes
 from oms.account import state as accounts
 from oms.account.events import (
-    AccountEvent,
     HistoryKept,
     PayloadQuarantined,
     TradesCovered,
@@ -22,31 +21,30 @@ from oms.account.events import (
 )
 from oms.account.modes import PositionModeLook, PositionModeRejected, SetPositionMode
 from oms.account.state import HaltTrading, OpeningRevised, ResumeTrading
-from oms.book import Book, Event, account_stream, order_stream, position_stream
+from oms.book import Book, order_stream, position_stream
 from oms.breaks import decisions as disagreements
 from oms.breaks.decisions import Disagreement, DisagreementsReport, ExplainBreak, ResolveBreak
 from oms.breaks.events import BreakKind
 from oms.breaks.state import DEFAULT_POLICY, Policy
 from oms.collar import opposite
 from oms.errors import CapabilityLostError, InvalidOrderError, OvertakenError, UnknownOrderError, UnknownSymbolError
+from oms.folding import Fact, fold_account, fold_leg, fold_order, unprotect_flat
 from oms.instrument import Instrument
 from oms.market_data import Quote, unquoted
-from oms.moves import MOVING, moved
 from oms.obstacles import busy, stopped, unproven
 from oms.order import decisions as orders
-from oms.order.events import CancelRequested, OrderEvent, OrderRequested
+from oms.order.events import OrderEvent, OrderRequested
 from oms.order.holds import WHOLE, contracts, guards, hold, may_move
 from oms.order.messages import AmendOrder, CancelOrder, ClaimOrder, OrderNews, PlaceOrder
 from oms.order.presets import parent_of
-from oms.order.state import EXTERNAL, Order
+from oms.order.state import Order
 from oms.ports import VenueMessage
 from oms.position import settings, shown
 from oms.position import state as positions
 from oms.position.claims import ClaimShare, claim
-from oms.position.events import FillBooked, FillReversed, PositionEvent
 from oms.position.flows import payment_of
 from oms.position.settings import LeverageRejected, SetLeverage
-from oms.position.state import FLAT, Position
+from oms.position.state import FLAT
 from oms.recognition import owned
 from oms.reconcile import totals
 from oms.reports import (
@@ -60,7 +58,7 @@ from oms.reports import (
 )
 from oms.resolution import resolve
 from oms.risk import Facts, Limits
-from oms.sums import State, leg_of, symbol_of, traded
+from oms.sums import State, symbol_of, traded
 from oms.values import (
     EXACT,
     ONE,
@@ -81,7 +79,6 @@ from oms.values import (
 from oms.venue import Capabilities
 from oms.winddown import NO_END, WindDown
 
-Fact = tuple[str, Event, State]  # stream, event, the state it led to
 _SELL, _NET = Side.SELL, PositionLeg.NET  # bound once, as in `oms.order.state`
 SEIZED: Final = frozenset({Origin.LIQUIDATION, Origin.ADL})  # orders by which a venue takes a position away
 
@@ -197,50 +194,50 @@ class Decider:
                 if stream[0] == "o":  # an order's stream is told about the order, an account's about the account
                     order = book.orders.get(stream)
                     if order is not None:
-                        state = _order(book, stream, orders.record(report, order), facts)  # type: ignore[arg-type]
+                        state = fold_order(book, stream, orders.record(report, order), facts)  # type: ignore[arg-type]
                     else:
                         state = self._unknown(book, stream, report, facts)  # type: ignore[arg-type]
                 elif stream[0] == "a":
                     state = self._about_account(book, report, facts)  # type: ignore[arg-type]
                 else:
                     state = self._about_leg(book, stream, report, facts)  # type: ignore[arg-type]
-            _unprotect_flat(book, facts)
+            unprotect_flat(book, facts)
             return Decided(facts, state)
         match message:
             case PlaceOrder() as command:
                 stream = order_stream(self.account, command.client_order_id)
                 events = orders.place(command, book.orders.get(stream), self._facts(command, book, at_ns), self.limits)
-                state = _order(book, stream, events, facts)
+                state = fold_order(book, stream, events, facts)
             case AmendOrder() as command:
                 stream = order_stream(self.account, command.client_order_id)
-                state = _order(book, stream, self._amend(command, book.orders.get(stream), book, at_ns), facts)
+                state = fold_order(book, stream, self._amend(command, book.orders.get(stream), book, at_ns), facts)
             case CancelOrder() as command:
                 stream = order_stream(self.account, command.client_order_id)
-                state = _order(book, stream, self._cancel(command, book.orders.get(stream)), facts)
+                state = fold_order(book, stream, self._cancel(command, book.orders.get(stream)), facts)
             case ClaimOrder() as command:
                 stream = order_stream(self.account, command.client_order_id)
-                state = _order(book, stream, orders.claim(command, book.orders.get(stream)), facts)
+                state = fold_order(book, stream, orders.claim(command, book.orders.get(stream)), facts)
             case SetLeverage() as command:
                 leg = position_stream(self.account, command.symbol, PositionLeg.NET)
                 instrument = self.instruments.get(command.symbol)
                 asked = settings.ask(command, book.positions.get(leg, FLAT), instrument, self.limits.leverage_max)
                 self._need("set_leverage", command.symbol)
-                state = _leg(book, leg, asked, facts)
+                state = fold_leg(book, leg, asked, facts)
             case ClaimShare() as command:
                 leg = position_stream(self.account, command.symbol, command.position_leg)
-                state = _leg(book, leg, claim(command, book.positions.get(leg, FLAT), book.nobodys(leg)), facts)
+                state = fold_leg(book, leg, claim(command, book.positions.get(leg, FLAT), book.nobodys(leg)), facts)
             case SetPositionMode() as command:
                 for symbol in [name for name in self.instruments if purses(name).base is None][:1]:
                     self._need("set_position_mode", symbol)
-                state = _account(book, modes.ask(command, book.account, busy(book)), facts)
+                state = fold_account(book, modes.ask(command, book.account, busy(book)), facts)
             case HaltTrading() as command:
-                state = _account(book, accounts.halt(command, book.account), facts)
+                state = fold_account(book, accounts.halt(command, book.account), facts)
             case ResumeTrading() as command:
-                state = _account(book, accounts.resume(command, book.account), facts)
+                state = fold_account(book, accounts.resume(command, book.account), facts)
             case ExplainBreak() as command:
-                state = _account(book, disagreements.explain(command, book.account.breaks), facts)
+                state = fold_account(book, disagreements.explain(command, book.account.breaks), facts)
             case ResolveBreak() as command:
-                state = _account(book, resolve(command, book, self.looks), facts)
+                state = fold_account(book, resolve(command, book, self.looks), facts)
         return Decided(facts, state)
 
     def _need(self, call: str, symbol: Symbol) -> None:
@@ -366,23 +363,23 @@ class Decider:
                     raise OvertakenError("the book has moved since the venue was asked")
                 return book.account
             case BalancesReport():
-                return _account(book, accounts.adjust(book.totals, totals(report.balances), report.reason), facts)
+                return fold_account(book, accounts.adjust(book.totals, totals(report.balances), report.reason), facts)
             case OpeningRevised():
-                return _account(book, accounts.revise(report, book.totals), facts)
+                return fold_account(book, accounts.revise(report, book.totals), facts)
             case WriterStarted():
-                return _account(book, (report,), facts)
+                return fold_account(book, (report,), facts)
             case TradesCovered():
-                return _account(book, accounts.cover(report, book.account), facts)
+                return fold_account(book, accounts.cover(report, book.account), facts)
             case HistoryKept():
-                return _account(book, accounts.keep(report, book.account), facts)
+                return fold_account(book, accounts.keep(report, book.account), facts)
             case PayloadQuarantined():
-                return _account(book, accounts.quarantine(report, book.account), facts)
+                return fold_account(book, accounts.quarantine(report, book.account), facts)
             case PositionModeReport() | PositionModeLook():
-                return _account(book, modes.see(report, book.account), facts)
+                return fold_account(book, modes.see(report, book.account), facts)
             case PositionModeRejected():
-                return _account(book, modes.reject(report, book.account), facts)
+                return fold_account(book, modes.reject(report, book.account), facts)
             case DisagreementsReport():
-                return _account(book, disagreements.report(report, book.account.breaks), facts)
+                return fold_account(book, disagreements.report(report, book.account.breaks), facts)
 
     def _about_leg(self, book: Book, stream: str, news: LegNews, facts: list[Fact]) -> State:
         if not isinstance(news, PositionReport):
@@ -390,7 +387,7 @@ class Decider:
         instrument, held = self.instruments.get(news.symbol), book.positions.get(stream, FLAT)
         if instrument is None:
             return held  # nobody knows what a contract is worth
-        return _leg(book, stream, shown.take_over(news, instrument.contract_size, held), facts)
+        return fold_leg(book, stream, shown.take_over(news, instrument.contract_size, held), facts)
 
     def _unknown(self, book: Book, stream: str, news: OrderNews, facts: list[Fact]) -> State | None:
         """Record what is learned of an order that this log does not hold. What the venue seizes, it seizes from a
@@ -406,10 +403,10 @@ class Decider:
             events = orders.external(news, self.account, size, parent_of(news, book.orders.values()))
         except InvalidOrderError:
             return None
-        state = _order(book, stream, events, facts)
+        state = fold_order(book, stream, events, facts)
         if news.origin in SEIZED and self.limits.halt_on_seizure and (None, news.symbol) not in book.account.halts:
             halt_id, reason = f"{news.origin}{news.venue_order_id}", f"{news.origin} of {news.symbol} by the venue"
-            _account(book, (TradingHalted(reason=reason, halt_id=halt_id, symbol=news.symbol),), facts)
+            fold_account(book, (TradingHalted(reason=reason, halt_id=halt_id, symbol=news.symbol),), facts)
         return state
 
 
@@ -424,49 +421,6 @@ def _owned(book: Book, message: Sequence[Addressed]) -> Iterator[Addressed]:
             yield stream, report
 
 
-def _order(book: Book, stream: str, events: Sequence[OrderEvent], facts: list[Fact]) -> Order | None:
-    """Fold `events` and what they move, put both into `facts`, and return the order that they lead to."""
-    for event in events:
-        order = book.order(stream, event)
-        facts.append((stream, event, order))
-        if type(event) in MOVING:
-            leg = position_stream(order.request.account, order.request.symbol, order.request.position_leg)
-            changes = moved(book.positions.get(leg, FLAT), order, event)
-            facts.extend((leg, change, book.leg(leg, change)) for change in changes)
-    return book.orders.get(stream)
-
-
-def _unprotect_flat(book: Book, facts: list[Fact]) -> None:
-    """End what protects the legs that one message has closed, or turned round. One that is flat between two of its
-    events was not flat at the venue: a real trade takes the place of an inferred one, a list names the newest first.
-    """
-    began: dict[str, Decimal] = {}
-    flat: dict[str, None] = {}
-    for stream, event, after in facts:
-        if isinstance(event, FillBooked | FillReversed) and isinstance(after, Position) and traded(stream).base is None:
-            began.setdefault(stream, EXACT.subtract(after.quantity, event.quantity))
-            if not after.quantity:
-                flat[stream] = None
-    for stream in flat:
-        held = book.positions[stream].quantity
-        if not held or (held > ZERO) is not (began[stream] > ZERO):
-            _unprotect(book, stream, book.positions[stream], facts)
-
-
-def _unprotect(book: Book, leg: str, flat: Position, facts: list[Fact]) -> None:
-    """Ask for the end of every order that waited to close a leg which is flat now: what is left of a bracket would
-    close the next position (S27, S28). One commit with the fill, so that no restart comes between.
-    """
-    market = (symbol_of(leg), leg_of(leg))
-    for stream in list(book.open):
-        each = book.orders[stream]
-        protects = each.waits and each.request.reduces and each.request.strategy != EXTERNAL
-        if protects and not each.cancels and (each.request.symbol, each.request.position_leg) == market:
-            name = f"{orders.FLAT}{flat.version}"
-            end = CancelRequested(request_id=name, reason="the position that it closes is flat")
-            facts.append((stream, end, book.order(stream, end)))
-
-
 def _about_market(
     book: Book, stream: str, news: LedgerReport | LeverageReport | LeverageRejected, facts: list[Fact]
 ) -> State:
@@ -476,25 +430,14 @@ def _about_market(
             payment, held = payment_of(news), book.positions.get(stream, FLAT)
             if payment is None or purse(Wallet.FUTURES, news.currency) != traded(stream).quote:
                 return held
-            return _leg(book, stream, positions.flow(payment, held), facts)
+            return fold_leg(book, stream, positions.flow(payment, held), facts)
         case LeverageReport():
             symbol = symbol_of(stream)
             for leg in PositionLeg:
                 each = position_stream(book.name, symbol, leg)
                 if leg is PositionLeg.NET or each in book.positions:
                     held = book.positions.get(each, FLAT)
-                    _leg(book, each, positions.back(news.leverage, news.margin_mode, held), facts)
+                    fold_leg(book, each, positions.back(news.leverage, news.margin_mode, held), facts)
             return book.positions.get(stream, FLAT)
         case LeverageRejected():
-            return _leg(book, stream, settings.reject(news), facts)
-
-
-def _leg(book: Book, stream: str, events: Sequence[PositionEvent], facts: list[Fact]) -> State:
-    facts.extend((stream, event, book.leg(stream, event)) for event in events)
-    return book.positions.get(stream, FLAT)
-
-
-def _account(book: Book, events: Sequence[AccountEvent], facts: list[Fact]) -> State:
-    stream = account_stream(book.name)
-    facts.extend((stream, event, book.apply(stream, event)) for event in events)
-    return book.account
+            return fold_leg(book, stream, settings.reject(news), facts)

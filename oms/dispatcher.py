@@ -11,11 +11,12 @@ from contextlib import suppress
 from typing import Final
 
 from oms.account.state import Account
-from oms.decide import Addressed, Fact
+from oms.decide import Addressed
 from oms.elapsed import Elapsed
 from oms.engine import Engine
 from oms.errors import FencedError
 from oms.evidence import kept
+from oms.folding import Fact
 from oms.obstacles import stopped
 from oms.order.events import AmendRequested, CancelRequested, SendStarted, VenueAccepted
 from oms.order.messages import (

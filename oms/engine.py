@@ -18,9 +18,9 @@ import structlog
 from msgspec.structs import replace
 
 from oms.account.events import WriterStarted
-from oms.answers import Answers, Pending, Receipt
+from oms.answers import Answers, Listener, Pending, Receipt
 from oms.book import CLOSED_KEPT, Book, account_stream, order_stream
-from oms.decide import Addressed, Command, Decider, Fact, Said
+from oms.decide import Addressed, Command, Decider, Said
 from oms.doubts import doubts
 from oms.errors import (
     CommandRefusedError,
@@ -90,7 +90,7 @@ class Engine:
         self.resumed_ns = 0  # `written_ns` as this writer found it
         self.trading = False  # set once the account was reconciled with its venue: no order or change goes out before
         self.fenced: asyncio.Event = asyncio.Event()
-        self.on_commit: list[Callable[[Sequence[Fact]], None]] = []  # called in order after each commit
+        self.on_commit: list[Listener] = []  # called in order after each commit
         self.on_recovered: list[Callable[[], None]] = []  # called when memory was rebuilt, before it is used
         self._log = log
         self._clock = clock

@@ -14,9 +14,9 @@ from contextlib import suppress
 from itertools import count
 from typing import Final, TypeVar
 
-from oms.decide import Fact
 from oms.engine import Engine
 from oms.errors import OmsError
+from oms.folding import Fact
 from oms.order.decisions import EXPIRY, FLAT
 from oms.order.messages import CancelOrder
 from oms.order.state import CLOSED, Order

@@ -11,10 +11,11 @@ from typing import Final
 from oms.account.events import PositionModeRequested
 from oms.account.modes import PositionModeRejected
 from oms.book import Event
-from oms.decide import Addressed, Fact, Setting
+from oms.decide import Addressed, Setting
 from oms.engine import Engine
 from oms.errors import FencedError
 from oms.evidence import kept
+from oms.folding import Fact
 from oms.ports import Clock, Ids, Spawn
 from oms.position.events import LeverageRequested
 from oms.position.settings import LeverageRejected, not_read_back

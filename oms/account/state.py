@@ -83,6 +83,7 @@ class Account(Struct, frozen=True, kw_only=True, gc=False):
     covered_ms: int = 0  # every trade until then (UTC) is in the log, or a person said that it need not be
     waived_ms: int = 0  # until then (UTC) a person said that what is not known of trades need not be
     history: HistoryKept | None = None  # what the opening balances hold of the time right before; None: only dates tell
+    opening_trades: frozenset[ExecId] = frozenset()  # of these, those that were not booked by then
     revised: frozenset[ExecId] = frozenset()  # trades that the opening held and that were taken out of it again
     breaks: Breaks = NO_BREAKS
     quarantined: frozenset[str] = frozenset()  # where and why of what could not be read, and is kept
@@ -220,7 +221,8 @@ def evolve(account: Account, event: AccountEvent) -> Account:
             covered_ms = max(account.covered_ms, event.until_ms)
             return replace(account, version=version, opened_ms=opened_ms, covered_ms=covered_ms)
         case HistoryKept():
-            return replace(account, version=version, history=event)
+            unbooked = frozenset(event.trades).difference(event.booked)
+            return replace(account, version=version, history=event, opening_trades=unbooked)
         case BreakOpened() | BreakChanged() | BreakExplained() | BreakForgotten():
             return replace(account, version=version, breaks=disagreements.evolve(account.breaks, event))
         case BreakResolved():

@@ -77,10 +77,11 @@ class ClearanceBooked(_Event, frozen=True, tag="clearance-booked/1"):
 
 
 class LegTakenOver(_Event, frozen=True, tag="leg-taken-over/1"):
-    """What the venue held of a leg when this log began, and no trade in it explains: taken over as balances are.
+    """What the venue held of a leg when this log began, and no trade in it explains: taken over as balances are. Or
+    what was in there of a trade that is told of later: taken out, as it moves the leg by itself.
 
-    `quantity` (signed) and `cost_change` are what was added to ours to arrive at `total` at the venue's own average
-    `price`; the price is None where the leg is flat. Nothing was realized, and no money moved.
+    `quantity` (signed) and `cost_change` are what was added to ours to arrive at `total` at the average `price`, the
+    venue's own at the opening; it is None where the leg is flat. Nothing was realized, and no money moved.
     """
 
     quantity: Decimal

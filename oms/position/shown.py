@@ -45,6 +45,24 @@ def take_over(report: PositionReport, contract_size: Decimal, leg: Position) -> 
     )
 
 
+def given_back(before: Position, after: Position) -> tuple[LegTakenOver, ...]:
+    """Return what takes out of a leg again what it moved by from `before`: the leg had been taken over with it."""
+    change = EXACT.subtract(before.quantity, after.quantity)
+    cost_change = EXACT.subtract(before.open_cost, after.open_cost)
+    if not change and not cost_change:
+        return ()
+    return (
+        LegTakenOver(
+            quantity=change,
+            total=before.quantity,
+            cost_change=cost_change,
+            reason=OPENING,
+            price=before.average_price,
+            contract_size=after.contract_size,
+        ),
+    )
+
+
 def contradicts(report: PositionReport, leg: Position) -> bool:
     """Whether the venue backs a leg otherwise than the log says; what either does not say contradicts nothing."""
     leverage, mode = report.leverage, report.margin_mode

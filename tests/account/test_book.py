@@ -19,8 +19,9 @@ from oms.account.state import (
     resume,
 )
 from oms.book import Book, account_stream
-from oms.decide import Decider, Fact, Said
+from oms.decide import Decider, Said
 from oms.errors import CommandRefusedError
+from oms.folding import Fact
 from oms.order.holds import hold
 from oms.order.messages import CancelOrder, SubmitAccepted, SubmitUnknown
 from oms.order.state import CLOSED

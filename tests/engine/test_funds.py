@@ -8,12 +8,14 @@ from itertools import count
 import pytest
 from msgspec.structs import replace
 
+from oms.book import order_stream
+from oms.order.messages import BustReport
 from oms.order.state import Life, Order
 from oms.ports import Batch
 from oms.store.memory import Fault, MemoryLog, Trouble
 from oms.values import ClientOrderId, Purse
 from oms.venue import Answer, NoAnswerError, OrderRef
-from tests.engine.desk import Desk, ScriptedFaults, play
+from tests.engine.desk import MAIN, Desk, ScriptedFaults, play
 from tests.engine.scripted_venue import Fate, ScriptedVenue
 
 BTC, USDT = Purse("BTC"), Purse("USDT")
@@ -146,6 +148,53 @@ def test_a_trade_from_before_the_log_began_is_in_the_opening_and_never_booked() 
         assert desk.life() is Life.REJECTED
         assert not desk.told("byhand")
         assert not desk.breaks()
+
+    play(story)
+
+
+@pytest.mark.parametrize("charged", ["with the trade", "later"])
+def test_a_trade_that_the_opening_had_listed_and_the_stream_brings_later_counts_once(charged: str) -> None:
+    """Found by the simulation, seed 10016617: it was booked on top of balances that held it, and what takes it out by
+    its figures waited for an order in doubt, which makes figures unsure.
+    """
+
+    async def story(desk: Desk) -> None:
+        desk.venue.by_hand("byhand", "1")
+        order, trade = desk.venue.fill("byhand", "1")
+        desk.venue.totals = {"USDT": Decimal("899.9"), "BTC": Decimal(6)}
+        await asyncio.sleep(5)
+        await desk.start()
+        desk.venue.fates.append(Fate.REQUEST_LOST)
+        await desk.place()
+        uncharged = replace(trade, commission=None, commission_currency=None)
+        desk.venue.push(order, trade if charged == "with the trade" else uncharged)
+        await asyncio.sleep(30)
+        desk.venue.push(trade)
+        await asyncio.sleep(1)
+        assert desk.life() is Life.IN_DOUBT
+        assert desk.told("byhand").count("order-filled") == 1
+        assert (desk.engine.book.funds(BTC).total, desk.engine.book.funds(USDT).total) == (6, Decimal("899.9"))
+        assert desk.agrees()
+
+    play(story)
+
+
+def test_a_trade_of_the_opening_that_is_taken_back_and_listed_again_moves_what_it_moved() -> None:
+    async def story(desk: Desk) -> None:
+        desk.venue.by_hand("byhand", "1")
+        told = desk.venue.fill("byhand", "1")
+        desk.venue.totals = {"USDT": Decimal("899.9"), "BTC": Decimal(6)}
+        await asyncio.sleep(5)
+        await desk.start()
+        desk.venue.push(*told)
+        await asyncio.sleep(1)
+        stream = order_stream(MAIN, ClientOrderId("byhand"))
+        await desk.engine.report([(stream, BustReport(exec_id=told[1].exec_id))])
+        assert desk.engine.book.funds(BTC).total == Decimal(5)
+        desk.venue.push(*told)
+        await asyncio.sleep(1)
+        assert desk.engine.book.funds(BTC).total == Decimal(6)
+        assert desk.agrees()
 
     play(story)
 

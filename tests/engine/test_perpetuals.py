@@ -19,8 +19,8 @@ from oms.position.settings import SetLeverage
 from oms.position.state import FLAT, FLOWS_KEPT, Position
 from oms.reports import LedgerReport, LeverageReport, PositionReport
 from oms.store.codec import decode
-from oms.values import Currency, MarginMode, OrderType, PositionLeg, PositionMode, Purse, Side, Symbol
-from oms.venue import Answer, LastLook, NoAnswerError, nothing_holds
+from oms.values import ClientOrderId, Currency, MarginMode, OrderType, PositionLeg, PositionMode, Purse, Side, Symbol
+from oms.venue import Answer, LastLook, NewOrder, NoAnswerError, nothing_holds
 from tests.engine.desk import MAIN, Desk, begin, play
 from tests.engine.scripted_venue import Fate, ScriptedVenue
 from tests.order.story import BTC_PERPETUAL, FUTURES
@@ -389,6 +389,36 @@ def test_a_position_from_before_the_log_is_taken_over_at_the_venues_price_and_cl
         desk.venue.legs = []
         await asyncio.sleep(30)
         assert (leg(desk).quantity, leg(desk).realized) == (0, 10)
+        assert not desk.breaks()
+        assert desk.agrees()
+
+    play(story)
+
+
+@pytest.mark.parametrize("shown", ["10", "0", "6", "-5"])  # it opened it all, closed it all, turned it, closed a part
+def test_a_trade_in_a_position_that_was_taken_over_is_told_later_and_moves_nothing(shown: str) -> None:
+    """As on spot (seed 10016617); here nothing took it out, and the leg stayed twice what it is."""
+
+    async def story(desk: Desk) -> None:
+        desk.venue.take(
+            NewOrder(
+                client_order_id=ClientOrderId("byhand"),
+                symbol=PERPETUAL,
+                side=Side.BUY,
+                type=OrderType.LIMIT,
+                quantity=TEN,
+                price=Decimal(26000),
+            )
+        )
+        told = desk.venue.fill("byhand", "10", price="26000")
+        await asyncio.sleep(5)
+        desk.venue.legs = [] if shown == "0" else [shown_leg(shown)]
+        await opened(desk, held=False)
+        cost = leg(desk).open_cost
+        desk.venue.push(*told)
+        await asyncio.sleep(30)
+        assert desk.told("byhand").count("order-filled") == 1
+        assert (leg(desk).quantity, leg(desk).open_cost) == (Decimal(shown), cost)
         assert not desk.breaks()
         assert desk.agrees()
 

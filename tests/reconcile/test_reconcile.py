@@ -12,7 +12,8 @@ from msgspec.structs import replace
 from oms.account.events import PositionModeSet
 from oms.book import Book, account_stream, order_stream
 from oms.breaks.events import BreakKind
-from oms.decide import BalancesReport, Decider, Fact, Said
+from oms.decide import BalancesReport, Decider, Said
+from oms.folding import Fact
 from oms.order.messages import SubmitAccepted, SubmitUnknown
 from oms.order.state import Life
 from oms.position.events import FillBooked

@@ -8,8 +8,8 @@ from functools import partial
 
 import pytest
 
-from oms.decide import Fact
 from oms.errors import BelowMinimumError, OffGridError
+from oms.folding import Fact
 from oms.gateway.views import order_view
 from oms.order.events import OrderFilled
 from oms.order.state import Life, status

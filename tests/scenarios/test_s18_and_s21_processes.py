@@ -12,8 +12,9 @@ from typing import Any
 from oms.account.events import TradingHalted
 from oms.account.state import HaltTrading
 from oms.book import account_stream, order_stream
-from oms.decide import BalancesReport, Fact
+from oms.decide import BalancesReport
 from oms.dispatcher import Dispatcher
+from oms.folding import Fact
 from oms.order.events import OrderDenied
 from oms.order.messages import CancelOrder, SubmitRefused
 from oms.order.state import Life, Order

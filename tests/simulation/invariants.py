@@ -45,6 +45,7 @@ from oms.position.events import (
     FillBooked,
     FillReversed,
     FundingBooked,
+    LegTakenOver,
     LeverageRequested,
     LeverageSet,
 )
@@ -119,6 +120,9 @@ class Witness:
             match event:
                 case FillBooked() | FillReversed():
                     self._booked(stored.stream, event)
+                case LegTakenOver():
+                    if (wrong := self.legs.taken_over(stored.stream, event)) is not None:
+                        self._say("I5", wrong)
                 case HistoryKept():
                     self.before = frozenset(event.trades)
                 case FundingBooked() | ClearanceBooked():
@@ -273,7 +277,7 @@ class Witness:
         request = order.request
         if request.reduces:
             leg = position_stream(request.account, request.symbol, request.position_leg)
-            total = signed(request.side, self.booked.get(leg, ZERO)).copy_negate()
+            total = signed(request.side, self.legs.quantity(leg)).copy_negate()
         else:
             total = self.totals.get(name, ZERO)
         held = self.held().get(name, ZERO)

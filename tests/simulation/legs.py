@@ -9,7 +9,7 @@ from functools import reduce
 
 from msgspec import Struct
 
-from oms.position.events import FillBooked, FillReversed
+from oms.position.events import FillBooked, FillReversed, LegTakenOver
 from oms.values import EXACT, RATIO, ZERO
 
 
@@ -59,6 +59,16 @@ class Legs:
             return f"{event.exec_id} is booked as {event.cost_change} and {event.realized}, not {change} and {realised}"
         return None
 
+    def taken_over(self, stream: str, event: LegTakenOver) -> str | None:
+        """Take in what was there, or what of it is told of again; return what is wrong with its figures, None for
+        nothing.
+        """
+        leg = self.by_stream.setdefault(stream, Leg())
+        leg.quantity = EXACT.add(leg.quantity, event.quantity)
+        leg.cost = EXACT.add(leg.cost, event.cost_change)
+        leg.leverage = event.leverage or leg.leverage
+        return None if leg.quantity == event.total else f"{stream} comes to {leg.quantity}, not to {event.total}"
+
     def backed(self, stream: str, leverage: Decimal | None) -> None:
         """Take in another leverage."""
         self.by_stream.setdefault(stream, Leg()).leverage = leverage
@@ -67,6 +77,11 @@ class Legs:
     def cost(self) -> Decimal:
         """What all of them cost, shorts negative: with it, what is owned does not hang on the order of the trades."""
         return reduce(EXACT.add, (leg.cost for leg in self.by_stream.values()), ZERO)
+
+    def quantity(self, stream: str) -> Decimal:
+        """Return what is held of a leg."""
+        leg = self.by_stream.get(stream)
+        return ZERO if leg is None else leg.quantity
 
     def quantities(self) -> Mapping[str, Decimal]:
         """Return what is held, by stream."""

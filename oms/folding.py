@@ -1,0 +1,111 @@
+"""Events folded into a book, with what follows from each in the same commit, pure: a trade moves its position leg, a
+flat leg needs no protection any more, and what the opening balances hold is not owned a second time.
+"""
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+from oms.account import state as accounts
+from oms.account.events import AccountEvent
+from oms.account.state import Account, OpeningRevised
+from oms.book import Book, Event, account_stream, position_stream
+from oms.moves import MOVING, moved
+from oms.order import decisions as orders
+from oms.order.events import CancelRequested, CommissionReported, OrderEvent, OrderFilled
+from oms.order.state import EXTERNAL, Order
+from oms.position.events import FillBooked, FillReversed, PositionEvent
+from oms.position.shown import given_back
+from oms.position.state import FLAT, Position
+from oms.sums import State, leg_of, symbol_of, traded
+from oms.values import EXACT, ZERO
+
+Fact = tuple[str, Event, State]  # stream, event, the state it led to
+
+
+def fold_order(book: Book, stream: str, events: Sequence[OrderEvent], facts: list[Fact]) -> Order | None:
+    """Fold `events` and what they move, put both into `facts`, and return the order that they lead to."""
+    for event in events:
+        order = book.order(stream, event)
+        facts.append((stream, event, order))
+        if type(event) in MOVING:
+            if book.account.opening_trades and isinstance(event, OrderFilled | CommissionReported):
+                _move_once(book, order, event, facts)
+            else:
+                _move(book, order, event, facts)
+    return book.orders.get(stream)
+
+
+def _move(book: Book, order: Order, event: OrderEvent, facts: list[Fact]) -> None:
+    leg = position_stream(order.request.account, order.request.symbol, order.request.position_leg)
+    changes = moved(book.positions.get(leg, FLAT), order, event)
+    facts.extend((leg, change, book.leg(leg, change)) for change in changes)
+
+
+def _is_in_opening(account: Account, event: OrderFilled | CommissionReported) -> bool:
+    """Whether the venue had listed this trade when its balances were taken over, and nobody has told of it since. One
+    that was taken out of them, and then taken back, moves something when it comes again.
+    """
+    told = isinstance(event, OrderFilled) and event.exec_id in account.revised
+    return event.exec_id in account.opening_trades and not told
+
+
+def _move_once(book: Book, order: Order, event: OrderFilled | CommissionReported, facts: list[Fact]) -> None:
+    """Move what a trade moves, so that its story is whole; if it is in what was taken over, take it out of there."""
+    if not _is_in_opening(book.account, event):
+        _move(book, order, event, facts)
+        return
+    request, owned = order.request, dict(book.totals)
+    leg = position_stream(request.account, request.symbol, request.position_leg)
+    before = book.positions.get(leg, FLAT)
+    _move(book, order, event, facts)
+    base, quote = traded(leg)
+    if base is None:
+        fold_leg(book, leg, given_back(before, book.positions[leg]), facts)
+    changes = {name: EXACT.subtract(owned.get(name, ZERO), total) for name, total in book.totals.items()}
+    # A trade that moved no money is named all the same: it counts when it comes again.
+    changes = {name: change for name, change in changes.items() if change or name == quote}
+    fold_account(book, accounts.revise(OpeningRevised(changes, trades=(event.exec_id,)), book.totals), facts)
+
+
+def fold_leg(book: Book, stream: str, events: Sequence[PositionEvent], facts: list[Fact]) -> State:
+    """Fold `events` of a leg, put them into `facts`, and return the leg."""
+    facts.extend((stream, event, book.leg(stream, event)) for event in events)
+    return book.positions.get(stream, FLAT)
+
+
+def fold_account(book: Book, events: Sequence[AccountEvent], facts: list[Fact]) -> State:
+    """Fold `events` of the account, put them into `facts`, and return the account."""
+    stream = account_stream(book.name)
+    facts.extend((stream, event, book.apply(stream, event)) for event in events)
+    return book.account
+
+
+def unprotect_flat(book: Book, facts: list[Fact]) -> None:
+    """End what protects the legs that one message has closed, or turned round. One that is flat between two of its
+    events was not flat at the venue: a real trade takes the place of an inferred one, a list names the newest first.
+    """
+    began: dict[str, Decimal] = {}
+    flat: dict[str, None] = {}
+    for stream, event, after in facts:
+        if isinstance(event, FillBooked | FillReversed) and isinstance(after, Position) and traded(stream).base is None:
+            began.setdefault(stream, EXACT.subtract(after.quantity, event.quantity))
+            if not after.quantity:
+                flat[stream] = None
+    for stream in flat:
+        held = book.positions[stream].quantity
+        if not held or (held > ZERO) is not (began[stream] > ZERO):
+            _unprotect(book, stream, book.positions[stream], facts)
+
+
+def _unprotect(book: Book, leg: str, flat: Position, facts: list[Fact]) -> None:
+    """Ask for the end of every order that waited to close a leg which is flat now: what is left of a bracket would
+    close the next position (S27, S28). One commit with the fill, so that no restart comes between.
+    """
+    market = (symbol_of(leg), leg_of(leg))
+    for stream in list(book.open):
+        each = book.orders[stream]
+        protects = each.waits and each.request.reduces and each.request.strategy != EXTERNAL
+        if protects and not each.cancels and (each.request.symbol, each.request.position_leg) == market:
+            name = f"{orders.FLAT}{flat.version}"
+            end = CancelRequested(request_id=name, reason="the position that it closes is flat")
+            facts.append((stream, end, book.order(stream, end)))
