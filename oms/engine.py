@@ -24,6 +24,7 @@ from oms.decide import Addressed, Command, Decider, Said
 from oms.doubts import doubts
 from oms.errors import (
     CommandRefusedError,
+    DuplicateOrderError,
     FencedError,
     IntakeFullError,
     LogUnavailableError,
@@ -185,20 +186,16 @@ class Engine:
             await self._load(order_stream(command.account, command.client_order_id))
         try:
             return await self.offer(command, actor=actor, cause=cause)
-        except CommandRefusedError:
-            if not (isinstance(command, PlaceOrder) and await self._left_memory(command)):
+        except CommandRefusedError as refusal:
+            # What is refused today was not then, and a repeat gets the answer that the first one got. Nothing else is
+            # refused of an order in memory, so this one was not there, whatever has brought it back since.
+            if not isinstance(command, PlaceOrder) or isinstance(refusal, DuplicateOrderError):
+                raise
+            stream = order_stream(self.account, command.client_order_id)
+            await self._load(stream)
+            if stream not in self.book.orders:
                 raise
         return await self.offer(command, actor=actor, cause=cause)
-
-    async def _left_memory(self, command: PlaceOrder) -> bool:
-        """Whether the order was taken long ago and is back in memory now: what is refused today was not then, and a
-        repeat gets the answer that the first one got.
-        """
-        stream = order_stream(self.account, command.client_order_id)
-        if stream in self.book.orders:
-            return False
-        await self._load(stream)
-        return stream in self.book.orders
 
     def offer(self, command: Command, *, actor: str, cause: str | None = None) -> asyncio.Future[Receipt]:
         """Decide `command` now, on memory alone; the future answers as `execute` does.

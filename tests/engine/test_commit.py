@@ -16,6 +16,7 @@ from oms.errors import (
     IntakeFullError,
     LogUnavailableError,
     NotReadyError,
+    OrderClosedError,
     StoppingError,
     UnknownSymbolError,
 )
@@ -162,6 +163,30 @@ def test_an_id_that_left_memory_gets_its_first_answer_also_where_it_would_be_ref
         assert (await desk.place()).events == 0
         with pytest.raises(UnknownSymbolError):
             await desk.place("c3")
+
+    play(story)
+
+
+def test_a_repeat_gets_its_first_answer_though_something_else_brought_the_order_back_meanwhile() -> None:
+    """Found by the simulation, seed 11002428: as the order was in memory by then, the repeat's refusal passed for that
+    of an order which never was.
+    """
+
+    async def story(desk: Desk) -> None:
+        await left_memory(desk)
+        desk.faults.appends.append(Fault(seconds_before=1.0))
+        other = begin(desk.place("c3", quantity=Decimal(1)))
+        await asyncio.sleep(0.1)
+        desk.engine.decider.instruments = {}
+        again = begin(desk.place())
+        await asyncio.sleep(0.1)
+        desk.engine.book._closed_kept = 1
+        canceling = begin(desk.cancel())
+        assert (await again).events == 0
+        await other
+        assert isinstance(canceling.exception(), OrderClosedError)
+        with pytest.raises(DuplicateOrderError):
+            await desk.place(price=Decimal(101))
 
     play(story)
 
