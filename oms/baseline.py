@@ -58,9 +58,12 @@ def since_ms(account: Account, opened_ns: int) -> int:
 
 
 def news_of(account: Account, answer: Answer) -> Answer:
-    """Return `answer` without what the opening balances hold."""
+    """Return `answer` without what the opening balances hold; where nothing was remembered, payments go by their date
+    alone, while trades from before are told by figures.
+    """
     if account.history is None:
-        return answer
+        dated = (each for each in answer.reports if not isinstance(each, LedgerReport) or _after(account, each))
+        return replace(answer, reports=tuple(dated))
     trades, payments = frozenset[ExecId](account.history.trades), frozenset(account.history.payments)
     news = tuple(
         each
@@ -68,6 +71,10 @@ def news_of(account: Account, answer: Answer) -> Answer:
         if not (isinstance(each, TradeReport) and each.exec_id in trades) and _payment(each) not in payments
     )
     return replace(answer, reports=news)
+
+
+def _after(account: Account, report: LedgerReport) -> bool:
+    return report.at_ms is None or report.at_ms > account.opened_ms
 
 
 def _payment(report: Report) -> str | None:

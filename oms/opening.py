@@ -122,14 +122,14 @@ class Opening:
         return True
 
     async def _listed(self) -> History:
-        """Ask for what the venue dates from right before this log, and of trades for whatever came since: its clock may
-        have been ahead when they came. Raises NoAnswerError.
+        """Ask for what the venue dates from right before this log, and for whatever came since: the log may have begun
+        long before this, and its clock may have been ahead when they came. Raises NoAnswerError.
         """
         opened_ms = self._recording.opened_ns // 1_000_000
         since_ms = opened_ms - baseline.MARGIN_MS
         ahead_ms = max(opened_ms, self._clock.now_ns() // 1_000_000) + baseline.MARGIN_MS
         traded = await self._venue.trades(since_ms=since_ms, until_ms=ahead_ms)
-        paid = await self._venue.ledger(since_ms=since_ms, until_ms=opened_ms)
+        paid = await self._venue.ledger(since_ms=since_ms, until_ms=ahead_ms)
         for answer in (traded, paid):
             if answer.unasked:
                 raise NoAnswerError(answer.unasked, answer.evidence)

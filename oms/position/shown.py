@@ -24,18 +24,25 @@ def quantity_of(report: PositionReport) -> Decimal:
 
 def take_over(report: PositionReport, contract_size: Decimal, leg: Position) -> tuple[LegTakenOver, ...]:
     """Return what brings the leg to the one that the venue shows; none if it is that one, or if the venue does not say
-    at which price it was opened: then nobody knows what closing it will earn.
+    at which price it was opened: then nobody knows what closing it will earn. What it cost is the venue's figure where
+    there is one: an average price is rounded, and of trades that were booked in another order than they happened
+    another share may be left.
     """
-    total, price = quantity_of(report), report.average_price
+    total, price, shown = quantity_of(report), report.average_price, report.cost
     change = EXACT.subtract(total, leg.quantity)
-    if not change or (total and not price):
+    if total and not price:
         return ()
     cost = worth(total, price, contract_size) if total and price else ZERO
+    if total and shown is not None:
+        cost = shown.copy_sign(total)
+    cost_change = EXACT.subtract(cost, leg.open_cost)
+    if not change and not (cost_change and shown is not None):
+        return ()
     return (
         LegTakenOver(
             quantity=change,
             total=total,
-            cost_change=EXACT.subtract(cost, leg.open_cost),
+            cost_change=cost_change,
             reason=OPENING,
             price=price if total else None,
             contract_size=contract_size,

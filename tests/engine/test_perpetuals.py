@@ -99,6 +99,35 @@ def test_s38_funding_is_read_from_the_ledger_and_booked_once_across_a_restart() 
     play(story)
 
 
+@pytest.mark.parametrize("named", ["by the opening", "by nobody"])  # what was paid, as the list was whole, or cut
+def test_s38_funding_between_a_logs_beginning_and_its_opening_is_in_the_opening(named: str) -> None:
+    """Found by the simulation: the first start waited for its venue, and what was paid meanwhile counted twice."""
+
+    class Cuts(ScriptedVenue):
+        async def ledger(self, *, since_ms: int, until_ms: int) -> Answer:
+            return replace(await super().ledger(since_ms=since_ms, until_ms=until_ms), complete=named != "by nobody")
+
+    async def story(desk: Desk) -> None:
+        desk.venue = Cuts(desk.clock.now_ns)
+        desk.venue.legs = [shown_leg("10")]
+        desk.venue.cut = True
+        starting = begin(opened(desk, held=False))
+        await asyncio.sleep(5)
+        funding(desk, "-0.5")
+        await asyncio.sleep(5)
+        desk.venue.cut = False
+        await starting
+        await asyncio.sleep(5)
+        funding(desk, "-0.25")
+        await asyncio.sleep(130)
+        assert leg(desk).funding == Decimal("-0.25")
+        assert desk.engine.book.funds(SETTLE).total == desk.venue.futures == Decimal("999.25")
+        assert not desk.breaks()
+        assert desk.agrees()
+
+    play(story)
+
+
 class Asked(ScriptedVenue):
     """Says since when the ledger was asked for, and is `deaf` for it."""
 

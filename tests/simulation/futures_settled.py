@@ -1,7 +1,7 @@
 """Whether our account of perpetuals and the exchange's own are the same."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from decimal import Decimal
 from typing import Final
 
@@ -67,16 +67,20 @@ def accepted_once(account: AccountId, truth: Account, witness: Witness) -> Wrong
                 yield "I1", f"the venue holds the plan {plan.client_order_id}, the log never asked for it"
 
 
-def unsettled(account: AccountId, truth: Account, witness: Witness, mode: PositionMode | None) -> Wrong:
-    """Yield what differs at rest. `mode` is what the log says of the account."""
-    yield from _orders(account, truth, witness)
-    yield from _trades(truth, witness)
+def unsettled(
+    account: AccountId, truth: Account, witness: Witness, mode: PositionMode | None, before: Collection[str]
+) -> Wrong:
+    """Yield what differs at rest. `mode` is what the log says of the account; `before` names the trades before the log
+    began, which are in the positions that it took over, so that they may be missing.
+    """
+    yield from _orders(account, truth, witness, before)
+    yield from _trades(truth, witness, before)
     yield from _legs(account, truth, witness)
     if mode is not None and mode is not MODES[truth.mode]:
         yield "I5", f"the account is in {mode} mode here, in {truth.mode} at the venue"
 
 
-def _orders(account: AccountId, truth: Account, witness: Witness) -> Wrong:
+def _orders(account: AccountId, truth: Account, witness: Witness, before: Collection[str]) -> Wrong:
     there = {*truth.open, *truth.plans}
     for stream, order in witness.orders.items():
         if order.request.symbol == SYMBOL and order.life not in CLOSED and order.venue_order_id not in there:
@@ -85,7 +89,8 @@ def _orders(account: AccountId, truth: Account, witness: Witness) -> Wrong:
     for venues in (*truth.open.values(), *truth.closed.values()):
         ours = ours_of(account, venues, witness)
         if ours is None:
-            if venues.live or venues.filled_size:  # what came and went unfilled moves nothing
+            fills = [fill for fill in truth.fills_of.get(venues.order_id, ()) if fill.trade_id not in before]
+            if venues.live or fills:  # what came and went unfilled, or before the log began, moves nothing
                 yield "I1", f"{venues.order_id} {venues.client_order_id} is {venues.state} at the venue, not in the log"
             continue
         if venues.live and ours.life is not Life.WORKING:
@@ -104,12 +109,12 @@ def _orders(account: AccountId, truth: Account, witness: Witness) -> Wrong:
             )
 
 
-def _trades(truth: Account, witness: Witness) -> Wrong:
+def _trades(truth: Account, witness: Witness, before: Collection[str]) -> Wrong:
     ours = {
         (name, fill.price, fill.quantity, fill.commission) for name, fill in witness.fills.get(SYMBOL, NO_FILLS).items()
     }
     theirs = {(fill.trade_id, fill.price, fill.size, fill.fee) for fill in truth.fills}
-    if missing := sorted(theirs - ours):
+    if missing := sorted(trade for trade in theirs - ours if trade[0] not in before):
         yield "I5", f"trades of the venue that nobody booked so: {missing}"
     if invented := sorted(ours - theirs, key=str):
         yield "I8", f"booked trades that the venue does not know so: {invented}"

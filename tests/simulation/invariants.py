@@ -93,6 +93,7 @@ class Witness:
         self.fills: dict[str, dict[str, OrderFilled]] = {}  # by symbol, by exec id; the commission as told last
         self.traded: dict[str, Decimal] = {}  # by position stream: the signed sum of fills
         self.booked: dict[str, Decimal] = {}  # by position stream: the signed sum of bookings
+        self.positions: dict[str, Decimal] = {}  # the same, with what was taken over
         self.legs = Legs()  # of perpetuals
         self.totals: dict[str, Decimal] = {}  # by purse
         self.ledger = Ledger()
@@ -121,6 +122,7 @@ class Witness:
                 case FillBooked() | FillReversed():
                     self._booked(stored.stream, event)
                 case LegTakenOver():
+                    self.positions[stored.stream] = self.positions.get(stored.stream, ZERO) + event.quantity
                     if (wrong := self.legs.taken_over(stored.stream, event)) is not None:
                         self._say("I5", wrong)
                 case HistoryKept():
@@ -168,6 +170,7 @@ class Witness:
 
     def _booked(self, stream: str, event: FillBooked | FillReversed) -> None:
         self.booked[stream] = self.booked.get(stream, ZERO) + event.quantity
+        self.positions[stream] = self.positions.get(stream, ZERO) + event.quantity
         base, quote = traded(stream)
         if base is None:
             wrong = self.legs.booked(stream, event)
@@ -277,7 +280,7 @@ class Witness:
         request = order.request
         if request.reduces:
             leg = position_stream(request.account, request.symbol, request.position_leg)
-            total = signed(request.side, self.legs.quantity(leg)).copy_negate()
+            total = signed(request.side, self.positions.get(leg, ZERO)).copy_negate()
         else:
             total = self.totals.get(name, ZERO)
         held = self.held().get(name, ZERO)
@@ -351,8 +354,8 @@ def memory(engine: Engine, witness: Witness) -> Iterable[tuple[str, str]]:
         if EXACT.add(book.available(name), funds.held) != funds.total:
             yield "I6", f"available and held are not the total of {name}"
     positions = {stream: position.quantity for stream, position in book.positions.items()}
-    if positions != witness.booked and _present(positions) != _present(witness.booked):
-        yield "I12", f"positions in memory {positions}, in the log {witness.booked}"
+    if positions != witness.positions and _present(positions) != _present(witness.positions):
+        yield "I12", f"positions in memory {positions}, in the log {witness.positions}"
 
 
 def replayed(engine: Engine, storage: Storage) -> Iterable[tuple[str, str]]:

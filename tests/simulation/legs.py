@@ -78,11 +78,6 @@ class Legs:
         """What all of them cost, shorts negative: with it, what is owned does not hang on the order of the trades."""
         return reduce(EXACT.add, (leg.cost for leg in self.by_stream.values()), ZERO)
 
-    def quantity(self, stream: str) -> Decimal:
-        """Return what is held of a leg."""
-        leg = self.by_stream.get(stream)
-        return ZERO if leg is None else leg.quantity
-
     def quantities(self) -> Mapping[str, Decimal]:
         """Return what is held, by stream."""
         return {stream: leg.quantity for stream, leg in self.by_stream.items() if leg.quantity}

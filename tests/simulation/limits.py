@@ -130,7 +130,7 @@ class Held:
         """
         request = order.request
         leg = position_stream(self._account, request.symbol, request.position_leg)
-        size = signed(request.side, self._witness.booked.get(leg, ZERO))
+        size = signed(request.side, self._witness.positions.get(leg, ZERO))
         there = [
             each
             for each in known

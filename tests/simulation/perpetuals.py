@@ -77,7 +77,6 @@ class Perpetuals:
         self._spot = self.simulator.exchange
         self._street = futures_people.Street(dice_for("futures street"), self._exchange)
         self._spot_street = Street(dice_for("street"), self.simulator)
-        self._witness: Witness | None = None
 
     def open_account(self, keys: Keys) -> None:
         self.simulator.open_account(keys, FUNDS if self._composite else NOTHING, MARGIN)
@@ -111,29 +110,22 @@ class Perpetuals:
             self._spot_street.trade(now_ms)
 
     def by_hand(self, chance: Random, account: AccountId, now_ms: int) -> None:
-        """A position from before the log's opening is a break until it is closed, which is known: so not before."""
-        if self._witness is None or not self._witness.totals:
-            return
         if self._composite and chance.random() < 0.3:
             by_hand(chance, self.simulator, account, now_ms)
         else:
             futures_people.by_hand(chance, self._exchange, account, now_ms)
 
     def meet(self, chance: Random, account: AccountId, now_ms: int) -> None:
-        if self._witness is None or not self._witness.totals:
-            return
         if self._composite and chance.random() < 0.5:
             meet(chance, self.simulator, account, now_ms)
         else:
             futures_people.meet(chance, self._exchange, account, now_ms)
 
     def take_back(self, chance: Random, account: AccountId, now_ms: int, spared: Collection[str]) -> bool:
-        if self._composite and chance.random() < 0.5:
-            product, trades = Product.SPOT, self.traded(account).difference(spared)
-        else:
-            fills = self._exchange.accounts[account].fills
-            product, trades = Product.FUTURES, frozenset(fill.trade_id for fill in fills)
-        return take_back(chance, self.simulator, product, sorted(trades), now_ms)
+        spot = self._composite and chance.random() < 0.5
+        fills = self._spot.accounts[account].fills if spot else self._exchange.accounts[account].fills
+        trades = sorted(fill.trade_id for fill in fills if fill.trade_id not in spared)
+        return take_back(chance, self.simulator, Product.SPOT if spot else Product.FUTURES, trades, now_ms)
 
     def probe(self, account: AccountId) -> PlaceOrder:
         hedge = self._exchange.accounts[account].mode is PositionMode.HEDGE
@@ -150,13 +142,13 @@ class Perpetuals:
         )
 
     def look(self, account: AccountId, witness: Witness, sends: Counter[str], say: Say) -> Look:
-        self._witness = witness
         spot = SpotLook(account, self._spot.accounts[account], witness, sends, say)
         futures = FuturesLook(account, self._exchange.accounts[account], witness, sends, say)
         return lambda path, body: futures(path, body) or spot(path, body)
 
     def traded(self, account: AccountId) -> frozenset[str]:
-        return frozenset(fill.trade_id for fill in self._spot.accounts[account].fills)
+        markets = (self._spot.accounts[account], self._exchange.accounts[account])
+        return frozenset(fill.trade_id for market in markets for fill in market.fills)
 
     def accepted_once(self, account: AccountId, witness: Witness) -> Wrong:
         yield from futures_settled.accepted_once(account, self._exchange.accounts[account], witness)
@@ -167,6 +159,6 @@ class Perpetuals:
         engine = leader.engine
         yield from at_work(leader, witness)
         mode = None if engine is None else engine.book.account.position_mode
-        yield from futures_settled.unsettled(account, self._exchange.accounts[account], witness, mode)
+        yield from futures_settled.unsettled(account, self._exchange.accounts[account], witness, mode, before)
         if self._composite:
             yield from agreed(self._spot.accounts[account], witness, account, before)

@@ -30,6 +30,7 @@ TOLD_MAX: Final = 300  # characters of one line of a trace
 ACTORS: Final = (
     "crash",
     "overtake",
+    "before",
     "hand",
     "meeting",
     "halt",

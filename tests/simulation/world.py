@@ -79,6 +79,10 @@ CALM_STEP_SECONDS: Final = 1.0
 CALM_LOOK_SECONDS: Final = 2.0
 MEETING_RATE: Final = 0.2  # worlds in which he meets our own orders
 BUST_RATE: Final = 0.02  # how often something is taken back where anything is
+BEFORE_RATE: Final = 0.15  # worlds in which somebody traded on the account before there was an OMS
+BEFORE_ACTS: Final = 8  # that often at most
+BEFORE_SECONDS: Final = 3.0  # for so long at most before the first start; the rest of it comes while that goes on
+STRUCK_RATE: Final = 0.5  # of those: in which coming up for the first time is as hard as everything else
 HAND_RATE: Final = 0.3  # worlds in which somebody also trades at the website
 PASSES_MAX: Final = 400_000
 NOTES_MAX: Final = 60  # of what happened last, shown for a world that failed
@@ -391,12 +395,21 @@ class World:
                 self._dice("plans"), ACCOUNT, SAFETY_SECONDS, self._strategies, self._lasting()
             )
         ]
+        before = self._dice("before")
+        lived = before.random() < BEFORE_RATE and "before" not in self._without
+        struck = lived and before.random() < STRUCK_RATE
+        if lived:
+            errands.append(loop.create_task(self._live_before(before)))
+            await asyncio.sleep(before.uniform(0, BEFORE_SECONDS))
+        if struck:
+            self._strike()
         self._start()
         readers = [loop.create_task(each) for each in self.readers.subscribe(lambda: self._leader)]
         try:
             await self._watch(CALM_SECONDS)
             errands += [loop.create_task(each) for each in (self._operate(), self._walls.step(SAFETY_SECONDS))]
-            self._strike()
+            if not struck:
+                self._strike()
             await self._watch(SAFETY_SECONDS)
             self._calm_down()
             await self._converge(errands)
@@ -411,6 +424,12 @@ class World:
             await asyncio.gather(exchange, *errands, *readers, return_exceptions=True)
             for each in self._processes:
                 await each.bury()
+
+    async def _live_before(self, chances: Random) -> None:
+        """Somebody trades at the website, without any OMS at first."""
+        for _ in range(chances.randint(1, BEFORE_ACTS)):
+            self.scene.by_hand(chances, ACCOUNT, self._now_ms())
+            await asyncio.sleep(chances.uniform(*TRADE_SECONDS))
 
     def _lasting(self) -> Lasting:
         times = self._dice("times")
