@@ -247,7 +247,11 @@ def _orders(answer: Answer | None) -> list[OrderReport]:
 
 
 def _trades(answer: Answer | None) -> list[TradeReport]:
-    return [] if answer is None else [each for each in answer.reports if isinstance(each, TradeReport)]
+    """Return trades in the order in which they happened, as what a perpetual earns hangs on it: lists name the newest
+    first.
+    """
+    trades = [] if answer is None else [each for each in answer.reports if isinstance(each, TradeReport)]
+    return sorted(trades, key=lambda trade: trade.at_ms or 0)
 
 
 # ------------------------------------------------------------------------------------------------ what disagrees
@@ -346,20 +350,22 @@ def _of_balances(book: Book, answer: Answer, positions: Answer | None) -> Iterab
     """Yield what the venue says we own otherwise than we do. A purse that a whole list does not show is empty.
 
     What a perpetual has earned hangs on the order of its trades, which we may have learned in another one, and on where
-    a share of a cost is rounded, until the position is flat. What is owned without what is held did cost does not.
+    a share of a cost is rounded, until the position is flat. What is owned without what is held did cost does not: that
+    is the difference, and all that a person may have to end.
     """
     theirs = _owned(answer)
     our_costs, their_costs = _costs_here(book), _costs_there(positions)
     for name in sorted({*book.totals, *theirs} if answer.complete else theirs):
         ours, said = book.totals.get(name, ZERO), theirs.get(name, ZERO)
         apart = EXACT.subtract(our_costs.get(name, ZERO), their_costs.get(name, ZERO))
-        if ours != said and EXACT.subtract(ours, said) != apart:
+        difference = EXACT.add(EXACT.subtract(said, ours), apart)
+        if ours != said and difference:
             yield Disagreement(
                 kind=BreakKind.BALANCE,
                 subject=_wallet(name),
                 ours=plain(ours),
                 theirs=plain(said),
-                difference=EXACT.subtract(said, ours),
+                difference=difference,
             )
 
 

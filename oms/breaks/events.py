@@ -43,7 +43,8 @@ class BreakOpened(_Event, frozen=True, tag="break-opened/1"):
     """We say `ours`, the venue says `theirs`, and nothing under way explains it.
 
     `break_id` is made from what disagrees, so the same disagreement is the same break on every machine and at every
-    look. `difference` (theirs less ours, in the figures' own unit) where they are amounts. `evidence` names the answers
+    look. `difference` (theirs less ours, in the figures' own unit) where they are amounts; of a wallet of perpetuals
+    without what evens out once its positions are closed, as they cost another share here. `evidence` names the answers
     (venue_messages ids) that it was read in. `until_ms` (UTC): what a history is incomplete up to.
     """
 

@@ -269,6 +269,12 @@ def by_hand(chance: Random, exchange: FuturesExchange, account: str, now_ms: int
         chance.choice(acts)()
 
 
+def move_money(chance: Random, exchange: FuturesExchange, account: str, now_ms: int) -> None:
+    """Bring margin in, or take some out that is free."""
+    with suppress(RefusedError):
+        exchange.transfer(account, "USDT", Decimal(chance.randint(-20_000, 20_000)).scaleb(-2), now_ms)
+
+
 def meet(chance: Random, exchange: FuturesExchange, account: str, now_ms: int) -> None:
     """Have somebody at the website meet one of our own resting orders, which this venue lets never trade."""
     owner = exchange.accounts[account]

@@ -243,6 +243,14 @@ def by_hand(chance: Random, simulator: Simulator, account: str, now_ms: int) -> 
         return None
 
 
+def move_money(chance: Random, simulator: Simulator, account: str, now_ms: int) -> None:
+    """Bring coins of spot in, or take some out that are free."""
+    coin, most = chance.choice((("USDT", 20_000), ("BTC", 300)))
+    amount = Decimal(chance.randint(-most, most)).scaleb(-2 if coin == "USDT" else -5)
+    with suppress(RefusedError):
+        simulator.exchange.transfer(account, coin, amount, now_ms)
+
+
 def meet(chance: Random, simulator: Simulator, account: str, now_ms: int) -> None:
     """Have somebody at the website take one of our own resting orders: a trade with ourselves, or whatever the venue
     does to prevent it.

@@ -26,7 +26,7 @@ from tests.simulation import futures_people, futures_settled, scenes
 from tests.simulation.futures_people import NAMES, SYMBOL
 from tests.simulation.futures_wire import FuturesLook
 from tests.simulation.invariants import Say, Witness
-from tests.simulation.people import MIDDLE, Lasting, Strategies, Street, by_hand, meet, plans, take_back
+from tests.simulation.people import MIDDLE, Lasting, Strategies, Street, by_hand, meet, move_money, plans, take_back
 from tests.simulation.running import Running
 from tests.simulation.scenes import FUNDS, GOES_BACK, PROBE, SILENT, UNTOLD, Errand, Scene, Spot, Wrong
 from tests.simulation.settled import accepted_once, agreed, at_work
@@ -114,6 +114,12 @@ class Perpetuals:
             by_hand(chance, self.simulator, account, now_ms)
         else:
             futures_people.by_hand(chance, self._exchange, account, now_ms)
+
+    def move_money(self, chance: Random, account: AccountId, now_ms: int) -> None:
+        if self._composite and chance.random() < 0.5:
+            move_money(chance, self.simulator, account, now_ms)
+        else:
+            futures_people.move_money(chance, self._exchange, account, now_ms)
 
     def meet(self, chance: Random, account: AccountId, now_ms: int) -> None:
         if self._composite and chance.random() < 0.5:

@@ -31,6 +31,7 @@ ACTORS: Final = (
     "crash",
     "overtake",
     "before",
+    "money",
     "hand",
     "meeting",
     "halt",

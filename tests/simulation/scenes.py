@@ -22,7 +22,18 @@ from oms.values import AccountId, ClientOrderId, OrderType, Side, StrategyId, Sy
 from oms.venue import Capabilities, Venue
 from tests.simulation import running
 from tests.simulation.invariants import Say, Witness
-from tests.simulation.people import MIDDLE, SYMBOL, Lasting, Strategies, Street, by_hand, meet, plans, take_back
+from tests.simulation.people import (
+    MIDDLE,
+    SYMBOL,
+    Lasting,
+    Strategies,
+    Street,
+    by_hand,
+    meet,
+    move_money,
+    plans,
+    take_back,
+)
 from tests.simulation.running import Running
 from tests.simulation.settled import accepted_once, unsettled
 from tests.simulation.wire import Look, SpotLook
@@ -94,6 +105,10 @@ class Scene(running.Scene, Protocol):
 
     def by_hand(self, chance: Random, account: AccountId, now_ms: int) -> None:
         """Let somebody do one thing on our account at the venue's website."""
+        ...
+
+    def move_money(self, chance: Random, account: AccountId, now_ms: int) -> None:
+        """Let somebody bring money in, or take out what is free."""
         ...
 
     def meet(self, chance: Random, account: AccountId, now_ms: int) -> None:
@@ -189,6 +204,9 @@ class Spot:
 
     def by_hand(self, chance: Random, account: AccountId, now_ms: int) -> None:
         by_hand(chance, self.simulator, account, now_ms)
+
+    def move_money(self, chance: Random, account: AccountId, now_ms: int) -> None:
+        move_money(chance, self.simulator, account, now_ms)
 
     def meet(self, chance: Random, account: AccountId, now_ms: int) -> None:
         meet(chance, self.simulator, account, now_ms)

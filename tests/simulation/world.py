@@ -27,9 +27,9 @@ from adapters.bitmart.sign import Credentials
 from adapters.simulator.chance import chance
 from adapters.simulator.faults import APART, DEFAULT_RATES
 from adapters.simulator.wire.keys import demo_credentials
-from oms.account.state import HaltTrading, ResumeTrading
 from oms.answers import Receipt
 from oms.book import order_stream
+from oms.breaks.state import Break
 from oms.decide import Command
 from oms.errors import OmsError
 from oms.order.messages import CancelOrder, PlaceOrder
@@ -41,6 +41,7 @@ from tests.simulation import invariants, leftovers
 from tests.simulation.invariants import Witness
 from tests.simulation.limits import Held, limits_of
 from tests.simulation.loop import EndlessError, run
+from tests.simulation.owner import Owner
 from tests.simulation.people import Lasting, Strategies, lasting
 from tests.simulation.perpetuals import scene_of
 from tests.simulation.process import GoneError, Process
@@ -71,7 +72,6 @@ PAUSE_SECONDS: Final = (0.5, 9.0)
 WAKING_SECONDS: Final = 5.0  # in which a process that was stopped finds out how things stand
 PAUSED_AT_SEND_RATE: Final = 0.5  # pauses that wait for an intent which is committed and not sent
 STANDBY_RATE: Final = 0.5  # dooms before which somebody started a standby
-HALT_RATE: Final = 0.3  # worlds in which an operator halts trading for a while
 DOWN_SECONDS: Final = (0.05, 4.0)
 TRADE_SECONDS: Final = (0.05, 0.8)  # between two things the other traders do
 STILL_LOOKS: Final = 10  # tenths of a second for which a commit at rest may be under way
@@ -79,10 +79,6 @@ CALM_STEP_SECONDS: Final = 1.0
 CALM_LOOK_SECONDS: Final = 2.0
 MEETING_RATE: Final = 0.2  # worlds in which he meets our own orders
 BUST_RATE: Final = 0.02  # how often something is taken back where anything is
-BEFORE_RATE: Final = 0.15  # worlds in which somebody traded on the account before there was an OMS
-BEFORE_ACTS: Final = 8  # that often at most
-BEFORE_SECONDS: Final = 3.0  # for so long at most before the first start; the rest of it comes while that goes on
-STRUCK_RATE: Final = 0.5  # of those: in which coming up for the first time is as hard as everything else
 HAND_RATE: Final = 0.3  # worlds in which somebody also trades at the website
 PASSES_MAX: Final = 400_000
 NOTES_MAX: Final = 60  # of what happened last, shown for a world that failed
@@ -171,6 +167,14 @@ class World:
         )
         self._strategies = Strategies(
             self._dice("strategies"), self._give, self._acknowledged, hangs_up=self._dice("hanging up")
+        )
+        self._owner = Owner(
+            ACCOUNT,
+            self.scene,
+            dice_for=self._dice,
+            now_ms=self._now_ms,
+            give=self._strategies.give,
+            without=self._without,
         )
 
     def play(self) -> Outcome:
@@ -361,6 +365,11 @@ class World:
             self.ear.answered(str(error))
             raise
 
+    def _breaks(self) -> Sequence[Break]:
+        """What the OMS says to whoever asks it for breaks."""
+        engine = self._leader.engine
+        return () if engine is None else tuple(engine.book.account.breaks.open.values())
+
     def _remembers(self, running: Running) -> None:
         """I12, of the account's writer while it is idle: else memory is ahead of the log, or fenced and behind it."""
         engine = running.engine
@@ -395,20 +404,19 @@ class World:
                 self._dice("plans"), ACCOUNT, SAFETY_SECONDS, self._strategies, self._lasting()
             )
         ]
-        before = self._dice("before")
-        lived = before.random() < BEFORE_RATE and "before" not in self._without
-        struck = lived and before.random() < STRUCK_RATE
-        if lived:
-            errands.append(loop.create_task(self._live_before(before)))
-            await asyncio.sleep(before.uniform(0, BEFORE_SECONDS))
-        if struck:
+        if self._owner.traded_before:
+            errands.append(loop.create_task(self._owner.trade_before()))
+        await self._owner.start_after()
+        if self._owner.struck_before:
             self._strike()
         self._start()
         readers = [loop.create_task(each) for each in self.readers.subscribe(lambda: self._leader)]
+        readers.append(loop.create_task(self._owner.look_after(self._breaks)))
         try:
             await self._watch(CALM_SECONDS)
-            errands += [loop.create_task(each) for each in (self._operate(), self._walls.step(SAFETY_SECONDS))]
-            if not struck:
+            others = (self._owner.halt(SAFETY_SECONDS), self._owner.move_money(SAFETY_SECONDS))
+            errands += [loop.create_task(each) for each in (*others, self._walls.step(SAFETY_SECONDS))]
+            if not self._owner.struck_before:
                 self._strike()
             await self._watch(SAFETY_SECONDS)
             self._calm_down()
@@ -424,12 +432,6 @@ class World:
             await asyncio.gather(exchange, *errands, *readers, return_exceptions=True)
             for each in self._processes:
                 await each.bury()
-
-    async def _live_before(self, chances: Random) -> None:
-        """Somebody trades at the website, without any OMS at first."""
-        for _ in range(chances.randint(1, BEFORE_ACTS)):
-            self.scene.by_hand(chances, ACCOUNT, self._now_ms())
-            await asyncio.sleep(chances.uniform(*TRADE_SECONDS))
 
     def _lasting(self) -> Lasting:
         times = self._dice("times")
@@ -458,19 +460,6 @@ class World:
         self.readers.calm_down()
         for each in self._processes:
             each.process.spare()
-
-    async def _operate(self) -> None:
-        """An operator halts trading for a while, in some worlds."""
-        chances = self._dice("operator")
-        if chances.random() >= HALT_RATE or "halt" in self._without:
-            return
-        await asyncio.sleep(chances.uniform(0, SAFETY_SECONDS / 2))
-        halt = HaltTrading(account=ACCOUNT, reason="lunch", halt_id="h1")
-        if await self._strategies.give(halt):
-            await asyncio.sleep(chances.uniform(0, SAFETY_SECONDS / 2))
-            resume = ResumeTrading(account=ACCOUNT, reason="lunch is over")
-            while not await self._strategies.give(resume):  # noqa: ASYNC110 - until somebody takes it
-                await asyncio.sleep(1.0)
 
     async def _exchange_lives(self) -> None:
         chances = self._dice("exchange")
@@ -525,7 +514,8 @@ class World:
     def _patience(self) -> float:
         """How many seconds it may take to agree. Who was banned asks for nothing at all for some minutes."""
         banned = self.simulator.faults.fired("banned")
-        return (BUSTED_SECONDS if self.scene.taken_back else LIVENESS_SECONDS) + (BAN_SECONDS if banned else 0.0)
+        proven = self.scene.taken_back or self._owner.moves_money
+        return (BUSTED_SECONDS if proven else LIVENESS_SECONDS) + (BAN_SECONDS if banned else 0.0)
 
     def _waking(self) -> bool:
         """Whether a process that was stopped has still to wake, and to do what it was about to; or one to start; or one

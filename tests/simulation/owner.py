@@ -1,0 +1,93 @@
+"""Whose account it is: what he does at the venue without the OMS, and what he says to it about halts and breaks."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Iterable
+from random import Random  # noqa: TID251 - the simulation's chance comes from its seed
+from typing import Final
+
+from oms.account.state import HaltTrading, ResumeTrading
+from oms.breaks.decisions import ResolveBreak
+from oms.breaks.events import BreakKind
+from oms.breaks.state import Break
+from oms.decide import Command
+from oms.values import AccountId
+from tests.simulation.scenes import Scene
+
+BEFORE_RATE: Final = 0.15  # worlds in which he traded before there was an OMS
+BEFORE_ACTS: Final = 8  # that often at most
+BEFORE_SECONDS: Final = 3.0  # for so long at most before the first start; the rest of it comes while that goes on
+BEFORE_PAUSE_SECONDS: Final = (0.05, 0.8)
+STRUCK_RATE: Final = 0.5  # of those: in which coming up for the first time is as hard as everything else
+MONEY_RATE: Final = 0.15  # worlds in which he brings money in, or takes some out
+MONEY_ACTS: Final = 3  # that often at most
+HALT_RATE: Final = 0.3  # worlds in which he halts trading for a while
+PATIENCE_SECONDS: Final = (0.5, 10.0)  # for which a break is open before he ends it
+LOOK_SECONDS: Final = 1.0
+
+
+class Owner:
+    """One account's. `now_ms` is UTC; `give` brings a command to the OMS that runs now; whether it was taken."""
+
+    def __init__(
+        self,
+        account: AccountId,
+        scene: Scene,
+        *,
+        dice_for: Callable[[str], Random],
+        now_ms: Callable[[], int],
+        give: Callable[[Command], Awaitable[bool]],
+        without: Collection[str],
+    ) -> None:
+        self._account = account
+        self._scene = scene
+        self._now_ms = now_ms
+        self._give = give
+        self._before, self._money, self._halts = dice_for("before"), dice_for("money"), dice_for("operator")
+        self.traded_before = self._before.random() < BEFORE_RATE and "before" not in without
+        self.struck_before = self.traded_before and self._before.random() < STRUCK_RATE
+        # What was taken back shows as a difference until it is proven: nobody ends that one meanwhile.
+        moves = self._money.random() < MONEY_RATE and "money" not in without
+        self.moves_money = moves and not scene.taken_back
+        self._halting = self._halts.random() < HALT_RATE and "halt" not in without
+
+    async def trade_before(self) -> None:
+        """Trade at the website, without any OMS at first."""
+        for _ in range(self._before.randint(1, BEFORE_ACTS)):
+            self._scene.by_hand(self._before, self._account, self._now_ms())
+            await asyncio.sleep(self._before.uniform(*BEFORE_PAUSE_SECONDS))
+
+    async def start_after(self) -> None:
+        """Wait until the OMS is first started."""
+        if self.traded_before:
+            await asyncio.sleep(self._before.uniform(0, BEFORE_SECONDS))
+
+    async def move_money(self, seconds: float) -> None:
+        """Bring money in or take it out, within `seconds`."""
+        if self.moves_money:
+            for _ in range(self._money.randint(1, MONEY_ACTS)):
+                await asyncio.sleep(self._money.uniform(0, seconds / MONEY_ACTS))
+                self._scene.move_money(self._money, self._account, self._now_ms())
+
+    async def look_after(self, breaks: Callable[[], Iterable[Break]]) -> None:
+        """End every break of a balance that has been open for a while: the venue's figure is right."""
+        ends: dict[str, float] = {}
+        while self.moves_money:
+            await asyncio.sleep(LOOK_SECONDS)
+            now = asyncio.get_running_loop().time()
+            there = [each.break_id for each in breaks() if each.kind is BreakKind.BALANCE]
+            ends = {name: ends.get(name) or now + self._money.uniform(*PATIENCE_SECONDS) for name in there}
+            for name in there:
+                if now >= ends[name]:
+                    await self._give(ResolveBreak(account=self._account, break_id=name, reason="money was moved"))
+
+    async def halt(self, seconds: float) -> None:
+        """Halt trading for a while, within `seconds`."""
+        if not self._halting:
+            return
+        await asyncio.sleep(self._halts.uniform(0, seconds / 2))
+        halt = HaltTrading(account=self._account, reason="lunch", halt_id="h1")
+        if await self._give(halt):
+            await asyncio.sleep(self._halts.uniform(0, seconds / 2))
+            resume = ResumeTrading(account=self._account, reason="lunch is over")
+            while not await self._give(resume):  # noqa: ASYNC110 - until somebody takes it
+                await asyncio.sleep(1.0)
