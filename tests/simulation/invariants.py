@@ -19,6 +19,8 @@ from msgspec.structs import replace
 
 from oms.account.events import BalanceAdjusted, HistoryKept, PositionModeRequested, TradingHalted, TradingResumed
 from oms.book import Book, position_stream
+from oms.breaks.events import BreakChanged, BreakOpened, BreakResolved
+from oms.breaks.state import DEFAULT_POLICY
 from oms.engine import Engine
 from oms.errors import CorruptStreamError
 from oms.ledger import Ledger, Transaction
@@ -48,6 +50,7 @@ from oms.position.events import (
     LegTakenOver,
     LeverageRequested,
     LeverageSet,
+    ShareClaimed,
 )
 from oms.store.codec import decode
 from oms.store.seals import verify
@@ -108,6 +111,9 @@ class Witness:
         self._say = say
         self.before: frozenset[str] = frozenset()  # trades that the opening holds, as the log says
         self.limits: Callable[[str, Order, OrderEvent], None] = lambda *_: None  # what holds orders against limits
+        self.claims: Callable[[str, ShareClaimed], None] = lambda *_: None
+        self.policy = DEFAULT_POLICY
+        self.breaks: dict[str, tuple[BreakOpened, Decimal | None]] = {}  # what is open, and how it differs by now
 
     def committed(self, epoch: int, events: Sequence[StoredEvent]) -> None:
         """Take in one commit."""
@@ -133,6 +139,14 @@ class Witness:
                     self.settings[isinstance(event, LeverageRequested)] += 1
                 case LeverageSet():
                     self.legs.backed(stored.stream, event.leverage)
+                case ShareClaimed():
+                    self.claims(stored.stream, event)
+                case BreakOpened():
+                    self.breaks[event.break_id] = event, event.difference
+                case BreakChanged():
+                    self.breaks[event.break_id] = self.breaks[event.break_id][0], event.difference
+                case BreakResolved():
+                    self.breaks.pop(event.break_id, None)
                 case TradingHalted(strategy=strategy, symbol=symbol):
                     self.halts[strategy, symbol] = None
                 case TradingResumed(strategy=strategy, symbol=symbol):
@@ -217,6 +231,8 @@ class Witness:
                 self._spent(stored.stream, after)
                 if self._halted(after):
                     self._say("I20", f"{stored.stream} is sent while trading is halted")
+                if (blocking := self._blocking(after)) is not None:
+                    self._say("I20", f"{stored.stream} is sent while the break {blocking} is open")
             case _:
                 self._doubt(stored, before, after, event)
         self.limits(stored.stream, after, event)
@@ -271,6 +287,16 @@ class Witness:
         strategy, symbol = order.request.strategy, order.request.symbol
         scopes = ((None, None), (strategy, None), (None, symbol), (strategy, symbol))
         return not order.request.reduces and any(scope in self.halts for scope in scopes)
+
+    def _blocking(self, order: Order) -> str | None:
+        """Return the break that keeps the order from being sent: of a kind that blocks, or by how much differs."""
+        most = self.policy.block_above
+        for break_id, (opened, difference) in () if order.request.reduces else self.breaks.items():
+            beyond = most is not None and difference is not None and abs(difference) > most
+            of_a_kind = opened.kind.value in self.policy.block_kinds.split(",")
+            if (of_a_kind or beyond) and opened.symbol in {None, order.request.symbol}:
+                return break_id
+        return None
 
     def _spent(self, stream: str, order: Order) -> None:
         """Nothing is spent twice, and nothing is closed twice."""

@@ -10,21 +10,25 @@ from random import Random  # noqa: TID251 - the simulation's chance comes from i
 from typing import Final
 
 from oms.book import position_stream
+from oms.breaks.state import DEFAULT_POLICY, Policy
 from oms.order.events import (
     CommissionReported,
     InferredFillReplaced,
+    OrderClaimed,
     OrderEvent,
     OrderFilled,
     SendStarted,
     TradeBusted,
 )
 from oms.order.state import CLOSED, Order
+from oms.position.events import ShareClaimed
 from oms.risk import Limits
 from oms.values import EXACT, RATIO, ZERO, AccountId, StrategyId, purse_parts, purses, signed
 from tests.simulation import futures_people, people
 from tests.simulation.invariants import Say, Witness
 
 RATE: Final = 0.35  # worlds with limits
+POLICY_RATE: Final = 0.3  # worlds in which other breaks than usual keep orders from opening
 ROUNDING: Final = Decimal("1e-9")  # between two ways to share a cost
 
 
@@ -39,6 +43,14 @@ def limits_of(chance: Random) -> Limits:
         position_max=chance.choice(({}, tight, tight)),
         strategy_loss_max=chance.choice(({}, {name: Decimal("0.5") for name in futures_people.NAMES})),
     )
+
+
+def policy_of(chance: Random) -> Policy:
+    """Return which breaks keep orders from being opened in one world."""
+    if chance.random() >= POLICY_RATE:
+        return DEFAULT_POLICY
+    kinds = chance.choice(("", "position,history", "position,history,balance,order"))
+    return Policy(block_kinds=kinds, block_above=chance.choice((None, ZERO, Decimal(1))))
 
 
 class Share:
@@ -87,10 +99,21 @@ class Held:
                 self._charge(share, order, event.commission, event.commission_currency)
             case CommissionReported():
                 self._charge(self._share(order), order, event.commission, event.commission_currency)
+            case OrderClaimed():
+                share = self._share(order)
+                for trade in order.trades:
+                    size = EXACT.multiply(signed(order.request.side, trade.quantity), order.request.contract_size)
+                    share.trade(signed(order.request.side, trade.quantity), EXACT.multiply(size, trade.price))
+                    self._charge(share, order, trade.commission, trade.commission_currency)
             case TradeBusted() | InferredFillReplaced():
                 self._uncounted = True
             case _:
                 pass
+
+    def claimed(self, stream: str, event: ShareClaimed) -> None:
+        """Take in that a strategy was given a share of a leg, as if it had traded there."""
+        value = EXACT.multiply(EXACT.multiply(event.quantity, event.contract_size), event.price)
+        self._shares.setdefault((event.strategy, stream), Share()).trade(event.quantity, value)
 
     def _sent(self, stream: str, order: Order) -> None:
         limits, request = self._limits, order.request

@@ -6,11 +6,17 @@ from random import Random  # noqa: TID251 - the simulation's chance comes from i
 from typing import Final
 
 from oms.account.state import HaltTrading, ResumeTrading
+from oms.book import Book
 from oms.breaks.decisions import ResolveBreak
 from oms.breaks.events import BreakKind
 from oms.breaks.state import Break
 from oms.decide import Command
+from oms.order.messages import CancelOrder, ClaimOrder
+from oms.order.state import EXTERNAL
+from oms.position.claims import ClaimShare
+from oms.sums import leg_of, symbol_of, traded
 from oms.values import AccountId
+from tests.simulation.futures_people import NAMES
 from tests.simulation.scenes import Scene
 
 BEFORE_RATE: Final = 0.15  # worlds in which he traded before there was an OMS
@@ -20,7 +26,11 @@ BEFORE_PAUSE_SECONDS: Final = (0.05, 0.8)
 STRUCK_RATE: Final = 0.5  # of those: in which coming up for the first time is as hard as everything else
 MONEY_RATE: Final = 0.15  # worlds in which he brings money in, or takes some out
 MONEY_ACTS: Final = 3  # that often at most
+CLAIM_RATE: Final = 0.5  # worlds in which he gives strategies what is nobody's, and may have it canceled then
+CLAIM_ACTS: Final = 4  # that often at most
 HALT_RATE: Final = 0.3  # worlds in which he halts trading for a while
+ORDERS_RATE: Final = 0.7  # claims of orders, where there are any
+ENDED_RATE: Final = 0.5  # of those: canceled then
 PATIENCE_SECONDS: Final = (0.5, 10.0)  # for which a break is open before he ends it
 LOOK_SECONDS: Final = 1.0
 
@@ -48,6 +58,8 @@ class Owner:
         # What was taken back shows as a difference until it is proven: nobody ends that one meanwhile.
         moves = self._money.random() < MONEY_RATE and "money" not in without
         self.moves_money = moves and not scene.taken_back
+        self._claims = dice_for("claims")
+        self._claiming = self._claims.random() < CLAIM_RATE and "claim" not in without
         self._halting = self._halts.random() < HALT_RATE and "halt" not in without
 
     async def trade_before(self) -> None:
@@ -79,6 +91,43 @@ class Owner:
             for name in there:
                 if now >= ends[name]:
                     await self._give(ResolveBreak(account=self._account, break_id=name, reason="money was moved"))
+
+    async def claim(self, seconds: float, book: Callable[[], Book | None]) -> None:
+        """Give a strategy orders of his own, and shares of perpetuals, within `seconds`; and end some of the orders."""
+        chances = self._claims
+        for number in range(chances.randint(1, CLAIM_ACTS) if self._claiming else 0):
+            await asyncio.sleep(chances.uniform(0, seconds / CLAIM_ACTS))
+            known = book()
+            if known is None:
+                continue
+            strategy = chances.choice(NAMES)
+            names = sorted(
+                order.request.client_order_id
+                for order in known.orders.values()
+                if order.request.strategy == EXTERNAL and not order.attempts
+            )
+            legs = [stream for stream in sorted(known.positions) if traded(stream).base is None]
+            if names and chances.random() < ORDERS_RATE:
+                name = chances.choice(names)
+                claim = ClaimOrder(
+                    account=self._account, client_order_id=name, strategy=strategy, reason="it is theirs"
+                )
+                if await self._give(claim) and chances.random() < ENDED_RATE:
+                    await self._give(
+                        CancelOrder(account=self._account, client_order_id=name, request_id=f"claimed{number}")
+                    )
+            elif legs:
+                leg = chances.choice(legs)
+                await self._give(
+                    ClaimShare(
+                        account=self._account,
+                        symbol=symbol_of(leg),
+                        position_leg=leg_of(leg),
+                        request_id=f"share{number}",
+                        strategy=strategy,
+                        reason="theirs",
+                    )
+                )
 
     async def halt(self, seconds: float) -> None:
         """Halt trading for a while, within `seconds`."""

@@ -32,6 +32,7 @@ ACTORS: Final = (
     "overtake",
     "before",
     "money",
+    "claim",
     "hand",
     "meeting",
     "halt",

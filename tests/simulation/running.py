@@ -9,6 +9,7 @@ from typing import Protocol
 
 from adapters.bitmart.sign import Credentials
 from oms.answers import Receipt
+from oms.breaks.state import Policy
 from oms.decide import Command, Decider
 from oms.dispatcher import Dispatcher
 from oms.engine import Engine
@@ -123,6 +124,7 @@ class Running:
         scene: Scene,
         credentials: Credentials,
         limits: Limits,
+        policy: Policy,
         clock: WorldClock,
         ids: CountedIds,
         closed_kept: int,
@@ -143,6 +145,7 @@ class Running:
         self._parts = parts
         self._log = Session(storage, page_max=page_max)
         self._limits = limits
+        self._policy = policy
         self._ids = ids
         self._closed_kept = closed_kept
         self._pace = pace
@@ -191,6 +194,7 @@ class Running:
             instruments={each.symbol: each for each in instruments},
             capabilities=self._venue.capabilities,
             limits=self._limits,
+            policy=self._policy,
         )
         await self._compose(decider)
 

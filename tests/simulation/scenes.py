@@ -10,6 +10,7 @@ from typing import Any, Final, Protocol
 from msgspec.structs import replace
 
 from adapters.bitmart.sign import Credentials
+from adapters.bitmart.spot.requests import SelfTrade
 from adapters.bitmart.spot.venue import BitmartSpot, Endpoints, Options
 from adapters.simulator.exchange.matching import Rules
 from adapters.simulator.host import Product
@@ -153,7 +154,8 @@ class Forgetful(BitmartSpot):
 
 def options(chance: Random) -> Options:
     """Return how our account sends its spot orders."""
-    return Options(submit_window_ms=chance.choice(WINDOWS_MS) if chance.random() < WINDOWED_RATE else None)
+    window_ms = chance.choice(WINDOWS_MS) if chance.random() < WINDOWED_RATE else None
+    return Options(submit_window_ms=window_ms, self_trade=chance.choice(list(SelfTrade)))
 
 
 class Spot:

@@ -19,6 +19,7 @@ from adapters.simulator.simulator import Simulator
 from adapters.simulator.wire.gateway import Request
 from oms.book import order_stream
 from oms.lease import FRESH_SECONDS
+from oms.order.decisions import EXTERNAL_PREFIX
 from oms.order.state import Order
 from oms.ports import Clock, LinkAnswer, LinkError, Socket
 from oms.values import AccountId, ClientOrderId
@@ -96,7 +97,7 @@ class SpotLook:
 
     def _name_of(self, order_id: str) -> str:
         order = self._truth.order(order_id)
-        return "" if order is None else order.client_order_id
+        return "" if order is None else order.client_order_id or f"{EXTERNAL_PREFIX}{order_id}"
 
 
 class WatchedLink(SimulatedLink):

@@ -28,7 +28,7 @@ from adapters.simulator.chance import chance
 from adapters.simulator.faults import APART, DEFAULT_RATES
 from adapters.simulator.wire.keys import demo_credentials
 from oms.answers import Receipt
-from oms.book import order_stream
+from oms.book import Book, order_stream
 from oms.breaks.state import Break
 from oms.decide import Command
 from oms.errors import OmsError
@@ -39,7 +39,7 @@ from oms.store.memory import MemoryLeases
 from oms.values import AccountId
 from tests.simulation import invariants, leftovers
 from tests.simulation.invariants import Witness
-from tests.simulation.limits import Held, limits_of
+from tests.simulation.limits import Held, limits_of, policy_of
 from tests.simulation.loop import EndlessError, run
 from tests.simulation.owner import Owner
 from tests.simulation.people import Lasting, Strategies, lasting
@@ -130,7 +130,8 @@ class World:
         self.witness = Witness(self.say, self._clock)
         self._limits = limits_of(self._dice("limits"))
         self._held = Held(ACCOUNT, self._limits, self.witness, self.say)
-        self.witness.limits = self._held.take
+        self.witness.limits, self.witness.claims = self._held.take, self._held.claimed
+        self._policy = self.witness.policy = policy_of(self._dice("policy"))
         self._log_faults = LogFaults(self._dice("log"), self._dice("conflicts"), self._dice("snapshots"))
         self.storage = parts.storage(
             self._log_faults,
@@ -281,6 +282,7 @@ class World:
             scene=self.scene,
             credentials=self._credentials,
             limits=self._limits,
+            policy=self._policy,
             clock=wall,
             ids=CountedIds(wall, number, self._dice(f"ids {number}")),
             closed_kept=self._closed_kept,
@@ -365,10 +367,14 @@ class World:
             self.ear.answered(str(error))
             raise
 
-    def _breaks(self) -> Sequence[Break]:
-        """What the OMS says to whoever asks it for breaks."""
+    def _book(self) -> Book | None:
+        """What the OMS says to whoever asks it for orders, positions and breaks; None where nobody answers."""
         engine = self._leader.engine
-        return () if engine is None else tuple(engine.book.account.breaks.open.values())
+        return None if engine is None else engine.book
+
+    def _breaks(self) -> Sequence[Break]:
+        book = self._book()
+        return () if book is None else tuple(book.account.breaks.open.values())
 
     def _remembers(self, running: Running) -> None:
         """I12, of the account's writer while it is idle: else memory is ahead of the log, or fenced and behind it."""
@@ -414,7 +420,11 @@ class World:
         readers.append(loop.create_task(self._owner.look_after(self._breaks)))
         try:
             await self._watch(CALM_SECONDS)
-            others = (self._owner.halt(SAFETY_SECONDS), self._owner.move_money(SAFETY_SECONDS))
+            others = (
+                self._owner.halt(SAFETY_SECONDS),
+                self._owner.move_money(SAFETY_SECONDS),
+                self._owner.claim(SAFETY_SECONDS, self._book),
+            )
             errands += [loop.create_task(each) for each in (*others, self._walls.step(SAFETY_SECONDS))]
             if not self._owner.struck_before:
                 self._strike()
