@@ -273,7 +273,7 @@ def meet(chance: Random, simulator: Simulator, account: str, now_ms: int) -> Non
 
 
 def take_back(chance: Random, simulator: Simulator, product: Product, trades: Sequence[str], now_ms: int) -> bool:
-    """Have the venue take one of our `trades` back; whether it did."""
+    """Have the venue take one of our `trades`, back; whether it did."""
     if not trades:
         return False
     try:

@@ -27,9 +27,10 @@ from tests.simulation.futures_people import NAMES, SYMBOL
 from tests.simulation.futures_wire import FuturesLook
 from tests.simulation.invariants import Say, Witness
 from tests.simulation.people import MIDDLE, Lasting, Strategies, Street, by_hand, meet, move_money, plans, take_back
+from tests.simulation.people import SYMBOL as SPOT_SYMBOL
 from tests.simulation.running import Running
 from tests.simulation.scenes import FUNDS, GOES_BACK, PROBE, SILENT, UNTOLD, Errand, Scene, Spot, Wrong
-from tests.simulation.settled import accepted_once, agreed, at_work
+from tests.simulation.settled import accepted_once, agreed, at_work, half_told
 from tests.simulation.wire import Look, SpotLook
 
 MARGIN: Final[Mapping[str, Decimal]] = {"USDT": Decimal(4_000)}
@@ -42,7 +43,7 @@ RUINOUS: Final = frozenset({"liquidation"})
 COMPOSITE_RATE: Final = 0.5  # worlds of perpetuals with spot: as many orders in all as in any other
 PERPETUAL_ORDERS: Final = (3, 9)
 SPOT_ORDERS: Final = (2, 7)
-DEAD_MAN_SECONDS: Final = (0, 0, 6, 15)
+DEAD_MAN_SECONDS: Final = (0, 6, 6, 15)
 EVERY: Final = 3  # one world in so many has perpetuals
 
 
@@ -155,6 +156,10 @@ class Perpetuals:
     def traded(self, account: AccountId) -> frozenset[str]:
         markets = (self._spot.accounts[account], self._exchange.accounts[account])
         return frozenset(fill.trade_id for market in markets for fill in market.fills)
+
+    def half_told(self, account: AccountId, witness: Witness) -> frozenset[str]:
+        spot = half_told(self._spot.accounts[account].fills_of, SPOT_SYMBOL, witness)
+        return spot | half_told(self._exchange.accounts[account].fills_of, SYMBOL, witness)
 
     def accepted_once(self, account: AccountId, witness: Witness) -> Wrong:
         yield from futures_settled.accepted_once(account, self._exchange.accounts[account], witness)

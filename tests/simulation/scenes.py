@@ -36,7 +36,7 @@ from tests.simulation.people import (
     take_back,
 )
 from tests.simulation.running import Running
-from tests.simulation.settled import accepted_once, unsettled
+from tests.simulation.settled import accepted_once, half_told, unsettled
 from tests.simulation.wire import Look, SpotLook
 
 FUNDS: Final[Mapping[str, Decimal]] = {"USDT": Decimal(4_000), "BTC": Decimal("0.08")}
@@ -132,6 +132,10 @@ class Scene(running.Scene, Protocol):
 
     def traded(self, account: AccountId) -> frozenset[str]:
         """Return the ids of all our trades so far."""
+        ...
+
+    def half_told(self, account: AccountId, witness: Witness) -> frozenset[str]:
+        """Return our trades that the log knows of without having booked them, or without what they cost."""
         ...
 
     def accepted_once(self, account: AccountId, witness: Witness) -> Wrong:
@@ -233,6 +237,9 @@ class Spot:
 
     def traded(self, account: AccountId) -> frozenset[str]:
         return frozenset(fill.trade_id for fill in self._accounts[account].fills)
+
+    def half_told(self, account: AccountId, witness: Witness) -> frozenset[str]:
+        return half_told(self._accounts[account].fills_of, SYMBOL, witness)
 
     def accepted_once(self, account: AccountId, witness: Witness) -> Wrong:
         return accepted_once(account, self._accounts[account], witness)

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping
 from decimal import Decimal
-from typing import Final
+from typing import Final, Protocol
 
 from adapters.simulator.exchange.accounts import Account
 from adapters.simulator.exchange.orders import Order as VenueOrder
@@ -11,13 +11,20 @@ from oms.breaks.events import BreakKind
 from oms.order.decisions import EXTERNAL_PREFIX
 from oms.order.events import OrderFilled
 from oms.order.state import CLOSED, Life
-from oms.values import ZERO, AccountId, ClientOrderId, PositionLeg, signed
+from oms.values import ZERO, AccountId, ClientOrderId, PositionLeg, Symbol, signed
 from tests.simulation.invariants import Witness
 from tests.simulation.people import SYMBOL
 from tests.simulation.running import Running
 
 UNSETTLED: Final = frozenset({Life.NEW, Life.SENDING, Life.IN_DOUBT})
 NO_FILLS: Final[Mapping[str, OrderFilled]] = {}
+
+
+class Told(Protocol):
+    """A trade at the venue."""
+
+    @property
+    def trade_id(self) -> str: ...
 
 
 def stream_of(account: AccountId, order: VenueOrder) -> str:
@@ -39,6 +46,19 @@ def accepted_once(account: AccountId, truth: Account, witness: Witness) -> Itera
         ours = witness.orders.get(stream_of(account, order))
         if ours is None or not ours.attempts:
             yield "I1", f"the venue holds {name}, the log never asked for it"
+
+
+def half_told(fills_of: Mapping[str, Iterable[Told]], symbol: Symbol, witness: Witness) -> frozenset[str]:
+    """Return the trades of orders of `symbol` that the log knows of without having booked them, or without what they
+    cost. `fills_of` are the venue's, by its order.
+    """
+    found: set[str] = set()
+    for ours in (witness.orders[stream] for stream in witness.unsettled):
+        if ours.trades_missing and ours.request.symbol == symbol:
+            charged = {trade.exec_id for trade in ours.trades if trade.commission is not None}
+            fills = fills_of.get(ours.venue_order_id or "", ())
+            found.update(fill.trade_id for fill in fills if fill.trade_id not in charged)
+    return frozenset(found)
 
 
 def unsettled(

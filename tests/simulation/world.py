@@ -79,6 +79,7 @@ CALM_STEP_SECONDS: Final = 1.0
 CALM_LOOK_SECONDS: Final = 2.0
 MEETING_RATE: Final = 0.2  # worlds in which he meets our own orders
 BUST_RATE: Final = 0.02  # how often something is taken back where anything is
+FRESH_RATE: Final = 0.2  # likewise, where there is one of which not all was told
 HAND_RATE: Final = 0.3  # worlds in which somebody also trades at the website
 PASSES_MAX: Final = 400_000
 NOTES_MAX: Final = 60  # of what happened last, shown for a world that failed
@@ -486,10 +487,17 @@ class World:
                     self.scene.by_hand(chances, ACCOUNT, self._now_ms())
                 if meets and meeting.random() < MEETING_RATE / 2:
                     self.scene.meet(meeting, ACCOUNT, self._now_ms())
-                if takes and self.witness.head and taking.random() < BUST_RATE:
-                    spared = self._before | self.witness.before
-                    self._busts += self.scene.take_back(taking, ACCOUNT, self._now_ms(), spared)
+                if takes and self.witness.head:
+                    self._take_back(taking)
             await asyncio.sleep(chances.uniform(*TRADE_SECONDS) if not self._calm else CALM_STEP_SECONDS)
+
+    def _take_back(self, chances: Random) -> None:
+        """Have the venue take a trade back, now and then, and often one of which not all was told yet."""
+        spared = self._before | self.witness.before
+        if fresh := self.scene.half_told(ACCOUNT, self.witness) - spared:
+            spared = self.scene.traded(ACCOUNT) - fresh
+        if chances.random() < (FRESH_RATE if fresh else BUST_RATE):
+            self._busts += self.scene.take_back(chances, ACCOUNT, self._now_ms(), spared)
 
     async def _watch(self, seconds: float, *, every: float = 1.0) -> None:
         """Let time pass and look around as it does."""
