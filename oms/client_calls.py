@@ -7,6 +7,7 @@ from typing import Final, Self, TypeVar
 
 import aiohttp
 import msgspec
+from msgspec.structs import replace
 from yarl import URL
 
 from oms.client_wire import (
@@ -83,20 +84,27 @@ class Calls:
         known_again: bool = True,
     ) -> _V:
         """Make a call until it is answered; what is repeated is the very same request, which the OMS knows again. One
-        that it would not know again is not repeated once it may have arrived.
+        that it would not know again is not repeated once it may have arrived; of one that may have, nobody says that
+        nothing happened.
         """
         url = self._url.join(URL(path)).with_query(given(query or {}))
         headers = given({"Authorization": f"Bearer {self._token}", "Idempotency-Key": key})
         data = None if body is None else msgspec.json.encode(body)
+        maybe_done = False  # by an attempt whose answer was lost, or that nobody knows the end of
         for attempt in range(ATTEMPTS_MAX):
             last = attempt == ATTEMPTS_MAX - 1
             try:
                 return await self._once(kind, method, url, headers, data)
             except RefusedError as refusal:
-                if last or not (refusal.retryable and refusal.status == _UNAVAILABLE):
+                maybe_done = maybe_done or refusal.outcome == "unknown"
+                again = refusal.retryable and refusal.status == _UNAVAILABLE and (known_again or not maybe_done)
+                if last or not again:
+                    if maybe_done and refusal.outcome == "none" and method != "GET":  # true of this attempt alone
+                        raise RefusedError(replace(refusal.problem, outcome="unknown")) from refusal
                     raise
             except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError, TimeoutError) as error:
-                if not (known_again or isinstance(error, aiohttp.ClientConnectorError)):
+                maybe_done = maybe_done or not isinstance(error, aiohttp.ClientConnectorError)
+                if maybe_done and not known_again:
                     raise UnreachableError(
                         f"no answer from {self._named}: it may be done; look before you ask again: {error}"
                     ) from error

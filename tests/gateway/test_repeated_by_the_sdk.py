@@ -7,11 +7,12 @@ import pytest
 import oms
 from oms.account.events import TradingResumed
 from oms.account.state import HaltTrading
-from oms.client_wire import UnreachableError
+from oms.client_wire import RefusedError, UnreachableError
+from oms.gateway.allowance import TokenLimits
 from oms.gateway.tokens import Scope
 from tests.gateway.conftest import house as house  # noqa: PLC0414 - the fixture
 from tests.gateway.house import MAIN, House
-from tests.gateway.test_client import Lossy
+from tests.gateway.test_client import GOOD, Lossy
 
 
 async def test_a_resume_whose_answer_is_lost_ends_no_halt_that_came_after_it(house: House) -> None:
@@ -34,3 +35,33 @@ async def test_a_resume_whose_answer_is_lost_ends_no_halt_that_came_after_it(hou
     halt = house.engine.book.account.halts.get((None, None))
     assert halt is not None
     assert halt.halt_id == "h2"
+
+
+async def test_the_sdk_never_says_none_of_an_order_that_may_have_landed(house: House) -> None:
+    """The first answer is lost; whoever starts anew is not reconciled for longer than the SDK asks."""
+    append = house.log.append
+
+    async def slow(batch):  # type: ignore[no-untyped-def]
+        outcome = await append(batch)
+        house.engine.trading = False  # by now another process is up, and not reconciled yet
+        await asyncio.sleep(0.5)
+        return outcome
+
+    house.log.append = slow  # type: ignore[method-assign]
+    async with oms.connect(house.url, token=house.token, timeout=0.2) as client:
+        with pytest.raises(RefusedError) as refused:
+            await client.place(**GOOD, client_order_id="c1")
+    assert await house.log.read("order/main/c1")
+    assert (refused.value.code, refused.value.outcome) == ("not_ready", "unknown")
+    assert refused.value.problem.outcome == "unknown"
+
+
+async def test_the_sdk_never_says_none_of_an_order_that_landed_where_the_token_has_a_pace(house: House) -> None:
+    token = house.tokens.create(limits=TokenLimits(orders_per_second=1))
+    async with Lossy.opened(house) as lossy, oms.connect(lossy.url, token=token) as client:
+        lossy.plan = ["lose the answer"]
+        with pytest.raises(RefusedError) as refused:
+            await client.place(**GOOD, client_order_id="c1")
+    assert await house.log.read("order/main/c1")
+    assert (refused.value.code, refused.value.outcome) == ("rate_limited", "unknown")
+    assert refused.value.problem.outcome == "unknown"
