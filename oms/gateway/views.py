@@ -79,9 +79,12 @@ class OrderView(View, frozen=True, kw_only=True):
 
 
 class OrderAnswer(OrderView, frozen=True, kw_only=True):
-    """One order, as of log position `position`."""
+    """One order, as of log position `position`. `untold_quantity` of it has traded, as the venue says, and is not
+    booked yet: its trades were not told. Absent where all is.
+    """
 
     position: int
+    untold_quantity: Decimal | None = None
 
 
 class FillView(View, frozen=True, kw_only=True):
@@ -409,7 +412,8 @@ def order_answer(
     order: Order, position: int, *, created_ns: int | None = None, updated_ns: int | None = None
 ) -> OrderAnswer:
     """Return `order` as of `position`."""
-    return OrderAnswer(position=position, **_order_fields(order, created_ns, updated_ns))
+    untold = _optional(order.untold_quantity or None)
+    return OrderAnswer(position=position, untold_quantity=untold, **_order_fields(order, created_ns, updated_ns))
 
 
 def _order_fields(order: Order, created_ns: int | None, updated_ns: int | None) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from oms.client_wire import RefusedError
 from oms.errors import DuplicateOrderError, OrderClosedError, UnknownOrderError
 from oms.ports import Clock
 from oms.sagas.twap import Cancel, Done, Place, Plan, Slice, Step, Wait, decide, plan_of
-from oms.values import plain
+from oms.values import ZERO, plain
 
 LOOK_SECONDS: Final = 1.0  # between two looks at slices that work
 
@@ -74,7 +74,7 @@ class ClientDesk:
                 if refusal.code == UnknownOrderError.code:
                     break
                 raise
-            found.append(Slice(order.status, order.cum_quantity, order.reason))
+            found.append(Slice(order.status, order.cum_quantity, order.reason, order.untold_quantity or ZERO))
         return found
 
     async def place(self, plan: Plan, step: Place) -> None:

@@ -2,8 +2,8 @@
 
     due --place--> open --next one is due--> cancel asked for --closed--> the next slice, with what was left of this one
 
-Nothing is placed while an earlier slice may still trade: a slice in doubt is waited for, however long (S02, S05). So
-the slices never add up to more than the whole.
+Nothing is placed while an earlier slice may still trade, or has traded what is not booked yet: a slice in doubt is
+waited for, however long (S02, S05). So the slices never add up to more than the whole.
 """
 
 import re
@@ -74,11 +74,12 @@ class Plan(Struct, frozen=True, kw_only=True):
 
 
 class Slice(Struct, frozen=True):
-    """One order of the saga, as the log has it."""
+    """One order of the saga, as the log has it: what is booked of it, and what it has traded beside that."""
 
     status: OrderStatus
     filled: Decimal
     reason: str | None = None
+    untold: Decimal = ZERO
 
 
 class Place(Struct, frozen=True):
@@ -114,6 +115,8 @@ def decide(plan: Plan, slices: Sequence[Slice], now_ns: int) -> Step:
     """Return what is to be done next; `slices` in their order, from the first."""
     filled = sum((each.filled for each in slices), ZERO)
     number = len(slices)
+    if any(each.status in OVER and each.untold for each in slices):
+        return Wait(None)
     if slices:
         last = slices[-1]
         if last.status in {OrderStatus.DENIED, OrderStatus.REJECTED} and not last.filled:

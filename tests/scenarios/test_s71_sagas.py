@@ -12,12 +12,15 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from oms.errors import DuplicateOrderError, OrderClosedError
+from oms.order.messages import CancelUnanswered, SubmitAccepted
 from oms.order.state import Life, status
+from oms.reports import OrderReport, VenueOrderStatus
 from oms.sagas.host import ClientDesk, follow
 from oms.sagas.twap import OVER, Cancel, Done, Place, Plan, Slice, Wait, decide, plan_of
-from oms.values import OrderStatus, Side
+from oms.values import ClientOrderId, OrderStatus, Provenance, Side, Symbol, VenueOrderId
 from tests.gateway.conftest import house as gateway_house  # noqa: F401 - a fixture
 from tests.gateway.house import House as Gateway
+from tests.order.story import trade
 from tests.scenarios.house import EPOCH_NS, SPOT, House, stream, tell
 
 EVERY = 12  # seconds; short, since the host dies at every exchange of its life in turn
@@ -42,7 +45,7 @@ class InHouse:
         names = [stream(plan.child(number)) for number in range(plan.slices)]
         found = [orders[name] for name in names if name in orders]
         self._dying(after=True)
-        return [Slice(status(each), each.cum_quantity, each.reason) for each in found]
+        return [Slice(status(each), each.cum_quantity, each.reason, each.untold_quantity) for each in found]
 
     async def place(self, plan: Plan, step: Place) -> None:
         self._dying(after=False)
@@ -153,6 +156,42 @@ async def test_s71_a_host_over_the_sdk_finds_the_plan_in_the_log_and_goes_on_wit
         await desk.cancel(plan, Cancel(0))
 
 
+@pytest.mark.parametrize("cancel_answered", [True, False])
+async def test_s71_what_the_last_slice_traded_and_nobody_booked_yet_is_waited_for(
+    gateway_house: Gateway,  # noqa: F811
+    cancel_answered: bool,  # noqa: FBT001
+) -> None:
+    """The venue's record says canceled with 0.004 traded; the trade comes a poll later. Of a cancel without an answer
+    the next slice would be denied until then, which ends a plan for good.
+    """
+    house = gateway_house
+    async with house.client() as client:
+        desk = ClientDesk(client)
+        plan = Plan(
+            saga="S1", symbol="BTC/USDT", side=Side.BUY, quantity=Decimal("0.02"), price=Decimal(60_000),
+            step=Decimal("0.0001"), slices=2, every_seconds=1, begins_ns=house.clock.now_ns() - 2_000_000_000,
+        )  # fmt: skip
+        await desk.place(plan, Place(0, Decimal("0.01")))
+        await house.report("S1T000", SubmitAccepted(venue_order_id=VenueOrderId("v1")))
+        await desk.cancel(plan, Cancel(0))
+        if not cancel_answered:
+            (request,) = house.engine.book.orders["order/main/S1T000"].cancels
+            await house.report("S1T000", CancelUnanswered(request_id=request, reason="no answer"))
+        shown = OrderReport(
+            symbol=Symbol(plan.symbol),
+            status=VenueOrderStatus.CANCELED,
+            client_order_id=ClientOrderId("S1T000"),
+            venue_order_id=VenueOrderId("v1"),
+            side=Side.BUY,
+            quantity=Decimal("0.01"),
+            cum_quantity=Decimal("0.004"),
+        )
+        await house.report("S1T000", shown, source=Provenance.STREAM)
+        assert decide(plan, await desk.slices(plan), house.clock.now_ns()) == Wait(None)
+        await house.report("S1T000", trade("t1", "0.004", "60000"))
+        assert decide(plan, await desk.slices(plan), house.clock.now_ns()) == Place(1, Decimal("0.016"))
+
+
 PLAN = Plan(
     saga="s", symbol="BTC/USDT", side=Side.BUY, quantity=Decimal(10), price=Decimal(1), step=Decimal(1), slices=4,
     every_seconds=1, begins_ns=0,
@@ -167,14 +206,17 @@ def test_s71_on_any_path_no_two_slices_are_live_and_no_more_than_the_whole_is_as
             case Place(number=number, quantity=quantity):
                 assert number == len(slices)
                 assert all(each.status in OVER for each in slices)
-                assert sum(each.filled for each in slices) + quantity <= PLAN.quantity
+                assert sum(each.filled + each.untold for each in slices) + quantity <= PLAN.quantity
                 slices.append(Slice(OrderStatus.OPEN, Decimal(0)))
                 asked.append(quantity)
             case Cancel(number=number):
-                filled = Decimal(data.draw(st.integers(int(slices[number].filled), int(asked[number]))))
-                slices[number] = Slice(OrderStatus.CANCELED, filled)
+                traded = data.draw(st.integers(int(slices[number].filled), int(asked[number])))
+                told = Decimal(data.draw(st.integers(int(slices[number].filled), traded)))
+                slices[number] = Slice(OrderStatus.CANCELED, told, untold=traded - told)
             case Wait():
                 now_ns += 500_000_000
+                if slices and slices[-1].untold:  # the venue's list of trades has come
+                    slices[-1] = Slice(OrderStatus.CANCELED, slices[-1].filled + slices[-1].untold)
                 if slices and slices[-1].status not in OVER and data.draw(st.booleans()):
                     filled = Decimal(data.draw(st.integers(int(slices[-1].filled), int(asked[-1]))))
                     full = filled == asked[-1]
