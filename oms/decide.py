@@ -173,7 +173,8 @@ class Decider:
         # Where the venue said last that it would take a leg over: likewise, and no decision reads it.
         self.liquidations: dict[tuple[Symbol, PositionLeg], Decimal] = {}
         self.looks: dict[str, Disagreement] = {}  # by break: how a balance differed when it was compared last
-        self.switching = False  # whether the venue is just being asked for another position mode
+        # Whether another position mode is on its way, so that the one shown is of before, or of after: from who asks.
+        self.switching: Callable[[], bool] = lambda: False
 
     def looked(self, found: DisagreementsReport) -> None:
         """Keep how balances differ as of the latest look, which makes no event where it found nothing new."""

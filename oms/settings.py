@@ -1,16 +1,18 @@
 """What backs an account's markets, and its position mode: asked of the venue, and believed when it is read back.
 
-Nothing is asked that the log does not hold. A request that a process was ended on is refused by the next one: nobody
+Nothing is asked that the log does not hold, and one after the other of each market and of the mode: the answer that
+comes last is to be of what was asked last. A request that a process was ended on is refused by the next one: nobody
 knows whether it left, and what the venue shows is compared.
 """
 
+import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final
 
 from oms.account.events import PositionModeRequested
 from oms.account.modes import PositionModeRejected
-from oms.book import Event
+from oms.book import Event, account_stream
 from oms.decide import Addressed, Setting
 from oms.engine import Engine
 from oms.errors import FencedError
@@ -21,8 +23,7 @@ from oms.position.events import LeverageRequested
 from oms.position.settings import LeverageRejected, not_read_back
 from oms.reports import LeverageReport, PositionModeReport, Refusal, RefusalClass
 from oms.sums import symbol_of
-from oms.values import PositionMode
-from oms.venue import Answer, Evidence, NoAnswerError, Venue
+from oms.venue import Evidence, NoAnswerError, Venue
 
 _SETTINGS: Final = frozenset({LeverageRequested, PositionModeRequested})
 INTERRUPTED: Final = "the OMS ended before the venue had answered; what backs the market is compared"
@@ -38,6 +39,9 @@ class Settings:
         self._ids = ids
         self._spawn = spawn
         self._asking: set[tuple[str, str]] = set()  # leverages, by market's stream and request
+        self._switches = 0  # position modes that were handed over, and whose outcome is not recorded yet
+        self._turns: dict[str, asyncio.Lock] = {}  # by stream
+        engine.decider.switching = self._switching
         engine.on_commit.append(self._handed)
         engine.on_recovered.append(self._interrupted)
 
@@ -50,7 +54,16 @@ class Settings:
             if type(event) in _SETTINGS:
                 if isinstance(event, LeverageRequested):
                     self._asking.add((stream, event.request_id))
+                else:
+                    self._switches += 1
                 self._spawn(self._ask(stream, event), name=f"settings of {stream}")
+
+    def _switching(self) -> bool:
+        """Whether a switch is on its way, from its decision until its outcome is recorded. What the venue shows before
+        the log holds the request is of before, and would end it.
+        """
+        unwritten = account_stream(self._engine.account) in self._engine.uncommitted()
+        return self._switches > 0 or (self._engine.book.account.mode_requested is not None and unwritten)
 
     def _interrupted(self) -> None:
         pending = [(stream, leg.asked) for stream, leg in self._engine.book.positions.items() if leg.asked is not None]
@@ -68,10 +81,13 @@ class Settings:
 
     async def _ask(self, stream: str, event: Event) -> None:
         try:
-            await self._ask_venue(stream, event)
+            async with self._turns.setdefault(stream, asyncio.Lock()):
+                await self._ask_venue(stream, event)
         finally:
             if isinstance(event, LeverageRequested):
                 self._asking.discard((stream, event.request_id))
+            else:
+                self._switches -= 1
 
     async def _ask_venue(self, stream: str, event: Event) -> None:
         """Ask the venue for another leverage or position mode, and record what it reads back."""
@@ -82,7 +98,7 @@ class Settings:
                     symbol = symbol_of(stream)
                     answer = await self._venue.set_leverage(symbol, event.leverage, event.margin_mode)
                 case PositionModeRequested():
-                    answer = await self._switch(event.mode)
+                    answer = await self._venue.set_position_mode(event.mode)
                 case _:
                     return
         except NoAnswerError as error:
@@ -113,14 +129,6 @@ class Settings:
                     await self._tell(stream, refused, answer.evidence)
                 case _:
                     continue
-
-    async def _switch(self, mode: PositionMode) -> Answer:
-        """Ask for another mode. What is shown meanwhile may be from before, or from after. Raises NoAnswerError."""
-        self._engine.decider.switching = True
-        try:
-            return await self._venue.set_position_mode(mode)
-        finally:
-            self._engine.decider.switching = False
 
     async def _tell(self, stream: str, report: Setting, evidence: Evidence) -> None:
         with suppress(FencedError):

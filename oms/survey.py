@@ -189,9 +189,9 @@ class Survey:
         looked_up = await self._look_up(picture, failures, starting=starting)
         fills = {} if starting else await self._ask_for_fills(traded, failures)
         balances = await asked(Part.BALANCES, self._venue.balances())
-        before, switching = known(self._book.account), self._recording.decider.switching
+        before, switching = known(self._book.account), self._recording.decider.switching()
         positions = await asked(Part.POSITIONS, self._venue.positions())
-        if positions is not None and (switching or self._recording.decider.switching):  # it may be of before, or after
+        if positions is not None and (switching or self._recording.decider.switching()):  # of before, or after
             reports = tuple(each for each in positions.reports if not isinstance(each, PositionModeReport))
             positions = replace(positions, reports=reports)
         return Picture(
