@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from oms.account import modes
 from oms.account import state as accounts
 from oms.account.events import (
+    AccountEvent,
     HistoryKept,
     PayloadQuarantined,
     TradesCovered,
@@ -42,9 +43,10 @@ from oms.ports import VenueMessage
 from oms.position import settings, shown
 from oms.position import state as positions
 from oms.position.claims import ClaimShare, claim
+from oms.position.events import PositionEvent
 from oms.position.flows import payment_of
 from oms.position.settings import LeverageRejected, SetLeverage
-from oms.position.state import FLAT
+from oms.position.state import FLAT, Position
 from oms.recognition import owned
 from oms.reconcile import totals
 from oms.reports import (
@@ -220,17 +222,12 @@ class Decider:
                 state = fold_order(book, stream, orders.claim(command, book.orders.get(stream)), facts)
             case SetLeverage() as command:
                 leg = position_stream(self.account, command.symbol, PositionLeg.NET)
-                instrument = self.instruments.get(command.symbol)
-                asked = settings.ask(command, book.positions.get(leg, FLAT), instrument, self.limits.leverage_max)
-                self._need("set_leverage", command.symbol)
-                state = fold_leg(book, leg, asked, facts)
+                state = fold_leg(book, leg, self._leverage(command, book.positions.get(leg, FLAT)), facts)
             case ClaimShare() as command:
                 leg = position_stream(self.account, command.symbol, command.position_leg)
                 state = fold_leg(book, leg, claim(command, book.positions.get(leg, FLAT), book.nobodys(leg)), facts)
             case SetPositionMode() as command:
-                for symbol in [name for name in self.instruments if purses(name).base is None][:1]:
-                    self._need("set_position_mode", symbol)
-                state = fold_account(book, modes.ask(command, book.account, busy(book)), facts)
+                state = fold_account(book, self._mode(command, book), facts)
             case HaltTrading() as command:
                 state = fold_account(book, accounts.halt(command, book.account), facts)
             case ResumeTrading() as command:
@@ -246,6 +243,18 @@ class Decider:
         can = self.capabilities(symbol)
         if call in can.lost:
             raise CapabilityLostError(f"{can.name} has retired {call}")
+
+    def _leverage(self, command: SetLeverage, held: Position) -> tuple[PositionEvent, ...]:
+        asked = settings.ask(command, held, self.instruments.get(command.symbol), self.limits.leverage_max)
+        if asked:
+            self._need("set_leverage", command.symbol)
+        return asked
+
+    def _mode(self, command: SetPositionMode, book: Book) -> tuple[AccountEvent, ...]:
+        asked = modes.ask(command, book.account, busy(book))
+        for symbol in [name for name in self.instruments if purses(name).base is None][:1] if asked else ():
+            self._need("set_position_mode", symbol)
+        return asked
 
     def _cancel(self, command: CancelOrder, order: Order | None) -> tuple[OrderEvent, ...]:
         events = orders.cancel(command, order)

@@ -44,11 +44,14 @@ class PositionModeError(CommandRefusedError):
 
 
 def ask(command: SetPositionMode, account: Account, busy: str | None) -> tuple[AccountEvent, ...]:
-    """Return the request; none if the mode is the wanted one already. `busy` names what is open on perpetuals.
+    """Return the request; none if the mode is the wanted one already, or was asked for. `busy` names what is open on
+    perpetuals.
 
     Raises:
         PositionModeError: something is open, or another switch is on its way.
     """
+    if command.mode is account.mode_requested:
+        return ()
     if account.mode_requested is not None:
         raise PositionModeError(
             f"a switch to {account.mode_requested} is on its way", next_step="wait until the venue has answered"

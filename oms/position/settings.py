@@ -48,19 +48,21 @@ def ask(
         DuplicateOrderError: that request asked for something else.
         CommandRefusedError: the leverage is none, or above what the market or our own limit allows.
     """
-    if instrument is None or instrument.wallet is not Wallet.FUTURES:
-        raise unknown_market(command.symbol, command.account)
     leverage = command.leverage
     if not leverage.is_finite() or leverage < ONE:
         raise InvalidOrderError(f"leverage {leverage:.6g} is not a number from 1 upward")
+    asked = LeverageRequested(request_id=command.request_id, leverage=leverage, margin_mode=command.margin_mode)
+    before = next((each for each in held.settings if each.request_id == command.request_id), None)
+    if before == asked:  # whatever holds today: it was allowed then
+        return ()
+    if instrument is None or instrument.wallet is not Wallet.FUTURES:
+        raise unknown_market(command.symbol, command.account)
     for most in (instrument.leverage_max, leverage_max):
         if most is not None and leverage > most:
             raise LeverageError(f"{command.symbol} leverage {plain(leverage)} is above the {plain(most)} allowed")
-    asked = LeverageRequested(request_id=command.request_id, leverage=leverage, margin_mode=command.margin_mode)
-    before = next((each for each in held.settings if each.request_id == command.request_id), None)
-    if before not in (None, asked):
+    if before is not None:
         raise DuplicateOrderError(f"request {command.request_id} asked for another leverage before")
-    return (asked,) if before is None else ()
+    return (asked,)
 
 
 def not_read_back(asked: object, read: object) -> LeverageRejected | None:

@@ -3,7 +3,10 @@
 import asyncio
 from decimal import Decimal
 
+from msgspec.structs import replace
+
 from oms.account.modes import SetPositionMode
+from oms.account.state import Account
 from oms.position.settings import SetLeverage
 from oms.store.memory import Fault
 from oms.values import MarginMode, Symbol
@@ -11,6 +14,7 @@ from oms.venue import Answer, LastLook, nothing_holds
 from tests.engine.desk import MAIN, Desk, begin, play
 from tests.engine.scripted_venue import ScriptedVenue
 from tests.engine.test_perpetuals import HEDGE, PERPETUAL, leg, opened
+from tests.order.story import FUTURES
 
 
 def test_a_look_between_the_decision_of_a_switch_and_its_commit_says_nothing_of_it() -> None:
@@ -26,6 +30,19 @@ def test_a_look_between_the_decision_of_a_switch_and_its_commit_says_nothing_of_
         account = desk.engine.book.account
         assert (desk.venue.mode, account.position_mode) == (HEDGE, HEDGE)
         assert not account.halts, account.halts
+
+    play(story)
+
+
+def test_a_repeated_request_for_a_position_mode_is_answered_as_the_first() -> None:
+    async def story(desk: Desk) -> None:
+        await opened(desk, held=False)
+        command = SetPositionMode(account=MAIN, mode=HEDGE)
+        first = await desk.engine.execute(command, actor="operator", cause="k1")
+        again = await desk.engine.execute(command, actor="operator", cause="k1")
+        assert isinstance(first.state, Account)
+        assert isinstance(again.state, Account)
+        assert (again.state.mode_requested, again.events) == (first.state.mode_requested, 0)
 
     play(story)
 
@@ -61,5 +78,20 @@ def test_settings_of_one_market_leave_one_after_the_other() -> None:
             )
         await asyncio.sleep(3)
         assert leg(desk).leverage == venue.real, (leg(desk).leverage, venue.real)
+
+    play(story)
+
+
+def test_a_repeat_of_a_leverage_is_answered_though_the_call_was_lost_since() -> None:
+    async def story(desk: Desk) -> None:
+        await opened(desk, held=False)
+        command = SetLeverage(
+            account=MAIN, symbol=PERPETUAL, request_id="k1", leverage=Decimal(5), margin_mode=MarginMode.CROSS
+        )
+        await desk.engine.execute(command, actor="operator")
+        await asyncio.sleep(1)
+        desk.venue.can = replace(FUTURES, lost=frozenset({"set_leverage"}))
+        receipt = await desk.engine.execute(command, actor="operator")
+        assert receipt.events == 0
 
     play(story)
