@@ -6,6 +6,8 @@ from typing import Any, Final, Protocol
 import msgspec
 from prometheus_client import CollectorRegistry, Gauge, Histogram
 
+from oms.account.state import Account
+from oms.answers import Receipt
 from oms.breaks.decisions import ExplainBreak, ResolveBreak
 from oms.breaks.events import BreakKind
 from oms.engine import Engine
@@ -83,7 +85,7 @@ class Reconciling:
         reason = checked_text(body.reason, "reason")
         command = ExplainBreak(account=engine.account, break_id=body.break_id, reason=reason)
         receipt = await engine.execute(command, actor=caller.strategy, cause=self._ids.next())
-        return open_breaks(engine, receipt.position)
+        return open_breaks(engine, receipt)
 
     async def resolve(self, caller: Caller, body: BreakBody) -> AccountBreaks:
         """End an open break by a person's word. Raises UnknownBreakError, OvertakenError."""
@@ -91,7 +93,7 @@ class Reconciling:
         reason = checked_text(body.reason, "reason")
         command = ResolveBreak(account=engine.account, break_id=body.break_id, reason=reason)
         receipt = await engine.execute(command, actor=caller.strategy, cause=self._ids.next())
-        return open_breaks(engine, receipt.position)
+        return open_breaks(engine, receipt)
 
     async def _compare(self, engine: Engine, watching: Watching, *, dry_run: bool) -> Comparison:
         try:
@@ -120,10 +122,12 @@ def comparison(account: AccountId, standing: Standing, events: Sequence[NewEvent
     )
 
 
-def open_breaks(engine: Engine, position: int) -> AccountBreaks:
-    """Return the breaks that are open in memory."""
+def open_breaks(engine: Engine, receipt: Receipt) -> AccountBreaks:
+    """Return the breaks that were open when the receipt's command became durable: memory may hold more than the log."""
+    account = receipt.state
+    assert isinstance(account, Account)
     return AccountBreaks(
-        position=position,
+        position=receipt.position,
         account=engine.account,
         items=[
             OpenBreak(
@@ -133,7 +137,7 @@ def open_breaks(engine: Engine, position: int) -> AccountBreaks:
                 theirs=each.theirs,
                 explanation=each.explanation,
             )
-            for each in engine.book.account.breaks.open.values()
+            for each in account.breaks.open.values()
         ],
     )
 

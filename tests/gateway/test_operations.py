@@ -1,12 +1,19 @@
 """Health, figures and the description: what whoever runs the OMS reads."""
 
+import asyncio
 import re
+from decimal import Decimal
 
 import msgspec
 import pytest
 
+from oms.book import account_stream
+from oms.breaks.decisions import Disagreement, DisagreementsReport
+from oms.breaks.events import BreakKind
 from oms.gateway.routes import ROUTES
-from tests.gateway.house import SETTINGS, House
+from oms.gateway.tokens import Scope
+from oms.ports import AppendOutcome, Batch
+from tests.gateway.house import MAIN, SETTINGS, House
 
 
 async def test_a_living_process_says_so_without_a_token(house: House) -> None:
@@ -112,3 +119,36 @@ async def test_every_answer_carries_its_position(house: House, path: str) -> Non
 async def test_a_refusal_carries_its_position_too(house: House, path: str) -> None:
     answer = await house.call("GET", path)
     assert answer.headers["OMS-Position"] == str(answer.json["position"]) == str(await house.log.head())
+
+
+async def test_an_answer_about_breaks_shows_nothing_that_is_not_in_the_log(house: House) -> None:
+    def told(*subjects: str) -> DisagreementsReport:
+        return DisagreementsReport(
+            kinds=frozenset({BreakKind.PROTECTION}),
+            unsure=frozenset(),
+            disagreements=tuple(
+                Disagreement(kind=BreakKind.PROTECTION, subject=each, ours="1", theirs="0", difference=Decimal(-1))
+                for each in subjects
+            ),
+            at_ns=house.clock.now_ns(),
+        )
+
+    stream = account_stream(MAIN)
+    await house.engine.report([(stream, told("a"))])
+    (name,) = house.engine.book.account.breaks.open
+    append = house.log.append
+
+    async def slow(batch: Batch) -> AppendOutcome:
+        await asyncio.sleep(0.3)
+        return await append(batch)
+
+    house.log.append = slow  # type: ignore[method-assign]
+    admin = house.tokens.create("boss", scopes=(Scope.READ, Scope.RISK_WRITE))
+    body = {"break_id": name, "reason": "r"}
+    async with asyncio.TaskGroup() as group:
+        asking = group.create_task(house.call("POST", "/v1/breaks/explain", body, token=admin))
+        await asyncio.sleep(0.1)
+        second = group.create_task(house.engine.report([(stream, told("a", "b"))]))
+        answer = await asking
+        assert not second.done()
+    assert [each["break_id"] for each in answer.json["items"]] == [name]
