@@ -36,7 +36,7 @@ from oms.errors import (
 )
 from oms.evidence import reported
 from oms.order.messages import AmendOrder, CancelOrder, ClaimOrder, PlaceOrder
-from oms.order.state import CLOSED
+from oms.order.state import CLOSED, Order
 from oms.ports import (
     AlreadyThere,
     Batch,
@@ -266,6 +266,12 @@ class Engine:
             error.outcome = "none"
             raise error
 
+    async def find(self, stream: str) -> Order | None:
+        """Return an order, read back if it has left memory. Raises FencedError, and LogUnavailableError at once."""
+        self._check_open()
+        await self._load(stream)
+        return self.book.orders.get(stream)
+
     async def known(self, stream: str) -> bool:
         """Whether the log holds an order's stream; brings it into memory if so. Waits while the log is gone.
 
@@ -275,12 +281,9 @@ class Engine:
         while True:
             await self._ready.wait()
             try:
-                self._check_open()
-                await self._load(stream)
+                return await self.find(stream) is not None
             except LogUnavailableError:
                 await asyncio.sleep(RETRY_SECONDS[0])
-            else:
-                return stream in self.book.orders
 
     async def _load(self, *streams: str) -> None:
         """Bring orders back into memory that closed long ago, so that whoever names them gets the truth.

@@ -5,11 +5,13 @@ from decimal import Decimal
 from typing import Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from oms.errors import CommandRefusedError, OmsError
 from oms.instrument import Instrument
-from oms.order.events import OrderRequested
+from oms.order.holds import widest
 from oms.order.messages import AmendOrder, PlaceOrder
+from oms.order.state import Order
 from oms.ports import Clock
 from oms.values import RATIO, plain
 
@@ -50,19 +52,21 @@ class Worth(Struct, frozen=True, kw_only=True):
     quantity: Decimal | None
 
 
-def worth_of(command: PlaceOrder | AmendOrder, asked: OrderRequested | None = None) -> Worth:
-    """Return what a command would make an order worth; an amended one keeps of `asked` what is not changed."""
+def worth_of(command: PlaceOrder | AmendOrder, order: Order | None = None) -> Worth:
+    """Return what a command would make an order worth; an amended one keeps of `order` what is not changed, and counts
+    as the largest that this change and those still on their way may make it.
+    """
     price, quantity = command.price, command.quantity
     match command:
         case PlaceOrder(notional=notional):
             return Worth(notional=notional, price=price, quantity=quantity)
         case AmendOrder():
-            assert asked is not None, "an order that is amended was asked for"
-            return Worth(
-                notional=None,
-                price=asked.price if price is None else price,
-                quantity=asked.quantity if quantity is None else quantity,
-            )
+            assert order is not None, "an order that is amended was asked for"
+            asked = order.request
+            price = asked.price if price is None else price
+            quantity = asked.quantity if quantity is None else quantity
+            largest = widest(replace(order, request=replace(asked, price=price, quantity=quantity))).request
+            return Worth(notional=None, price=largest.price, quantity=largest.quantity)
 
 
 def check_worth(order: Worth, limits: TokenLimits, market: Instrument | None) -> None:

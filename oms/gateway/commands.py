@@ -1,6 +1,7 @@
 """Commands as strategies give them, over HTTP or a stream alike. Whoever calls has checked the scope."""
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable, Sequence
 from decimal import Decimal
 from typing import Final
@@ -150,9 +151,7 @@ class Commands:
             request_id=key,
             reason=None if body.reason is None else checked_text(body.reason, "reason"),
         )
-        stream = order_stream(engine.account, command.client_order_id)
-        if not await engine.known(stream) or not caller.owns(engine.book.orders[stream]):
-            raise unknown_order(client_order_id)
+        await _found(engine, command.client_order_id, caller.owns)
         return await self._reply("cancel", await engine.execute(command, actor=caller.strategy, cause=key), key)
 
     async def amend(
@@ -167,15 +166,14 @@ class Commands:
         """
         engine = self._accounts.one(caller, account)
         command = amend_order(body, engine.account, client_order_id, key)
-        stream = order_stream(engine.account, command.client_order_id)
-        if not await engine.known(stream) or not caller.owns(engine.book.orders[stream]):
-            raise unknown_order(client_order_id)
-        can = engine.decider.capabilities(engine.book.orders[stream].request.symbol)
-        if not can.amend:
-            raise UnsupportedError(f"order {client_order_id!r} cannot be amended: {can.name} has no amend")
-        asked = engine.book.orders[stream].request
-        check_worth(worth_of(command, asked), caller.limits, engine.decider.instruments.get(asked.symbol))
-        self._pace.take(caller.token_id, caller.limits)
+        order = await _found(engine, command.client_order_id, caller.owns)
+        if key not in order.amends_known:  # a repeat hears what the first one heard, whatever holds today
+            symbol = order.request.symbol
+            can = engine.decider.capabilities(symbol)
+            if not can.amend:
+                raise UnsupportedError(f"order {client_order_id!r} cannot be amended: {can.name} has no amend")
+            check_worth(worth_of(command, order), caller.limits, engine.decider.instruments.get(symbol))
+            self._pace.take(caller.token_id, caller.limits)
         return await self._reply("amend", await engine.execute(command, actor=caller.strategy, cause=key), key)
 
     async def claim(self, caller: Caller, account: str | None, client_order_id: str, *, body: ClaimBody) -> Reply:
@@ -192,9 +190,7 @@ class Commands:
             strategy=StrategyId(checked_text(body.strategy, "strategy")),
             reason=checked_text(body.reason, "reason"),
         )
-        stream = order_stream(engine.account, command.client_order_id)
-        if not await engine.known(stream) or not caller.trades(engine.book.orders[stream].request.symbol):
-            raise unknown_order(client_order_id)
+        await _found(engine, command.client_order_id, lambda order: caller.trades(order.request.symbol))
         receipt = await engine.execute(command, actor=caller.strategy, cause=self._ids.next())
         assert isinstance(receipt.state, Order)
         return Reply(OK, receipt.position, order_answer(receipt.state, receipt.position))
@@ -218,50 +214,82 @@ class Commands:
             quantity=None if body.quantity is None else Decimal(body.quantity),
             price=None if body.price is None else Decimal(body.price),
         )
-        receipt = await engine.execute(command, actor=caller.strategy, cause=key)
+        asked = engine.offer(command, actor=caller.strategy, cause=key)
+        # As it was decided: by the time it is durable, memory may hold more than the log.
+        nobodys = engine.book.nobodys(position_stream(engine.account, symbol, body.position_leg))
+        receipt = await asked
         shown = ShareView(
             position=receipt.position,
             account=engine.account,
             symbol=symbol,
             leg=body.position_leg,
             strategy=command.strategy,
-            nobodys=engine.book.nobodys(position_stream(engine.account, symbol, body.position_leg)),
+            nobodys=nobodys,
         )
         return Reply(OK, receipt.position, shown)
 
     async def cancel_all(self, caller: Caller, body: CancelAllBody, *, key: str | None) -> Reply:
-        """Ask for the end of every open order in scope: a strategy's own, for an administrator everybody's.
+        """Ask for the end of every open order in scope: a strategy's own, for an administrator everybody's. The same
+        `key` again is the same request: it ends nothing that was placed after it.
 
         Raises:
             ForbiddenError: another strategy, or a market that is not the token's, is named.
             UnknownAccountError: the account that is named does not run here.
+            LogUnavailableError: nobody can say now what was placed after the first request.
         """
         strategy, symbols = caller.named_strategy(body.strategy), caller.named_symbols(body.symbol)
         reason = None if body.reason is None else checked_text(body.reason, "reason")
-        request_id = key or self._ids.next()
-        named: list[str] = []
-        offers: list[asyncio.Future[Receipt] | OmsError] = []
+        request_id = f"all {key or self._ids.next()}"  # no key has a space, so that none of one order's cancel is it
+        asked: list[tuple[Engine, Order]] = []
+        others: list[tuple[Engine, Order]] = []
         for engine in self._accounts.visible(caller, body.account):
-            for order in [engine.book.orders[stream] for stream in engine.book.open]:
+            for stream, order in engine.book.orders.items():
                 request = order.request
                 if strategy not in {None, request.strategy} or (symbols and request.symbol not in symbols):
                     continue
-                named.append(request.client_order_id)
-                command = CancelOrder(
-                    account=engine.account,
-                    client_order_id=request.client_order_id,
-                    request_id=request_id,
-                    reason=reason,
-                )
-                try:
-                    offers.append(engine.offer(command, actor=caller.strategy, cause=request_id))
-                except OmsError as error:
-                    offers.append(error)
-        items = [
-            await self._item(name, offer, command="cancel", key=request_id)
-            for name, offer in zip(named, offers, strict=True)
+                if request_id in order.cancels_known:
+                    asked.append((engine, order))
+                elif stream in engine.book.open:
+                    others.append((engine, order))
+        items = await self._cancel_each(caller, asked, request_id, reason)
+        if asked:
+            others = await self._there_before(others, [order for _, order in asked], request_id)
+        return self._several([*items, *await self._cancel_each(caller, others, request_id, reason)])
+
+    async def _cancel_each(
+        self, caller: Caller, orders: Sequence[tuple[Engine, Order]], request_id: str, reason: str | None
+    ) -> Sequence[Item]:
+        """Ask for the end of all of them at once, so that they share commits; return what became of each."""
+        offers: list[asyncio.Future[Receipt] | OmsError] = []
+        for engine, order in orders:
+            command = CancelOrder(
+                account=engine.account,
+                client_order_id=order.request.client_order_id,
+                request_id=request_id,
+                reason=reason,
+            )
+            try:
+                offers.append(engine.offer(command, actor=caller.strategy, cause=request_id))
+            except OmsError as error:
+                offers.append(error)
+        return [
+            await self._item(order.request.client_order_id, offer, command="cancel", key=request_id)
+            for (_, order), offer in zip(orders, offers, strict=True)
         ]
-        return self._several(items)
+
+    async def _there_before(
+        self, orders: Sequence[tuple[Engine, Order]], asked: Sequence[Order], cause: str
+    ) -> list[tuple[Engine, Order]]:
+        """Return those that were placed before `cause` was first asked for, as the log has it of `asked`: the process
+        may have ended before it came to them.
+        """
+        histories = [await self._log.read(_stream(order)) for order in asked]
+        positions = [each.position for told in histories for each in told if decode_meta(each.state).cause == cause]
+        began = min(positions, default=math.inf)
+        firsts = [(await self._log.read(_stream(order)))[:1] for _, order in orders]
+        return [
+            each for each, first in zip(orders, firsts, strict=True) if any(event.position < began for event in first)
+        ]
 
     async def halt(self, caller: Caller, body: HaltBody) -> Reply:
         """Stop everything that opens in the scope, on every account the token sees if none is named; cancels pass."""
@@ -378,8 +406,7 @@ class Commands:
         """Return the order, and the position, that a request was answered with when it came first: `key` names a
         cancel or a change, None the order's placing. As they are now, where nothing came of it then either.
         """
-        request = order.request
-        history = await self._log.read(order_stream(request.account, request.client_order_id))
+        history = await self._log.read(_stream(order))
         causes = [decode_meta(event.state).cause for event in history]
         cause = causes[0] if key is None else key
         if cause not in causes:
@@ -408,6 +435,18 @@ class Commands:
     def _several(self, items: Sequence[Item]) -> Reply:
         position = self._accounts.position
         return Reply(OK, position, Items(position=position, items=items))
+
+
+def _stream(order: Order) -> str:
+    return order_stream(order.request.account, order.request.client_order_id)
+
+
+async def _found(engine: Engine, name: ClientOrderId, allowed: Callable[[Order], bool]) -> Order:
+    """Return an order that the caller may do that to. Raises UnknownOrderError, and LogUnavailableError at once."""
+    order = await engine.find(order_stream(engine.account, name))
+    if order is None or not allowed(order):
+        raise unknown_order(name)
+    return order
 
 
 def _scope(body: HaltBody) -> tuple[StrategyId | None, Symbol | None]:

@@ -10,8 +10,8 @@ from msgspec.structs import replace
 from oms.gateway.allowance import RateLimitedError, TokenLimits
 from oms.gateway.tokens import InvalidTokenError, PostgresTokens, Scope, mint, read_limits
 from oms.order.messages import SubmitAccepted
-from oms.reports import TradeReport
-from oms.values import AccountId, ExecId, StrategyId, Symbol, VenueOrderId
+from oms.reports import OrderReport, TradeReport, VenueOrderStatus
+from oms.values import AccountId, ClientOrderId, ExecId, Side, StrategyId, Symbol, VenueOrderId
 from tests.gateway.house import TRADER, House
 from tests.order.story import SPOT
 
@@ -169,3 +169,43 @@ async def test_an_order_is_not_amended_beyond_the_limit(house: House) -> None:
         )
         assert answer.status == status, answer
         assert answer.json.get("code") in {None, "order_notional_max"}
+
+
+async def test_a_tokens_limit_counts_the_changes_that_are_on_their_way(house: House) -> None:
+    house.engine.decider.capabilities = lambda _: replace(SPOT, amend=True)
+    token = house.tokens.create(limits=small(order_notional_max=Decimal(150)))
+    await house.place(token=token, quantity="1", price="100")
+    await house.report("c1", SubmitAccepted(venue_order_id=VenueOrderId("v1")))
+    path = "/v1/orders/c1"
+    larger = await house.call("PATCH", path, {"quantity": "1.4"}, headers={"Idempotency-Key": "a1"}, token=token)
+    assert larger.status == 202, larger
+    dearer = await house.call("PATCH", path, {"price": "140"}, headers={"Idempotency-Key": "a2"}, token=token)
+    assert (dearer.status, dearer.json["code"]) == (422, "order_notional_max"), "both: 196 of the 150 allowed"
+
+
+async def test_a_repeated_change_is_answered_as_the_first_though_another_one_came_between(house: House) -> None:
+    house.engine.decider.capabilities = lambda _: replace(SPOT, amend=True)
+    token = house.tokens.create(limits=small(order_notional_max=Decimal(150)))
+    await house.place(token=token, quantity="1", price="100")
+    await house.report("c1", SubmitAccepted(venue_order_id=VenueOrderId("v1")))
+
+    async def changed(key: str, **change: str) -> Any:
+        return await house.call("PATCH", "/v1/orders/c1", change, headers={"Idempotency-Key": key}, token=token)
+
+    first = await changed("a1", price="140")
+    assert first.status == 202, first
+    picture = OrderReport(
+        symbol=Symbol(BTC),
+        status=VenueOrderStatus.NEW,
+        client_order_id=ClientOrderId("c1"),
+        venue_order_id=VenueOrderId("v1"),
+        side=Side.BUY,
+        quantity=Decimal(1),
+        price=Decimal(140),
+        cum_quantity=Decimal(0),
+    )
+    await house.report("c1", picture)
+    assert (await changed("a2", price="100", quantity="1.4")).status == 202
+    await house.report("c1", replace(picture, price=Decimal(100), quantity=Decimal("1.4")))
+    again = await changed("a1", price="140")  # would make it worth 196 today
+    assert again.json == first.json, again

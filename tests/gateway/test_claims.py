@@ -1,10 +1,12 @@
 """An order of nobody's is seen, is given to a strategy with a reason, and is from then on that strategy's."""
 
+import asyncio
 from decimal import Decimal
 
 from msgspec.structs import replace
 
 from oms.gateway.tokens import Scope
+from oms.ports import AppendOutcome, Batch
 from oms.reports import OrderReport, VenueOrderStatus
 from oms.values import Origin, Side, Symbol, VenueOrderId
 from tests.gateway.house import House
@@ -111,3 +113,24 @@ async def test_a_share_that_no_order_made_is_given_in_parts_and_once_a_key(house
         events = (await house.call("GET", "/v1/events", token=reader)).json["items"]
         told = [each["data"]["reason"] for each in events if each["type"] == "share-claimed/1"]
         assert told == [CLAIM["reason"]] * count
+
+
+async def test_an_answer_about_a_share_shows_nothing_that_is_not_in_the_log(house: House) -> None:
+    await house.report("external7", SEEN, trade("t1", "1.5", client_order_id=None, venue_order_id=VenueOrderId("7")))
+    token, append = await risk_token(house), house.log.append
+
+    async def slow(batch: Batch) -> AppendOutcome:
+        await asyncio.sleep(0.3)
+        return await append(batch)
+
+    house.log.append = slow  # type: ignore[method-assign]
+
+    async def claimed(key: str) -> str:
+        answer = await house.call("POST", "/v1/positions/claim", SHARE, token=token, headers={"Idempotency-Key": key})
+        return str(answer.json["nobodys"])
+
+    async with asyncio.TaskGroup() as group:
+        first = group.create_task(claimed("k1"))
+        await asyncio.sleep(0.1)
+        second = group.create_task(claimed("k2"))
+    assert (first.result(), second.result()) == ("1.0", "0.5")

@@ -8,6 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from oms.book import account_stream
+from oms.errors import LogUnavailableError
 from oms.gateway.tokens import Scope
 from oms.order.messages import SubmitAccepted, SubmitRefused
 from oms.reports import OrderReport, PositionModeReport, VenueOrderStatus
@@ -428,3 +429,63 @@ async def test_a_time_that_is_none_is_refused(house: House, changes: dict[str, A
     assert answer.status == 422
     assert answer.json["outcome"] == "none"
     assert not any(event.topic == "order-requested/1" for event in await house.events())
+
+
+async def test_a_change_does_not_hang_while_the_log_is_gone(house: House) -> None:
+    house.engine.decider.capabilities = lambda _: replace(SPOT, amend=True)
+    await house.place()
+    await house.report("c1", SubmitAccepted(venue_order_id=VenueOrderId("v1")))
+    house.engine._ready.clear()
+    placed = await house.place(client_order_id="c2")
+    operator, key = house.tokens.create("operator", scopes=(Scope.ADMIN,)), {"Idempotency-Key": "a1"}
+    claim = {"strategy": "maker", "reason": "placed by hand"}
+    for call in (
+        house.call("PATCH", "/v1/orders/c1", {"price": "59000.00"}, headers=key),
+        house.cancel("c1"),
+        house.call("POST", "/v1/orders/c1/claim", claim, token=operator),
+    ):
+        answer = await asyncio.wait_for(call, 2)
+        assert (answer.status, answer.json["code"], answer.json["outcome"]) == (503, "log_unavailable", "none")
+        assert answer.json == placed.json
+    house.engine._ready.set()
+
+
+async def test_a_repeated_cancel_all_ends_nothing_that_came_after_it(house: House) -> None:
+    await house.place(client_order_id="c1")
+    key = {"Idempotency-Key": "all1"}
+    first = await house.call("POST", "/v1/cancel-all", {}, headers=key)
+    assert [each["client_order_id"] for each in first.json["items"]] == ["c1"]
+    await house.place(client_order_id="c2")
+    again = await house.call("POST", "/v1/cancel-all", {}, headers=key)
+    assert again.json["items"] == first.json["items"]
+    assert "order/main/c2" in house.engine.book.open
+    assert not house.engine.book.orders["order/main/c2"].cancels
+    other = await house.call("POST", "/v1/cancel-all", {}, headers={"Idempotency-Key": "all2"})
+    assert [each["client_order_id"] for each in other.json["items"]] == ["c1", "c2"]
+
+
+async def test_a_repeated_cancel_all_asks_for_what_the_first_one_did_not_come_to(house: House) -> None:
+    for name in ("c1", "c2"):
+        await house.place(client_order_id=name)
+    key, offer = {"Idempotency-Key": "k1"}, house.engine.offer
+
+    def once(command: Any, **said: Any) -> Any:
+        if command.client_order_id == "c2":
+            raise LogUnavailableError("it went away")
+        return offer(command, **said)
+
+    house.engine.offer = once  # type: ignore[method-assign]
+    first = await house.call("POST", "/v1/cancel-all", {}, headers=key)
+    assert [each["status"] for each in first.json["items"]] == [202, 503]
+    house.engine.offer = offer  # type: ignore[method-assign]
+    await house.place(client_order_id="c3")
+    again = await house.call("POST", "/v1/cancel-all", {}, headers=key)
+    assert [(each["client_order_id"], each["status"]) for each in again.json["items"]] == [("c1", 202), ("c2", 202)]
+
+
+async def test_a_cancel_of_one_order_is_not_taken_for_a_cancel_all_of_that_key(house: House) -> None:
+    await house.place(client_order_id="c1")
+    await house.cancel("c1", key="k1")
+    await house.place(client_order_id="c2")
+    answer = await house.call("POST", "/v1/cancel-all", {}, headers={"Idempotency-Key": "k1"})
+    assert [each["client_order_id"] for each in answer.json["items"]] == ["c1", "c2"]
