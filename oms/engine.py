@@ -233,10 +233,10 @@ class Engine:
             await self._ready.wait()
             try:
                 self._check_open()
-                await self._load(*(stream for stream, _ in reports))
                 if maybe_there:  # what landed in silence brought its bytes along, and the log takes no name twice
                     held = {each.message_id for each in await self._log.messages([m.message_id for m in evidence])}
                     said = replace(said, evidence=tuple(m for m in evidence if m.message_id not in held))
+                await self._load(*(stream for stream, _ in reports))  # the last wait: an order may leave in any
                 self._check_open()
                 return await self._take(said)
             except LogUnavailableError as error:

@@ -1,13 +1,19 @@
 """A restart builds memory from the log, also of orders that had left memory when the log spoke of them again."""
 
+import asyncio
+from collections.abc import Sequence
+from decimal import Decimal
+
 import pytest
 
 from oms.errors import LogUnavailableError
 from oms.order.state import Life
+from oms.ports import VenueMessage
 from oms.recovery import recover
 from oms.reports import VenueOrderStatus
+from oms.store.memory import Fault, Trouble
 from oms.values import Provenance
-from tests.engine.desk import MAIN, Desk, play, stream
+from tests.engine.desk import MAIN, Desk, begin, play, stream
 from tests.order.story import shown, trade
 
 
@@ -76,5 +82,34 @@ def test_an_open_order_in_the_log_that_memory_does_not_hold_makes_memory_anew() 
         assert receipt.state == desk.in_log("c1")
         assert desk.agrees()
         assert desk.held() == missed[2]["USDT"]  # type: ignore[index]  # a currency is a name
+
+    play(story)
+
+
+def test_a_report_is_not_dropped_as_its_order_left_memory_while_the_log_was_asked_for_its_bytes() -> None:
+    async def story(desk: Desk) -> None:
+        desk.closed_kept = 0
+        await desk.start(watching=False)
+        await desk.place(quantity=Decimal(1), price=Decimal(10))
+        await asyncio.sleep(1)
+        await desk.cancel()
+        await asyncio.sleep(1)
+        await desk.engine.report([(stream("c1"), desk.venue.orders["c1"])])
+        await desk.place("c2", quantity=Decimal(1), price=Decimal(10))
+        assert stream("c1") not in desk.engine.book.orders
+        _, told = desk.venue.fill("c1", "1", price="10")  # matched before the cancel, told after it
+        desk.faults.appends.append(Fault(Trouble.SILENT_LOST))
+        messages = desk.log.messages
+
+        async def slow(message_ids: Sequence[str]) -> Sequence[VenueMessage]:
+            await asyncio.sleep(0.5)
+            return await messages(message_ids)
+
+        desk.log.messages = slow  # type: ignore[method-assign]
+        telling = begin(desk.engine.report([(stream("c1"), told)], source=Provenance.STREAM))
+        await asyncio.sleep(0.3)
+        await desk.place("c3", quantity=Decimal(1), price=Decimal(10))
+        await telling
+        assert "order-filled" in desk.told(), desk.told()
 
     play(story)
