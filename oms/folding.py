@@ -41,17 +41,19 @@ def _move(book: Book, order: Order, event: OrderEvent, facts: list[Fact]) -> Non
     facts.extend((leg, change, book.leg(leg, change)) for change in changes)
 
 
-def _is_in_opening(account: Account, event: OrderFilled | CommissionReported) -> bool:
+def _is_in_opening(account: Account, order: Order, event: OrderFilled | CommissionReported) -> bool:
     """Whether the venue had listed this trade when its balances were taken over, and nobody has told of it since. One
-    that was taken out of them, and then taken back, moves something when it comes again.
+    that was taken out of them, and then taken back, moves something when it comes again, and so does what it cost,
+    which may be told later.
     """
-    told = isinstance(event, OrderFilled) and event.exec_id in account.revised
+    again = event.exec_id in order.busted
+    told = again or (isinstance(event, OrderFilled) and event.exec_id in account.revised)
     return event.exec_id in account.opening_trades and not told
 
 
 def _move_once(book: Book, order: Order, event: OrderFilled | CommissionReported, facts: list[Fact]) -> None:
     """Move what a trade moves, so that its story is whole; if it is in what was taken over, take it out of there."""
-    if not _is_in_opening(book.account, event):
+    if not _is_in_opening(book.account, order, event):
         _move(book, order, event, facts)
         return
     request, owned = order.request, dict(book.totals)

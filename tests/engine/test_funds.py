@@ -199,6 +199,30 @@ def test_a_trade_of_the_opening_that_is_taken_back_and_listed_again_moves_what_i
     play(story)
 
 
+def test_the_fee_of_a_trade_of_the_opening_that_came_again_is_paid() -> None:
+    async def story(desk: Desk) -> None:
+        desk.venue.by_hand("byhand", "1")
+        order, trade = desk.venue.fill("byhand", "1")
+        desk.venue.totals = {"USDT": Decimal("899.9"), "BTC": Decimal(6)}
+        await asyncio.sleep(5)
+        await desk.start()
+        desk.venue.push(order, trade)
+        await asyncio.sleep(1)
+        stream = order_stream(MAIN, ClientOrderId("byhand"))
+        await desk.engine.report([(stream, BustReport(exec_id=trade.exec_id))])
+        assert desk.engine.book.funds(USDT).total == Decimal(1000)
+        uncharged = replace(trade, commission=None, commission_currency=None)
+        desk.venue.push(order)
+        desk.venue.push(uncharged)
+        await asyncio.sleep(5)
+        desk.venue.push(trade)
+        await asyncio.sleep(5)
+        assert desk.engine.book.funds(BTC).total == Decimal(6)
+        assert desk.engine.book.funds(USDT).total == Decimal("899.9")
+
+    play(story)
+
+
 def test_an_order_somebody_placed_elsewhere_is_known_as_external_and_its_fills_count() -> None:
     async def story(desk: Desk) -> None:
         await desk.start()
