@@ -28,7 +28,6 @@ from oms.venue import Answer, NoAnswerError, Venue
 
 LEDGER_EVERY_SECONDS: Final = 60.0  # between looks at the ledger, which few calls may read
 LEDGER_OVERLAP_MS: Final = 3_600_000  # a payment may show late; ids tell apart what was read before
-LEDGER_AHEAD_MS: Final = 600_000  # the venue's clock may step, and stamps what it books
 LEDGER_FIRST_MS: Final = 7 * 86_400_000  # how far back the first look of a process goes at least
 
 log = structlog.get_logger()
@@ -129,8 +128,9 @@ class Perpetuals:
         self._asked_at = now
         # What was paid before this log's opening is in the opening balances.
         since_ms = max(self._unread_ms, now_ms - self._reach_ms(), began_ms(self._recording, now_ms))
+        until_ms = now_ms + baseline.MARGIN_MS  # the venue's clock may have been ahead, and is right again
         try:
-            complete = await self._read(since_ms, now_ms + LEDGER_AHEAD_MS)
+            complete = await self._read(since_ms, until_ms)
         except NoAnswerError as error:
             log.warning("could not read the ledger", account=self._recording.account, cause=error.cause)
             if self._never_read:

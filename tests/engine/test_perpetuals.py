@@ -226,6 +226,18 @@ def test_what_is_stamped_ahead_of_our_clock_is_read_all_the_same() -> None:
     play(story)
 
 
+def test_a_payment_from_before_the_clock_was_set_back_is_booked_in_time() -> None:
+    async def story(desk: Desk) -> None:
+        await opened(desk)
+        await asyncio.sleep(100)
+        funding(desk, "-0.5")
+        desk.clock.ahead_ns -= 840 * 10**9
+        await asyncio.sleep(120)
+        assert (desk.engine.book.funds(SETTLE).total, desk.breaks()) == (desk.venue.futures, {})
+
+    play(story)
+
+
 def test_the_mode_that_the_venue_shows_is_known_from_the_start() -> None:
     async def story(desk: Desk) -> None:
         await opened(desk, held=False)
