@@ -5,7 +5,6 @@ the opening and by itself, and the balances say so: ours differ from the venue's
 coin. Its stamp alone would prove nothing, since no two clocks agree; stamp and figures together do.
 """
 
-from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from itertools import combinations
@@ -35,7 +34,8 @@ from oms.values import EXACT, ZERO, Currency, ExecId, PositionLeg, Provenance, P
 from oms.venue import Answer, NoAnswerError, Venue
 
 SLACK_MS: Final = 5_000  # how far the venue's stamps may be ahead of the mark that our clock set
-LOOKS_MAX: Final = 3  # a list that hid a trade once may do so again
+FIRST_WAIT_SECONDS: Final = 5.0  # a list that hid a trade may go on to: every look that finds nothing doubles the wait
+WAIT_SECONDS_MAX: Final = 3_600.0  # and a break may stand for days: one call an hour then
 SUSPECTS_MAX: Final = 10  # trades of which every combination is tried
 LAG_SECONDS: Final = 35.0  # a list that was right once is thought to lag by half a minute at most
 
@@ -56,8 +56,9 @@ class Opening:
         self._history: History | None = None  # what the venue listed last of the time before
         self._searching = Searching(clock)
         self._unlisted_since = float("inf")  # by its seconds: a trade is booked which the venue does not list
-        self._asked: Counter[str] = Counter()  # by what differs: how often the venue was asked about it
-        self._found: OpeningRevised | None = None  # what explained it at the last of these looks
+        self._differs = ""  # what did when the venue was asked last
+        self._found: OpeningRevised | None = None  # what explained it then
+        self._wait_seconds = FIRST_WAIT_SECONDS  # after a look that finds nothing
         self._again_at = float("-inf")  # when to look again, by the monotonic clock
 
     async def begin(self, read_trades: Callable[[], Awaitable[int]]) -> bool:
@@ -139,30 +140,48 @@ class Opening:
         """Take out of the opening what explains `differences`, if anything does, and still does after a while: a trade
         that was taken back may be listed for a moment yet, and explains as much. Returns whether it did.
 
-        The venue is asked, a few times, for the trades from the log's beginning to its opening: few, and no restart
-        has to remember them.
-
-        Raises:
-            NoAnswerError: it could not be asked.
+        The venue is asked for the trades from the log's beginning to its opening: few, and no restart has to remember
+        them. A look that it does not answer, or not all of, is none.
         """
         book = self._recording.book
         before = given(book)
         differs = "; ".join(f"{each.break_id} {each.figures}" for each in differences if each.kind is BreakKind.BALANCE)
         now = self._clock.monotonic()
-        if not differs or not book.account.opened_ms or self._asked[differs] >= LOOKS_MAX or now < self._again_at:
+        if not differs:
+            self._found = None  # of what differs as much some day, it proves nothing
+        elif differs != self._differs:
+            self._differs, self._wait_seconds = differs, FIRST_WAIT_SECONDS
+            self._again_at = now if self._found is None else self._again_at
+        if not differs or not book.account.opened_ms or now < self._again_at:
             return False
-        since_ms = baseline.since_ms(book.account, self._recording.opened_ns) - SLACK_MS
-        until_ms = max(self._recording.opened_ns // 1_000_000, book.account.opened_ms) + baseline.MARGIN_MS
-        answer = await self._venue.trades(since_ms=since_ms, until_ms=until_ms)
+        answer = await self._listed_before()
+        if answer is None:
+            return False
         for report in _from_before(book, answer):
             await self._recording.known(order_stream(book.name, external_id(report)))  # it may have left memory
-        self._asked = Counter({differs: self._asked[differs] + 1})
         seen, found = self._found, revised(self._recording.book, differences, answer)
-        self._found, self._again_at = found, now if found in (None, seen) else now + LAG_SECONDS
-        if found is None or found != seen:
+        self._found = found
+        if found is None:
+            self._again_at = now + self._wait_seconds
+            self._wait_seconds = min(self._wait_seconds * 2, WAIT_SECONDS_MAX)
+            return False
+        if found != seen:
+            self._again_at = now + LAG_SECONDS
             return False
         stream = account_stream(book.name)
         return await self._recorded([(stream, before), (stream, found)], kept(answer.evidence, self._ids, self._clock))
+
+    async def _listed_before(self) -> Answer | None:
+        """Ask for the trades from the log's beginning to its opening; None where they could not be asked for."""
+        account = self._recording.book.account
+        since_ms = baseline.since_ms(account, self._recording.opened_ns) - SLACK_MS
+        until_ms = max(self._recording.opened_ns // 1_000_000, account.opened_ms) + baseline.MARGIN_MS
+        try:
+            answer = await self._venue.trades(since_ms=since_ms, until_ms=until_ms)
+        except NoAnswerError as error:
+            log.warning("could not look for what counts twice", account=self._recording.account, cause=error.cause)
+            return None
+        return None if answer.unasked else answer
 
 
 def legs_of(book: Book, held: Answer) -> Sequence[Addressed]:

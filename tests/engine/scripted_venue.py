@@ -413,3 +413,17 @@ class Cut(ScriptedVenue):
     async def trades(self, *, since_ms: int, until_ms: int) -> Answer:
         answer = await super().trades(since_ms=since_ms, until_ms=until_ms)
         return msgspec.structs.replace(answer, complete=self.whole)
+
+
+class Hides(ScriptedVenue):
+    """Its lists of trades hide a trade while `hides`."""
+
+    hides = True
+
+    async def trades(self, *, since_ms: int, until_ms: int) -> Answer:
+        answer = await super().trades(since_ms=since_ms, until_ms=until_ms)
+        return msgspec.structs.replace(answer, reports=()) if self.hides else answer
+
+    async def order_trades(self, order: OrderRef) -> Answer:
+        answer = await super().order_trades(order)
+        return msgspec.structs.replace(answer, reports=()) if self.hides else answer

@@ -16,7 +16,7 @@ from oms.store.memory import Fault, MemoryLog, Trouble
 from oms.values import ClientOrderId, Purse
 from oms.venue import Answer, NoAnswerError, OrderRef
 from tests.engine.desk import MAIN, Desk, ScriptedFaults, play
-from tests.engine.scripted_venue import Fate, ScriptedVenue
+from tests.engine.scripted_venue import Fate, Hides, ScriptedVenue
 
 BTC, USDT = Purse("BTC"), Purse("USDT")
 CENT = Decimal("0.001")  # the taker's commission on a unit
@@ -219,6 +219,76 @@ def test_the_fee_of_a_trade_of_the_opening_that_came_again_is_paid() -> None:
         await asyncio.sleep(5)
         assert desk.engine.book.funds(BTC).total == Decimal(6)
         assert desk.engine.book.funds(USDT).total == Decimal("899.9")
+
+    play(story)
+
+
+@pytest.mark.parametrize("hidden_s", [5, 20, 25, 28, 30, 32, 35, 40, 60])
+def test_a_trade_that_the_opening_held_unlisted_is_taken_out_however_long_the_list_hides_it(hidden_s: int) -> None:
+    async def story(desk: Desk) -> None:
+        venue = desk.venue = Hides(desk.clock.now_ns)
+        venue.by_hand("byhand", "1")
+        order, trade = venue.fill("byhand", "1")
+        venue.totals = {"USDT": Decimal("899.9"), "BTC": Decimal(6)}
+        await asyncio.sleep(1)
+        await desk.start()
+        venue.push(order, trade)
+        await asyncio.sleep(hidden_s)
+        venue.hides = False
+        await asyncio.sleep(120)
+        assert desk.told("byhand").count("order-filled") == 1
+        assert (desk.engine.book.funds(BTC).total, desk.breaks()) == (6, {})
+
+    play(story)
+
+
+def test_looks_that_a_part_was_not_asked_in_use_up_no_patience() -> None:
+    class Unasked(ScriptedVenue):
+        deaf = False
+
+        async def trades(self, *, since_ms: int, until_ms: int) -> Answer:
+            answer = await super().trades(since_ms=since_ms, until_ms=until_ms)
+            if self.deaf and until_ms - since_ms > 600_000:  # the long way back
+                return replace(answer, reports=(), complete=False, unasked="rate limit")
+            return answer
+
+    async def story(desk: Desk) -> None:
+        venue = desk.venue = Unasked(desk.clock.now_ns)
+        venue.by_hand("byhand", "1")
+        order, trade = venue.fill("byhand", "1")
+        venue.trades_done.clear()  # hidden
+        venue.totals = {"USDT": Decimal("899.9"), "BTC": Decimal(6)}
+        await asyncio.sleep(1)
+        await desk.start()
+        venue.deaf = True
+        venue.trades_done.append(trade)
+        venue.push(order, trade)
+        await asyncio.sleep(90)
+        venue.deaf = False
+        await asyncio.sleep(200)
+        assert desk.told("byhand").count("order-filled") == 1
+        assert (desk.engine.book.funds(BTC).total, desk.breaks()) == (6, {})
+
+    play(story)
+
+
+def test_a_deposit_is_told_though_the_time_of_the_opening_cannot_be_asked_for() -> None:
+    class Forgetful(ScriptedVenue):
+        """Does not answer for trades of a time that is over for long."""
+
+        async def trades(self, *, since_ms: int, until_ms: int) -> Answer:
+            answer = await super().trades(since_ms=since_ms, until_ms=until_ms)
+            if until_ms < self._now_ns() // 1_000_000 - 60_000:
+                raise NoAnswerError("timeout", self._evidence())
+            return answer
+
+    async def story(desk: Desk) -> None:
+        venue = desk.venue = Forgetful(desk.clock.now_ns)
+        await desk.start()
+        await asyncio.sleep(5_000)
+        venue.totals["USDT"] += 500
+        await asyncio.sleep(120)
+        assert (set(desk.breaks()), desk.watcher.broken()) == ({"balance:spot/USDT"}, None)
 
     play(story)
 

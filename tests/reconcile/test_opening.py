@@ -109,6 +109,7 @@ class Desk:
         self.book = opened()
         self.listed = answer(HIDDEN)
         self.seconds = 0.0
+        self.asked = 0
         self.forgotten: dict[str, Order] = {}  # orders that left memory
 
     async def known(self, name: str) -> bool:
@@ -126,6 +127,7 @@ class Desk:
         say(self.book, Said(message=tuple(reports), actor="oms", cause=None, source=source))
 
     async def trades(self, *, since_ms: int, until_ms: int) -> Answer:
+        self.asked += 1
         return self.listed
 
     def monotonic(self) -> float:
@@ -158,8 +160,31 @@ def test_the_opening_is_not_revised_by_what_the_venue_lists_no_more() -> None:
         assert not asyncio.run(opening.corrected(differing(MOVED)))
 
 
+def test_what_explained_a_difference_that_went_away_proves_nothing_of_the_next_one() -> None:
+    desk = Desk()
+    opening = Opening(desk, cast(Venue, desk), event_log=MemoryLog(), clock=desk, ids=PlainIds())
+    for differences in (differing(MOVED), [], differing(MOVED)):
+        assert not asyncio.run(opening.corrected(differences))
+        desk.seconds += LAG_SECONDS
+    assert asyncio.run(opening.corrected(differing(MOVED)))
+
+
+def test_a_break_that_nothing_explains_is_looked_for_ever_more_rarely() -> None:
+    desk = Desk()
+    desk.listed = answer()
+    opening = Opening(desk, cast(Venue, desk), event_log=MemoryLog(), clock=desk, ids=PlainIds())
+    counts = []
+    for _ in range(4):
+        for _ in range(360):  # an hour
+            asyncio.run(opening.corrected(differing(MOVED)))
+            desk.seconds += 10
+        counts.append(desk.asked)
+    assert counts[0] <= 10
+    assert counts[-1] <= counts[0] + 4
+
+
 def test_a_trade_of_an_order_that_left_memory_is_looked_for_too() -> None:
-    """Seed 1013512: it cost a look, of which there are three."""
+    """Seed 1013512: it cost a look."""
     desk = Desk()
     desk.forgotten[stream("theirs")] = desk.book.orders.pop(stream("theirs"))
     opening = Opening(desk, cast(Venue, desk), event_log=MemoryLog(), clock=desk, ids=PlainIds())
