@@ -2,7 +2,8 @@
 
 Such a trade turns up later and is booked like any other, so that its order's story is whole. Then it counts twice, in
 the opening and by itself, and the balances say so: ours differ from the venue's by exactly what it moved, coin for
-coin. Its stamp alone would prove nothing, since no two clocks agree; stamp and figures together do.
+coin, and on perpetuals leg for leg. Its stamp alone would prove nothing, since no two clocks agree; stamp and figures
+together do.
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
@@ -11,6 +12,8 @@ from itertools import combinations
 from typing import Final
 
 import structlog
+from msgspec import Struct
+from msgspec.structs import replace
 
 from oms import baseline
 from oms.account.events import TradesCovered
@@ -27,10 +30,24 @@ from oms.order.decisions import external_id
 from oms.order.inferred import is_inferred
 from oms.order.state import Order, Trade
 from oms.ports import Clock, EventLog, Ids, VenueMessage
+from oms.position.shown import quantity_of, take_over
 from oms.recovery import booked_ms
 from oms.reports import BalanceReport, PositionReport, TradeReport
-from oms.sums import symbol_of, traded
-from oms.values import EXACT, ZERO, Currency, ExecId, PositionLeg, Provenance, Purse, Wallet, purse, purses, signed
+from oms.sums import leg_of, symbol_of, traded
+from oms.values import (
+    EXACT,
+    ZERO,
+    ExecId,
+    PositionLeg,
+    Provenance,
+    Purse,
+    Wallet,
+    purse,
+    purse_parts,
+    purses,
+    signed,
+    worth,
+)
 from oms.venue import Answer, NoAnswerError, Venue
 
 SLACK_MS: Final = 5_000  # how far the venue's stamps may be ahead of the mark that our clock set
@@ -41,7 +58,24 @@ LAG_SECONDS: Final = 35.0  # a list that was right once is thought to lag by hal
 
 log = structlog.get_logger()
 
-Moves = Mapping[Purse, Decimal]
+MOVED: Final = frozenset({BreakKind.BALANCE, BreakKind.POSITION})
+
+
+class Moves(Struct, frozen=True):
+    """What trades moved, as figures differ by it: legs of perpetuals, by stream, and money. A contract counts there as
+    if it were paid for, since what is held did cost is no part of how a balance differs (`oms.reconcile`).
+    """
+
+    money: Mapping[Purse, Decimal]
+    legs: Mapping[str, Decimal]
+
+
+class Revision(Struct, frozen=True):
+    """What takes `trades` out of the opening again: legs of perpetuals as the venue shows them, then money."""
+
+    trades: tuple[ExecId, ...]
+    legs: tuple[tuple[str, PositionReport], ...]
+    money: OpeningRevised
 
 
 class Opening:
@@ -57,7 +91,7 @@ class Opening:
         self._searching = Searching(clock)
         self._unlisted_since = float("inf")  # by its seconds: a trade is booked which the venue does not list
         self._differs = ""  # what did when the venue was asked last
-        self._found: OpeningRevised | None = None  # what explained it then
+        self._found: tuple[ExecId, ...] = ()  # what explained it then
         self._wait_seconds = FIRST_WAIT_SECONDS  # after a look that finds nothing
         self._again_at = float("-inf")  # when to look again, by the monotonic clock
 
@@ -136,22 +170,23 @@ class Opening:
                 raise NoAnswerError(answer.unasked, answer.evidence)
         return History(since_ms=since_ms, opened_ms=opened_ms, traded=traded, paid=paid)
 
-    async def corrected(self, differences: Sequence[Disagreement]) -> bool:
+    async def corrected(self, differences: Sequence[Disagreement], held: Answer | None = None) -> bool:
         """Take out of the opening what explains `differences`, if anything does, and still does after a while: a trade
-        that was taken back may be listed for a moment yet, and explains as much. Returns whether it did.
+        that was taken back may be listed for a moment yet, and explains as much. `held` shows the positions that were
+        compared. Returns whether it did.
 
         The venue is asked for the trades from the log's beginning to its opening: few, and no restart has to remember
         them. A look that it does not answer, or not all of, is none.
         """
         book = self._recording.book
         before = given(book)
-        differs = "; ".join(f"{each.break_id} {each.figures}" for each in differences if each.kind is BreakKind.BALANCE)
+        differs = "; ".join(f"{each.break_id} {each.figures}" for each in differences if each.kind in MOVED)
         now = self._clock.monotonic()
         if not differs:
-            self._found = None  # of what differs as much some day, it proves nothing
+            self._found = ()  # of what differs as much some day, it proves nothing
         elif differs != self._differs:
             self._differs, self._wait_seconds = differs, FIRST_WAIT_SECONDS
-            self._again_at = now if self._found is None else self._again_at
+            self._again_at = self._again_at if self._found else now
         if not differs or not book.account.opened_ms or now < self._again_at:
             return False
         answer = await self._listed_before()
@@ -159,17 +194,18 @@ class Opening:
             return False
         for report in _from_before(book, answer):
             await self._recording.known(order_stream(book.name, external_id(report)))  # it may have left memory
-        seen, found = self._found, revised(self._recording.book, differences, answer)
-        self._found = found
+        seen, found = self._found, revised(self._recording.book, differences, answer, held)
+        self._found = () if found is None else found.trades
         if found is None:
             self._again_at = now + self._wait_seconds
             self._wait_seconds = min(self._wait_seconds * 2, WAIT_SECONDS_MAX)
             return False
-        if found != seen:
+        if found.trades != seen:
             self._again_at = now + LAG_SECONDS
             return False
-        stream = account_stream(book.name)
-        return await self._recorded([(stream, before), (stream, found)], kept(answer.evidence, self._ids, self._clock))
+        revision: list[Addressed] = [(account_stream(book.name), each) for each in (before, found.money)]
+        revision[1:1] = found.legs  # before the money, as at the opening
+        return await self._recorded(revision, kept(answer.evidence, self._ids, self._clock))
 
     async def _listed_before(self) -> Answer | None:
         """Ask for the trades from the log's beginning to its opening; None where they could not be asked for."""
@@ -184,7 +220,7 @@ class Opening:
         return None if answer.unasked else answer
 
 
-def legs_of(book: Book, held: Answer) -> Sequence[Addressed]:
+def legs_of(book: Book, held: Answer) -> Sequence[tuple[str, PositionReport]]:
     """Return every leg of a perpetual that the venue holds, or that we do and it does not: to be taken over as it is.
     Before the balances, since what backs them is part of what those hold.
     """
@@ -195,40 +231,85 @@ def legs_of(book: Book, held: Answer) -> Sequence[Addressed]:
     }
     for stream, leg in book.positions.items():
         if leg.quantity and stream not in legs and traded(stream).base is None:
-            name = PositionLeg(stream.rpartition("/")[2])
-            legs[stream] = PositionReport(symbol=symbol_of(stream), leg=name, quantity=ZERO)
+            legs[stream] = _flat(stream)
     return [(stream, legs[stream]) for stream in sorted(legs)]
 
 
-def revised(book: Book, differences: Iterable[Disagreement], traded: Answer) -> OpeningRevised | None:
-    """Return what is to be taken out of the opening, if the trades in `traded` that happened before it explain balances
-    that differ; None if they do not.
+def revised(
+    book: Book, differences: Iterable[Disagreement], listed: Answer, held: Answer | None = None
+) -> Revision | None:
+    """Return what is to be taken out of the opening, if the trades in `listed` that happened before it explain figures
+    that differ; None if they do not. Of perpetuals nothing does where `held` does not show all positions.
     """
-    wrong = {
-        _purse(each.subject): each.difference
-        for each in differences
-        if each.kind is BreakKind.BALANCE and each.difference
-    }
-    moves = dict(list(_suspects(book, traded).items())[:SUSPECTS_MAX])
+    wrong = {each.break_id: each for each in differences if each.kind in MOVED and each.difference}
+    legs = dict(legs_of(book, held)) if held is not None and held.complete else None
+    moves = dict(list(_suspects(book, listed, contracts=legs is not None).items())[:SUSPECTS_MAX])
     for count in range(1, len(moves) + 1):
         for some in combinations(moves, count):
-            counted_twice = _sum([moves[name] for name in some])
-            if counted_twice and all(wrong.get(name) == -amount for name, amount in counted_twice.items()):
-                return OpeningRevised(changes={name: -amount for name, amount in counted_twice.items()}, trades=some)
+            found = _taken_out(book, some, _sum([moves[name] for name in some]), wrong, legs or {})
+            if found is not None:
+                return found
     return None
 
 
-def _suspects(book: Book, traded: Answer) -> Mapping[ExecId, Moves]:
+def _suspects(book: Book, listed: Answer, *, contracts: bool) -> Mapping[ExecId, Moves]:
     """Return what each of these trades moved, where somebody else's order made it and it is booked."""
     suspects: dict[ExecId, Moves] = {}
-    for report in _from_before(book, traded):
+    for report in _from_before(book, listed):
         order = book.orders.get(order_stream(book.name, external_id(report)))
-        if order is None or order.attempts or purses(report.symbol).base is None:
-            continue  # our own orders traded after the opening, since nothing is sent before; a contract moves no coin
+        if order is None or order.attempts or (purses(report.symbol).base is None and not contracts):
+            continue  # our own orders traded after the opening, since nothing is sent before
         trade = next((each for each in order.trades if each.exec_id == report.exec_id), None)
         if trade is not None:
             suspects[trade.exec_id] = _moved(order, trade)
     return suspects
+
+
+def _taken_out(
+    book: Book,
+    trades: tuple[ExecId, ...],
+    twice: Moves,
+    wrong: Mapping[str, Disagreement],
+    shown: Mapping[str, PositionReport],
+) -> Revision | None:
+    """Return what takes out what counts `twice`; None if that is not how figures differ, or if the venue does not say
+    what a leg did cost without it.
+    """
+    if not (twice.money or twice.legs):
+        return None
+    legs: list[tuple[str, PositionReport]] = []
+    costs: dict[Purse, Decimal] = {}
+    for stream, quantity in twice.legs.items():
+        ours, settle, nothing = book.positions[stream], traded(stream).quote, _flat(stream)
+        report = replace(shown.get(stream, nothing), leverage=None, margin_mode=None)  # those are learned by themselves
+        change = take_over(report, ours.contract_size, ours)
+        without = EXACT.subtract(ours.quantity, quantity)
+        confirmed = _difference(wrong.get(f"{BreakKind.POSITION}:{stream.split('/', 2)[2]}")) == -quantity
+        if not confirmed or quantity_of(report) != without or (quantity and not change):
+            return None
+        legs.append((stream, report))
+        costs[settle] = EXACT.add(costs.get(settle, ZERO), sum((each.cost_change for each in change), ZERO))
+    changes: dict[Purse, Decimal] = {}
+    for name in sorted({*twice.money, *costs}):
+        amount, cost = twice.money.get(name, ZERO), costs.get(name, ZERO)
+        changes[name] = EXACT.subtract(cost, amount)
+        told = wrong.get(f"{BreakKind.BALANCE}:{'/'.join(purse_parts(name))}")
+        if _difference(told) != -amount and not (name in costs and _apart(told) == changes[name]):
+            return None
+    return Revision(trades, tuple(legs), OpeningRevised(changes=changes, trades=trades))
+
+
+def _flat(stream: str) -> PositionReport:
+    return PositionReport(symbol=symbol_of(stream), leg=leg_of(stream), quantity=ZERO)
+
+
+def _difference(told: Disagreement | None) -> Decimal:
+    return ZERO if told is None or told.difference is None else told.difference
+
+
+def _apart(told: Disagreement | None) -> Decimal:
+    """Return the venue's total less ours, whatever positions did cost: a venue may not say what that is."""
+    return ZERO if told is None else EXACT.subtract(Decimal(told.theirs), Decimal(told.ours))
 
 
 def _from_before(book: Book, traded: Answer) -> Sequence[TradeReport]:
@@ -250,24 +331,25 @@ def _from_before(book: Book, traded: Answer) -> Sequence[TradeReport]:
 
 
 def _moved(order: Order, trade: Trade) -> Moves:
-    base, quote = purses(order.request.symbol)
-    assert base is not None
-    quantity = signed(order.request.side, trade.quantity)
-    moves = {base: quantity, quote: -EXACT.multiply(quantity, trade.price)}
+    request = order.request
+    base, quote = purses(request.symbol)
+    quantity = signed(request.side, trade.quantity)
+    money = {quote: -worth(quantity, trade.price, request.contract_size)}
+    if base is not None:
+        money[base] = quantity
     if trade.commission is not None and trade.commission_currency is not None:
-        paid = purse(Wallet.SPOT, trade.commission_currency)
-        moves[paid] = EXACT.subtract(moves.get(paid, ZERO), trade.commission)
-    return moves
+        paid = purse(Wallet.FUTURES if base is None else Wallet.SPOT, trade.commission_currency)
+        money[paid] = EXACT.subtract(money.get(paid, ZERO), trade.commission)
+    leg = position_stream(request.account, request.symbol, request.position_leg)
+    return Moves(money, {leg: quantity} if base is None else {})
 
 
 def _sum(moves: Sequence[Moves]) -> Moves:
-    total: dict[Purse, Decimal] = {}
+    money: dict[Purse, Decimal] = {}
+    legs: dict[str, Decimal] = {}
     for each in moves:
-        for name, amount in each.items():
-            total[name] = EXACT.add(total.get(name, ZERO), amount)
-    return {name: amount for name, amount in total.items() if amount}
-
-
-def _purse(subject: str) -> Purse:
-    wallet, _, currency = subject.partition("/")
-    return purse(Wallet(wallet), Currency(currency))
+        for name, amount in each.money.items():
+            money[name] = EXACT.add(money.get(name, ZERO), amount)
+        for stream, quantity in each.legs.items():
+            legs[stream] = EXACT.add(legs.get(stream, ZERO), quantity)
+    return Moves({name: amount for name, amount in money.items() if amount}, legs)

@@ -141,7 +141,7 @@ class Survey:
             unread = await self._perpetuals.read_ledger(reconciled.disagreements if opened_before else ())
             if unread is not None and starting:
                 picture = replace(picture, failures={**picture.failures, Part.BALANCES: unread})
-            if await self._opening.corrected(self._confirmed(reconciled)):
+            if await self._opening.corrected(self._confirmed(reconciled), picture.positions):
                 reconciled = reconcile(self._book, picture)
             reconciled = replace(
                 reconciled,

@@ -22,7 +22,7 @@ from oms.store.codec import decode
 from oms.values import ClientOrderId, Currency, MarginMode, OrderType, PositionLeg, PositionMode, Purse, Side, Symbol
 from oms.venue import Answer, LastLook, NewOrder, NoAnswerError, nothing_holds
 from tests.engine.desk import MAIN, Desk, begin, play
-from tests.engine.scripted_venue import Fate, ScriptedVenue
+from tests.engine.scripted_venue import Fate, Hides, ScriptedVenue
 from tests.order.story import BTC_PERPETUAL, FUTURES
 
 PERPETUAL = BTC_PERPETUAL.symbol
@@ -462,6 +462,77 @@ def test_a_trade_in_a_position_that_was_taken_over_is_told_later_and_moves_nothi
         assert (leg(desk).quantity, leg(desk).open_cost) == (Decimal(shown), cost)
         assert not desk.breaks()
         assert desk.agrees()
+
+    play(story)
+
+
+@pytest.mark.parametrize("costed", [True, False])
+@pytest.mark.parametrize("price", ["26000", "27000"])
+@pytest.mark.parametrize(
+    ("mode", "shown"), [(HEDGE, "10"), (ONE_WAY, "10"), (ONE_WAY, "0"), (ONE_WAY, "6"), (ONE_WAY, "-5")]
+)
+def test_a_contract_trade_that_the_opening_held_unlisted_does_not_count_twice(
+    mode: PositionMode, shown: str, price: str, *, costed: bool
+) -> None:
+    """It opened all that is held, closed it all, added to it, or turned it round."""
+
+    async def story(desk: Desk) -> None:
+        venue = desk.venue = Hides(desk.clock.now_ns)
+        name = PositionLeg.NET if mode is ONE_WAY else PositionLeg.LONG
+        venue.take(
+            NewOrder(
+                client_order_id=ClientOrderId("byhand"),
+                symbol=PERPETUAL,
+                side=Side.BUY,
+                type=OrderType.LIMIT,
+                quantity=TEN,
+                price=Decimal(price),
+            )
+        )
+        venue.orders["byhand"] = replace(venue.orders["byhand"], position_leg=name)
+        told = venue.fill("byhand", "10", price=price)
+        await asyncio.sleep(1)
+        venue.can, venue.mode, venue.futures = FUTURES, mode, Decimal(1000)
+        cost = abs(Decimal(shown)) * 26 if costed else None
+        venue.legs = [] if shown == "0" else [shown_leg(shown, leg=name, cost=cost)]
+        await desk.start()
+        venue.hides = False
+        venue.push(*told)
+        await asyncio.sleep(180)
+        held = desk.engine.book.positions[position_stream(MAIN, PERPETUAL, name)]
+        assert desk.told("byhand").count("order-filled") == 1
+        assert (held.quantity, held.open_cost) == (Decimal(shown), Decimal(shown) * 26)
+        assert (desk.engine.book.funds(SETTLE).total, desk.breaks()) == (1000, {})
+        assert desk.agrees()
+
+    play(story)
+
+
+@pytest.mark.parametrize("stays", [True, False])
+def test_a_contract_trade_that_the_venue_takes_back_is_not_taken_for_one_of_the_opening(*, stays: bool) -> None:
+    """Its figures are those of a trade that counts twice; but it came long after, or it is listed no more."""
+
+    async def story(desk: Desk) -> None:
+        await opened(desk, held=False)
+        venue = desk.venue
+        await asyncio.sleep(10 if stays else 1)
+        venue.take(
+            NewOrder(
+                client_order_id=ClientOrderId("byhand"),
+                symbol=PERPETUAL,
+                side=Side.BUY,
+                type=OrderType.LIMIT,
+                quantity=TEN,
+                price=Decimal(26000),
+            )
+        )
+        venue.push(*venue.fill("byhand", "10", price="26000"))
+        await asyncio.sleep(2)
+        if not stays:
+            venue.trades_done.clear()
+        await asyncio.sleep(60)
+        assert leg(desk).quantity == 10
+        assert set(desk.breaks()) >= {f"position:{PERPETUAL}/net"}
 
     play(story)
 
