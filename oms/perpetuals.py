@@ -3,7 +3,9 @@
 Both are read with every comparison; what is known already is not written again.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+from itertools import combinations
 from typing import Final, Protocol
 
 import structlog
@@ -23,12 +25,27 @@ from oms.reconcile import backed, is_perpetual, leg_of
 from oms.recovered import runs
 from oms.reports import LedgerReport, LeverageReport, PositionReport
 from oms.sums import traded
-from oms.values import AccountId, MarginMode, PositionLeg, Provenance, Symbol, Wallet
+from oms.values import (
+    EXACT,
+    ZERO,
+    AccountId,
+    Currency,
+    MarginMode,
+    PositionLeg,
+    Provenance,
+    Purse,
+    Symbol,
+    Wallet,
+    purse,
+)
 from oms.venue import Answer, NoAnswerError, Venue
 
 LEDGER_EVERY_SECONDS: Final = 60.0  # between looks at the ledger, which few calls may read
 LEDGER_OVERLAP_MS: Final = 3_600_000  # a payment may show late; ids tell apart what was read before
+SUSPECTS_MAX: Final = 10  # payments of which every combination is tried
 LEDGER_FIRST_MS: Final = 7 * 86_400_000  # how far back the first look of a process goes at least
+
+Lacking = Mapping[Purse, frozenset[Decimal | None]]
 
 log = structlog.get_logger()
 
@@ -72,6 +89,7 @@ class Perpetuals:
         self._asked_at = float("-inf")
         self._never_read = True
         self._differed: frozenset[tuple[str, str]] = frozenset()  # balances that did at the last look, and by what
+        self._lacking: Lacking = {}  # by what those of perpetuals did
         self._began_ns = clock.now_ns()
 
     async def learn(self, shown: Answer) -> None:
@@ -113,6 +131,8 @@ class Perpetuals:
         before = self._differed
         differing = [each for each in disagreements if each.kind is BreakKind.BALANCE]
         self._differed = frozenset((each.break_id, each.figures) for each in differing)
+        futures = [each for each in differing if each.subject.startswith(f"{Wallet.FUTURES}/")]
+        self._lacking = dict(map(_lacking, futures))
         now, now_ms = self._clock.monotonic(), self._clock.now_ns() // 1_000_000
         book = self._recording.book
         if self._unread_ms is None:
@@ -121,7 +141,7 @@ class Perpetuals:
             self._unread_ms = min(now_ms - LEDGER_FIRST_MS, book.account.covered_ms - LEDGER_OVERLAP_MS)
         trades_perpetuals = any(traded(stream).base is None for stream in book.positions)
         # Of one that came and went unseen only what was paid for it is left.
-        trades_perpetuals |= any(each.subject.startswith(f"{Wallet.FUTURES}/") for each in differing)
+        trades_perpetuals |= bool(futures)
         due = now >= self._asked_at + LEDGER_EVERY_SECONDS or bool(self._differed - before)
         if not (trades_perpetuals and due):
             return None
@@ -148,19 +168,21 @@ class Perpetuals:
         return max(int(max(reaches, default=0.0) * 1000), LEDGER_FIRST_MS)
 
     async def look_back(self) -> None:
-        """Book the payments that the venue dates from before this log and that its opening does not hold. Raises
-        NoAnswerError.
+        """Book the payments that the venue dates from before this log and that its opening does not hold: those that
+        a balance differs by. What the lists hid then is in there, and differs from nothing. Raises NoAnswerError.
         """
         opened_ms = self._recording.opened_ns // 1_000_000
         since_ms = baseline.since_ms(self._recording.book.account, self._recording.opened_ns)
-        if since_ms < opened_ms:
-            await self._read(since_ms, opened_ms)
+        if since_ms < opened_ms and self._lacking:
+            await self._read(since_ms, opened_ms, self._lacking)
 
-    async def _read(self, since_ms: int, until_ms: int) -> bool:
-        """Book the payments of a stretch of time; whether the venue showed all of it. Raises NoAnswerError."""
+    async def _read(self, since_ms: int, until_ms: int, lacking: Lacking | None = None) -> bool:
+        """Book the payments of a stretch of time, or of them what is `lacking`; whether the venue showed all of it.
+        Raises NoAnswerError.
+        """
         book = self._recording.book
         answer = baseline.news_of(book.account, await self._venue.ledger(since_ms=since_ms, until_ms=until_ms))
-        news: list[Addressed] = []
+        news: list[tuple[str, LedgerReport]] = []
         rows = [each for each in answer.reports if isinstance(each, LedgerReport)]
         for report in sorted(rows, key=lambda row: row.at_ms or 0):  # what is older than all that is known is not news
             if report.symbol is None:
@@ -168,7 +190,7 @@ class Perpetuals:
             leg, payment = self._market(report.symbol), payment_of(report)
             if payment is not None and positions.flow(payment, book.positions.get(leg, FLAT)):
                 news.append((leg, report))
-        await self._tell(news, answer)
+        await self._tell(news if lacking is None else _explaining(news, lacking), answer)
         return answer.complete
 
     def _market(self, symbol: Symbol) -> str:
@@ -183,3 +205,27 @@ class Perpetuals:
 def _setting(report: PositionReport) -> LeverageReport:
     mode = None if report.margin_mode is None else MarginMode(report.margin_mode)
     return LeverageReport(symbol=report.symbol, leverage=report.leverage, margin_mode=mode)
+
+
+def _lacking(told: Disagreement) -> tuple[Purse, frozenset[Decimal | None]]:
+    """Return by what a purse differs: but for what positions did cost, which a venue may not say, or in all."""
+    wallet, _, currency = told.subject.partition("/")
+    apart = EXACT.subtract(Decimal(told.theirs), Decimal(told.ours))
+    return purse(Wallet(wallet), Currency(currency)), frozenset((told.difference, apart))
+
+
+def _explaining(news: Sequence[tuple[str, LedgerReport]], lacking: Lacking) -> Sequence[tuple[str, LedgerReport]]:
+    """Return those payments that come to just what a purse is lacking: the fewest, of the latest."""
+    found: list[tuple[str, LedgerReport]] = []
+    for name, amounts in lacking.items():
+        paid = [each for each in news if purse(Wallet.FUTURES, each[1].currency) == name][-SUSPECTS_MAX:]
+        some = (each for count in range(1, len(paid) + 1) for each in combinations(paid, count))
+        found.extend(next((each for each in some if _total(each) in amounts), ()))
+    return found
+
+
+def _total(payments: Sequence[tuple[str, LedgerReport]]) -> Decimal:
+    total = ZERO
+    for _, report in payments:
+        total = EXACT.add(total, report.amount)
+    return total

@@ -238,6 +238,44 @@ def test_a_payment_from_before_the_clock_was_set_back_is_booked_in_time() -> Non
     play(story)
 
 
+@pytest.mark.parametrize("wallet", ["spot", "futures"])
+def test_a_payment_that_was_hidden_at_the_opening_counts_once_whatever_makes_us_look_back(wallet: str) -> None:
+    async def story(desk: Desk) -> None:
+        venue = desk.venue
+        venue.can, venue.mode, venue.futures = FUTURES, ONE_WAY, Decimal(1000)
+        venue.legs = [shown_leg("10")]
+        paid = funding(desk, "-0.5", seconds_ago=5)
+        venue.flows.clear()  # hidden
+        await desk.start()
+        venue.flows.append(paid)
+        await asyncio.sleep(90)
+        assert not desk.breaks()
+        if wallet == "spot":  # a deposit, for a person to look at
+            venue.totals["USDT"] += 500
+        else:
+            venue.futures += 500
+        await asyncio.sleep(120)
+        assert set(desk.breaks()) == {f"balance:{wallet}/USDT"}
+        assert leg(desk).funding == 0
+
+    play(story)
+
+
+def test_a_payment_that_a_clock_set_back_dates_from_before_the_log_is_booked_where_a_balance_differs_by_it() -> None:
+    async def story(desk: Desk) -> None:
+        await opened(desk)
+        hidden = funding(desk, "-0.25", seconds_ago=400)
+        desk.venue.futures = Decimal(1000) - COMMISSION  # the opening held it
+        await asyncio.sleep(60)
+        desk.clock.ahead_ns -= 300 * 10**9
+        desk.venue.flows = [replace(hidden, ledger_id="76"), funding(desk, "-0.5")]
+        await asyncio.sleep(150)
+        assert (leg(desk).funding, desk.breaks()) == (Decimal("-0.5"), {})
+        assert desk.engine.book.funds(SETTLE).total == desk.venue.futures
+
+    play(story)
+
+
 def test_the_mode_that_the_venue_shows_is_known_from_the_start() -> None:
     async def story(desk: Desk) -> None:
         await opened(desk, held=False)
