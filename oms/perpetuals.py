@@ -18,6 +18,7 @@ from oms.decide import Addressed, Decider
 from oms.evidence import kept
 from oms.ports import Clock, Ids, VenueMessage
 from oms.position import state as positions
+from oms.position.events import LeverageRequested
 from oms.position.flows import payment_of
 from oms.position.shown import contradicts
 from oms.position.state import FLAT
@@ -44,6 +45,10 @@ LEDGER_EVERY_SECONDS: Final = 60.0  # between looks at the ledger, which few cal
 LEDGER_OVERLAP_MS: Final = 3_600_000  # a payment may show late; ids tell apart what was read before
 SUSPECTS_MAX: Final = 10  # payments of which every combination is tried
 LEDGER_FIRST_MS: Final = 7 * 86_400_000  # how far back the first look of a process goes at least
+
+# What backs a leg, what was asked for and is not settled, and all the latest requests: one may come and go meanwhile.
+Settings = tuple[Decimal | None, MarginMode | None, LeverageRequested | None, tuple[LeverageRequested, ...]]
+UNSET: Final[Settings] = (None, None, None, ())
 
 Lacking = Mapping[Purse, frozenset[Decimal | None]]
 
@@ -92,12 +97,19 @@ class Perpetuals:
         self._lacking: Lacking = {}  # by what those of perpetuals did
         self._began_ns = clock.now_ns()
 
-    async def learn(self, shown: Answer) -> None:
+    def known(self) -> Mapping[str, Settings]:
+        """Return what is known of every leg now, by stream."""
+        legs = self._recording.book.positions
+        return {stream: (leg.leverage, leg.margin_mode, leg.asked, leg.settings) for stream, leg in legs.items()}
+
+    async def learn(self, shown: Answer, known: Mapping[str, Settings]) -> None:
         """Record the leverage and margin mode that the venue's positions show, where they are news, and keep the
         marks and the prices of liquidation, which are market data and no event. What contradicts the log is a break
-        first.
+        first. Of a leg of which something else is `known` than before the venue was asked they say nothing: a leverage
+        that was set meanwhile would be put back.
         """
         book, news = self._recording.book, list[Addressed]()
+        changed = {name for name, settings in self.known().items() if known.get(name, UNSET) != settings}
         for report in shown.reports:
             if isinstance(report, PositionReport) and report.mark_price is not None:
                 self._recording.decider.marks[report.symbol] = report.mark_price
@@ -105,12 +117,13 @@ class Perpetuals:
                 self._see_danger(report)
             match report:
                 case PositionReport() if report.leverage is not None:
-                    setting, known = _setting(report), backed(book, report)
+                    setting, ours, market = _setting(report), backed(book, report), self._market(report.symbol)
                     told = f"{BreakKind.LEVERAGE}:{leg_of(report)}" in book.account.breaks.open
-                    if contradicts(report, known) and not told:
+                    own = position_stream(book.name, report.symbol, report.leg or PositionLeg.NET)
+                    if (contradicts(report, ours) and not told) or not changed.isdisjoint((own, market)):
                         continue  # first it is told; then what the venue shows still is taken for read back
-                    if positions.back(setting.leverage, setting.margin_mode, known):
-                        news.append((self._market(report.symbol), setting))
+                    if positions.back(setting.leverage, setting.margin_mode, ours):
+                        news.append((market, setting))
                 case _:
                     continue
         await self._tell(news, shown)

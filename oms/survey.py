@@ -114,6 +114,7 @@ class Survey:
         taken over yet waits for all of it: nothing is, while trades are missing.
         """
         starting = starting and self._opened
+        backing = self._perpetuals.known()
         picture = recognized_all(self._book, await self._ask_everything(starting=starting))
         orders = sightings(self._book, picture)
         strangers = self._orders_behind(picture)
@@ -132,7 +133,7 @@ class Survey:
         if picture.balances is not None and not opened and await self._busts.settled(lists):
             opened = await self._opening.begin(self.read_trades)
         if opened and picture.positions is not None:
-            await self._perpetuals.learn(picture.positions)
+            await self._perpetuals.learn(picture.positions, backing)
         # What was recorded just now may explain what disagreed: only what stands once it is in the book counts.
         reconciled = reconcile(self._book, picture)
         if opened_before and not (picture.failures or starting):

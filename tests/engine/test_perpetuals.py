@@ -626,3 +626,41 @@ def test_a_leverage_that_nobody_had_said_is_learned_and_no_break() -> None:
         assert (leg(desk).leverage, desk.breaks()) == (25, {})
 
     play(story)
+
+
+class Slow(ScriptedVenue):
+    """Answers about positions as of when it was asked, after `slow` is set."""
+
+    slow: asyncio.Event | None = None
+
+    async def positions(self) -> Answer:
+        answer = await super().positions()
+        if self.slow is not None:
+            await self.slow.wait()
+        return answer
+
+
+def test_a_look_older_than_a_leverage_that_was_set_does_not_put_it_back() -> None:
+    async def story(desk: Desk) -> None:
+        venue = desk.venue = Slow(desk.clock.now_ns)
+        await opened(desk)
+        venue.legs = [shown_leg("10", leverage=Decimal(5), average_price=None)]
+        seen = False
+        while not seen:
+            await asyncio.sleep(0.1)
+            seen = f"leverage:{PERPETUAL}/net" in desk.breaks()
+        venue.slow = asyncio.Event()
+        await asyncio.sleep(11)  # asked: five
+        ask = SetLeverage(
+            account=MAIN, symbol=PERPETUAL, request_id="l1", leverage=Decimal(20), margin_mode=MarginMode.CROSS
+        )
+        await desk.engine.execute(ask, actor="operator")
+        venue.legs = [shown_leg("10", leverage=Decimal(20), average_price=None)]
+        await asyncio.sleep(0.5)
+        assert leg(desk).leverage == 20
+        venue.slow.set()
+        venue.slow = None
+        await asyncio.sleep(1)
+        assert leg(desk).leverage == 20
+
+    play(story)
