@@ -18,6 +18,7 @@ from oms.book import Book, account_stream, order_stream, position_stream
 from oms.breaks.decisions import Disagreement
 from oms.breaks.events import BreakKind
 from oms.errors import InvalidOrderError
+from oms.figures import Figures, between, costs_here, costs_there, figures_of, of_balances, of_positions, wallet_of
 from oms.order.decisions import external, external_id, record
 from oms.order.state import CLOSED, Life, Order, evolve, fold
 from oms.position.shown import contradicts, quantity_of
@@ -30,17 +31,14 @@ from oms.reports import (
     TradeReport,
     VenueOrderStatus,
 )
-from oms.sums import symbol_of, traded
 from oms.values import (
     EXACT,
-    ZERO,
     AccountId,
     PositionLeg,
     Purse,
     Symbol,
     plain,
     purse,
-    purse_parts,
     purses,
 )
 from oms.venue import Answer
@@ -72,7 +70,8 @@ class Picture(Struct, frozen=True, kw_only=True):
     """What the venue said in one comparison. A part that could not be asked is None, and `failures` says why.
 
     `looked_up` and `fills` hold, by stream, what was asked of single orders: their state, their trades. `known` is what
-    was known of the position mode when the positions were asked for; None: what is known now.
+    was known of the position mode when the positions were asked for, and `figures` what the book said right before
+    balances and positions were; None: what it says now.
     """
 
     open_orders: Answer | None = None
@@ -82,6 +81,7 @@ class Picture(Struct, frozen=True, kw_only=True):
     balances: Answer | None = None
     positions: Answer | None = None
     known: Known | None = None
+    figures: Figures | None = None
     looked_up: Mapping[str, Answer] = _NOTHING
     fills: Mapping[str, Answer] = _NOTHING
     failures: Mapping[Part, str] = MappingProxyType({})
@@ -106,10 +106,12 @@ class Reconciliation(Struct, frozen=True, kw_only=True):
 
     `asked` are the kinds of which everything that is not listed agrees, but for `unsure`: there something is under way.
     `short` are those whose figures lack what a person was told of: they disagree for sure, and prove nothing else.
+    `differed` are, by break id, the figures of what disagreed with the book as it was when the venue was asked.
     """
 
     findings: tuple[Finding, ...]
     disagreements: tuple[Disagreement, ...]
+    differed: Mapping[str, str]
     asked: frozenset[BreakKind]
     unsure: frozenset[str]
     short: frozenset[str]
@@ -117,17 +119,20 @@ class Reconciliation(Struct, frozen=True, kw_only=True):
 
 def reconcile(book: Book, picture: Picture) -> Reconciliation:
     """Compare `picture` with `book`. Once the findings are in the book, the same picture finds nothing any more."""
-    disagreements = [*_of_orders(book, picture), *_of_lists(book, picture)]
-    if picture.balances is not None:
-        disagreements.extend(_of_balances(book, picture.balances, picture.positions))
+    differ: list[Disagreement] = []
+    differed: list[Disagreement] = []
+    if picture.balances is not None or picture.positions is not None:
+        differ.extend(_of_figures(now := figures_of(book), book, picture))
+        differed.extend(_of_figures(picture.figures or now, book, picture))
+    disagreements = [*_of_orders(book, picture), *_of_lists(book, picture), *differ]
     if picture.positions is not None:
-        disagreements.extend(_of_positions(book, picture.positions))
         disagreements.extend(_of_settings(book, picture.positions))
     return Reconciliation(
         findings=tuple(_findings(book, picture)),
         disagreements=tuple(disagreements),
+        differed={each.break_id: each.figures for each in differed},
         asked=_asked(picture),
-        unsure=frozenset((*_under_way(book, told=False), *_unread(book, picture))),
+        unsure=frozenset((*_under_way(book, told=False), *_unread(book, picture), *between(differed, differ))),
         short=frozenset(_under_way(book, told=True)),
     )
 
@@ -346,64 +351,13 @@ def _answered(answer: Answer | None) -> TypeGuard[Answer]:
     return answer is not None and not answer.unasked
 
 
-def _of_balances(book: Book, answer: Answer, positions: Answer | None) -> Iterable[Disagreement]:
-    """Yield what the venue says we own otherwise than we do. A purse that a whole list does not show is empty.
-
-    What a perpetual has earned hangs on the order of its trades, which we may have learned in another one, and on where
-    a share of a cost is rounded, until the position is flat. What is owned without what is held did cost does not: that
-    is the difference, and all that a person may have to end.
-    """
-    theirs = _owned(answer)
-    our_costs, their_costs = _costs_here(book), _costs_there(positions)
-    for name in sorted({*book.totals, *theirs} if answer.complete else theirs):
-        ours, said = book.totals.get(name, ZERO), theirs.get(name, ZERO)
-        apart = EXACT.subtract(our_costs.get(name, ZERO), their_costs.get(name, ZERO))
-        difference = EXACT.add(EXACT.subtract(said, ours), apart)
-        if ours != said and difference:
-            yield Disagreement(
-                kind=BreakKind.BALANCE,
-                subject=_wallet(name),
-                ours=plain(ours),
-                theirs=plain(said),
-                difference=difference,
-            )
-
-
-def _costs_here(book: Book) -> Mapping[Purse, Decimal]:
-    """Return what all open positions cost, shorts negative, by the purse that they settle in."""
-    costs: dict[Purse, Decimal] = {}
-    for stream, leg in book.positions.items():
-        base, settle = traded(stream)
-        if base is None:
-            costs[settle] = EXACT.add(costs.get(settle, ZERO), leg.open_cost)
-    return costs
-
-
-def _costs_there(answer: Answer | None) -> Mapping[Purse, Decimal]:
-    costs: dict[Purse, Decimal] = {}
-    for each in () if answer is None else answer.reports:
-        if isinstance(each, PositionReport) and each.cost is not None:
-            settle = purses(each.symbol).quote
-            cost = each.cost if quantity_of(each) > ZERO else each.cost.copy_negate()
-            costs[settle] = EXACT.add(costs.get(settle, ZERO), cost)
-    return costs
-
-
-def _of_positions(book: Book, answer: Answer) -> Iterable[Disagreement]:
-    """Yield legs of perpetuals that the venue holds otherwise than we do. Not shown by a whole list is flat."""
-    theirs = _held(book, answer)
-    ours = {stream: leg.quantity for stream, leg in book.positions.items() if is_perpetual(symbol_of(stream))}
-    for stream in sorted({*ours, *theirs} if answer.complete else theirs):
-        held, said = ours.get(stream, ZERO), theirs.get(stream, ZERO)
-        if held != said:
-            yield Disagreement(
-                kind=BreakKind.POSITION,
-                subject=stream.split("/", 2)[2],
-                ours=plain(held),
-                theirs=plain(said),
-                difference=EXACT.subtract(said, held),
-                symbol=symbol_of(stream),
-            )
+def _of_figures(ours: Figures, book: Book, picture: Picture) -> Iterable[Disagreement]:
+    """Yield what the venue says that we own and hold otherwise than these figures of ours."""
+    balances, positions = picture.balances, picture.positions
+    if balances is not None:
+        yield from of_balances(ours, _owned(balances), costs_there(positions), whole=balances.complete)
+    if positions is not None:
+        yield from of_positions(ours, _held(book, positions), whole=positions.complete)
 
 
 def _of_settings(book: Book, answer: Answer) -> Iterable[Disagreement]:
@@ -442,7 +396,7 @@ def _under_way(book: Book, *, told: bool) -> Iterable[str]:
         doubted = order.life is Life.IN_DOUBT
         if (order.trades_missing or doubted) and (not doubted and told_short(book, order)) is told:
             drawn = purses(order.request.symbol)
-            yield from (f"{BreakKind.BALANCE}:{_wallet(name)}" for name in drawn if name is not None)
+            yield from (f"{BreakKind.BALANCE}:{wallet_of(name)}" for name in drawn if name is not None)
             yield f"{BreakKind.POSITION}:{order.request.symbol}/{order.request.position_leg}"
 
 
@@ -459,11 +413,11 @@ def _unread(book: Book, picture: Picture) -> Iterable[str]:
         yield from (f"{BreakKind.COVERAGE}:{subject}" for subject in unread)
     balances, positions = picture.balances, picture.positions
     if balances is not None and not balances.complete:
-        shown_here = {f"{BreakKind.BALANCE}:{_wallet(name)}" for name in _owned(balances)}
-        yield from (f"{BreakKind.BALANCE}:{_wallet(name)}" for name in book.totals.keys() - _owned(balances).keys())
+        shown_here = {f"{BreakKind.BALANCE}:{wallet_of(name)}" for name in _owned(balances)}
+        yield from (f"{BreakKind.BALANCE}:{wallet_of(name)}" for name in book.totals.keys() - _owned(balances).keys())
         yield from (name for name in _told(book, BreakKind.BALANCE) if name not in shown_here)
     if positions is None or not positions.complete:
-        yield from (f"{BreakKind.BALANCE}:{_wallet(name)}" for name, cost in _costs_here(book).items() if cost)
+        yield from (f"{BreakKind.BALANCE}:{wallet_of(name)}" for name, cost in costs_here(book).items() if cost)
         shown = {} if positions is None else _held(book, positions)
         for stream in book.positions.keys() - shown.keys():
             yield from (f"{kind}:{stream.split('/', 2)[2]}" for kind in (BreakKind.POSITION, BreakKind.LEVERAGE))
@@ -494,10 +448,6 @@ def _held(book: Book, answer: Answer) -> Mapping[str, Decimal]:
         for each in answer.reports
         if isinstance(each, PositionReport)
     }
-
-
-def _wallet(name: Purse) -> str:
-    return "/".join(purse_parts(name))
 
 
 def is_perpetual(symbol: Symbol) -> bool:

@@ -5,7 +5,7 @@ same survey serves the running OMS and a rehearsal that only shows what would be
 """
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from functools import partial
 from typing import Final, Protocol
 
@@ -22,6 +22,7 @@ from oms.breaks.decisions import Disagreement, DisagreementsReport
 from oms.breaks.events import BreakKind
 from oms.decide import Addressed
 from oms.evidence import kept
+from oms.figures import figures_of
 from oms.lookback import Lookback
 from oms.lost import Lost
 from oms.opening import Opening
@@ -101,7 +102,7 @@ class Survey:
         self._lookback = Lookback(recording, venue, self.record, self._perpetuals.look_back, clock=clock)
         self._keep = partial(keep_unreadable, recording, ids=ids, clock=clock)
         self._absence = Absence(recording, venue, self.record, self._keep, event_log=event_log, clock=clock, ids=ids)
-        self._seen: dict[str, str] = {}  # by break id: the figures of the last look
+        self._seen: dict[str, Collection[str]] = {}  # by break id: its figures in the last look, by either book
 
     # ------------------------------------------------------------------------------------------------ everything
 
@@ -189,6 +190,7 @@ class Survey:
         picture = Picture(open_orders=open_orders, trades=traded, trades_since_ms=since_ms, trades_until_ms=until_ms)
         looked_up = await self._look_up(picture, failures, starting=starting)
         fills = {} if starting else await self._ask_for_fills(traded, failures)
+        figures = figures_of(self._book)
         balances = await asked(Part.BALANCES, self._venue.balances())
         before, switching = known(self._book.account), self._recording.decider.switching()
         positions = await asked(Part.POSITIONS, self._venue.positions())
@@ -205,6 +207,7 @@ class Survey:
             balances=balances,
             positions=positions,
             known=before,
+            figures=figures,
             failures=failures,
         )
 
@@ -330,8 +333,13 @@ class Survey:
         """Return what was seen twice with the same figures: a trade that falls between two questions of one comparison
         is no disagreement.
         """
-        seen = [each for each in reconciled.disagreements if self._seen.get(each.break_id) == each.figures]
-        return [each for each in seen if each.break_id not in reconciled.unsure | reconciled.short]
+        fresh = self._fresh(reconciled) | reconciled.unsure | reconciled.short
+        return [each for each in reconciled.disagreements if each.break_id not in fresh]
+
+    def _fresh(self, reconciled: Reconciliation) -> frozenset[str]:
+        """Return the breaks, by id, that were not seen with these figures before."""
+        by_either = {each.break_id: _by_either(each, reconciled) for each in reconciled.disagreements}
+        return frozenset(name for name, figures in by_either.items() if figures.isdisjoint(self._seen.get(name, ())))
 
     async def _tell(self, reconciled: Reconciliation, picture: Picture, *, starting: bool) -> bool:
         """Tell the log of what disagrees, once it is confirmed; that a list is cut needs no second look before anything
@@ -339,9 +347,10 @@ class Survey:
         """
         disagreements, unsure = reconciled.disagreements, reconciled.unsure
         at_once = AT_ONCE if starting else frozenset()
-        fresh = [each for each in disagreements if self._seen.get(each.break_id) != each.figures]
-        waiting = {each.break_id for each in fresh if each.kind not in at_once}
-        self._seen = {each.break_id: each.figures for each in disagreements if each.break_id not in unsure}
+        fresh = self._fresh(reconciled)
+        waiting = {each.break_id for each in disagreements if each.break_id in fresh and each.kind not in at_once}
+        sure = [each for each in disagreements if each.break_id not in unsure]
+        self._seen = {each.break_id: _by_either(each, reconciled) for each in sure}
         evidence: list[VenueMessage] = []
         told = DisagreementsReport(
             kinds=reconciled.asked,
@@ -468,3 +477,10 @@ class Survey:
 
     def _now_ms(self) -> int:
         return self._clock.now_ns() // 1_000_000
+
+
+def _by_either(each: Disagreement, reconciled: Reconciliation) -> frozenset[str]:
+    """Return the figures of a disagreement by the book as it is, and as it was when the venue was asked: a market that
+    moves in every look moves one of the two.
+    """
+    return frozenset((each.figures, reconciled.differed.get(each.break_id, each.figures)))
