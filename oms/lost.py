@@ -81,11 +81,14 @@ class Lost:
         try:
             for stream in sorted(unproven, key=self._turns.__getitem__)[:ASKED_EACH_LOOK]:
                 self._turns[stream] += 1
-                await self._prove(stream, book.orders[stream])
+                if (order := self._recording.book.orders.get(stream)) is not None:
+                    await self._prove(stream, order)
         except NoAnswerError as error:
             log.warning("could not look for lost trades", account=self._recording.account, cause=error.cause)
         for stream, proof in self._proven.items():
-            order = self._recording.book.orders[stream]
+            order = self._recording.book.orders.get(stream)
+            if order is None or not final(order):
+                continue  # its trades were told meanwhile; it may have left memory
             if self._shows(order, picture):
                 news = [(stream, proof.found)]
                 await self._recording.report(news, source=Provenance.INFERRED, evidence=proof.evidence)
@@ -140,7 +143,9 @@ class Lost:
             self._proven[stream] = _Proof(found, messages)
 
     def _shows(self, order: Order, picture: Picture) -> bool:
-        """Whether the venue holds what the order would move: that much more, the same way, than is booked here."""
+        """Whether the venue holds what the order would move: that much more, the same way, than is booked here. What
+        moved since the venue was asked shows nothing: its answer may be from before that.
+        """
         book, request = self._recording.book, order.request
         moves = signed(request.side, EXACT.subtract(order.venue_cum, order.cum_quantity))
         base, _ = purses(request.symbol)
@@ -148,15 +153,21 @@ class Lost:
             if picture.positions is None or not picture.positions.complete:
                 return False
             leg = position_stream(book.name, request.symbol, request.position_leg)
+            held = book.positions.get(leg, FLAT).quantity
+            if picture.figures is not None and picture.figures.legs.get(leg, ZERO) != held:
+                return False
             theirs = sum((quantity_of(each) for each in _legs(picture.positions, order)), ZERO)
-            apart, needed = EXACT.subtract(theirs, book.positions.get(leg, FLAT).quantity), abs(moves)
+            apart, needed = EXACT.subtract(theirs, held), abs(moves)
         else:
             if picture.balances is None or not picture.balances.complete:
                 return False
             if not book.account.opened_ms:
                 return True  # the opening balances hold it, and are taken over after it
+            had = book.totals.get(base, ZERO)
+            if picture.figures is not None and picture.figures.totals.get(base, ZERO) != had:
+                return False
             owned = totals([each for each in picture.balances.reports if isinstance(each, BalanceReport)])
-            apart = EXACT.subtract(owned.get(base, ZERO), book.totals.get(base, ZERO))
+            apart = EXACT.subtract(owned.get(base, ZERO), had)
             needed = EXACT.multiply(abs(moves), EXACT.subtract(Decimal(1), FEE_MAX))
         return (apart > ZERO) is (moves > ZERO) and abs(apart) >= needed
 

@@ -11,7 +11,7 @@ from oms.order.state import Life
 from oms.rehearsal import rehearse
 from oms.reports import PositionReport, VenueOrderStatus
 from oms.store.codec import decode_meta
-from oms.values import PositionLeg, PositionMode, Provenance, Purse
+from oms.values import PositionLeg, PositionMode, Provenance, Purse, Side
 from oms.venue import Answer, Evidence, NoAnswerError, OrderRef
 from tests.engine.desk import MAIN, Desk, play, stream
 from tests.engine.scripted_venue import ScriptedVenue
@@ -198,5 +198,84 @@ def test_an_order_whose_trades_are_out_of_reach_has_its_turn_behind_those_that_c
         await desk.start()
         await asyncio.sleep(120)
         assert desk.order("c1").cum_quantity == 1
+
+    play(story)
+
+
+class Settles(ScriptedVenue):
+    """Tells of the lost trade while it is asked for the second time; then another order is over."""
+
+    desk: Desk
+    looks = 0
+
+    async def trades(self, *, since_ms: int, until_ms: int) -> Answer:
+        answer = await super().trades(since_ms=since_ms, until_ms=until_ms)
+        if until_ms < self._now_ns() // 1_000_000 - 1_000_000:
+            self.looks += 1
+            if self.looks == 2:
+                self.push(self.trades_done[-1])
+                await asyncio.sleep(0.2)
+                await self.desk.place("x", quantity=Decimal(1000))
+                await asyncio.sleep(0.2)
+        return answer
+
+
+def test_an_order_that_is_settled_and_leaves_memory_while_its_trades_are_looked_for_breaks_nothing() -> None:
+    async def story(desk: Desk) -> None:
+        desk.venue = venue = Settles(desk.clock.now_ns)
+        venue.desk = desk
+        desk.closed_kept = 0
+        await gone_by(desk)
+        await desk.start()
+        await asyncio.sleep(60)
+        assert (venue.looks, desk.process.failures) == (2, [])
+
+    play(story)
+
+
+class Late(ScriptedVenue):
+    """Answers about balances as of when it was asked, once it is `answered`."""
+
+    answered: asyncio.Event | None = None
+
+    async def balances(self) -> Answer:
+        answer = await super().balances()
+        if self.answered is not None:
+            await self.answered.wait()
+        return answer
+
+
+def test_nothing_is_inferred_from_a_balance_older_than_what_traded_since() -> None:
+    async def story(desk: Desk) -> None:
+        desk.venue = venue = Late(desk.clock.now_ns)
+        await desk.start()
+        await desk.place("c2", side=Side.SELL, quantity=Decimal("1.5"))
+        await desk.place()
+        await asyncio.sleep(1)
+        venue.push(*venue.fill("c1", "0.5"))
+        venue.totals |= {"BTC": Decimal("5.5"), "USDT": Decimal("949.9")}
+        await asyncio.sleep(15)
+        began_ms = desk.clock.now_ns() // 1_000_000 - 15_000
+        desk.process.kill()
+        venue.fill("c1", "1.5", price="99")
+        ended_ms = desk.clock.now_ns() // 1_000_000
+        venue.orders["c1"] = replace(
+            venue.orders["c1"], average_price=Decimal("99.25"), created_ms=began_ms, updated_ms=ended_ms
+        )
+        await asyncio.sleep(3_600)
+        venue.reach_ms = desk.clock.now_ns() // 1_000_000 - 1000
+        await desk.start()
+        await asyncio.sleep(120)
+        assert desk.order().cum_quantity == Decimal("0.5")
+        answered = venue.answered = asyncio.Event()
+        await asyncio.sleep(11)  # asked: 5.5
+        venue.push(*venue.fill("c2", "1.5"))
+        venue.totals |= {"BTC": Decimal(4), "USDT": Decimal("1099.8")}
+        await asyncio.sleep(1)
+        assert desk.engine.book.funds(Purse("BTC")).total == 4
+        venue.answered = None
+        answered.set()
+        await asyncio.sleep(30)
+        assert (desk.order().cum_quantity, desk.engine.book.funds(Purse("BTC")).total) == (Decimal("0.5"), 4)
 
     play(story)
