@@ -127,19 +127,21 @@ class Absence:
             return
         for stream, (order, looked) in orders.items():
             shown = mentions(listed, order) or mentions(history, order)
-            if not shown and not (mentions(traded, order) and not order.trades) and not _may_be_of(order, ownerless):
+            own = any(_may_be_of(each, order, began_ns[stream] // 1_000_000) for each in ownerless)
+            if not (shown or own or (mentions(traded, order) and not order.trades)):
                 searched = Searched(looked, listed, history, traded, since_ms, until_ms)
                 await self._conclude(stream, order, began_ns[stream], searched)
 
     async def _record_trades(self, traded: Answer) -> Sequence[TradeReport]:
-        """Record trades; return those of which nobody knows whose they are, as their orders have no answer."""
+        """Record trades; return those of which nobody knows whose they are: their orders have no answer, or the venue
+        lists what it traded of an order and, asked for that, does not find it.
+        """
         try:
             await self._record(traded)
         except NoAnswerError as error:
             log.warning("could not ask the venue", account=self._recording.account, cause=error.cause)
-        else:
-            return ()
-        account, trades = self._recording.account, (each for each in traded.reports if isinstance(each, TradeReport))
+        account, listed = self._recording.account, recognized(self._recording.book, traded).reports
+        trades = [each for each in listed if isinstance(each, TradeReport) and each.client_order_id is None]
         return [each for each in trades if not await self._recording.known(address(account, each))]
 
     async def _conclude(self, stream: str, order: Order, began_ns: int, searched: Searched) -> None:
@@ -173,11 +175,13 @@ class Absence:
         await self._recording.report([(stream, report)], source=Provenance.INFERRED, evidence=evidence)
 
 
-def _may_be_of(order: Order, trades: Sequence[TradeReport]) -> bool:
-    """Whether one of these trades, which say no name of ours, may be of this order."""
+def _may_be_of(trade: TradeReport, order: Order, began_ms: int) -> bool:
+    """Whether a trade that says no name of ours may be of this order. As long as it is listed, it may be: nobody
+    guesses. One from well before the order is of another, so that no trade keeps later orders in doubt.
+    """
     request = order.request
-    return any(
-        (each.symbol, each.side, each.client_order_id) == (request.symbol, request.side, None)
-        and order.venue_order_id in (None, each.venue_order_id)
-        for each in trades
+    return (
+        (trade.symbol, trade.side or request.side) == (request.symbol, request.side)
+        and order.venue_order_id in (None, trade.venue_order_id)
+        and (trade.at_ms is None or trade.at_ms >= began_ms - OUT_MS)
     )

@@ -23,6 +23,7 @@ from oms.values import ZERO, ClientOrderId, Provenance, Symbol, VenueOrderId
 from oms.venue import Answer, Evidence, NoAnswerError, OrderRef, Window
 
 VISIBLE_MS: Final = 10_000  # what was written less than that ago, a query may not show (PROTOCOL 9.1)
+LAG_MS: Final = 120_000  # for so long the order behind a trade may not be found; then it is told by side and time
 LOOK_UPS_MAX: Final = 64  # orders asked for one by one, behind the trades of one answer
 LOST_MAX: Final = 3  # look-ups of one answer without an answer of their own, before the rest is left for the next time
 SYMBOLS_MAX: Final = 512  # asked for one by one, where a list of all of them is cut
@@ -113,15 +114,18 @@ class Orders:
         query = self._recent(order.symbol, client_order_id=order.client_order_id)
         evidence = await self._rest.keyed(codec.TRADES, query)
         reports = self._reading.listed(codec.TRADES, evidence)
-        traded = dict.fromkeys(r.venue_order_id for r in reports if isinstance(r, TradeReport) and r.venue_order_id)
-        names = {venue_order_id: self._names.get(order.symbol, venue_order_id) for venue_order_id in traded}
-        ours = [theirs for theirs, name in names.items() if name and name.client_order_id == order.client_order_id]
-        unknown = [theirs for theirs, name in names.items() if name is None]
+        trades = [r for r in reports if isinstance(r, TradeReport)]
+        traded = dict.fromkeys(r.venue_order_id for r in trades if r.venue_order_id)
+        fresh = {r.venue_order_id for r in trades if self._recently(r.at_ms, LAG_MS)}
+        names = {each: self._names.get(order.symbol, each) for each in traded}
+        ours = [each for each, name in names.items() if name and name.client_order_id == order.client_order_id]
+        unknown = [each for each, name in names.items() if name is None]
         for venue_order_id in (*ours, *unknown[:LOOK_UPS_MAX]):
             (report,), looked_up = await self._one(order.symbol, venue_order_id)
             if isinstance(report, OrderReport) and (found := await self._ours((report,), order)):
                 return found, evidence
-            if venue_order_id in ours:  # it has traded: the venue no longer showing it is no absence
+            # It has traded: that the venue no longer shows it, or does not yet, is no absence.
+            if venue_order_id in ours or (not isinstance(report, OrderReport) and venue_order_id in fresh):
                 raise NoAnswerError(f"{venue_order_id} has traded and cannot be looked up", looked_up)
         if len(unknown) > LOOK_UPS_MAX or not whole(reports, queries.ROWS_MAX):
             raise _not_whole("more trades than can be looked through, or one unreadable", reports, evidence)
@@ -239,8 +243,7 @@ class Orders:
 
     async def history(self, symbol: Symbol, since_ms: int, until_ms: int) -> Answer:
         """Return the orders of one market that ended in the window."""
-        answer = await self._windows(codec.ORDER_HISTORY, since_ms, until_ms, symbol)
-        return await self._named(answer)
+        return await self._named(await self._windows(codec.ORDER_HISTORY, since_ms, until_ms, symbol))
 
     async def trades(self, since_ms: int, until_ms: int) -> Answer:
         """Return the trades of the window, each with the name of its order."""
@@ -446,8 +449,8 @@ class Orders:
         self._names.put(symbol, child, name)
         return name.client_order_id
 
-    def _recently(self, at_ms: int | None) -> bool:
-        return at_ms is None or self._rest.server_clock.now_ms() - at_ms < VISIBLE_MS
+    def _recently(self, at_ms: int | None, within_ms: int = VISIBLE_MS) -> bool:
+        return at_ms is None or self._rest.server_clock.now_ms() - at_ms < within_ms
 
     def _claimed(self, report: OrderReport, order: OrderRef) -> OrderReport:
         """Return an order that waited, and that the venue shows without a name, under the name of the caller."""

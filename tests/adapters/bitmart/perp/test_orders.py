@@ -185,6 +185,23 @@ async def test_more_orders_behind_trades_than_are_asked_for_prove_nothing() -> N
 
 
 @virtual
+async def test_a_fresh_trade_whose_order_cannot_be_looked_up_proves_no_absence() -> None:
+    desk = Desk()
+    desk.link.on(codec.TRADES, ok([fill(1, order_id="99")]))
+    desk.link.on(codec.ORDER, refused(400, 40035))
+    with pytest.raises(NoAnswerError, match="trades: 99 has traded and cannot be looked up"):
+        await desk.venue.order(REF)
+
+
+@virtual
+async def test_a_trade_whose_order_is_not_found_for_long_keeps_no_search_from_ending() -> None:
+    desk = Desk()
+    desk.link.on(codec.TRADES, ok([fill(1, NOW_MS - 600_000, order_id="99")]))
+    desk.link.on(codec.ORDER, refused(400, 40035))
+    assert isinstance(await found(desk, REF), Refusal)
+
+
+@virtual
 async def test_a_venue_that_ignores_the_name_in_a_query_does_not_give_us_somebody_elses_order() -> None:
     desk = Desk()
     desk.link.on(codec.ORDER_HISTORY, ok([row("1", "other"), row("2", "")]))
