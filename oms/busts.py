@@ -13,27 +13,28 @@ venue lists all of these and no others. All of that twice, with the patience bet
 here: queries lag.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Final, Protocol
 
 import structlog
 from msgspec import Struct
 
-from oms import perpetuals
+from oms import baseline, perpetuals
 from oms.breaks.decisions import Disagreement
 from oms.breaks.events import BreakKind
 from oms.decide import Addressed
 from oms.evidence import kept
+from oms.order.events import OrderFilled
 from oms.order.messages import BustReport, CountReport
 from oms.order.state import Order
 from oms.ports import Clock, EventLog, Ids, VenueMessage
 from oms.proofs import names, taken_back, told_too_much
 from oms.recognition import recognized
 from oms.reconcile import Reconciliation, address
-from oms.recovery import booked_ms
 from oms.reports import OrderReport
 from oms.sending import order_ref
+from oms.store.codec import decode, decode_meta
 from oms.sums import symbol_of
 from oms.values import ZERO, ExecId, Provenance, Symbol, purse_parts, purses
 from oms.venue import Answer, NoAnswerError, Venue
@@ -207,7 +208,7 @@ class Busts:
         in_turn = sorted(symbols, key=lambda symbol: self._asked_at.get(symbol, -1))[:SYMBOLS_MAX]
         self._asked_at = {each: self._asked_at.get(each, -1) for each in symbols} | dict.fromkeys(in_turn, self._looks)
         for symbol in in_turn:
-            since_ms, until_ms = now_ms - REACHES_MS[self._reach], now_ms + SLACK_MS
+            since_ms, until_ms = now_ms - REACHES_MS[self._reach], now_ms + baseline.MARGIN_MS
             ended = await self._venue.order_history(symbol, since_ms=since_ms, until_ms=until_ms)
             answers.append(recognized(self._recording.book, ended))
         told = [
@@ -262,12 +263,13 @@ class Busts:
         if record is None or record.created_ms is None or record.updated_ms is None:
             self._suspected.pop(stream, None)
             return
-        since_ms, until_ms = record.created_ms - SLACK_MS, record.updated_ms + SLACK_MS
+        dated_ms, happened_ms = await _booked_ms(self._log, stream)
+        since_ms, until_ms = record.created_ms - SLACK_MS, max([record.updated_ms, *dated_ms]) + SLACK_MS
         traded = await self._venue.trades(since_ms=since_ms, until_ms=until_ms)
         if traded.unasked:
             raise NoAnswerError(traded.unasked, traded.evidence)
         before = self._suspected.pop(stream, None)
-        gone = taken_back(order, record, traded, await booked_ms(self._log, stream))
+        gone = taken_back(order, record, traded, happened_ms)
         if record.cum_quantity is None or not (gone or told_too_much(order, record, traded)):
             return
         found = _Found(gone, record.cum_quantity, record.updated_ms)
@@ -281,3 +283,17 @@ class Busts:
 
     def _patience(self, order: Order) -> float:
         return PATIENCE_SECONDS + self._venue.capabilities(order.request.symbol).visibility_delay
+
+
+async def _booked_ms(log: EventLog, stream: str) -> tuple[Sequence[int], Mapping[str, int]]:
+    """Return how the venue dates an order's trades (UTC ms), and by trade when it happened at the latest: the venue's
+    clock may have been ahead, but what was written down here had happened by then. Raises LogUnavailableError.
+    """
+    dated: list[int] = []
+    happened: dict[str, int] = {}
+    for stored in await log.read(stream):
+        event, meta = decode(stored.topic, stored.state), decode_meta(stored.state)
+        if isinstance(event, OrderFilled) and meta.occurred_ns is not None:
+            dated.append(meta.occurred_ns // 1_000_000)
+            happened[event.exec_id] = min(meta.occurred_ns, meta.recorded_ns) // 1_000_000
+    return dated, happened

@@ -1,0 +1,88 @@
+"""S52: a trade that the venue takes back is taken back here, though its clock was ahead when it dated what happened."""
+
+import asyncio
+from decimal import Decimal
+
+import pytest
+from msgspec.structs import replace
+
+from oms.order.state import Life
+from oms.reports import VenueOrderStatus
+from tests.engine.desk import Desk, play
+from tests.engine.scripted_venue import ScriptedVenue
+
+
+@pytest.mark.parametrize("ahead_ms", [0, 600_000])
+def test_a_trade_dated_ahead_is_taken_back_all_the_same(ahead_ms: int) -> None:
+    async def story(desk: Desk) -> None:
+        venue = desk.venue
+        await desk.start()
+        await desk.place()
+        await asyncio.sleep(1)
+        order, trade = venue.fill("c1", "1")
+        venue.trades_done = [replace(trade, at_ms=(trade.at_ms or 0) + ahead_ms)]
+        venue.push(order, venue.trades_done[0])
+        await asyncio.sleep(20)
+        assert desk.order().cum_quantity == 1
+        venue.trades_done = []
+        now = desk.clock.now_ns() // 1_000_000
+        venue.orders["c1"] = replace(
+            order, cum_quantity=Decimal(0), status=VenueOrderStatus.NEW, created_ms=now - 30_000, updated_ms=now
+        )
+        await asyncio.sleep(240)
+        assert desk.order().cum_quantity == 0, desk.breaks()
+
+    play(story)
+
+
+def test_a_trade_dated_ahead_that_is_listed_is_not_taken_back_for_a_record_that_lags() -> None:
+    async def story(desk: Desk) -> None:
+        venue = desk.venue
+        await desk.start()
+        await desk.place()
+        await asyncio.sleep(1)
+        order, trade = venue.fill("c1", "1")
+        venue.trades_done = [replace(trade, at_ms=(trade.at_ms or 0) + 600_000)]
+        venue.push(order, venue.trades_done[0])
+        await asyncio.sleep(20)
+        now = desk.clock.now_ns() // 1_000_000
+        venue.orders["c1"] = replace(
+            order, cum_quantity=Decimal(0), status=VenueOrderStatus.NEW, created_ms=now - 30_000, updated_ms=now
+        )
+        await asyncio.sleep(240)
+        assert desk.order().cum_quantity == 1
+
+    play(story)
+
+
+class Remembers(ScriptedVenue):
+    """Shows an order that ended without a fill for ever."""
+
+    def _forgot(self, client_order_id: str) -> bool:
+        return False
+
+
+@pytest.mark.parametrize("ahead_ms", [0, 600_000])
+def test_a_trade_of_an_order_whose_end_is_dated_ahead_is_taken_back_all_the_same(ahead_ms: int) -> None:
+    async def story(desk: Desk) -> None:
+        venue = desk.venue = Remembers(desk.clock.now_ns)
+        await desk.start()
+        await desk.place()
+        await asyncio.sleep(1)
+        began_ms = desk.clock.now_ns() // 1_000_000
+        order, trade = venue.fill("c1", "2")
+        dated = venue.ended_ms["c1"] = began_ms + ahead_ms
+        venue.trades_done = [replace(trade, at_ms=dated)]
+        venue.totals = {"USDT": Decimal("799.9"), "BTC": Decimal(7)}
+        venue.push(replace(order, created_ms=began_ms, updated_ms=dated), venue.trades_done[0])
+        await asyncio.sleep(30)
+        assert (desk.life(), desk.breaks()) == (Life.FILLED, {})
+        venue.trades_done = []
+        venue.totals = {"USDT": Decimal(1000), "BTC": Decimal(5)}
+        venue.orders["c1"] = replace(
+            order, cum_quantity=Decimal(0), status=VenueOrderStatus.CANCELED, created_ms=began_ms, updated_ms=dated + 1
+        )
+        await asyncio.sleep(450)
+        assert (desk.order().cum_quantity, desk.breaks().keys() - {"order:c1"}) == (0, set())
+
+    play(story)
