@@ -20,6 +20,7 @@ from oms.breaks.events import BreakKind
 from oms.errors import InvalidOrderError
 from oms.figures import Figures, between, costs_here, costs_there, figures_of, of_balances, of_positions, wallet_of
 from oms.order.decisions import external, external_id, record
+from oms.order.events import OrderRequested
 from oms.order.state import CLOSED, Life, Order, evolve, fold
 from oms.position.shown import contradicts, quantity_of
 from oms.position.state import FLAT, Position
@@ -69,12 +70,13 @@ class Result(StrEnum):
 class Picture(Struct, frozen=True, kw_only=True):
     """What the venue said in one comparison. A part that could not be asked is None, and `failures` says why.
 
-    `looked_up` and `fills` hold, by stream, what was asked of single orders: their state, their trades. `known` is what
-    was known of the position mode when the positions were asked for, and `figures` what the book said right before
-    balances and positions were; None: what it says now.
+    `looked_up` and `fills` hold, by stream, what was asked of single orders: their state, their trades. `sent` is what
+    was open, by stream, when the list of open orders was asked for, `known` what was known of the position mode when
+    the positions were, and `figures` what the book said right before balances and positions; None: what it says now.
     """
 
     open_orders: Answer | None = None
+    sent: Mapping[str, OrderRequested] = MappingProxyType({})
     trades: Answer | None = None
     trades_since_ms: int = 0
     trades_until_ms: int = 0
@@ -132,7 +134,7 @@ def reconcile(book: Book, picture: Picture) -> Reconciliation:
         disagreements=tuple(disagreements),
         differed={each.break_id: each.figures for each in differed},
         asked=_asked(picture),
-        unsure=frozenset((*_under_way(book, told=False), *_unread(book, picture), *between(differed, differ))),
+        unsure=frozenset(_unsure(book, picture)) | between(differed, differ),
         short=frozenset(_under_way(book, told=True)),
     )
 
@@ -385,6 +387,24 @@ def leg_of(report: PositionReport) -> str:
     return f"{report.symbol}/{report.leg or PositionLeg.NET}"
 
 
+def _unsure(book: Book, picture: Picture) -> Iterable[str]:
+    yield from _under_way(book, told=False)
+    yield from _changed(book, picture.sent)
+    yield from _unread(book, picture)
+
+
+def _changed(book: Book, sent: Mapping[str, OrderRequested]) -> Iterable[str]:
+    """Yield the breaks about orders that are worked otherwise since the list was asked: it may show how they were."""
+    for stream, before in sent.items():
+        order = book.orders.get(stream)
+        if order is not None and (order.request.price, order.request.quantity) != (before.price, before.quantity):
+            yield from _of_its_terms(order)
+
+
+def _of_its_terms(order: Order) -> Iterable[str]:
+    yield from (f"{kind}:{order.request.client_order_id}" for kind in (BreakKind.PRICE, BreakKind.QUANTITY))
+
+
 def _under_way(book: Book, *, told: bool) -> Iterable[str]:
     """Yield the breaks that nobody can tell of now: an order whose trades are not all known moves its figures, and a
     change how it is worked. Or, where trades are missing for so long that a person was `told` of it, those.
@@ -392,7 +412,7 @@ def _under_way(book: Book, *, told: bool) -> Iterable[str]:
     for stream in book.unsettled:
         order = book.orders[stream]
         if order.amends and not told:
-            yield from (f"{kind}:{order.request.client_order_id}" for kind in (BreakKind.PRICE, BreakKind.QUANTITY))
+            yield from _of_its_terms(order)
         doubted = order.life is Life.IN_DOUBT
         if (order.trades_missing or doubted) and (not doubted and told_short(book, order)) is told:
             drawn = purses(order.request.symbol)

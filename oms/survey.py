@@ -184,6 +184,7 @@ class Survey:
             await self._keep(answer)
             return answer
 
+        sent = {stream: self._book.orders[stream].request for stream in self._book.open}
         open_orders = await asked(Part.ORDERS, self._venue.open_orders())
         since_ms, until_ms = self._window()
         traded = await asked(Part.TRADES, self._trades(since_ms, until_ms))
@@ -199,6 +200,7 @@ class Survey:
             positions = replace(positions, reports=reports)
         return Picture(
             open_orders=open_orders,
+            sent=sent,
             trades=traded,
             trades_since_ms=since_ms,
             trades_until_ms=until_ms,
@@ -416,6 +418,10 @@ class Survey:
         """
         await self._keep(answer)
         answer = recognized(self._book, answer)
+        if answer.source is Provenance.STREAM:  # it tells of what happens now, a list of what did
+            for report in answer.reports:
+                if isinstance(report, OrderReport | TradeReport):
+                    self._absence.shown(address(self._recording.account, report))
         looked_up: dict[str, Answer] = {}
         unanswered: list[NoAnswerError] = []
         for stream, name in (await self._behind(answer)).items():

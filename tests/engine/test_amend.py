@@ -290,3 +290,42 @@ def test_a_change_that_had_not_left_at_a_crash_is_sent_by_nobody_after_it() -> N
         assert (desk.told()[-1], desk.order().request.quantity) == ("amend-refused", 2)
 
     play(story)
+
+
+class Moving(ScriptedVenue):
+    """While balances are on their way an order is moved by one step, and the stream tells of it."""
+
+    desk: Desk
+    moves = 0
+    moving = False
+
+    async def balances(self) -> Answer:
+        answer = await super().balances()
+        if self.moving:
+            self.moves += 1
+            await self.desk.amend(request_id=f"a{self.moves}", price=str(90 + self.moves))
+            await asyncio.sleep(0.05)
+            self.push(self.orders["c1"])
+            await asyncio.sleep(0.05)
+        return answer
+
+
+def test_an_order_that_is_moved_by_a_tick_while_everything_is_compared_is_no_break() -> None:
+    async def story(desk: Desk) -> None:
+        venue = desk.venue = Moving(desk.clock.now_ns)
+        venue.desk = desk
+        venue.can = replace(SPOT, amend=True)
+        await desk.start()
+        await desk.place(price=Decimal(90))
+        await asyncio.sleep(1)
+        venue.moving = True
+        for _ in range(6):
+            await asyncio.sleep(10)
+            assert not desk.breaks()
+        assert venue.moves >= 5
+        venue.moving = False
+        venue.orders["c1"] = replace(venue.orders["c1"], price=Decimal(50))
+        await asyncio.sleep(25)
+        assert set(desk.breaks()) == {"price:c1"}
+
+    play(story)

@@ -727,3 +727,20 @@ def test_what_lists_miss_before_and_after_a_time_in_which_nobody_could_look_is_n
         assert "order-vanished" not in desk.told()
 
     play(story)
+
+
+def test_an_order_that_the_stream_shows_alive_is_not_missed_from_before_that() -> None:
+    async def story(desk: Desk) -> None:
+        venue = desk.venue
+        await desk.start()
+        await desk.place()
+        await asyncio.sleep(15)
+        venue.blind = True
+        await asyncio.sleep(65)
+        venue.push(*venue.fill("c1", "0.5"))  # alive now
+        await asyncio.sleep(20)
+        assert desk.life() is Life.WORKING, desk.told()
+        await asyncio.sleep(90)
+        assert desk.life() is Life.VANISHED, desk.told()  # and missed from then on
+
+    play(story)
