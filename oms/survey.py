@@ -5,7 +5,7 @@ same survey serves the running OMS and a rehearsal that only shows what would be
 """
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import Final, Protocol
 
@@ -18,8 +18,9 @@ from oms.account.events import TradesCovered
 from oms.account.modes import known
 from oms.book import Book, account_stream
 from oms.breaks import decisions as breaks
-from oms.breaks.decisions import Disagreement, DisagreementsReport
+from oms.breaks.decisions import DisagreementsReport
 from oms.breaks.events import BreakKind
+from oms.confirmed import Seen
 from oms.decide import Addressed
 from oms.evidence import kept
 from oms.figures import figures_of
@@ -102,7 +103,7 @@ class Survey:
         self._lookback = Lookback(recording, venue, self.record, self._perpetuals.look_back, clock=clock)
         self._keep = partial(keep_unreadable, recording, ids=ids, clock=clock)
         self._absence = Absence(recording, venue, self.record, self._keep, event_log=event_log, clock=clock, ids=ids)
-        self._seen: dict[str, Collection[str]] = {}  # by break id: its figures in the last look, by either book
+        self._seen = Seen()
 
     # ------------------------------------------------------------------------------------------------ everything
 
@@ -119,8 +120,7 @@ class Survey:
         picture = recognized_all(self._book, await self._ask_everything(starting=starting))
         orders = sightings(self._book, picture)
         strangers = self._orders_behind(picture)
-        for finding in reconcile(self._book, picture).findings:
-            await self._report(finding.news, finding.answer)
+        await self._record_all(picture)
         if picture.trades is not None:
             unknown = await self._mark(picture.trades, strangers, picture.trades_until_ms)
             if unknown:
@@ -143,7 +143,7 @@ class Survey:
             unread = await self._perpetuals.read_ledger(reconciled.disagreements if opened_before else ())
             if unread is not None and starting:
                 picture = replace(picture, failures={**picture.failures, Part.BALANCES: unread})
-            if await self._opening.corrected(self._confirmed(reconciled), picture.positions):
+            if await self._opening.corrected(self._seen.confirmed(reconciled), picture.positions):
                 reconciled = reconcile(self._book, picture)
             reconciled = replace(
                 reconciled,
@@ -219,7 +219,7 @@ class Survey:
         for answer in (picture.open_orders, picture.trades):
             for report in () if answer is None else answer.reports:
                 if isinstance(report, OrderReport | TradeReport):
-                    await self._recording.known(address(self._recording.account, report))
+                    await self._recording.known(self._stream_of(report))
         for stream in self._book.unsettled:
             self._absence.count(stream, self._book.orders[stream])
         behind = self._orders_behind(picture)
@@ -255,14 +255,13 @@ class Survey:
         return {
             stream: order_behind(report)
             for report in reports
-            if isinstance(report, TradeReport)
-            and (stream := address(self._recording.account, report)) not in self._book.orders
+            if isinstance(report, TradeReport) and (stream := self._stream_of(report)) not in self._book.orders
         }
 
     async def _ask_for_fills(self, traded: Answer | None, failures: dict[Part, str]) -> Mapping[str, Answer]:
         """Ask by itself for each order whose trades the list did not bring."""
         brought = {
-            address(self._recording.account, each)
+            self._stream_of(each)
             for each in (() if traded is None else traded.reports)
             if isinstance(each, TradeReport) and self._is_new(each)
         }
@@ -331,28 +330,15 @@ class Survey:
 
     # ------------------------------------------------------------------------------------------------ what remains
 
-    def _confirmed(self, reconciled: Reconciliation) -> list[Disagreement]:
-        """Return what was seen twice with the same figures: a trade that falls between two questions of one comparison
-        is no disagreement.
-        """
-        fresh = self._fresh(reconciled) | reconciled.unsure | reconciled.short
-        return [each for each in reconciled.disagreements if each.break_id not in fresh]
-
-    def _fresh(self, reconciled: Reconciliation) -> frozenset[str]:
-        """Return the breaks, by id, that were not seen with these figures before."""
-        by_either = {each.break_id: _by_either(each, reconciled) for each in reconciled.disagreements}
-        return frozenset(name for name, figures in by_either.items() if figures.isdisjoint(self._seen.get(name, ())))
-
     async def _tell(self, reconciled: Reconciliation, picture: Picture, *, starting: bool) -> bool:
         """Tell the log of what disagrees, once it is confirmed; that a list is cut needs no second look before anything
         was sent. Return whether something has still to be confirmed.
         """
         disagreements, unsure = reconciled.disagreements, reconciled.unsure
         at_once = AT_ONCE if starting else frozenset()
-        fresh = self._fresh(reconciled)
+        fresh = self._seen.fresh(reconciled)
         waiting = {each.break_id for each in disagreements if each.break_id in fresh and each.kind not in at_once}
-        sure = [each for each in disagreements if each.break_id not in unsure]
-        self._seen = {each.break_id: _by_either(each, reconciled) for each in sure}
+        self._seen.keep(reconciled)
         evidence: list[VenueMessage] = []
         told = DisagreementsReport(
             kinds=reconciled.asked,
@@ -421,7 +407,7 @@ class Survey:
         if answer.source is Provenance.STREAM:  # it tells of what happens now, a list of what did
             for report in answer.reports:
                 if isinstance(report, OrderReport | TradeReport):
-                    self._absence.shown(address(self._recording.account, report))
+                    self._absence.shown(self._stream_of(report))
         looked_up: dict[str, Answer] = {}
         unanswered: list[NoAnswerError] = []
         for stream, name in (await self._behind(answer)).items():
@@ -432,10 +418,29 @@ class Survey:
                 if len(unanswered) >= UNANSWERED_MAX:
                     break
         picture = recognized_all(self._book, Picture(open_orders=answer, trades=answer, looked_up=looked_up))
-        for finding in reconcile(self._book, picture).findings:
-            await self._report(finding.news, finding.answer)
+        await self._record_all(picture)
         if unanswered:
             raise unanswered[0]
+
+    async def _record_all(self, picture: Picture) -> None:
+        """Record what is news in a picture. An order that was brought into memory for it may have left again while
+        others were: its trades say nothing then, and are looked at by themselves, right after it is brought back.
+        """
+        trades = () if picture.trades is None else picture.trades.reports
+        away: dict[str, list[TradeReport]] = {}
+        for each in trades:
+            if isinstance(each, TradeReport) and (name := self._stream_of(each)) not in self._book.orders:
+                away.setdefault(name, []).append(each)
+        for finding in reconcile(self._book, picture).findings:
+            await self._report(finding.news, finding.answer)
+        for stream, theirs in away.items():
+            if picture.trades is not None and await self._recording.known(stream):
+                alone = Picture(trades=replace(picture.trades, reports=tuple(theirs)))
+                for finding in reconcile(self._book, alone).findings:
+                    await self._report(finding.news, finding.answer)
+
+    def _stream_of(self, report: OrderReport | TradeReport) -> str:
+        return address(self._recording.account, report)
 
     async def _behind(self, answer: Answer) -> Mapping[str, OrderRef]:
         """Bring every order that an answer speaks of into memory; return, by stream, those behind trades that the log
@@ -464,7 +469,7 @@ class Survey:
                 polled(news)
 
     def _is_new(self, trade: TradeReport) -> bool:
-        order = self._book.orders.get(address(self._recording.account, trade))
+        order = self._book.orders.get(self._stream_of(trade))
         return order is None or all(known.exec_id != trade.exec_id for known in order.trades)
 
     @property
@@ -483,10 +488,3 @@ class Survey:
 
     def _now_ms(self) -> int:
         return self._clock.now_ns() // 1_000_000
-
-
-def _by_either(each: Disagreement, reconciled: Reconciliation) -> frozenset[str]:
-    """Return the figures of a disagreement by the book as it is, and as it was when the venue was asked: a market that
-    moves in every look moves one of the two.
-    """
-    return frozenset((each.figures, reconciled.differed.get(each.break_id, each.figures)))
