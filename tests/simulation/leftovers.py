@@ -28,7 +28,7 @@ BOUND: Final = 64  # of everything else: these worlds are small
 LIVELY: Final = frozenset(
     {
         "timers",
-        "Survey._seen",
+        "Seen._figures",
         "Standing.orders",
         "Decider.marks",
         "Decider.liquidations",
