@@ -8,13 +8,14 @@ inferred. Nor is anything that the position, or on spot the balance, at the venu
 
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
+from functools import reduce
 from typing import Final
 
 import structlog
 from msgspec import Struct
 
 from oms import perpetuals
-from oms.book import position_stream
+from oms.book import Book, position_stream
 from oms.breaks.decisions import Disagreement
 from oms.breaks.events import BreakKind
 from oms.evidence import kept
@@ -76,7 +77,6 @@ class Lost:
         self._looks = {stream: count for stream, count in self._looks.items() if stream in lacking}
         self._proven = {stream: each for stream, each in self._proven.items() if stream in lacking}
         self._turns = {stream: self._turns.get(stream, 0) for stream in lacking}
-        self._unshown = {}
         unproven = [stream for stream in lacking if not self._is_proven(stream, book.orders[stream])]
         try:
             for stream in sorted(unproven, key=self._turns.__getitem__)[:ASKED_EACH_LOOK]:
@@ -85,16 +85,36 @@ class Lost:
                     await self._prove(stream, order)
         except NoAnswerError as error:
             log.warning("could not look for lost trades", account=self._recording.account, cause=error.cause)
-        for stream, proof in self._proven.items():
-            order = self._recording.book.orders.get(stream)
-            if order is None or not final(order):
-                continue  # its trades were told meanwhile; it may have left memory
-            if self._shows(order, picture):
-                news = [(stream, proof.found)]
-                await self._recording.report(news, source=Provenance.INFERRED, evidence=proof.evidence)
-            else:
-                self._unshown[stream] = _unshown(order)
+        for group in self._groups():
+            for streams in (group, *([each] for each in group)):  # what goes both ways shows together alone
+                await self._infer(streams, picture)
+        self._unshown = {stream: _unshown(order) for stream in self._proven if (order := self._lacking(stream))}
         self._note_the_short(picture)
+
+    def _lacking(self, stream: str) -> Order | None:
+        """Return a proven order whose trades are missing still: they may have been told meanwhile, and the order, then
+        settled, have left memory.
+        """
+        order = self._recording.book.orders.get(stream)
+        return order if order is not None and final(order) else None
+
+    def _groups(self) -> Iterable[Sequence[str]]:
+        """Return the proven orders by what they move: together they are told by one figure."""
+        groups: dict[str | None, list[str]] = {}
+        for stream in self._proven:
+            if (order := self._lacking(stream)) is not None:
+                groups.setdefault(purses(order.request.symbol).base or _leg(self._recording.book, order), []).append(
+                    stream
+                )
+        return groups.values()
+
+    async def _infer(self, streams: Sequence[str], picture: Picture) -> None:
+        """Record what traded of these orders, in one commit, where the venue holds what that would move."""
+        orders = [order for stream in streams if (order := self._lacking(stream)) is not None]
+        if len(orders) == len(streams) and self._shows(orders, picture):
+            news = [(stream, self._proven[stream].found) for stream in streams]
+            evidence = [each for stream in streams for each in self._proven[stream].evidence]
+            await self._recording.report(news, source=Provenance.INFERRED, evidence=evidence)
 
     def unsure(self, picture: Picture) -> frozenset[str]:
         """Return the breaks, by id, of orders whose trades are missing and were not asked for this time, or not for
@@ -142,34 +162,42 @@ class Lost:
             messages = [each for answer in (looked, traded) for each in kept(answer.evidence, self._ids, self._clock)]
             self._proven[stream] = _Proof(found, messages)
 
-    def _shows(self, order: Order, picture: Picture) -> bool:
-        """Whether the venue holds what the order would move: that much more, the same way, than is booked here. What
-        moved since the venue was asked shows nothing: its answer may be from before that.
+    def _shows(self, orders: Sequence[Order], picture: Picture) -> bool:
+        """Whether the venue holds what these orders, of one purse or leg, would move: that much more, the same way,
+        than is booked here; of several together just that. What evens out shows nothing.
         """
-        book, request = self._recording.book, order.request
-        moves = signed(request.side, EXACT.subtract(order.venue_cum, order.cum_quantity))
-        base, _ = purses(request.symbol)
+        book, request = self._recording.book, orders[0].request
+        spot = purses(request.symbol).base is not None
+        if spot and picture.balances is not None and picture.balances.complete and not book.account.opened_ms:
+            return True  # the opening balances hold it, and are taken over after it
+        moves = [signed(each.request.side, EXACT.subtract(each.venue_cum, each.cum_quantity)) for each in orders]
+        net, slack = reduce(EXACT.add, moves), ZERO
+        if spot:
+            slack = EXACT.multiply(FEE_MAX, reduce(EXACT.add, map(abs, moves)))
+        apart = self._apart(orders[0], picture)
+        if apart is None or (apart > ZERO) is not (net > ZERO) or abs(net) <= slack:
+            return False
+        beyond = EXACT.subtract(abs(apart), abs(net))
+        return -slack <= beyond and (len(orders) == 1 or beyond <= slack)
+
+    def _apart(self, order: Order, picture: Picture) -> Decimal | None:
+        """Return how much more the venue holds of what the order moves than is booked here; None where nobody can tell.
+        What moved since the venue was asked shows nothing: its answer may be from before that.
+        """
+        book, base = self._recording.book, purses(order.request.symbol).base
         if base is None:
-            if picture.positions is None or not picture.positions.complete:
-                return False
-            leg = position_stream(book.name, request.symbol, request.position_leg)
-            held = book.positions.get(leg, FLAT).quantity
-            if picture.figures is not None and picture.figures.legs.get(leg, ZERO) != held:
-                return False
-            theirs = sum((quantity_of(each) for each in _legs(picture.positions, order)), ZERO)
-            apart, needed = EXACT.subtract(theirs, held), abs(moves)
+            leg, answer = _leg(book, order), picture.positions
+            ours = book.positions.get(leg, FLAT).quantity
+            before = None if picture.figures is None else picture.figures.legs.get(leg, ZERO)
+            theirs = ZERO if answer is None else sum((quantity_of(each) for each in _legs(answer, order)), ZERO)
         else:
-            if picture.balances is None or not picture.balances.complete:
-                return False
-            if not book.account.opened_ms:
-                return True  # the opening balances hold it, and are taken over after it
-            had = book.totals.get(base, ZERO)
-            if picture.figures is not None and picture.figures.totals.get(base, ZERO) != had:
-                return False
-            owned = totals([each for each in picture.balances.reports if isinstance(each, BalanceReport)])
-            apart = EXACT.subtract(owned.get(base, ZERO), had)
-            needed = EXACT.multiply(abs(moves), EXACT.subtract(Decimal(1), FEE_MAX))
-        return (apart > ZERO) is (moves > ZERO) and abs(apart) >= needed
+            answer, ours = picture.balances, book.totals.get(base, ZERO)
+            before = None if picture.figures is None else picture.figures.totals.get(base, ZERO)
+            owned = () if answer is None else answer.reports
+            theirs = totals([each for each in owned if isinstance(each, BalanceReport)]).get(base, ZERO)
+        if answer is None or not answer.complete or before not in (None, ours):
+            return None
+        return EXACT.subtract(theirs, ours)
 
 
 def _counted(record: OrderReport, order: Order) -> FillInferred | None:
@@ -192,6 +220,10 @@ def _news(traded: Answer, order: Order) -> bool:
     return any(
         isinstance(each, TradeReport) and names(each, order) and each.exec_id not in known for each in traded.reports
     )
+
+
+def _leg(book: Book, order: Order) -> str:
+    return position_stream(book.name, order.request.symbol, order.request.position_leg)
 
 
 def _legs(shown: Answer, order: Order) -> Iterable[PositionReport]:

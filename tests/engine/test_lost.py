@@ -279,3 +279,40 @@ def test_nothing_is_inferred_from_a_balance_older_than_what_traded_since() -> No
         assert (desk.order().cum_quantity, desk.engine.book.funds(Purse("BTC")).total) == (Decimal("0.5"), 4)
 
     play(story)
+
+
+@pytest.mark.parametrize(
+    ("sold", "owned", "inferred"),
+    [
+        ("1", "6", (2, 1)),
+        ("1", "5", (0, 0)),  # neither shows
+        ("1", "5.5", (0, 0)),  # nor does half of it
+        ("2", "5", (0, 0)),  # what evens out shows nothing
+    ],
+)
+def test_two_lost_trades_that_go_opposite_ways_are_inferred_together(
+    sold: str, owned: str, inferred: tuple[int, int]
+) -> None:
+    async def story(desk: Desk) -> None:
+        venue = desk.venue
+        await desk.start()
+        await desk.place()
+        await desk.place("c2", side=Side.SELL, quantity=Decimal(sold))
+        await asyncio.sleep(5)
+        began_ms = desk.clock.now_ns() // 1_000_000 - 5_000
+        desk.process.kill()
+        venue.fill("c1", "2")
+        venue.fill("c2", sold)
+        venue.totals = {"BTC": Decimal(owned), "USDT": Decimal("899.8")}
+        ended_ms = desk.clock.now_ns() // 1_000_000
+        for name in ("c1", "c2"):
+            venue.orders[name] = replace(
+                venue.orders[name], average_price=Decimal(100), created_ms=began_ms, updated_ms=ended_ms
+            )
+        await asyncio.sleep(3_600)
+        venue.reach_ms = desk.clock.now_ns() // 1_000_000 - 1000
+        await desk.start()
+        await asyncio.sleep(300)
+        assert (desk.order().cum_quantity, desk.order("c2").cum_quantity) == inferred, desk.breaks()
+
+    play(story)
