@@ -32,6 +32,7 @@ R = TypeVar("R", bound=Struct)
 CONNECTIONS_MAX: Final = 4
 WAITING_MAX: Final = 200  # questions that wait for a connection; more are refused
 CONNECTION_SECONDS: Final = 3.0  # that a question waits for one
+RECONNECT_SECONDS: Final = 1.0  # then the pool gives up, and the next question tries anew: else it waits ever longer
 LOOK_SECONDS: Final = 0.02  # between looks at the checkpoint while somebody waits for a position
 LIMIT_MAX: Final = 1_000  # rows in one answer
 
@@ -58,6 +59,7 @@ class Queries:
             max_size=CONNECTIONS_MAX,
             max_waiting=WAITING_MAX,
             timeout=CONNECTION_SECONDS,
+            reconnect_timeout=RECONNECT_SECONDS,
             kwargs={"autocommit": True},
             configure=_reader,
             check=AsyncConnectionPool.check_connection,

@@ -29,6 +29,10 @@ _APPEND_SQL: Final = b"SELECT public.append_events($1, $2, $3, $4, $5, $6, $7, $
 _BACKEND_START: Final = "SELECT backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid()"
 _PARAMETERS: Final = 13
 _BINARY: Final = 1
+# A pool tries again after 1, 2, 4, ... seconds, for five minutes if nobody says otherwise: after an outage that would
+# leave the log away for as long again. Given up that soon, the next question connects at once; and while one waits for
+# its five seconds, two more tries fall into them.
+RECONNECT_SECONDS: Final = 3.0
 
 
 class Backend(Struct, frozen=True):
@@ -68,6 +72,7 @@ class LogDatastore(PostgresDatastore):
         )
         assert isinstance(self.pool.kwargs, dict)
         self.pool.kwargs.update(options)
+        self.pool.reconnect_timeout = RECONNECT_SECONDS
 
     def after_connect_func(self) -> Callable[[psycopg.Connection[Any]], None]:
         """Return what a new connection goes through; it must not hold on to this datastore."""

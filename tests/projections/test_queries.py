@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
+from psycopg_pool.base import AttemptWithBackoff
 
 from oms.errors import CursorError, LogUnavailableError
 from oms.order.messages import SubmitAccepted
@@ -14,6 +15,7 @@ from projections.queries import Queries
 from projections.runner import Runner
 from tests.order.story import trade
 from tests.projections.history import MAIN, Recorder, emptied, write
+from tests.store.conftest import BreakingWire
 
 pytestmark = pytest.mark.postgres
 
@@ -162,3 +164,20 @@ async def test_a_database_that_is_gone_is_said_so(tables: str) -> None:
     async with Queries(tables.replace("host=", "host=/nowhere")) as queries:
         with pytest.raises(LogUnavailableError):
             await queries.orders()
+
+
+async def test_after_an_outage_questions_are_answered_within_seconds(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wire = BreakingWire(shop.url)
+    monkeypatch.setattr(AttemptWithBackoff, "INITIAL_DELAY", 60.0)  # as after a minute of it
+    async with Queries(await wire.open()) as queries:
+        assert await queries.position() == 0
+        wire.refuse()
+        for _ in range(2):  # on the connection that broke, and on one that cannot be had
+            with pytest.raises(LogUnavailableError):
+                await queries.position()
+        wire.refusing = False
+        async with asyncio.timeout(2.5):
+            assert await queries.position() == 0
+    await wire.close()

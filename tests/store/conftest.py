@@ -42,6 +42,12 @@ class BreakingWire:
             writer.close()
         await asyncio.sleep(0.01)
 
+    def refuse(self) -> None:
+        """Break every connection, and let nobody in."""
+        self.refusing = True
+        for writer in self._writers:
+            writer.close()
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._writers.append(writer)
         if self.refusing:

@@ -6,6 +6,7 @@ from contextlib import aclosing
 
 import psycopg
 import pytest
+from psycopg_pool.base import AttemptWithBackoff
 
 from oms.errors import LogUnavailableError
 from oms.ports import AlreadyThere, Batch, Committed, NewEvent, NotCommitted, Unknown
@@ -83,6 +84,26 @@ async def test_a_log_that_cannot_be_asked_leaves_the_outcome_unknown(
     assert isinstance(await log.append(batch(epoch, 2)), Unknown)
     wire.refusing = False
     assert await log.append(batch(epoch, 2)) == AlreadyThere(2, 2)
+    await log.close()
+
+
+async def test_after_an_outage_the_log_is_written_and_read_again_within_seconds(
+    wire: BreakingWire, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A pool that tries ever more rarely would leave it away for as long again as the outage lasted."""
+    monkeypatch.setattr(AttemptWithBackoff, "INITIAL_DELAY", 60.0)  # as after a minute of it
+    log = PostgresLog(await wire.open(), settle_seconds=0.2)
+    epoch = await seized(log, ACCOUNT)
+    assert await log.append(batch(epoch, 1)) == Committed(1, 1)
+    wire.refuse()
+    for _ in range(2):  # on the connection that broke, and on one that cannot be had
+        appended, read = await asyncio.gather(log.append(batch(epoch, 2)), log.head(), return_exceptions=True)
+        assert not isinstance(appended, Committed | AlreadyThere)
+        assert isinstance(read, LogUnavailableError)
+    wire.refusing = False
+    async with asyncio.timeout(4.0):
+        assert await log.append(batch(epoch, 2)) == Committed(2, 2)
+        assert await log.head() == 2
     await log.close()
 
 
