@@ -102,10 +102,12 @@ def order_behind(trade: TradeReport) -> OrderRef:
     return OrderRef(client_order_id=external_id(trade), symbol=trade.symbol, venue_order_id=trade.venue_order_id)
 
 
-def plain_refs(orders: Iterable[Order]) -> Iterator[OrderRef]:
-    """Yield how the venue knows those of our own that never waited for a price: such an order has one id there."""
+def recalled(orders: Iterable[Order]) -> Iterator[OrderRef]:
+    """Yield how the venue knows those of our own that never waited for a price, which have one id there, and those that
+    still wait, which are known again by that id once they have fired under another.
+    """
     for order in orders:
-        if order.origin is None and order.request.trigger is None and not order.conditional:
+        if order.origin is None and (order.waits or (order.request.trigger is None and not order.conditional)):
             yield order_ref(order)
 
 

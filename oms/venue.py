@@ -237,8 +237,9 @@ class Venue(Protocol):
         ...
 
     def recall(self, orders: Iterable[OrderRef]) -> None:
-        """Know whose orders these are: plain ones of ours, from the log. A process that begins asks for none of them
-        just to learn that, where the venue shows them, or their trades, by its own ids alone. Nothing is sent.
+        """Know whose orders these are, from the log: plain ones of ours, and those that wait for a price. A process
+        that begins asks for none of them just to learn that, where the venue shows them, or their trades, by its own
+        ids alone; and what fired while nobody ran says which one it came from. Nothing is sent.
         """
         ...
 

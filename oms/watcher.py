@@ -21,7 +21,7 @@ from oms.reconcile import Result, told_short
 from oms.rehearsal import Rehearsed, rehearse
 from oms.reports import Control, OrderReport, TradeReport
 from oms.rhythm import Key, Rhythm
-from oms.sending import plain_refs
+from oms.sending import recalled
 from oms.standing import Sighting, Standing, together
 from oms.survey import UNANSWERED_MAX, Survey
 from oms.values import ClientOrderId
@@ -80,7 +80,7 @@ class Watcher:
 
     def start(self) -> None:
         """Begin to listen and to compare."""
-        self._venue.recall(plain_refs(self._engine.book.orders.values()))
+        self._venue.recall(recalled(self._engine.book.orders.values()))
         self._spawn(self._listen(), name=f"listen {self._engine.account}")
         self._spawn(self._compare_for_ever(), name=f"compare {self._engine.account}")
         self._spawn(self._settle_for_ever(), name=f"settle {self._engine.account}")

@@ -116,7 +116,9 @@ class Bitmart:
         return self._of(symbol).capabilities(symbol)
 
     def recall(self, orders: Iterable[OrderRef]) -> None:
-        self._perp.recall(order for order in orders if ":" in order.symbol)
+        known = list(orders)
+        self._spot.recall(order for order in known if ":" not in order.symbol)
+        self._perp.recall(order for order in known if ":" in order.symbol)
 
     # -------------------------------------------------------------------------------------------- by symbol
 

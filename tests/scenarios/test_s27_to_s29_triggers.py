@@ -1,13 +1,14 @@
 """S29: what a plan order sends when its price comes is our order, and so are its fills. S10: one id for two trades."""
 
 import asyncio
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
-from oms.order.state import Life, Order
+from oms.order.state import CLOSED, Life, Order
 from oms.values import Crossing, PriceSource, Protection, Symbol, plain
 from oms.venue import Trigger
 from tests.scenarios.house import PERPETUAL, SPOT, House, tell
@@ -353,3 +354,68 @@ def listed(house: House, symbol: Symbol, fill: Any, *, trade_id: str) -> None:
     account = house.spot if symbol == SPOT else house.futures
     fills(house, symbol)[1] = told
     account.fills_of[told.order_id][1] = told
+
+
+async def dipping(house: House) -> None:
+    """Start at 60000, and have an order wait for 55000 to buy at 54000."""
+    await house.start()
+    house.stranger("buy", "0.01", "60000")
+    house.stranger("sell", "0.01", "60000")
+    wait = Trigger(price=Decimal(55_000), when=Crossing.FALLS_TO)
+    await house.place("dip", "buy", "0.01", "54000", trigger=wait)
+    await house.until(lambda: house.life("dip") is Life.WORKING)
+    await house.rests()
+
+
+def fires(house: House) -> None:
+    """The price comes; what the order has become rests at 54000, under another id."""
+    house.stranger("buy", "0.02", "55000")
+    house.stranger("sell", "0.01", "55000")
+
+
+def still_waiting(ask: Callable[..., Any]) -> Callable[..., Any]:
+    def asked(*by: object) -> Any:
+        found = ask(*by)
+        return found if found is not None and found.waits else None
+
+    return asked
+
+
+@pytest.mark.parametrize("forgotten", [False, True])
+def test_s29_a_spot_order_that_fired_while_nobody_ran_is_known_as_such_after_a_restart(
+    forgotten: bool,  # noqa: FBT001
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def story(house: House) -> None:
+        await dipping(house)
+        waited = house.order("dip").venue_order_id
+        house.kill()
+        fires(house)
+        await asyncio.sleep(5)
+        algo = house.simulator.spot.algo
+        if forgotten:  # no source says that the venue shows what no longer waits (PROTOCOL 5.11)
+            monkeypatch.setattr(algo, "by_client_id", still_waiting(algo.by_client_id))
+            monkeypatch.setattr(algo, "by_id", still_waiting(algo.by_id))
+        await house.restart()
+        await asyncio.sleep(60)
+        (there,) = house.spot.open.values()
+        assert there.order_id != waited
+        assert (house.order("dip").venue_order_id, house.order("dip").waits) == (there.order_id, False)
+        await house.cancel("dip")
+        await asyncio.sleep(60)
+        assert house.life("dip") in CLOSED, house.told("dip")
+
+    tell(story)
+
+
+@pytest.mark.parametrize("heard", [True, False])
+def test_s29_a_cancel_that_meets_an_order_which_has_just_fired_ends_what_it_has_become(heard: bool) -> None:  # noqa: FBT001
+    async def story(house: House) -> None:
+        await dipping(house)
+        house.faults(**({} if heard else {"frame_dropped": 1.0}))
+        fires(house)
+        await house.cancel("dip")
+        await asyncio.sleep(120)
+        assert house.life("dip") in CLOSED, (house.told("dip"), house.order("dip").end_unproven)
+
+    tell(story)

@@ -82,9 +82,15 @@ class Names:
                 self.put(report.symbol, report.venue_order_id, Name(report.client_order_id, found))
 
     def recall(self, orders: Iterable[OrderRef]) -> None:
-        """Know plain orders of ours that somebody else remembers; what is known here is kept."""
+        """Know plain orders of ours that somebody else remembers; what is known here is kept. Of which kind one is that
+        waits, a reference does not say: the venue does.
+        """
         for order in orders:
-            if order.venue_order_id is not None and self.get(order.symbol, order.venue_order_id) is None:
+            if (
+                order.venue_order_id is not None
+                and not order.conditional
+                and self.get(order.symbol, order.venue_order_id) is None
+            ):
                 self.put(order.symbol, order.venue_order_id, Name(order.client_order_id))
 
     def waiting(self, reports: Iterable[Report]) -> None:

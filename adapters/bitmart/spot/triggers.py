@@ -6,6 +6,7 @@ here is told which waiting order it came from.
 """
 
 from collections import OrderedDict
+from collections.abc import Iterable
 from typing import Final
 
 from msgspec.structs import replace
@@ -22,7 +23,7 @@ from oms.venue import Answer, Evidence, LastLook, NewOrder, NoAnswerError, Order
 
 WAITING: Final = (VenueOrderStatus.NEW, VenueOrderStatus.PENDING_NEW)
 WAITED_MAX: Final = 10_000  # remembered
-NOT_THERE: Final = (ORDER_NOT_FOUND, ORDER_CLOSED)
+NOT_THERE: Final = (ORDER_NOT_FOUND, ORDER_CLOSED, "already_canceled", "already_filled")  # how it ended is not said
 
 
 class Triggers:
@@ -47,12 +48,13 @@ class Triggers:
             evidence, reports = await self._calls.command(
                 codec.ALGO_CANCEL, requests.cancel_algo(order, kind), Purpose.CANCELING, last_look
             )
-            if not any(isinstance(report, Refusal) and report.reason in NOT_THERE for report in reports):
+            if not gone(reports):
                 break
         return evidence, reports
 
     async def order(self, order: OrderRef) -> tuple[Evidence, Reports]:
         """Look one up by our id, or find that there is none."""
+        self.recall([order])  # once it is not shown here any more, only who asks knows how it was called
         body = requests.query_client_order(order.client_order_id)
         evidence, reports = await self._calls.query(codec.QUERY_ALGO_CLIENT_ORDER, body, tolerated=(ORDER_NOT_FOUND,))
         (report,) = reports
@@ -66,6 +68,12 @@ class Triggers:
         answer = await self._calls.living(codec.QUERY_ALGO_OPEN_ORDERS, mode=None)
         self._learn(answer.reports)
         return answer
+
+    def recall(self, orders: Iterable[OrderRef]) -> None:
+        """Know waiting orders that somebody else remembers."""
+        for order in orders:
+            if order.conditional:
+                self._remember(order.client_order_id, order.venue_order_id)
 
     @property
     def retired(self) -> bool:
@@ -98,3 +106,8 @@ class Triggers:
 def waits(reports: Reports) -> bool:
     """Return whether the order that was looked up still waits for its price."""
     return any(isinstance(report, OrderReport) and report.status in WAITING for report in reports)
+
+
+def gone(reports: Reports) -> bool:
+    """Return whether a cancel was refused since nothing of that id waits any more."""
+    return any(isinstance(report, Refusal) and report.reason in NOT_THERE for report in reports)

@@ -23,7 +23,7 @@ from adapters.bitmart.spot.calls import Calls
 from adapters.bitmart.spot.dialect import of_symbols
 from adapters.bitmart.spot.requests import SelfTrade
 from adapters.bitmart.spot.translate import venue_symbol
-from adapters.bitmart.spot.triggers import Triggers, waits
+from adapters.bitmart.spot.triggers import Triggers, gone, waits
 from adapters.bitmart.stream import VenueStream
 from oms.instrument import Instrument
 from oms.ports import Clock, Ids, Link, Spawn
@@ -193,14 +193,21 @@ class BitmartSpot:
         return Answer(reports=named(reports, order.client_order_id, order.venue_order_id), evidence=evidence)
 
     async def _cancel_waiting(self, order: OrderRef, last_look: LastLook) -> Answer:
-        """Cancel one that waits for its trigger; if it does not any more, what it has become."""
+        """Cancel one that waits for its trigger; if it does not any more, what it has become, which has our id too."""
+        fired = msgspec.structs.replace(order, conditional=False, venue_order_id=None)
         if order.venue_order_id is None:
-            _, reports = await self._triggers.order(order)
+            try:
+                _, reports = await self._triggers.order(order)
+            except NoAnswerError as error:  # of a question that had to come first: the cancel itself has not left
+                again = error.again_seconds
+                raise NoAnswerError(error.cause, error.evidence, sent=False, again_seconds=again) from error
             found = next((report for report in reports if isinstance(report, OrderReport)), None)
             if found is None or not waits(reports):
-                return await self.cancel(msgspec.structs.replace(order, conditional=False), last_look=last_look)
+                return await self.cancel(fired, last_look=last_look)
             order = msgspec.structs.replace(order, venue_order_id=found.venue_order_id)
         evidence, reports = await self._triggers.cancel(order, last_look)
+        if gone(reports):
+            return await self.cancel(fired, last_look=last_look)
         return Answer(reports=named(reports, order.client_order_id, order.venue_order_id), evidence=evidence)
 
     async def cancel_many(self, orders: Sequence[OrderRef], *, last_look: LastLook = nothing_holds) -> Answer:
@@ -216,7 +223,10 @@ class BitmartSpot:
     # -------------------------------------------------------------------------------------------- queries
 
     def recall(self, orders: Iterable[OrderRef]) -> None:
-        """Orders and trades name our ids here."""
+        """Know those that wait: one that has fired is shown under another id, which does not say where it came from.
+        Of all others, orders and trades name our ids here.
+        """
+        self._triggers.recall(orders)
 
     async def order(self, order: OrderRef) -> Answer:
         if not order.conditional:

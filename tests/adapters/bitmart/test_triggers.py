@@ -10,10 +10,11 @@ from oms.errors import InvalidOrderError
 from oms.ports import LinkAnswer
 from oms.reports import Ack, OrderReport, Refusal, VenueOrderStatus
 from oms.values import Crossing, OrderType, PriceSource, Side, TimeInForce, VenueOrderId
-from oms.venue import NewOrder, Trigger
+from oms.venue import NewOrder, NoAnswerError, Trigger
 from tests.adapters.bitmart.fakes import (
     EPOCH_NS,
     KNOWN,
+    LOST,
     ORDER,
     REF,
     Call,
@@ -120,6 +121,25 @@ async def test_what_fired_says_which_waiting_order_it_came_from_wherever_it_show
     assert ended.triggered_by == "77"
 
 
+@pytest.mark.parametrize("recalled", [False, True])
+@virtual
+async def test_after_a_restart_what_fired_says_which_waiting_order_it_came_from(recalled: bool) -> None:  # noqa: FBT001
+    link = FakeLink()
+    link.on(codec.QUERY_ALGO_CLIENT_ORDER, GONE)
+    link.on(codec.QUERY_CLIENT_ORDER, ok(ROW | {"orderId": "99"}))
+    link.on(codec.QUERY_OPEN_ORDERS, ok([ROW | {"orderId": "99"}]))
+    link.on(codec.QUERY_ALGO_OPEN_ORDERS, ok([]))
+    venue = bitmart(link)
+    if recalled:
+        venue.recall([KNOWN, KNOWN_WAITING])
+        answer = await venue.open_orders()
+    else:
+        answer = await venue.order(KNOWN_WAITING)
+    (found,) = answer.reports
+    assert isinstance(found, OrderReport)
+    assert (found.venue_order_id, found.triggered_by) == ("99", "77")
+
+
 @virtual
 async def test_one_that_was_canceled_before_it_fired_says_so_itself() -> None:
     link = FakeLink()
@@ -158,9 +178,31 @@ async def test_one_that_has_fired_is_canceled_as_the_order_it_became() -> None:
 
 
 @virtual
+async def test_a_cancel_that_finds_it_fired_meanwhile_ends_what_it_has_become() -> None:
+    link = FakeLink()
+    link.on(codec.ALGO_CANCEL, GONE)
+    link.on(codec.CANCEL_ORDER, ok({"result": True}))
+    (ack,) = (await bitmart(link).cancel(KNOWN_WAITING)).reports
+    assert isinstance(ack, Ack)
+    assert link.of(codec.CANCEL_ORDER)[0].fields() == {"symbol": "BTC_USDT", "client_order_id": "oms1"}
+
+
+@virtual
+async def test_a_cancel_whose_look_up_was_not_answered_certainly_never_left() -> None:
+    link = FakeLink()
+    link.on(codec.QUERY_ALGO_CLIENT_ORDER, LOST)
+    with pytest.raises(NoAnswerError) as lost:
+        await bitmart(link).cancel(WAITING_REF)
+    assert not link.of(codec.ALGO_CANCEL)
+    assert not link.of(codec.CANCEL_ORDER)
+    assert not lost.value.sent
+
+
+@virtual
 async def test_a_waiting_order_that_is_gone_is_said_to_be_gone() -> None:
     link = FakeLink()
     link.on(codec.ALGO_CANCEL, GONE)
+    link.on(codec.CANCEL_ORDER, GONE)
     (refusal,) = (await bitmart(link).cancel(KNOWN_WAITING)).reports
     assert isinstance(refusal, Refusal)
     assert refusal.reason == "order_not_found"
