@@ -176,6 +176,9 @@ class Runner:
         await checkpoint.begin(connection, self._names)
         async with connection.transaction(), connection.cursor(binary=True) as cursor:
             await cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            for projector in self._projectors:  # before the moment that is seen is chosen: the rows of a table that was
+                if projector.recalls:  # swapped since are none that it has
+                    await projector.table.keep(cursor)
             position = await checkpoint.read(cursor, self._names)
             for projector in self._projectors:
                 projector.drain()

@@ -23,6 +23,7 @@ INSERT INTO {table} ({columns})
 SELECT {columns} FROM json_to_recordset(%s::json) AS incoming ({typed})
 ON CONFLICT ({key}) DO UPDATE SET {changes}
 """)
+_HOLD: Final = SQL("LOCK TABLE {table} IN ACCESS SHARE MODE")
 _SELECT: Final = SQL("SELECT {columns} FROM {table}")
 
 _encoder: Final = msgspec.json.Encoder()
@@ -37,7 +38,7 @@ class Table(Generic[R]):
         self.columns: Sequence[str] = _columns(row)
         assert self.columns == tuple(types), f"{row.__name__} and the columns of {name} differ"
         self._row = row
-        self.select, self._upsert = _statements(name, key, tuple(types.items()))
+        self.hold, self.select, self._upsert = _statements(name, key, tuple(types.items()))
 
     def key_of(self, row: R) -> Key:
         """Return the key of `row`."""
@@ -48,6 +49,10 @@ class Table(Generic[R]):
         for start in range(0, len(rows), CHUNK_ROWS):
             body = _encoder.encode(rows[start : start + CHUNK_ROWS])
             await cursor.execute(self._upsert, (body.decode(),), prepare=True)
+
+    async def keep(self, cursor: Cursor) -> None:
+        """Let nobody put another table in its place until the transaction ends."""
+        await cursor.execute(self.hold)
 
     async def rows(self, cursor: Cursor) -> Sequence[R]:
         """Return every row there is, in no order."""
@@ -65,8 +70,8 @@ def _columns(row: type[Struct]) -> tuple[str, ...]:
 
 
 @cache
-def _statements(name: str, key: Key, types: tuple[tuple[str, str], ...]) -> tuple[Composed, Composed]:
-    """Return how rows are read and written."""
+def _statements(name: str, key: Key, types: tuple[tuple[str, str], ...]) -> tuple[Composed, Composed, Composed]:
+    """Return how the table is kept in its place, and how rows are read and written."""
     columns = [column for column, _ in types]
     upsert = _UPSERT.format(
         table=Identifier(name),
@@ -75,7 +80,8 @@ def _statements(name: str, key: Key, types: tuple[tuple[str, str], ...]) -> tupl
         key=_listed(key),
         changes=SQL(", ").join(_excluded(column) for column in columns if column not in key),
     )
-    return _SELECT.format(columns=_listed(columns), table=Identifier(name)), upsert
+    named = Identifier(name)
+    return _HOLD.format(table=named), _SELECT.format(columns=_listed(columns), table=named), upsert
 
 
 def _listed(columns: Sequence[str]) -> Composed:

@@ -1,7 +1,7 @@
 """Rebuilt beside the live tables, compared with them, swapped: whoever follows or reads goes on."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 import psycopg
 import pytest
@@ -10,10 +10,12 @@ from oms.order.messages import SubmitAccepted
 from oms.runtime import SystemClock, Tasks
 from oms.store.memory import MemoryLog
 from oms.values import VenueOrderId
+from projections import checkpoint
 from projections.compare import compare
 from projections.queries import Queries
 from projections.rebuild import NoSuchProjectionError, NotAlongsideError, RebuildBusyError, Rebuilt, rebuild
 from projections.runner import Runner
+from projections.table import Cursor
 from tests.order.story import trade
 from tests.projections.history import Recorder, emptied, write
 
@@ -149,4 +151,27 @@ async def test_two_rebuilds_do_not_meet_and_unknown_names_change_nothing(shop: S
     assert sorted(type(each).__name__ for each in outcomes) == [RebuildBusyError.__name__, Rebuilt.__name__]
     with pytest.raises(NoSuchProjectionError):
         await shop.rebuild("ledgers")
+    assert await shop.equal()
+
+
+@pytest.mark.parametrize("name", [None, "balances"])
+async def test_who_begins_to_follow_while_tables_are_swapped_remembers_no_empty_ones(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, name: str | None
+) -> None:
+    """It sees the moment before the swap, in which the new tables had no rows."""
+    await shop.sell("c1", "c2")
+    await shop.follower().run_to_end()
+    await shop.sell("c3")
+    plain, rebuilding = checkpoint.read, list[asyncio.Task[Rebuilt]]()
+
+    async def read(cursor: Cursor, names: Sequence[str]) -> int:
+        position = await plain(cursor, names)
+        if not rebuilding and names[0] == "orders":
+            rebuilding.append(asyncio.get_running_loop().create_task(shop.rebuild(name)))
+            await asyncio.wait(rebuilding, timeout=2.0)
+        return position
+
+    monkeypatch.setattr(checkpoint, "read", read)
+    await shop.follower().run_to_end()
+    await asyncio.gather(*rebuilding)
     assert await shop.equal()

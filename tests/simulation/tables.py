@@ -99,6 +99,7 @@ class TablesConnection:
         self.rows: list[tuple[str, dict[Key, Any]]] = []
         self.seen: Seen | None = None  # by a transaction that sees one moment
         self.selects = {id(table.select): table for table in known}
+        self.holds = {id(table.hold) for table in known}
         self.upserts = {id(table._upsert): table for table in known}
         self._held = held
         self._locked = False
@@ -190,6 +191,8 @@ class _Cursor:
         elif (table := connection.upserts.get(id(query))) is not None:
             sent = msgspec.json.decode(parameters[0], type=GenericAlias(list, (table._row,)))
             connection.rows.append((table.name, {table.key_of(row): row for row in sent}))
+        elif id(query) in connection.holds:
+            return  # nobody swaps tables here
         else:
             assert query == "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY", query
             connection.seen = dict(checkpoints), {name: dict(rows) for name, rows in stored.items()}
