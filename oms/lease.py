@@ -92,9 +92,11 @@ class Lease:
         standing_by: Callable[[Seen], None],
         follow: Callable[[], Awaitable[None]],
         epoch: Callable[[], Awaitable[int]],
+        turn: Callable[[], bool] = lambda: True,
     ) -> None:
         """Return once the lease is ours. `standing_by` is called once if somebody else has it; `follow` meanwhile,
-        again and again, to keep memory warm; `epoch` tells the account's, before it is tried to take the lease.
+        again and again, to keep memory warm; `epoch` tells the account's, before it is tried to take the lease, which
+        is only tried when it is its `turn`.
         """
         watched: Seen | None = None
         told = False
@@ -106,7 +108,7 @@ class Lease:
                 if watched is None or seen is None or not seen.same(watched):
                     changed_at = self._clock.monotonic()  # it may have been renewed while we asked
                 patience = LEASE_SECONDS if seen is None or seen.connected else DEAD_SECONDS
-                over = seen is None or asked_at - changed_at >= patience
+                over = (seen is None or asked_at - changed_at >= patience) and turn()
                 ours = seen is not None and seen.holder == self.holder  # the answer to our seizing was lost
                 if over and not ours:
                     self.after = await _in_time(epoch())

@@ -21,11 +21,12 @@ AGAIN_SECONDS: Final = 5.0  # after a catalogue that could not be had whole: unt
 log = structlog.get_logger()
 
 
-async def keep_instruments(decider: Decider, venue: Venue) -> None:
+async def keep_instruments(decider: Decider, venue: Venue, *, age: float = 0.0) -> None:
     """Ask for the markets again and again, for ever: one that is delisted, or costs more, is not what it was at the
     start. A catalogue that cannot be had leaves the last one; a market that is not in it any more takes no orders.
+    `age` is that of the decider's, in seconds: a standby may have waited for days since it asked.
     """
-    pause = REFRESH_SECONDS
+    pause = max(REFRESH_SECONDS - age, 0.0)
     while True:
         await asyncio.sleep(pause)
         pause = REFRESH_SECONDS

@@ -38,10 +38,10 @@ from oms.lease import Lease, Leases
 from oms.market_data import MarketData
 from oms.markets import follow_markets, keep_instruments
 from oms.ports import Clock, Ids, Spawn
-from oms.recovery import Known, Recovered, known
+from oms.recovery import Known, known
 from oms.rehearsal import Rehearsed, compare_well, rehearse
 from oms.runtime import SystemClock, Tasks, TimeOrderedIds, tune_process
-from oms.standby import WAIT_MAX_SECONDS, AccountHeldError, Standby
+from oms.standby import WAIT_MAX_SECONDS, AccountHeldError, Leading, Standby, lead_all
 from oms.store.database import check_schema, revision, upgrade
 from oms.store.embedded import EmbeddedPostgres
 from oms.store.holdups import Holdups
@@ -114,19 +114,6 @@ class OpenProjections(Protocol):
     """Follows the log while the context lasts."""
 
     def __call__(self, url: str, log: PostgresLog, world: World) -> AbstractAsyncContextManager[Projections]: ...
-
-
-class Leading(Struct, frozen=True):
-    """An account that is ours to lead, before its writer starts; `warm` is what was read of the log meanwhile."""
-
-    engine: Engine
-    lease: Lease
-    warm: Recovered | None
-
-    @property
-    def may_send(self) -> bool:
-        """Whether it is ours to send for: a lease that is still fresh says nothing once the epoch was taken."""
-        return self.lease.fresh and not self.engine.fenced.is_set()
 
 
 class Account(Struct, frozen=True):
@@ -227,19 +214,22 @@ async def _start(
     connected = await stack.enter_async_context(venues(venue, config, world, known(log_), tell))
     stack.push_async_callback(tasks.close)
     tasks(log_.prepare(), name="prepare to append")
+    named_at = clock.monotonic()
     named = {name: await _named(name, each.venue, config, world, tell) for name, each in connected.items()}
     leading: dict[AccountId, Leading] = {}
     stack.push_async_callback(_release, leading)
-    for name, each in sorted(connected.items()):
-        leading[name] = await _lead(
-            _decider(name, each.venue, named[name].markets, config), leases, log_, world.by(each.venue), tell
-        )
+    deciders = {name: _decider(name, each.venue, named[name].markets, config) for name, each in connected.items()}
+    await lead_all(
+        deciders,
+        leading,
+        lambda decider, turn: _lead(decider, leases, log_, world.by(connected[decider.account].venue), tell, turn=turn),
+    )
     following = await stack.enter_async_context(projections(url, log_, world))
     accounts: dict[AccountId, Account] = {}
     stack.push_async_callback(_drain, config, accounts, following)
     for name, led in leading.items():
         venue_ = connected[name].venue
-        accounts[name] = await _writer(led, venue_, config=config, log_=log_, world=world.by(venue_))
+        accounts[name] = await _writer(led, venue_, config=config, log_=log_, world=world.by(venue_), asked_at=named_at)
     system = System(
         config=config,
         url=url,
@@ -250,7 +240,6 @@ async def _start(
         markets={name: each.markets for name, each in connected.items() if each.markets is not None},
         holdups=Holdups(url, spawn=tasks),
     )
-    deciders = {name: account.engine.decider for name, account in accounts.items()}
     _follow(system, deciders, {name: each.missing for name, each in named.items()}, connected)
     system.holdups.start()
     await _synced(system, tell)
@@ -332,13 +321,21 @@ def _follow(
         system.world.spawn(completing, name=f"markets of {name}")
 
 
-async def _lead(decider: Decider, leases: Leases, log_: PostgresLog, world: World, tell: Tell) -> Leading:
-    """Return once the account is ours to lead: at once, or when whoever leads it ends."""
+async def _lead(
+    decider: Decider,
+    leases: Leases,
+    log_: PostgresLog,
+    world: World,
+    tell: Tell,
+    *,
+    turn: Callable[[], bool] = lambda: True,
+) -> Leading:
+    """Return once the account is ours to lead: at once, or when whoever leads it ends and it is its `turn`."""
     clock, ids, spawn = world.clock, world.ids, world.spawn
     engine = Engine(decider.account, decider=decider, log=log_, clock=clock, ids=ids, spawn=spawn)
     lease = Lease(decider.account, leases, clock=clock, ids=ids, spawn=spawn)
     standby = Standby(lease, log_, tallied=decider.limits.strategy_loss_max)
-    await standby.wait(tell)
+    await standby.wait(tell, turn)
     lease.keep(engine.fence)
     return Leading(engine, lease, standby.warm)
 
@@ -348,15 +345,18 @@ async def _release(leading: Mapping[AccountId, Leading]) -> None:
         await led.lease.release()
 
 
-async def _writer(led: Leading, venue: Venue, *, config: Config, log_: PostgresLog, world: World) -> Account:
-    """Take the account over and begin to work for it."""
+async def _writer(
+    led: Leading, venue: Venue, *, config: Config, log_: PostgresLog, world: World, asked_at: float
+) -> Account:
+    """Take the account over and begin to work for it; its markets were asked for at `asked_at`."""
     engine, gate = led.engine, Gate(venue, lambda: led.may_send)
     clock, ids, spawn = world.clock, world.ids, world.spawn
     dispatcher = Dispatcher(engine, gate, clock=clock, ids=ids, spawn=spawn)
     watcher = Watcher(engine, dispatcher, gate, event_log=log_, clock=clock, ids=ids, spawn=spawn)
     await engine.start(venue.name, warm=led.warm, after=led.lease.after)
     watcher.start()
-    spawn(keep_instruments(engine.decider, gate), name=f"markets of {engine.account}")
+    age = clock.monotonic() - asked_at
+    spawn(keep_instruments(engine.decider, gate, age=age), name=f"markets of {engine.account}")
     Expiry(engine, clock=clock, spawn=spawn).start()
     Heartbeat(engine, gate, seconds=config.dead_man.seconds, spawn=spawn).start()
     guard = Guard(engine, config.protection, clock=clock, spawn=spawn)

@@ -12,8 +12,8 @@ from oms.errors import FencedError, LogUnavailableError
 from oms.gate import Gate
 from oms.lease import ANSWER_SECONDS, DEAD_SECONDS, FRESH_SECONDS, LEASE_SECONDS, Lease, Leases, Seen
 from oms.order.state import Life
+from oms.standby import Leading
 from oms.store.memory import Fault, MemoryLeases, Trouble
-from oms.system import Leading
 from oms.values import AccountId
 from tests.engine.desk import MAIN, Desk, begin, play
 from tests.engine.scripted_venue import Fate

@@ -45,3 +45,14 @@ async def test_markets_are_asked_for_again_and_one_that_went_takes_no_orders() -
         BTC_USDT.symbol: venue.markets[0],
         BTC_PERPETUAL.symbol: replace(BTC_PERPETUAL, tradable=False),
     }
+
+
+@virtual
+async def test_who_takes_over_after_days_of_waiting_trades_by_the_markets_of_now() -> None:
+    """It had asked for them before it waited for the lease."""
+    venue = Catalogue()
+    decider = Decider(MAIN, instruments={BTC_USDT.symbol: BTC_USDT}, capabilities=lambda _: SPOT, limits=Limits())
+    venue.markets = (replace(BTC_USDT, tradable=False),)
+    spawn(keep_instruments(decider, venue, age=2 * 86_400.0), name="markets")  # type: ignore[arg-type]  # as above
+    await asyncio.sleep(1)
+    assert decider.instruments == {BTC_USDT.symbol: venue.markets[0]}
