@@ -74,7 +74,7 @@ class Lease:
         self._clock = clock
         self._spawn = spawn
         self._renewed_at = float("-inf")
-        self._refused = False  # the last renewal had no answer: its session may be gone for whoever waits
+        self._unanswered = False  # the last renewal has no answer: its session may be gone for whoever waits
         self._kept = True
         self._asking = True  # the last question was answered
         self._following = True
@@ -84,7 +84,7 @@ class Lease:
     @property
     def fresh(self) -> bool:
         """Whether it was renewed so lately that something may be sent on the strength of it."""
-        return self._clock.monotonic() - self._renewed_at < (DEAD_SECONDS if self._refused else FRESH_SECONDS)
+        return self._clock.monotonic() - self._renewed_at < (DEAD_SECONDS if self._unanswered else FRESH_SECONDS)
 
     async def acquire(
         self,
@@ -163,7 +163,7 @@ class Lease:
 
     async def _renew_for_ever(self, lost: Callable[[], None]) -> None:
         while self._kept:
-            asked_at = self._clock.monotonic()
+            asked_at, self._unanswered = self._clock.monotonic(), True  # it may hang, and never say why
             try:
                 if not await self._leases.renew(self.account, self.holder):
                     self._renewed_at = float("-inf")
@@ -172,11 +172,12 @@ class Lease:
                         lost()
                     return
                 if self._kept:  # the answer may come after it was given up
-                    self._renewed_at, self._refused = asked_at, False
+                    self._renewed_at, self._unanswered = asked_at, False
             except LogUnavailableError as error:
-                self._refused = True
                 log.warning("the lease cannot be renewed", account=self.account, cause=error.cause)
-            await asyncio.sleep(RENEW_SECONDS)
+            await asyncio.sleep(
+                max(asked_at + RENEW_SECONDS - self._clock.monotonic(), 0.0)
+            )  # a slow answer costs none
 
 
 async def _in_time(answer: Awaitable[_T]) -> _T:

@@ -56,9 +56,9 @@ class Seat:
     def __init__(self, leases: MemoryLeases) -> None:
         self.leases = leases
         self.cut = False
-        self.reaching, self.answering = asyncio.Event(), asyncio.Event()
-        self.reaching.set()
-        self.answering.set()
+        self.reaching, self.renewing, self.answering = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        for each in (self.reaching, self.renewing, self.answering):
+            each.set()
 
     async def look(self, account: AccountId) -> Seen | None:
         self._ask()
@@ -71,6 +71,7 @@ class Seat:
 
     async def renew(self, account: AccountId, holder: str) -> bool:
         self._ask()
+        await self.renewing.wait()
         kept = await self.leases.renew(account, holder)
         await self.answering.wait()
         return kept
@@ -145,6 +146,25 @@ def test_when_a_standby_leads_a_leader_whose_session_broke_may_send_nothing_any_
         waiting = begin(standby.claim())
         await asyncio.sleep(10.1)
         await cut_off(leader, seat, leases, standby, waiting)
+
+    play(story)
+
+
+def test_a_leader_whose_renewal_waits_for_its_answer_sends_no_longer_than_its_session_counts() -> None:
+    """Its session is gone at the server, and its own end of the wire says nothing: the renewal just hangs."""
+
+    async def story(desk: Desk) -> None:
+        leases = MemoryLeases()
+        seat = Seat(leases)
+        leader, standby = Claim(desk, seat), Claim(desk, leases)
+        await leader.claim()
+        waiting = begin(standby.claim())
+        await asyncio.sleep(10.1)
+        seat.renewing.clear()
+        leases.gone.add(leader.lease.holder)
+        await waiting
+        assert standby.has
+        assert not leader.lease.fresh
 
     play(story)
 
