@@ -36,6 +36,8 @@ NAMED: Final[Mapping[str, str]] = {
     "OMS_PASSPHRASE_FILE": "vault.passphrase_file",
 }
 
+DEAD_MAN_SECONDS_MIN: Final = 5  # BitMart takes no less (PROTOCOL 6.4)
+
 Seconds = Annotated[float, Meta(gt=0, le=3_600)]
 
 
@@ -108,6 +110,12 @@ class DeadMan(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """After how many seconds of our silence a venue that can do so cancels the open orders of a market; 0: never."""
 
     seconds: Annotated[int, Meta(ge=0, le=3_600)] = 0
+
+    def wrong(self) -> str | None:
+        """Return what is wrong with it, if anything is."""
+        if 0 < self.seconds < DEAD_MAN_SECONDS_MIN:
+            return f"{self.seconds} seconds are too few: {DEAD_MAN_SECONDS_MIN} is the least, and 0 turns it off"
+        return None
 
 
 class MarketDataSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -265,9 +273,10 @@ def _convert(values: Mapping[str, object], origins: Mapping[str, str]) -> Config
             raise ConfigError(f"{key} from {origins[key]} does not fit: {error}") from error
     outer = fitted.pop("")
     sections = {name: struct(**fitted[name]) for name, struct in _sections() if name}
-    wrong = sections["wind_down"].wrong()  # type: ignore[attr-defined]  # the section's own type
-    if wrong is not None:
-        raise ConfigError(f"wind_down: {wrong}")
+    for name in ("dead_man", "wind_down"):
+        wrong = sections[name].wrong()  # type: ignore[attr-defined]  # the sections' own types
+        if wrong is not None:
+            raise ConfigError(f"{name}: {wrong}")
     return Config(**outer, **sections)  # type: ignore[arg-type]  # each was converted to its field's type
 
 

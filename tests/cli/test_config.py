@@ -44,6 +44,11 @@ def test_a_money_limit_is_exact() -> None:
     assert str(config.limits.order_notional_max) == "0.1000000000000000000000000001"
 
 
+def test_the_least_span_of_the_dead_man_and_none_are_taken() -> None:
+    assert load({"OMS__DEAD_MAN__SECONDS": "5"}).config.dead_man.seconds == 5
+    assert load({"OMS__DEAD_MAN__SECONDS": "0"}).config.dead_man.seconds == 0
+
+
 def test_a_password_is_in_no_repr_and_in_no_row() -> None:
     loaded = load({"OMS_DATABASE_URL": "postgresql://user:hunter2@host/db"})
     assert loaded.config.database.url.reveal().endswith("hunter2@host/db")
@@ -56,6 +61,7 @@ def test_a_password_is_in_no_repr_and_in_no_row() -> None:
         ({"OMS__GATEWAY__PROT": "1"}, ("gateway.prot", "gateway.port")),
         ({"OMS__GATEWEY__PORT": "1"}, ("gatewey.port", "gateway.port")),
         ({"OMS__GATEWAY__PORT": "x"}, ("gateway.port", "OMS__GATEWAY__PORT")),
+        ({"OMS__DEAD_MAN__SECONDS": "4"}, ("dead_man: 4 seconds are too few: 5",)),
         ({"OMS__START__VENUE_SECONDS": "-1"}, ("start.venue_seconds", "OMS__START__VENUE_SECONDS")),
     ],
 )
