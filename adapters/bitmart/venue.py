@@ -70,7 +70,8 @@ class Bitmart:
         """`ban` is that of all that this process asks of BitMart: it bans addresses."""
         self._link = link
         self._spawn = spawn
-        self._unnamed: NoAnswerError | None = None  # why one of the two catalogues could not be read, if so
+        self._unnamed: NoAnswerError | None = None  # why one of the two catalogues could not be read yet, if so
+        self._named = False  # both have been read at once: whoever asked knows all markets
         chosen = options or spot.Options()
         of_spot = tuple(symbol for symbol in chosen.fees_of if ":" not in symbol)
         of_perpetuals = tuple(symbol for symbol in chosen.fees_of if ":" in symbol)
@@ -166,8 +167,8 @@ class Bitmart:
     # -------------------------------------------------------------------------------------------- of both
 
     async def instruments(self) -> tuple[Instrument, ...]:
-        """Both catalogues. If one cannot be read there are no balances either until it was: whoever asked then knows
-        all markets, and only then can a comparison be complete.
+        """Both catalogues. If one cannot be read there are no balances either until both once were: whoever asked then
+        knows all markets, and only then can a comparison be complete.
 
         Raises:
             CatalogueCutError: one could not be read; it has the other's markets.
@@ -182,7 +183,8 @@ class Bitmart:
                 failures.append(error)
         if failures and not found:
             raise failures[0]
-        self._unnamed = failures[0] if failures else None
+        self._named = self._named or not failures
+        self._unnamed = None if self._named else failures[0]
         if failures:
             raise CatalogueCutError(failures[0].cause, failures[0].evidence, found)
         return tuple(found)

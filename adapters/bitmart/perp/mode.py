@@ -25,6 +25,8 @@ class AccountMode:
         self._read_at = 0.0  # by the monotonic clock; it is not in doubt before it was read
         self._due_at: float | None = None  # in doubt: to be read again once that time has come
         self._asking = asyncio.Lock()
+        self._looks = 0  # looks that were asked for, and the latest of them that counts
+        self._latest = 0
 
     async def known(self) -> PositionMode:
         """Return the mode. Whoever comes while it is being read waits for that one call.
@@ -34,18 +36,22 @@ class AccountMode:
         """
         if self.last is None or self._due():
             async with self._asking:
-                if self.last is None or self._due():
+                while self.last is None or self._due():
                     await self.read()
         assert self.last is not None
         return self.last
 
     async def read(self) -> tuple[PositionModeReport, Evidence]:
-        """Ask the venue now."""
+        """Ask the venue now. An answer that was asked for before another that is here already tells nothing new."""
+        self._looks += 1
+        look = self._looks
         evidence = await self._rest.keyed(codec.GET_POSITION_MODE)
         for report in self._reading.listed(codec.GET_POSITION_MODE, evidence):
             if isinstance(report, PositionModeReport):
-                self.last, self._due_at = report.mode, None
-                self._read_at = self._clock.monotonic()
+                if look > self._latest:
+                    self._latest = look
+                    self.last, self._due_at = report.mode, None
+                    self._read_at = self._clock.monotonic()
                 return report, evidence
         raise NoAnswerError(f"{evidence.channel}: no position mode", evidence)
 
@@ -55,8 +61,8 @@ class AccountMode:
             self._due_at = max(self._clock.monotonic(), self._read_at + AGAIN_SECONDS)
 
     def forget(self) -> None:
-        """Know nothing: a switch is under way."""
-        self.last = None
+        """Know nothing: a switch is under way, and what was asked for before says nothing of it."""
+        self.last, self._latest = None, self._looks
 
     def _due(self) -> bool:
         return self._due_at is not None and self._clock.monotonic() >= self._due_at

@@ -396,3 +396,14 @@ async def test_closing_closes_the_one_link() -> None:
     account = Account()
     await account.venue.close()
     assert account.link.closed
+
+
+@virtual
+async def test_a_refresh_of_the_markets_that_one_host_does_not_answer_leaves_the_balances_askable() -> None:
+    """Every market is known since the start; a quarter of an hour later the public list of one host has an outage."""
+    account = Account()
+    assert len(await account.venue.instruments()) == 2
+    account.link.on(perp.DETAILS, page(502))
+    with pytest.raises(NoAnswerError):
+        await account.venue.instruments()
+    assert (await account.venue.balances()).complete

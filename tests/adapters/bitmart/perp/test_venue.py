@@ -856,3 +856,25 @@ async def test_a_plan_order_shows_among_the_open_orders() -> None:
     answer = await desk.venue.open_orders()
     assert [(r.client_order_id, r.status) for r in answer.reports] == [("oms1", "new"), ("oms2", "new")]  # type: ignore[union-attr]
     assert answer.complete
+
+
+@virtual
+async def test_a_look_at_the_mode_that_was_asked_for_earlier_does_not_outlive_a_later_one() -> None:
+    desk = Desk()
+    answers = [("one_way_mode", 3.0), ("hedge_mode", 0.05)]
+    plain = desk.link.call
+
+    async def call(method: str, url: str, headers: Any, body: bytes, seconds: float) -> LinkAnswer:
+        if codec.GET_POSITION_MODE not in url:
+            return await plain(method, url, headers, body, seconds)
+        said, late = answers.pop(0)
+        await asyncio.sleep(late)
+        return ok({"position_mode": said})
+
+    desk.link.call = call  # type: ignore[method-assign]
+    desk.link.on(codec.SET_POSITION_MODE, ok({"position_mode": "hedge_mode"}))
+    early = asyncio.get_running_loop().create_task(desk.venue.positions())
+    await asyncio.sleep(0.1)
+    await desk.venue.set_position_mode(PositionMode.HEDGE)
+    await early
+    assert desk.venue._mode.last is PositionMode.HEDGE
