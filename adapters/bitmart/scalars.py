@@ -157,6 +157,19 @@ def required_id(value: Wire, name: str) -> str:
     return _there(identity(value), name)
 
 
+def order_id(value: Wire) -> str | None:
+    """Return the venue's id of an order, None for none. By anything but a number nothing could be canceled."""
+    name = identity(value)
+    if name is not None and not VENUE_ORDER_ID.fullmatch(name):
+        raise ValueError(f"not an order's id: {name:.80}")
+    return name
+
+
+def required_order_id(value: Wire) -> str:
+    """Return the venue's id of an order, which has to be there."""
+    return _there(order_id(value), "the order's id")
+
+
 def instant(value: Wire) -> int | None:
     """Return a time in milliseconds, also where the venue sends seconds; zero means none (PROTOCOL 9.23)."""
     if type(value) is int and SECONDS_BELOW < value <= LATEST_MS:

@@ -28,7 +28,7 @@ from adapters.bitmart.figures import counted, placed
 from adapters.bitmart.perp import markets, plain, translate
 from adapters.bitmart.perp import messages as wire
 from adapters.bitmart.perp.spelling import symbol
-from adapters.bitmart.scalars import Wire, amount, decoder, flag, identity, required_flag, text
+from adapters.bitmart.scalars import Wire, amount, decoder, flag, required_flag, required_order_id, text
 from oms.reports import Ack, Control, Refusal, RefusalClass, Report, Unreadable
 from oms.values import ClientOrderId, PositionMode, PriceSource, VenueOrderId
 
@@ -93,12 +93,10 @@ def _rows(field: str, kind: type[M], read: Reader) -> Reader:
 
 
 def _submitted(message: wire.Submitted) -> Reports:
-    order_id, client_id = identity(message.order_id), text(message.client_order_id)
-    if order_id is None:
-        raise ValueError("order_id is missing")
+    client_id = text(message.client_order_id)
     return (
         Ack(
-            venue_order_id=VenueOrderId(order_id),
+            venue_order_id=VenueOrderId(required_order_id(message.order_id)),
             client_order_id=None if client_id is None else ClientOrderId(client_id),
         ),
     )

@@ -97,7 +97,7 @@ def _reports(push: PlainPush) -> tuple[OrderReport] | tuple[OrderReport, TradeRe
     placement = PLACED.get(order.position_mode, {}).get(order.side)
     size, filled = positive_of(order.size), unsigned_of(order.deal_size)
     now = status(STATES.get(order.state), size, filled, ACTIONS[push.action], conditional=False)
-    if placement is None or now is None or not (order_id.isalnum() and client_id.isalnum()) or order_id == "0":
+    if placement is None or now is None or not (order_id.isdecimal() and client_id.isalnum()) or order_id == "0":
         return None
     side, leg, effect = placement
     market = symbol(order.symbol)

@@ -22,9 +22,11 @@ from adapters.bitmart.scalars import (
     amount,
     identity,
     instant,
+    order_id,
     positive,
     required,
     required_id,
+    required_order_id,
     text,
     unsigned,
     word,
@@ -272,7 +274,7 @@ def trade(message: wire.Trade, mode: PositionMode | None) -> TradeReport:
     side, leg, effect = placed(message.side, position_mode(message.position_mode, mode))
     market, venue_order_id, client_id = (
         symbol(message.symbol),
-        identity(message.order_id),
+        order_id(message.order_id),
         text(message.client_order_id),
     )
     commission = amount(message.paid_fees)
@@ -473,7 +475,7 @@ def account_mode(message: wire.PositionMode) -> PositionModeReport:
 
 
 def _order_id(value: Wire) -> VenueOrderId:
-    return VenueOrderId(required_id(value, "order_id"))
+    return VenueOrderId(required_order_id(value))
 
 
 def _planned(plan_order_id: str | None, client_order_id: str | None, own: VenueOrderId) -> VenueOrderId | None:

@@ -23,7 +23,17 @@ from adapters.bitmart.elements import (
 from adapters.bitmart.envelope import MALFORMED
 from adapters.bitmart.figures import counted
 from adapters.bitmart.refusals import ORDER_CLOSED
-from adapters.bitmart.scalars import Wire, decoder, flag, identity, millis, required_flag, required_id, text, whole
+from adapters.bitmart.scalars import (
+    Wire,
+    decoder,
+    flag,
+    millis,
+    order_id,
+    required_flag,
+    required_order_id,
+    text,
+    whole,
+)
 from adapters.bitmart.spot import messages as wire
 from adapters.bitmart.spot import plain, translate
 from oms.reports import Ack, BalanceReport, Control, Refusal, RefusalClass, Report, Unreadable
@@ -39,7 +49,7 @@ BATCH_FAILED: Final = "batch"  # the inner envelope of a batch says no: of which
 
 
 def _submitted(message: wire.Submitted) -> Reports:
-    return (Ack(venue_order_id=VenueOrderId(required_id(message.order_id, "order_id"))),)
+    return (Ack(venue_order_id=VenueOrderId(required_order_id(message.order_id))),)
 
 
 def _batch(message: wire.Batch) -> Reports:
@@ -47,8 +57,8 @@ def _batch(message: wire.Batch) -> Reports:
     if whole(message.code, "code") != 0:
         code, words = text(message.code), text(message.msg)
         return (Refusal(klass=RefusalClass.UNKNOWN, reason=BATCH_FAILED, code=code, text=words),)
-    found = (identity(one) for one in _batch_orders.decode(message.data).orderIds or ())
-    return tuple(Ack(venue_order_id=VenueOrderId(order_id)) for order_id in found if order_id is not None)
+    found = (order_id(one) for one in _batch_orders.decode(message.data).orderIds or ())
+    return tuple(Ack(venue_order_id=VenueOrderId(name)) for name in found if name is not None)
 
 
 _batch_orders: Final = decoder(wire.BatchOrders)

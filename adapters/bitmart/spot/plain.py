@@ -86,7 +86,7 @@ def _reports(push: PlainPush) -> tuple[OrderReport] | tuple[OrderReport, TradeRe
     side, kind, words = SIDES.get(push.side), KINDS.get(push.entrust_type), STATES.get(push.order_state)
     if words is None or kind is None or side is None or push.type != "limit":
         return None
-    if not (order_id.isalnum() and client_id.isalnum()) or order_id in ("0", client_id):
+    if not (order_id.isdecimal() and client_id.isalnum()) or order_id in ("0", client_id):
         return None
     created_ms, updated_ms = millis_of(push.create_time), millis(push.update_time)
     if created_ms is None:

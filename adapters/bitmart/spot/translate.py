@@ -19,9 +19,11 @@ from adapters.bitmart.scalars import (
     identity,
     instant,
     millis,
+    order_id,
     positive,
     required,
     required_id,
+    required_order_id,
     text,
     unsigned,
     whole,
@@ -154,7 +156,7 @@ def order(message: wire.Order) -> tuple[OrderReport]:
 
 def trade(message: wire.Trade) -> tuple[TradeReport]:
     """Return a fill with what it cost: the authority on commissions."""
-    venue_order_id = identity(message.orderId)
+    venue_order_id = order_id(message.orderId)
     return (
         TradeReport(
             exec_id=ExecId(required_id(message.tradeId, "tradeId")),
@@ -390,7 +392,7 @@ def _levels(levels: Iterable[wire.Level] | None) -> tuple[tuple[Decimal, Decimal
 
 
 def _order_id(value: Wire) -> VenueOrderId:
-    return VenueOrderId(required_id(value, "order id"))
+    return VenueOrderId(required_order_id(value))
 
 
 def _side(value: Wire) -> Side | None:

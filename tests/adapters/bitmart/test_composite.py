@@ -13,7 +13,7 @@ from adapters.bitmart.perp import codec as perp
 from adapters.bitmart.spot import codec as spot
 from adapters.bitmart.venue import Bitmart, Endpoints
 from oms.ports import LinkAnswer
-from oms.reports import Control
+from oms.reports import Control, Unreadable
 from oms.values import MarginMode, PositionMode, Wallet
 from oms.venue import Amendment, CatalogueCutError, NoAnswerError, NotOfferedError, Venue, Window
 from tests.adapters.bitmart import fakes
@@ -407,3 +407,14 @@ async def test_a_refresh_of_the_markets_that_one_host_does_not_answer_leaves_the
     with pytest.raises(NoAnswerError):
         await account.venue.instruments()
     assert (await account.venue.balances()).complete
+
+
+@virtual
+async def test_an_order_whose_id_no_cancel_could_name_is_not_read() -> None:
+    """A cancel by it raised, and ended the OMS."""
+    account = Account()
+    account.link.on(spot.QUERY_OPEN_ORDERS, ok([spot_row() | {"orderId": "A77"}]))
+    account.link.on(perp.OPEN_ORDERS, ok([row(order_id="A77")]))
+    answer = await account.venue.open_orders()
+    assert [type(report) for report in answer.reports] == [Unreadable, Unreadable]
+    assert not answer.complete
