@@ -3,10 +3,12 @@
 Only where a market has such a switch (BitMart's cancel-all-after, PROTOCOL 6.4) and the configuration asks for it. A
 market is armed while orders are open on it, and disarmed when none is left. Nothing is said while the log is gone or
 takes nothing, or the lease is not fresh: that silence is the signal. A clean stop says nothing more either, so the
-orders of an armed market end with the OMS.
+orders of an armed market end with the OMS. Who begins lets go what the process before may have armed: else that goes
+off while all is well, and ends what was placed since.
 """
 
 import asyncio
+from collections.abc import Iterable
 from typing import Final
 
 import structlog
@@ -22,11 +24,15 @@ BEATS: Final = 3  # in one span of the switch: two may be lost
 # for longer may wait for ever, with a log that answers everything else: no cancel becomes durable, so none leaves.
 COMMIT_SECONDS: Final = 5.0
 
+SAYING_MAX: Final = 4  # at once: as many as BitMart takes in two seconds, so that none is turned away for its rates
+
 log = structlog.get_logger()
 
 
 class Heartbeat:
-    """Keeps the switch of every market with open orders from going off. `seconds` 0: there is none."""
+    """Keeps the switch of every market with open orders from going off. `seconds` 0: there is none. A call that hangs
+    for one market keeps no other waiting.
+    """
 
     def __init__(self, engine: Engine, venue: Venue, *, seconds: int, spawn: Spawn) -> None:
         self.armed: set[Symbol] = set()
@@ -34,30 +40,51 @@ class Heartbeat:
         self._venue = venue
         self._seconds = seconds
         self._spawn = spawn
+        self._saying: set[Symbol] = set()  # of these the last word has no answer yet
+        self._places = asyncio.Semaphore(SAYING_MAX)
 
     def start(self) -> None:
         """Begin to beat."""
         if self._seconds:
+            self.armed = self._with_switch(self._engine.book.orders)
             self._spawn(self._beat_for_ever(), name=f"heartbeat {self._engine.account}")
 
     async def _beat_for_ever(self) -> None:
         while not self._engine.fenced.is_set():
-            if self._engine.ready and self._engine.committing_seconds <= COMMIT_SECONDS:
-                await self._beat()
+            if self._well:
+                self._beat()
             await asyncio.sleep(self._seconds / BEATS)
 
-    async def _beat(self) -> None:
+    @property
+    def _well(self) -> bool:
+        engine = self._engine
+        return engine.ready and not engine.fenced.is_set() and engine.committing_seconds <= COMMIT_SECONDS
+
+    def _beat(self) -> None:
         wanted = self._wanted()
-        for symbol in sorted(wanted):
-            if await self._say(symbol, self._seconds):
-                self.armed.add(symbol)
-        for symbol in sorted(self.armed - wanted):
-            if await self._say(symbol, 0):
-                self.armed.discard(symbol)
+        for symbol in (*sorted(wanted - self._saying), *sorted(self.armed - wanted - self._saying)):
+            self._saying.add(symbol)
+            seconds = self._seconds if symbol in wanted else 0
+            self._spawn(self._set(symbol, seconds), name=f"heartbeat {self._engine.account} {symbol}")
+
+    async def _set(self, symbol: Symbol, seconds: int) -> None:
+        try:
+            async with self._places:
+                said = self._well and await self._say(symbol, seconds)  # it may have waited for its place
+        finally:
+            self._saying.discard(symbol)
+        if said and seconds:
+            self.armed.add(symbol)
+        elif said:
+            self.armed.discard(symbol)
 
     def _wanted(self) -> set[Symbol]:
-        book = self._engine.book
-        symbols = {book.orders[stream].request.symbol for stream in book.open}
+        return self._with_switch(self._engine.book.open)
+
+    def _with_switch(self, streams: Iterable[str]) -> set[Symbol]:
+        """Return the markets of some orders that have such a switch."""
+        orders = self._engine.book.orders
+        symbols = {orders[stream].request.symbol for stream in streams}
         return {symbol for symbol in symbols if self._venue.capabilities(symbol).dead_man}
 
     async def _say(self, symbol: Symbol, seconds: int) -> bool:

@@ -3,11 +3,14 @@
 import asyncio
 from decimal import Decimal
 
+import pytest
 from msgspec.structs import replace
 
-from oms.heartbeat import Heartbeat
+from oms.heartbeat import BEATS, Heartbeat
+from oms.order.state import Life
 from oms.store.memory import Fault
-from oms.values import PositionMode
+from oms.values import PositionMode, Symbol
+from oms.venue import Answer, Evidence, NoAnswerError
 from tests.engine.desk import Desk, begin, play
 from tests.engine.scripted_venue import Fate
 from tests.order.story import BTC_PERPETUAL, FUTURES
@@ -15,11 +18,11 @@ from tests.order.story import BTC_PERPETUAL, FUTURES
 PERPETUAL = BTC_PERPETUAL.symbol
 
 
-async def beating(desk: Desk, *, dead_man: bool = True) -> Heartbeat:
+async def beating(desk: Desk, *, dead_man: bool = True, seconds: int = 30) -> Heartbeat:
     desk.venue.can = replace(FUTURES, dead_man=dead_man)
     desk.venue.mode, desk.venue.futures = PositionMode.ONE_WAY, Decimal(1000)
     await desk.start()
-    beat = Heartbeat(desk.engine, desk.venue, seconds=30, spawn=desk.process.spawn)
+    beat = Heartbeat(desk.engine, desk.venue, seconds=seconds, spawn=desk.process.spawn)
     beat.start()
     await asyncio.sleep(1)  # the first beat found nothing open
     return beat
@@ -142,5 +145,54 @@ def test_a_refused_beat_arms_nothing() -> None:
         assert beat.armed == set()
         await asyncio.sleep(10)
         assert beat.armed == {PERPETUAL}
+
+    play(story)
+
+
+def test_a_switch_that_the_process_before_this_one_had_set_is_let_go() -> None:
+    """Else it goes off while this one is well, and takes an order with it that was placed since the last beat."""
+
+    async def story(desk: Desk) -> None:
+        await beating(desk)
+        await one_order(desk)
+        await asyncio.sleep(10)
+        assert desk.venue.switches[-1] == (PERPETUAL, 30)  # goes off in 30 s unless somebody says something
+        await desk.cancel()
+        await asyncio.sleep(2)
+        assert desk.life() is Life.CANCELED
+        await desk.process.bury()
+        await desk.start()
+        said = len(desk.venue.switches)
+        beat = Heartbeat(desk.engine, desk.venue, seconds=30, spawn=desk.process.spawn)
+        beat.start()
+        await asyncio.sleep(25)
+        assert desk.venue.switches[said:] == [(PERPETUAL, 0)], "it is said once"
+        assert beat.armed == set()
+
+    play(story)
+
+
+def test_a_call_that_hangs_for_one_market_costs_no_other_its_beats(monkeypatch: pytest.MonkeyPatch) -> None:
+    other = Symbol("AAA/USDT:USDT")  # comes before the other one
+
+    async def story(desk: Desk) -> None:
+        beat = await beating(desk, seconds=5)
+        await one_order(desk)
+        wanted, said = beat._wanted, desk.venue.dead_man
+        hung: list[Symbol] = []
+
+        async def dead_man(symbol: Symbol, seconds: int) -> Answer:
+            if symbol == other:
+                hung.append(symbol)
+                await asyncio.sleep(10.0)  # as long as the adapter waits for an answer
+                raise NoAnswerError("timed out", Evidence(channel="POST"))
+            return await said(symbol, seconds)
+
+        monkeypatch.setattr(desk.venue, "dead_man", dead_man)
+        monkeypatch.setattr(beat, "_wanted", lambda: wanted() | {other})  # as if an order were open there, too
+        before = len(desk.venue.switches)
+        await asyncio.sleep(60)
+        assert len(desk.venue.switches) - before >= 60 * BEATS / 5 - 1
+        assert len(hung) <= 60 / 10 + 1, "one word at a time"
 
     play(story)
