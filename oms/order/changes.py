@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from decimal import Decimal
+from itertools import takewhile
 from typing import TypeVar
 
 from oms.order.events import OrderAmended, OrderEvent
@@ -13,10 +14,16 @@ _Figure = TypeVar("_Figure", Decimal, Protection)
 
 
 def applied(report: OrderReport, order: Order) -> tuple[OrderEvent, ...]:
-    """Return the last change on its way that the picture shows applied, with what it shows of those before it."""
-    for index, each in reversed(list(enumerate(order.amends))):
+    """Return the last change on its way that the picture shows applied, with what it shows of those before it.
+
+    A picture from before the last change that was applied shows none of those after it, whatever its figures are.
+    """
+    if order.amended_ms is not None and report.updated_ms is not None and report.updated_ms < order.amended_ms:
+        return ()
+    left = _left(order)
+    for index, each in reversed(list(enumerate(left))):
         if _shows(report, each):
-            asked = order.amends[: index + 1]
+            asked = left[: index + 1]
             shown = OrderAmended(
                 request_id=each.request_id,
                 price=_latest(report.price, (one.price for one in asked)),
@@ -24,6 +31,7 @@ def applied(report: OrderReport, order: Order) -> tuple[OrderEvent, ...]:
                 trigger_price=_latest(report.trigger_price, (one.trigger_price for one in asked)),
                 take_profit=_latest(report.take_profit, (one.take_profit for one in asked)),
                 stop_loss=_latest(report.stop_loss, (one.stop_loss for one in asked)),
+                at_ms=report.updated_ms,
             )
             return (shown,)
     return ()
@@ -36,7 +44,7 @@ def outgrown(trade: TradeReport, order: Order) -> tuple[OrderEvent, ...]:
     asked, cum_quantity = order.request.quantity, EXACT.add(order.cum_quantity, trade.quantity)
     if order.life is not Life.WORKING or asked is None or cum_quantity <= asked:
         return ()
-    changes = [each for each in order.amends if each.quantity is not None and each.quantity >= cum_quantity]
+    changes = [each for each in _left(order) if each.quantity is not None and each.quantity >= cum_quantity]
     if len(changes) != 1:
         return ()
     (change,) = changes
@@ -49,6 +57,14 @@ def outgrown(trade: TradeReport, order: Order) -> tuple[OrderEvent, ...]:
         stop_loss=change.stop_loss,
     )
     return (grown,)
+
+
+def _left(order: Order) -> tuple[Amend, ...]:
+    """Return the changes that may have left: one leaves after the answer to the one before it, so those after the first
+    that has none are still here, and nothing shows them.
+    """
+    answered = tuple(takewhile(lambda each: each.valid_until_ns, order.amends))
+    return order.amends[: len(answered) + 1]
 
 
 def _shows(report: OrderReport, change: Amend) -> bool:

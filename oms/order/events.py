@@ -346,7 +346,9 @@ class AmendUnknown(_Event, frozen=True, tag="amend-unknown/1"):
 
 
 class OrderAmended(_Event, frozen=True, tag="order-amended/1"):
-    """The venue shows the order as the change `request_id` asked for. What is None stayed."""
+    """The venue shows the order as the change `request_id` asked for. What is None stayed. `at_ms` is the moment, by
+    the venue's time (UTC), of the picture that shows it.
+    """
 
     request_id: str
     price: Decimal | None = None
@@ -354,6 +356,7 @@ class OrderAmended(_Event, frozen=True, tag="order-amended/1"):
     trigger_price: Decimal | None = None
     take_profit: Protection | None = None
     stop_loss: Protection | None = None
+    at_ms: int | None = None
 
 
 class OrderTriggered(_Event, frozen=True, tag="order-triggered/1"):

@@ -125,6 +125,7 @@ class Order(Struct, frozen=True, kw_only=True, gc=False):
     cancels_known: tuple[str, ...] = ()  # every request ever, for repeats
     amends: tuple[Amend, ...] = ()  # changes not yet shown or refused, in the order they were asked for
     amends_known: tuple[str, ...] = ()  # every change ever asked for
+    amended_ms: int | None = None  # the venue's time of the picture that last showed one applied
     presets: tuple[Amend, ...] = ()  # of these, the ones of what protects it: what the venue makes of one comes later
     original: OrderRequested | None = None  # what was asked at first, once a change was applied
     conditional: bool = False  # it began as one that waits for a price
@@ -415,7 +416,9 @@ def _changed(order: Order, event: OrderAmended, version: int) -> Order:
     )
     if event.trigger_price is not None:
         changed = waiting_for(changed, event.trigger_price)
-    return replace(order, request=changed, original=order.original or request, amends=later, version=version)
+    amended_ms = order.amended_ms if event.at_ms is None else event.at_ms
+    after = replace(order, request=changed, amends=later, amended_ms=amended_ms, version=version)
+    return replace(after, original=order.original or request)
 
 
 def waiting_for(request: OrderRequested, trigger_price: Decimal) -> OrderRequested:

@@ -120,6 +120,10 @@ class ScriptedVenue:
     def now_ns(self) -> int | None:
         return None if self.timeless else self._now_ns()
 
+    @property
+    def _now_ms(self) -> int:
+        return self._now_ns() // 1_000_000
+
     def capabilities(self, symbol: Symbol) -> Capabilities:
         return self.can
 
@@ -196,7 +200,9 @@ class ScriptedVenue:
             price, quantity = change.price or shown.price, change.quantity or shown.quantity
             trigger = None if change.waiting is None else change.waiting.trigger
             waited = shown.trigger_price if trigger is None else trigger.price
-            self.orders[name] = _with(shown, price=price, quantity=quantity, trigger_price=waited)
+            self.orders[name] = _with(
+                shown, price=price, quantity=quantity, trigger_price=waited, updated_ms=self._now_ms
+            )
         return self._settled(fate, Ack(venue_order_id=self.orders[name].venue_order_id))
 
     def _settled(self, fate: Fate, ack: Ack) -> Answer:
@@ -228,6 +234,7 @@ class ScriptedVenue:
             cum_quantity=ZERO,
             price=order.price,
             trigger_price=None if order.trigger is None else order.trigger.price,
+            updated_ms=self._now_ms,
         )
 
     def by_hand(self, client_order_id: str, quantity: str) -> None:
@@ -245,9 +252,9 @@ class ScriptedVenue:
 
     def set_status(self, client_order_id: str, status: VenueOrderStatus) -> None:
         """Let the venue change its mind about an order, without a word."""
-        self.orders[client_order_id] = _with(self.orders[client_order_id], status=status)
+        self.orders[client_order_id] = _with(self.orders[client_order_id], status=status, updated_ms=self._now_ms)
         if status not in OPEN:
-            self.ended_ms[client_order_id] = self._now_ns() // 1_000_000
+            self.ended_ms[client_order_id] = self._now_ms
 
     def _forgot(self, client_order_id: str) -> bool:
         """Whether it ended without a fill so long ago that no query knows it."""
@@ -265,9 +272,11 @@ class ScriptedVenue:
         status = VenueOrderStatus.FILLED if whole else VenueOrderStatus.PARTIALLY_FILLED
         if shown.status not in OPEN:
             status = shown.status or VenueOrderStatus.CANCELED
-        shown = self.orders[client_order_id] = _with(shown, status=status, cum_quantity=cum_quantity)
+        shown = self.orders[client_order_id] = _with(
+            shown, status=status, cum_quantity=cum_quantity, updated_ms=self._now_ms
+        )
         if whole:
-            self.ended_ms[client_order_id] = self._now_ns() // 1_000_000
+            self.ended_ms[client_order_id] = self._now_ms
         trade = TradeReport(
             exec_id=ExecId(f"t{len(self.trades_done) + 1}"),
             symbol=shown.symbol,
@@ -278,7 +287,7 @@ class ScriptedVenue:
             side=shown.side,
             commission=Decimal("0.1"),
             commission_currency=Currency("USDT"),
-            at_ms=self._now_ns() // 1_000_000,
+            at_ms=self._now_ms,
         )
         self.trades_done.append(trade)
         return shown, trade

@@ -8,15 +8,32 @@ from msgspec.structs import replace
 
 from oms.errors import LogUnavailableError, NotReadyError
 from oms.order.state import Life, status
-from oms.reports import OrderReport
+from oms.reports import OrderReport, VenueOrderStatus
 from oms.store.memory import Fault, Trouble
-from oms.values import Crossing, OrderStatus
+from oms.values import Crossing, OrderStatus, Symbol
 from oms.venue import Answer, OrderRef, Trigger
 from tests.engine.desk import Desk, begin, play
 from tests.engine.scripted_venue import Fate, ScriptedVenue
 from tests.order.story import SPOT
 
 CENT = Decimal("0.001")
+
+
+class Late(ScriptedVenue):
+    """While `late` is set, what it shows of orders is as of when it was asked, and comes once that lets it."""
+
+    late: asyncio.Event | None = None
+
+    async def order(self, order: OrderRef) -> Answer:
+        return await self._later(await super().order(order))
+
+    async def open_orders(self, symbol: Symbol | None = None) -> Answer:
+        return await self._later(await super().open_orders(symbol))
+
+    async def _later(self, answer: Answer) -> Answer:
+        if self.late is not None:
+            await self.late.wait()
+        return answer
 
 
 async def opened(desk: Desk) -> None:
@@ -327,5 +344,83 @@ def test_an_order_that_is_moved_by_a_tick_while_everything_is_compared_is_no_bre
         venue.orders["c1"] = replace(venue.orders["c1"], price=Decimal(50))
         await asyncio.sleep(25)
         assert set(desk.breaks()) == {"price:c1"}
+
+    play(story)
+
+
+def test_a_change_that_has_not_left_is_not_taken_for_applied() -> None:
+    """10 to 11 is applied and not shown yet, 11 to 12 is on its way, and 12 to 11 waits: a picture shows 11."""
+
+    async def story(desk: Desk) -> None:
+        desk.venue.can = replace(SPOT, amend=True)
+        await desk.start()
+        await desk.place(price=Decimal(10))
+        await asyncio.sleep(2)
+        await desk.amend(request_id="a1", price="11")
+        await asyncio.sleep(0.05)
+        desk.venue.turn = asyncio.Event()
+        await desk.amend(request_id="a2", price="12")
+        await desk.amend(request_id="a3", price="11")
+        assert len(desk.order().amends) == 3
+        await asyncio.sleep(2)
+        desk.venue.turn.set()
+        await asyncio.sleep(120)
+        assert [each.price for each in desk.venue.amended] == [11, 12, 11]
+        assert (desk.order().request.price, desk.order().amends) == (11, ())
+
+    play(story)
+
+
+async def _looked_at_before_a_change(desk: Desk, **change: str) -> Late:
+    """A bid for 2 BTC at 100, and a change of it: what shows it is known, what was asked before it is on its way."""
+    venue = desk.venue = Late(desk.clock.now_ns)
+    await opened(desk)
+    venue.late, venue.turn = asyncio.Event(), asyncio.Event()
+    await desk.amend(request_id="a1", **change)
+    await asyncio.sleep(0.7)
+    venue.turn.set()
+    await asyncio.sleep(0.1)
+    venue.push(venue.orders["c1"])
+    await asyncio.sleep(0.1)
+    assert not desk.order().amends
+    venue.turn = asyncio.Event()
+    venue.fates.append(Fate.REFUSED)
+    return venue
+
+
+async def _then_it_comes(venue: Late) -> None:
+    """What was asked before the first change comes before the second one leaves."""
+    assert venue.late is not None
+    assert venue.turn is not None
+    await asyncio.sleep(0.1)
+    venue.late.set()
+    venue.late = None
+    await asyncio.sleep(0.2)
+    venue.turn.set()
+    await asyncio.sleep(10)
+
+
+def test_a_look_from_before_a_change_does_not_show_the_one_back_applied() -> None:
+    async def story(desk: Desk) -> None:
+        venue = await _looked_at_before_a_change(desk, price="90")
+        await desk.amend(request_id="a2", price="100")
+        await _then_it_comes(venue)
+        await asyncio.sleep(60)
+        assert venue.orders["c1"].price == 90
+        assert (desk.order().request.price, desk.breaks()) == (90, {})
+
+    play(story)
+
+
+def test_a_look_from_before_a_change_does_not_fill_an_order_that_goes_on() -> None:
+    async def story(desk: Desk) -> None:
+        venue = await _looked_at_before_a_change(desk, quantity="3")
+        venue.push(*venue.fill("c1", "1"))
+        await desk.amend(request_id="a2", quantity="2")
+        await _then_it_comes(venue)
+        venue.push(*venue.fill("c1", "1"))  # two of three
+        await asyncio.sleep(10)
+        assert venue.orders["c1"].status is VenueOrderStatus.PARTIALLY_FILLED
+        assert desk.life() is Life.WORKING
 
     play(story)

@@ -33,6 +33,7 @@ from tests.order.story import BTC_PERPETUAL, FUTURES, SPOT, Story, asking, given
 PERPETUAL = BTC_PERPETUAL.symbol
 RICH = Facts(instrument=BTC_PERPETUAL, capabilities=FUTURES, available=Decimal(10**9))
 V1 = VenueOrderId("v1")
+TAKEN = AmendTaken(request_id="a1", valid_until_ns=5)
 
 
 def working(**changes: object) -> tuple[OrderEvent, ...]:
@@ -96,7 +97,7 @@ def test_the_larger_of_both_is_held_while_a_change_is_on_its_way() -> None:
     story = amend(story, asked(quantity="12"))
     fees = Decimal("0.001") * 27
     assert hold(order_of(story)) == ("futures:USDT", 12 * (one_contract + fees))
-    story = amend(story, asked("a2", quantity="4"))
+    story = amend(story.when(TAKEN), asked("a2", quantity="4"))
     assert hold(order_of(story))[1] == 12 * (one_contract + fees)
     story.when(pictured("27000", "4"))
     assert hold(order_of(story))[1] == 4 * (one_contract + fees)
@@ -106,15 +107,24 @@ def test_the_larger_of_both_is_held_while_a_change_is_on_its_way() -> None:
 def test_two_changes_that_show_together_are_both_applied() -> None:
     """Found by the simulation, seed 492: the price of the first was lost with it."""
     story = amend(given(*working()), asked(price="27100", quantity="8"))
-    story = amend(story, asked("a2", quantity="9"))
+    story = amend(story.when(TAKEN), asked("a2", quantity="9"))
     story.when(pictured("27100", "9")).then(
         events.OrderAmended(request_id="a2", price=Decimal(27100), quantity=Decimal(9))
     )
     assert (order_of(story).request.price, order_of(story).request.quantity) == (27100, 9)
     story = amend(given(*working()), asked(price="27100"))
-    story = amend(story, asked("a2", quantity="9"))
+    story = amend(story.when(TAKEN), asked("a2", quantity="9"))
     story.when(pictured("27000", "9")).then(events.OrderAmended(request_id="a2", quantity=Decimal(9)))
     assert order_of(story).request.price == 27000
+
+
+def test_a_picture_from_before_the_last_change_that_was_applied_shows_no_later_one() -> None:
+    story = amend(given(*working()), asked(price="27100")).when(TAKEN, pictured("27100", "10", updated_ms=7))
+    story = amend(story, asked("a2", price="27000"))
+    story.when(pictured("27000", "10", updated_ms=6)).then()
+    story.when(pictured("27000", "10", updated_ms=7)).then(
+        events.OrderAmended(request_id="a2", price=Decimal(27000), at_ms=7)
+    )
 
 
 def test_a_change_that_shows_in_fills_alone_is_applied() -> None:
@@ -129,7 +139,7 @@ def test_a_change_that_shows_in_fills_alone_is_applied() -> None:
 
 
 def test_a_fill_proves_no_change_that_another_one_would_have_allowed_as_well() -> None:
-    story = amend(amend(given(*working()), asked(quantity="12")), asked("a2", quantity="13"))
+    story = amend(amend(given(*working()), asked(quantity="12")).when(TAKEN), asked("a2", quantity="13"))
     story.when(trade("t1", "11", "27000"))
     assert order_of(story).request.quantity == 10
     assert len(order_of(story).amends) == 2
