@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from oms.errors import (
     DuplicateOrderError,
@@ -50,6 +51,7 @@ from oms.order.events import (
     VenueRefused,
     VenueSearched,
 )
+from oms.order.holds import together
 from oms.order.inferred import infer, replaced
 from oms.order.messages import (
     AbsenceReport,
@@ -162,7 +164,10 @@ def amend(command: AmendOrder, order: Order | None, facts: Facts, limits: Limits
         raise InvalidOrderError(
             f"{command.client_order_id} does not work at the venue yet", next_step="amend it once it is open"
         )
-    denial = deny(changed(command, order, facts), facts, limits)
+    asked = changed(command, order, facts)
+    denial = deny(asked, facts, limits)
+    if denial is None and order.amends:  # each of two may be within a limit that both break; a price stands for itself
+        denial = deny(together(asked, order), replace(facts, quote=None), limits)
     if denial is not None:
         raise LimitExceededError(f"{denial.limit}: {denial.detail}")
     return (

@@ -51,6 +51,18 @@ def widest(order: Order) -> Order:
     )
 
 
+def together(asked: OrderRequested, order: Order) -> OrderRequested:
+    """Return what a change asks for at the most that it, and those still on their way, could make of what is left."""
+    ahead = widest(order)
+    price, valued_at = ahead.request.price, ahead.request.reference_price
+    return replace(
+        asked,
+        reference_price=valued_at if asked.reference_price is None else max(asked.reference_price, valued_at or ZERO),
+        price=None if asked.price is None else max(asked.price, price or ZERO),
+        quantity=None if asked.quantity is None else max(asked.quantity, ahead.leaves_quantity),
+    )
+
+
 def _as_traded(order: Order) -> Order:
     """Return an order that is over as one that asked for no more than it traded, and still has to."""
     asked = None if order.request.quantity is None else order.venue_cum

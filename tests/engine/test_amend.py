@@ -6,9 +6,10 @@ from decimal import Decimal
 import pytest
 from msgspec.structs import replace
 
-from oms.errors import LogUnavailableError, NotReadyError
+from oms.errors import LimitExceededError, LogUnavailableError, NotReadyError
 from oms.order.state import Life, status
 from oms.reports import OrderReport, VenueOrderStatus
+from oms.risk import Limits
 from oms.store.memory import Fault, Trouble
 from oms.values import Crossing, OrderStatus, Symbol
 from oms.venue import Answer, OrderRef, Trigger
@@ -422,5 +423,25 @@ def test_a_look_from_before_a_change_does_not_fill_an_order_that_goes_on() -> No
         await asyncio.sleep(10)
         assert venue.orders["c1"].status is VenueOrderStatus.PARTIALLY_FILLED
         assert desk.life() is Life.WORKING
+
+    play(story)
+
+
+@pytest.mark.parametrize("limited", [False, True])
+def test_a_change_counts_the_changes_that_are_on_their_way(limited: bool) -> None:  # noqa: FBT001
+    """Of 1000 USDT an order for 200 is to be 9 BTC (900), and then to cost 450 each (900): both make it 4050."""
+
+    async def story(desk: Desk) -> None:
+        if limited:
+            desk.venue.totals["USDT"] = Decimal(1_000_000)
+        await opened(desk)
+        if limited:
+            desk.engine.decider.limits = Limits(order_notional_max=Decimal(1000))
+        await desk.amend(request_id="a1", quantity="9")
+        with pytest.raises(LimitExceededError, match="order_notional_max" if limited else "insufficient_funds"):
+            await desk.amend(request_id="a2", price="450")
+        await desk.amend(request_id="a3", price="105")
+        await asyncio.sleep(20)
+        assert (desk.order().request.price, desk.order().request.quantity) == (105, 9)
 
     play(story)
