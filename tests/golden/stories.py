@@ -574,6 +574,13 @@ def accepted_and_gone() -> Iterator[Said]:
     )
 
 
+def changed_at_a_moment() -> Iterator[Said]:
+    """A change that a picture of a known moment showed."""
+    asked = order.AmendRequested(request_id="a1", price=Decimal("50000.5"))
+    shown = order.OrderAmended(request_id="a1", price=Decimal("50000.5"), at_ms=T0 // 1_000_000)
+    yield from _order("moved", _asked("moved"), SENT, ACCEPTED, asked, shown)
+
+
 STORIES: dict[str, Story] = {
     "0001-whole": whole,
     "0002-before-halts-had-scopes": before_halts_had_scopes,
@@ -594,4 +601,5 @@ STORIES: dict[str, Story] = {
     "0020-told-and-never-booked": told_and_never_booked,
     "0021-opening-that-held-a-trade": opening_that_held_a_trade,
     "0022-accepted-and-gone": accepted_and_gone,
+    "0023-changed-at-a-moment": changed_at_a_moment,
 }

@@ -90,7 +90,7 @@ def test_s06_a_dry_run_prints_each_event_that_it_proposes_and_how_it_is_known(
     assert said.code == 0, said
     printed = [line.split() for line in said.out.splitlines()]
     assert ["order/main/first", "5", "order-filled/1", "recovered"] in printed
-    assert ["order/main/stranger", "1", "external-order-seen/1", "poll"] in printed
+    assert ["order/main/stranger", "1", "external-order-seen/1", "recovered"] in printed
     (item,) = oms("reconcile", "--dry-run", "--venue", "simulator", "--json").json["items"]
     assert [line[:4] for line in printed if line[0].startswith(("order/", "position/", "account/"))] == [
         [each["stream"], str(each["version"]), each["type"], each["data"]["source"]] for each in item["events"]
