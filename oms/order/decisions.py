@@ -128,7 +128,8 @@ def place(command: PlaceOrder, order: Order | None, facts: Facts, limits: Limits
 
 
 def cancel(command: CancelOrder, order: Order | None) -> tuple[OrderEvent, ...]:
-    """Return the events of a cancel request; none if the same request, or another one, is already on its way.
+    """Return the events of a cancel request; none if it was made before. One that finds another one on its way is kept
+    as well: the venue may refuse that one.
 
     Raises:
         UnknownOrderError: the order was never placed.
@@ -140,8 +141,6 @@ def cancel(command: CancelOrder, order: Order | None) -> tuple[OrderEvent, ...]:
         return ()
     if order.life in CLOSED:
         raise OrderClosedError(f"{command.client_order_id} is {order.life.value}")
-    if order.cancels:
-        return ()
     return (CancelRequested(request_id=command.request_id, reason=command.reason),)
 
 

@@ -182,15 +182,17 @@ def test_s15_a_cancel_whose_answer_is_lost_is_proven_by_asking_for_the_order() -
     play(story)
 
 
-def test_the_same_request_twice_is_one_cancel_and_a_closed_order_takes_none() -> None:
+def test_the_same_request_twice_is_one_cancel_and_a_closed_order_takes_no_new_one() -> None:
     async def story(desk: Desk) -> None:
         await desk.start()
         await desk.place()
         await asyncio.sleep(1)
         await asyncio.gather(desk.cancel(), desk.cancel(), desk.cancel(request_id="r2"))
         await asyncio.sleep(5)
-        assert desk.told().count("cancel-requested") == 1
-        await desk.cancel()  # the first request once more: its first answer
+        assert desk.told().count("cancel-requested") == 2
+        assert len(desk.venue.canceled) == 1, "the end that one of them brought is that of both"
+        await desk.cancel()  # each request once more: its first answer
+        await desk.cancel(request_id="r2")
         with pytest.raises(OrderClosedError):
             await desk.cancel(request_id="r3")
         with pytest.raises(UnknownOrderError):
@@ -235,5 +237,34 @@ def test_a_cancel_that_certainly_never_left_is_no_doubt_and_is_sent_until_it_lea
         await asyncio.sleep(15)
         assert {desk.life(name) for name in names} == {Life.CANCELED}
         assert desk.life("c3") is Life.WORKING
+
+    play(story)
+
+
+def test_a_cancel_that_was_taken_is_not_lost_with_the_refusal_of_an_earlier_one() -> None:
+    async def story(desk: Desk) -> None:
+        await desk.start()
+        await desk.place()
+        await asyncio.sleep(1)
+        desk.venue.fates.append(Fate.REFUSED)
+        await desk.cancel(request_id="r1")
+        await desk.cancel(request_id="r2")  # while the first one is on its way
+        await asyncio.sleep(10)
+        assert desk.told().count("cancel-refused") == 1
+        assert desk.life() is Life.CANCELED
+
+    play(story)
+
+
+def test_every_cancel_is_refused_once_and_none_is_sent_for_ever() -> None:
+    async def story(desk: Desk) -> None:
+        await desk.start()
+        await desk.place()
+        await asyncio.sleep(1)
+        desk.venue.fates.extend([Fate.REFUSED] * 100)
+        await asyncio.gather(*(desk.cancel(request_id=f"r{n}") for n in range(3)))
+        await asyncio.sleep(60)
+        assert len(desk.venue.canceled) == desk.told().count("cancel-refused") == 3
+        assert (desk.life(), desk.order().cancels) == (Life.WORKING, ())
 
     play(story)
