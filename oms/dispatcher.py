@@ -233,6 +233,9 @@ class Dispatcher:
         reason = self._stopped(order)
         return None if reason is None else f"trading is halted: {reason}"
 
+    def _holds_send(self, stream: str, order: Order) -> str | None:
+        return self._holds(stream, order) or (None if self._is_wanted(stream) else "it was wanted sooner")
+
     async def _ask_submit(self, stream: str, order: Order) -> tuple[OrderNews, Evidence | None]:
         """Send an order once it may leave. What the venue's rates hold back waits for its turn while it is wanted: it
         certainly did not leave, so waiting costs no attempt.
@@ -245,17 +248,19 @@ class Dispatcher:
                 return SubmitExpired(), None
             if self._is_canceled(stream):
                 return SubmitWithdrawn(), None
+            if not self._is_wanted(stream):  # the log may have been away for long between two sends
+                return SubmitRefused(reason="not_sent", text="it could not leave while it was wanted"), None
             if logged is not None or ahead is not None:  # a stop begins or ends, and its commit may still fail
                 if not await self._pause(stream, SOON_SECONDS):
                     unsaid = "the log could not say whether it still is"
                     return SubmitRefused(reason="trading_halted", text=unsaid), None
                 continue
             try:
-                answer = await self._venue.submit(new_order(order), last_look=lambda: self._holds(stream, order))
+                answer = await self._venue.submit(new_order(order), last_look=lambda: self._holds_send(stream, order))
             except NoAnswerError as error:
                 if error.sent:
                     return unknown(error.cause, self._valid_until_ns(order)), error.evidence
-                if self._stopped(order) is not None or self._is_over_time(order) or self._is_canceled(stream):
+                if self._holds_send(stream, order) is not None:
                     continue
                 if error.again_seconds is None:
                     return not_sent(order, "not_sent", error.cause), error.evidence
@@ -266,7 +271,7 @@ class Dispatcher:
 
     async def _pause(self, stream: str, seconds: float) -> bool:
         """Wait so long, or until the order's end is asked for; False at once where nobody wants it any more by then."""
-        if self._clock.monotonic() + seconds > self._wanted_until.get(stream, 0.0):
+        if not self._is_wanted(stream, seconds):
             return False
         woken = self._paused[stream] = asyncio.Event()
         try:
@@ -277,6 +282,10 @@ class Dispatcher:
         finally:
             self._paused.pop(stream, None)
         return True
+
+    def _is_wanted(self, stream: str, seconds: float = 0.0) -> bool:
+        """Whether it is still worth sending an order in so many seconds."""
+        return self._clock.monotonic() + seconds <= self._wanted_until.get(stream, 0.0)
 
     def _is_canceled(self, stream: str) -> bool:
         """Whether the log holds that the order's end was asked for."""

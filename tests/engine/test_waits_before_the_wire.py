@@ -10,6 +10,7 @@ from oms.account.modes import SetPositionMode
 from oms.errors import DuplicateOrderError
 from oms.order.state import Life
 from oms.position.settings import SetLeverage
+from oms.store.memory import Fault, Trouble
 from oms.values import MarginMode, PositionMode
 from oms.venue import Answer, LastLook, nothing_holds
 from tests.engine.desk import MAIN, Desk, begin, play
@@ -196,5 +197,34 @@ def test_a_leverage_that_was_taken_and_never_left_is_sent_or_told_as_refused_aft
         await asyncio.sleep(120)
         told = [stored.topic for stored in await desk.log.read(MARKET)]
         assert told != ["leverage-requested/1"] or desk.venue.settings
+
+    play(story)
+
+
+def test_an_order_is_not_sent_long_after_it_was_wanted_as_the_log_was_gone_meanwhile() -> None:
+    async def story(desk: Desk) -> None:
+        await desk.start()
+        desk.venue.fates.append(Fate.BUSY)  # certainly not executed: once more
+        await desk.place()
+        desk.faults.appends.extend([Fault(Trouble.REFUSED)] * 2_000)
+        await asyncio.sleep(600)
+        desk.faults.appends.clear()
+        await asyncio.sleep(10)
+        assert len(desk.venue.submitted) == 1
+        assert (desk.life(), desk.order().reason, desk.held()) == (Life.REJECTED, "not_sent", 0)
+
+    play(story)
+
+
+def test_an_order_that_waits_for_its_turn_for_too_long_never_leaves() -> None:
+    async def story(desk: Desk) -> None:
+        await desk.start()
+        desk.venue.turn = asyncio.Event()
+        await desk.place()
+        await asyncio.sleep(SPOT.submit_validity + 1)
+        desk.venue.turn.set()
+        await asyncio.sleep(10)
+        assert not desk.venue.submitted
+        assert (desk.life(), desk.held()) == (Life.REJECTED, 0)
 
     play(story)
