@@ -195,14 +195,12 @@ class Dispatcher:
                 await asyncio.sleep(BACK_OFF_SECONDS[min(order.attempts, len(BACK_OFF_SECONDS)) - 1])
                 if self._is_canceled(stream) and not self._is_over_time(order):
                     news = SubmitWithdrawn()
-            if self._sending.get(stream) is answered:
-                del self._sending[stream]  # before the report: a repeat is handed out within it
             messages = () if evidence is None else kept(evidence, self._ids, self._clock)
             await self._engine.report([(stream, news)], evidence=messages)
         except FencedError:
             pass  # the account's new writer will ask the venue what became of it
         finally:
-            if self._sending.get(stream) is answered:
+            if self._sending.get(stream) is answered:  # a repeat is handed out within the report
                 del self._sending[stream]
             self._unsettled.discard((stream, order.attempts))
             if not isinstance(news, SubmitRepeated):
@@ -305,8 +303,7 @@ class Dispatcher:
         """Send the changes of one order, one after the other: the venue must not meet them in another order."""
         waiting = self._amending[stream]
         try:
-            sending = self._sending.get(stream)
-            if sending is not None:
+            while (sending := self._sending.get(stream)) is not None:  # also while it is sent once more
                 await sending.wait()  # a change that overtakes its order finds nothing to change
             while waiting:
                 await self._amend_once(stream, waiting[0])
@@ -317,30 +314,41 @@ class Dispatcher:
             self._amending.pop(stream, None)
 
     async def _amend_once(self, stream: str, request_id: str) -> None:
-        order = self._engine.book.orders.get(stream)
-        change = None if order is None else next((each for each in order.amends if each.request_id == request_id), None)
-        if order is None or change is None:
-            return  # the order's end was faster
-        if order.life is not Life.WORKING:
-            await self._engine.report([(stream, AmendRejected(request_id=request_id, reason="not_working"))])
-            return
-        reason = self._stopped(order)
-        if reason is not None:
-            halted = AmendRejected(request_id=request_id, reason="trading_halted", text=reason)
-            await self._engine.report([(stream, halted)])
-            return
-        news, evidence = await self._ask_amend(stream, order, change)
-        await self._engine.report([(stream, news)], evidence=kept(evidence, self._ids, self._clock))
+        began, asked = self._clock.monotonic(), None
+        while asked is None:
+            order = self._engine.book.orders.get(stream)
+            changes = () if order is None else order.amends
+            change = next((each for each in changes if each.request_id == request_id), None)
+            if order is None or change is None:
+                return  # the order's end was faster
+            waited = self._clock.monotonic() - began
+            asked = await self._ask_amend(stream, order, change, waited)
+            if asked is None:
+                await asyncio.sleep(SOON_SECONDS)
+        news, evidence = asked
+        messages = () if evidence is None else kept(evidence, self._ids, self._clock)
+        await self._engine.report([(stream, news)], evidence=messages)
 
-    async def _ask_amend(self, stream: str, order: Order, change: Amend) -> tuple[OrderNews, Evidence]:
+    async def _ask_amend(
+        self, stream: str, order: Order, change: Amend, waited: float
+    ) -> tuple[OrderNews, Evidence | None] | None:
+        """Send a change if it may leave. None: a stop begins or ends, and its commit may still fail; it is looked at
+        again soon, while the change is wanted.
+        """
         request_id = change.request_id
+        if order.life is not Life.WORKING:
+            return AmendRejected(request_id=request_id, reason="not_working"), None
+        logged, ahead = self._stops(order)
+        if logged is not None or ahead is not None:
+            wanted = waited < self._venue.capabilities(order.request.symbol).submit_validity
+            if wanted and (logged is None or ahead is None):
+                return None
+            return AmendRejected(request_id=request_id, reason="trading_halted", text=logged or ahead), None
         try:
             answer = await self._venue.amend(amendment(order, change), last_look=lambda: self._holds(stream, order))
         except NoAnswerError as error:
-            reason = self._stopped(order)
-            if not error.sent and reason is not None:
-                halted = AmendRejected(request_id=request_id, reason="trading_halted", text=reason)
-                return halted, error.evidence
+            if not error.sent and self._stopped(order) is not None:
+                return None
             if not error.sent:
                 return AmendRejected(request_id=request_id, reason="not_sent", text=error.cause[:200]), error.evidence
             until_ns = self._valid_until_ns(order)

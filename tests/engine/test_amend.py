@@ -6,6 +6,7 @@ from decimal import Decimal
 import pytest
 from msgspec.structs import replace
 
+from oms.account.state import HaltTrading
 from oms.errors import LimitExceededError, LogUnavailableError, NotReadyError
 from oms.order.state import Life, status
 from oms.reports import OrderReport, VenueOrderStatus
@@ -13,7 +14,7 @@ from oms.risk import Limits
 from oms.store.memory import Fault, Trouble
 from oms.values import Crossing, OrderStatus, Symbol
 from oms.venue import Answer, OrderRef, Trigger
-from tests.engine.desk import Desk, begin, play
+from tests.engine.desk import MAIN, Desk, begin, play
 from tests.engine.scripted_venue import Fate, ScriptedVenue
 from tests.order.story import SPOT
 
@@ -145,6 +146,60 @@ def test_a_change_of_an_order_that_is_still_being_sent_waits_for_its_answer() ->
         desk.venue.held.set()
         await asyncio.sleep(5)
         assert desk.order().request.price == 90
+
+    play(story)
+
+
+def test_a_change_waits_for_the_second_send_too() -> None:
+    async def story(desk: Desk) -> None:
+        desk.venue.can = replace(SPOT, amend=True)
+        await desk.start()
+        desk.venue.fates.append(Fate.BUSY)
+        await desk.place(quantity=Decimal(1))
+        await desk.amend(quantity="3")
+        await asyncio.sleep(5)
+        assert desk.told().count("send-started") == 2
+        assert desk.order().request.quantity == 3
+
+    play(story)
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_a_change_is_not_refused_for_a_halt_that_the_log_did_not_take(again: bool) -> None:  # noqa: FBT001
+    """It had waited for its turn, or is about to, when the halt was asked for."""
+
+    async def story(desk: Desk) -> None:
+        await opened(desk)
+        desk.venue.turn = asyncio.Event()
+        halt = HaltTrading(account=MAIN, reason="x", halt_id="h1")
+        if again:
+            await desk.amend(quantity="3")
+            await asyncio.sleep(0.1)
+        desk.faults.appends.extend([*([] if again else [Fault()]), Fault(Trouble.REFUSED, seconds_before=1.0)])
+        amending = None if again else begin(desk.amend(quantity="3"))
+        await asyncio.sleep(0)
+        halting = begin(desk.engine.execute(halt, actor="operator"))
+        await asyncio.sleep(0.1)
+        desk.venue.turn.set()
+        await asyncio.sleep(5)
+        assert isinstance(halting.exception(), LogUnavailableError)
+        assert amending is None or amending.exception() is None
+        assert (desk.told()[-1], desk.order().request.quantity) == ("order-amended", 3)
+
+    play(story)
+
+
+def test_a_change_that_waits_for_its_turn_is_refused_for_a_halt_that_the_log_took() -> None:
+    async def story(desk: Desk) -> None:
+        await opened(desk)
+        desk.venue.turn = asyncio.Event()
+        await desk.amend(quantity="3")
+        await asyncio.sleep(0.1)
+        await desk.engine.execute(HaltTrading(account=MAIN, reason="x", halt_id="h1"), actor="operator")
+        desk.venue.turn.set()
+        await asyncio.sleep(5)
+        assert not desk.venue.amended
+        assert (desk.told()[-1], desk.order().amends) == ("amend-refused", ())
 
     play(story)
 
