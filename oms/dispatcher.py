@@ -22,6 +22,7 @@ from oms.order.events import AmendRequested, CancelRequested, SendStarted, Venue
 from oms.order.messages import (
     AmendRejected,
     AmendUnanswered,
+    CancelRejected,
     CancelUnanswered,
     OrderNews,
     SubmitExpired,
@@ -30,7 +31,7 @@ from oms.order.messages import (
     SubmitRepeated,
     SubmitWithdrawn,
 )
-from oms.order.state import Amend, Life, Order
+from oms.order.state import MAYBE_OVER, Amend, Life, Order
 from oms.ports import Clock, Ids, Spawn
 from oms.proofs import settled
 from oms.reports import Ack, OrderReport, Refusal, RefusalClass, Report
@@ -403,7 +404,7 @@ class Dispatcher:
             if order is None or request_id not in order.cancels or order.life is not Life.WORKING:
                 return
             answer = await self._ask_cancel(order, request_id)
-            if answer is not None:
+            if answer is not None and not _outrun(order, self._engine.book.orders.get(stream), answer[0]):
                 news, evidence = answer
                 await self._engine.report([(stream, news)], evidence=kept(evidence, self._ids, self._clock))
         except FencedError:
@@ -465,6 +466,14 @@ class Dispatcher:
             pass
         finally:
             self._cancelling.difference_update(pending)
+
+
+def _outrun(asked: Order, now: Order | None, news: OrderNews) -> bool:
+    """Whether an order that waited is over for the venue as it has fired meanwhile, which is known by now: its cancel
+    stays pending, and goes to what it has become.
+    """
+    fired = now is not None and asked.waits and now.triggered
+    return fired and isinstance(news, CancelRejected) and news.reason in MAYBE_OVER
 
 
 def _turned_away(said: Ack | Refusal | None) -> bool:

@@ -410,6 +410,8 @@ def test_s29_a_spot_order_that_fired_while_nobody_ran_is_known_as_such_after_a_r
 
 @pytest.mark.parametrize("heard", [True, False])
 def test_s29_a_cancel_that_meets_an_order_which_has_just_fired_ends_what_it_has_become(heard: bool) -> None:  # noqa: FBT001
+    """Whether its refusal or the news that the order has fired comes first."""
+
     async def story(house: House) -> None:
         await dipping(house)
         house.faults(**({} if heard else {"frame_dropped": 1.0}))
