@@ -103,7 +103,7 @@ def changed(command: AmendOrder, order: Order, facts: Facts) -> OrderRequested:
         raise InvalidOrderError("only a limit order can be changed")
     price = request.price if command.price is None else instrument.price(command.price)
     quantity = request.quantity if command.quantity is None else instrument.quantity(command.quantity)
-    if (price, quantity) == (request.price, request.quantity):
+    if (price, quantity) == (request.price, request.quantity) and not order.amends:  # else it takes one back
         raise InvalidOrderError("the change changes nothing")
     if quantity <= order.cum_quantity:
         raise InvalidOrderError(f"{plain(order.cum_quantity)} is filled: a smaller quantity is a cancel")
@@ -127,7 +127,7 @@ def _rewaited(command: AmendOrder, order: Order, instrument: Instrument, can: Ca
         raise InvalidOrderError("a market order takes no price; trigger_price is what it waits for")
     price = request.price if command.price is None else instrument.price(command.price)
     waited = request.trigger.price if command.trigger_price is None else instrument.price(command.trigger_price)
-    if (price, waited) == (request.price, request.trigger.price):
+    if (price, waited) == (request.price, request.trigger.price) and not order.amends:
         raise InvalidOrderError("the change changes nothing")
     return waiting_for(replace(request, price=price), waited)
 

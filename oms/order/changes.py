@@ -5,7 +5,7 @@ from decimal import Decimal
 from itertools import takewhile
 from typing import TypeVar
 
-from oms.order.events import OrderAmended, OrderEvent
+from oms.order.events import OrderAmended, OrderEvent, OrderRequested
 from oms.order.state import Amend, Life, Order
 from oms.reports import OrderReport, TradeReport
 from oms.values import EXACT, Protection
@@ -16,13 +16,15 @@ _Figure = TypeVar("_Figure", Decimal, Protection)
 def applied(report: OrderReport, order: Order) -> tuple[OrderEvent, ...]:
     """Return the last change on its way that the picture shows applied, with what it shows of those before it.
 
-    A picture from before the last change that was applied shows none of those after it, whatever its figures are.
+    A picture from before the last change that was applied shows none of those after it, whatever its figures are. And
+    the order as it was before a change shows no later one that takes it back: what the venue has made of both shows
+    when it can change no more.
     """
     if order.amended_ms is not None and report.updated_ms is not None and report.updated_ms < order.amended_ms:
         return ()
     left = _left(order)
     for index, each in reversed(list(enumerate(left))):
-        if _shows(report, each):
+        if _shows(report, each) and not (index and _takes_back(each, order.request)):
             asked = left[: index + 1]
             shown = OrderAmended(
                 request_id=each.request_id,
@@ -74,6 +76,18 @@ def _shows(report: OrderReport, change: Amend) -> bool:
         and change.trigger_price in {None, report.trigger_price}
         and change.take_profit in (None, report.take_profit)
         and change.stop_loss in (None, report.stop_loss)
+    )
+
+
+def _takes_back(change: Amend, request: OrderRequested) -> bool:
+    """Whether a change asks for nothing but what the order is already."""
+    trigger = None if request.trigger is None else request.trigger.price
+    return (
+        change.price in {None, request.price}
+        and change.quantity in {None, request.quantity}
+        and change.trigger_price in {None, trigger}
+        and change.take_profit in (None, request.take_profit)
+        and change.stop_loss in (None, request.stop_loss)
     )
 
 

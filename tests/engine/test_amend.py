@@ -500,3 +500,53 @@ def test_a_change_counts_the_changes_that_are_on_their_way(limited: bool) -> Non
         assert (desk.order().request.price, desk.order().request.quantity) == (105, 9)
 
     play(story)
+
+
+@pytest.mark.parametrize(
+    "fates", [[], [Fate.REFUSED], [Fate.ACCEPTED, Fate.REFUSED], [Fate.ANSWER_LOST], [Fate.REQUEST_LOST]]
+)
+@pytest.mark.parametrize("pause", [0.0, 0.05, 5.0])
+def test_a_change_may_be_taken_back_while_it_is_on_its_way(fates: list[Fate], pause: float) -> None:
+    """And what is believed in the end is what the venue works, whatever becomes of both."""
+
+    async def story(desk: Desk) -> None:
+        await opened(desk)
+        desk.venue.fates.extend(fates)
+        turn = desk.venue.turn = asyncio.Event()
+        await desk.amend(request_id="a1", price="90")
+        await desk.amend(request_id="a2", price="100")
+        await asyncio.sleep(pause)
+        turn.set()
+        await asyncio.sleep(150)
+        there = desk.venue.orders["c1"]
+        assert len(desk.venue.amended) == 2
+        assert there.price == (90 if fates[-1:] == [Fate.REFUSED] and len(fates) == 2 else 100)
+        assert (desk.order().request.price, desk.order().amends, desk.breaks()) == (there.price, (), {})
+
+    play(story)
+
+
+def test_the_order_as_it_was_shows_no_change_back() -> None:
+    """The first change is applied and does not show yet; the one back is refused."""
+
+    class Lagging(ScriptedVenue):
+        was: OrderReport | None = None
+
+        async def order(self, order: OrderRef) -> Answer:
+            answer = await super().order(order)
+            return answer if self.was is None else replace(answer, reports=(self.was,))
+
+    async def story(desk: Desk) -> None:
+        venue = desk.venue = Lagging(desk.clock.now_ns)
+        await opened(desk)
+        venue.was = venue.orders["c1"]
+        venue.fates.extend([Fate.ACCEPTED, Fate.REFUSED])
+        await asyncio.gather(desk.amend(request_id="a1", price="90"), desk.amend(request_id="a2", price="100"))
+        venue.push(venue.was)
+        await asyncio.sleep(1.5)
+        venue.was = None
+        await asyncio.sleep(60)
+        assert venue.orders["c1"].price == 90
+        assert (desk.order().request.price, desk.order().amends, desk.breaks()) == (90, (), {})
+
+    play(story)
