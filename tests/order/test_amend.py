@@ -263,6 +263,20 @@ def test_s29_the_order_that_a_trigger_sent_is_the_same_order_under_another_id() 
     assert order_of(story).cum_cost == 275
 
 
+def test_s29_a_cancel_that_was_refused_as_the_order_had_fired_goes_to_what_it_has_become() -> None:
+    refused = (
+        events.CancelRequested(request_id="r1"),
+        events.CancelRefused(request_id="r1", reason="order_closed"),
+    )
+    trigger = Trigger(price=Decimal(27500), when=Crossing.RISES_TO)
+    story = given(*working(trigger=trigger), *refused)
+    fired = shown(VenueOrderStatus.NEW, symbol=PERPETUAL, venue_order_id=VenueOrderId("v9"), triggered_by=V1)
+    story.when(fired)
+    assert [type(each) for each in story.caused] == [events.OrderTriggered, events.CancelRequested]
+    assert order_of(story).cancels == ("r1 triggered",)
+    story.when(fired).then()
+
+
 # ------------------------------------------------------------------------------------------------ orders that wait
 
 RISES = Trigger(price=Decimal(27500), when=Crossing.RISES_TO)
