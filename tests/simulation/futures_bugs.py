@@ -91,6 +91,10 @@ class BeatsOnAStaleLease(Heartbeat):
         assert isinstance(venue, Gate)
         super().__init__(engine, venue._venue, seconds=seconds, spawn=spawn)
 
+    @property
+    def _well(self) -> bool:
+        return True
+
 
 class ForgetsWhatWaited(Survey):
     """Knows an order that a plan sent only while the plan is in memory (it was in the product, until seed 114)."""
