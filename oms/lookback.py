@@ -7,14 +7,14 @@ venue dates from before this log (`oms.baseline`): the figures say that somethin
 """
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 import structlog
 
 from oms import baseline, perpetuals
+from oms.breaks.decisions import Disagreement
 from oms.breaks.events import BreakKind
-from oms.breaks.state import figures
 from oms.ports import Clock
 from oms.venue import Answer, NoAnswerError, Venue
 
@@ -31,7 +31,7 @@ log = structlog.get_logger()
 
 
 class Lookback:
-    """Reads one account's trades again for breaks that are open: `record` books those that are news; and, by
+    """Reads one account's trades again for what disagrees: `record` books those that are news; and, by
     `read_payments`, what moved money and is no trade.
     """
 
@@ -52,16 +52,15 @@ class Lookback:
         self._looked: dict[tuple[str, str], float] = {}  # by break id and figures: when all was read for it
         self._ownerless = 0  # how often in a row orders behind trades had no answer
 
-    async def look(self, disagreements: Collection[str]) -> bool:
-        """Read again for those breaks, by id, that are open and still disagree; whether anything was read. What could
-        not be asked is asked with the next comparison.
+    async def look(self, disagreements: Sequence[Disagreement]) -> bool:
+        """Read again for what disagrees for sure, before a person is told of it, and while he is; whether anything was
+        read. What could not be asked is asked with the next comparison.
         """
-        known = self._recording.book.account.breaks.open
-        unexplained = [known[name] for name in disagreements if name in known and known[name].kind in FIGURES]
+        unexplained = [each for each in disagreements if each.kind in FIGURES]
         now = self._clock.monotonic()
         self._looked = {what: at for what, at in self._looked.items() if now - at < EVERY_SECONDS}
         looks = Counter(name for name, _ in self._looked)
-        due = {(each.break_id, figures(each.difference, each.ours, each.theirs)) for each in unexplained}
+        due = {(each.break_id, each.figures) for each in unexplained}
         due = {(name, differs) for name, differs in due - self._looked.keys() if looks[name] < LOOKS_MAX}
         if not due:
             return False

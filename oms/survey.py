@@ -163,8 +163,9 @@ class Survey:
 
     async def _explained(self, reconciled: Reconciliation, picture: Picture) -> Reconciliation:
         """Look for what explains a disagreement; return how it stands then."""
-        remaining = (*reconciled.disagreements, *self._lost.disagreements)
-        if await self._lookback.look({each.break_id for each in remaining} - reconciled.unsure):
+        remaining, told = (*reconciled.disagreements, *self._lost.disagreements), self._book.account.breaks
+        sure = {each.break_id for each in self._seen.confirmed(reconciled)} - told.accepted.keys() | told.open.keys()
+        if await self._lookback.look([each for each in remaining if each.break_id in sure - reconciled.unsure]):
             reconciled = reconcile(self._book, picture)
         await self._busts.look(reconciled, (picture.open_orders, *picture.looked_up.values()))
         return reconciled
