@@ -237,16 +237,18 @@ class ScriptedVenue:
             updated_ms=self._now_ms,
         )
 
-    def by_hand(self, client_order_id: str, quantity: str) -> None:
+    def by_hand(
+        self, client_order_id: str, quantity: str, *, symbol: Symbol = BTC_USDT.symbol, price: str = "100"
+    ) -> None:
         """Accept an order of somebody else's on this account."""
         self.take(
             NewOrder(
                 client_order_id=ClientOrderId(client_order_id),
-                symbol=BTC_USDT.symbol,
+                symbol=symbol,
                 side=Side.BUY,
                 type=OrderType.LIMIT,
                 quantity=Decimal(quantity),
-                price=Decimal(100),
+                price=Decimal(price),
             )
         )
 

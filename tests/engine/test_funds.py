@@ -12,6 +12,7 @@ from oms.book import order_stream
 from oms.order.messages import BustReport
 from oms.order.state import Life, Order
 from oms.ports import Batch
+from oms.reports import OrderReport, TradeReport
 from oms.store.memory import Fault, MemoryLog, Trouble
 from oms.values import ClientOrderId, Purse
 from oms.venue import Answer, NoAnswerError, OrderRef
@@ -20,6 +21,19 @@ from tests.engine.scripted_venue import Fate, Hides, ScriptedVenue
 
 BTC, USDT = Purse("BTC"), Purse("USDT")
 CENT = Decimal("0.001")  # the taker's commission on a unit
+
+
+def traded_before(venue: ScriptedVenue) -> tuple[OrderReport, TradeReport]:
+    """Somebody bought a coin before there was a log; return how the venue would push it."""
+    venue.by_hand("byhand", "1")
+    venue.totals = {"USDT": Decimal("899.9"), "BTC": Decimal(6)}
+    return venue.fill("byhand", "1")
+
+
+def counts_once(desk: Desk) -> bool:
+    """Whether that trade is booked, and its coin owned once."""
+    booked = desk.told("byhand").count("order-filled")
+    return (booked, desk.engine.book.funds(BTC).total, desk.breaks()) == (1, 6, {})
 
 
 def test_s21_twenty_buys_at_once_spend_a_thousand_at_most_and_holds_go_back_to_zero() -> None:
@@ -159,9 +173,7 @@ def test_a_trade_that_the_opening_had_listed_and_the_stream_brings_later_counts_
     """
 
     async def story(desk: Desk) -> None:
-        desk.venue.by_hand("byhand", "1")
-        order, trade = desk.venue.fill("byhand", "1")
-        desk.venue.totals = {"USDT": Decimal("899.9"), "BTC": Decimal(6)}
+        order, trade = traded_before(desk.venue)
         await asyncio.sleep(5)
         await desk.start()
         desk.venue.fates.append(Fate.REQUEST_LOST)
@@ -181,9 +193,7 @@ def test_a_trade_that_the_opening_had_listed_and_the_stream_brings_later_counts_
 
 def test_a_trade_of_the_opening_that_is_taken_back_and_listed_again_moves_what_it_moved() -> None:
     async def story(desk: Desk) -> None:
-        desk.venue.by_hand("byhand", "1")
-        told = desk.venue.fill("byhand", "1")
-        desk.venue.totals = {"USDT": Decimal("899.9"), "BTC": Decimal(6)}
+        told = traded_before(desk.venue)
         await asyncio.sleep(5)
         await desk.start()
         desk.venue.push(*told)
@@ -201,9 +211,7 @@ def test_a_trade_of_the_opening_that_is_taken_back_and_listed_again_moves_what_i
 
 def test_the_fee_of_a_trade_of_the_opening_that_came_again_is_paid() -> None:
     async def story(desk: Desk) -> None:
-        desk.venue.by_hand("byhand", "1")
-        order, trade = desk.venue.fill("byhand", "1")
-        desk.venue.totals = {"USDT": Decimal("899.9"), "BTC": Decimal(6)}
+        order, trade = traded_before(desk.venue)
         await asyncio.sleep(5)
         await desk.start()
         desk.venue.push(order, trade)
@@ -227,17 +235,14 @@ def test_the_fee_of_a_trade_of_the_opening_that_came_again_is_paid() -> None:
 def test_a_trade_that_the_opening_held_unlisted_is_taken_out_however_long_the_list_hides_it(hidden_s: int) -> None:
     async def story(desk: Desk) -> None:
         venue = desk.venue = Hides(desk.clock.now_ns)
-        venue.by_hand("byhand", "1")
-        order, trade = venue.fill("byhand", "1")
-        venue.totals = {"USDT": Decimal("899.9"), "BTC": Decimal(6)}
+        told = traded_before(venue)
         await asyncio.sleep(1)
         await desk.start()
-        venue.push(order, trade)
+        venue.push(*told)
         await asyncio.sleep(hidden_s)
         venue.hides = False
         await asyncio.sleep(120)
-        assert desk.told("byhand").count("order-filled") == 1
-        assert (desk.engine.book.funds(BTC).total, desk.breaks()) == (6, {})
+        assert counts_once(desk)
 
     play(story)
 
@@ -254,10 +259,8 @@ def test_looks_that_a_part_was_not_asked_in_use_up_no_patience() -> None:
 
     async def story(desk: Desk) -> None:
         venue = desk.venue = Unasked(desk.clock.now_ns)
-        venue.by_hand("byhand", "1")
-        order, trade = venue.fill("byhand", "1")
+        order, trade = traded_before(venue)
         venue.trades_done.clear()  # hidden
-        venue.totals = {"USDT": Decimal("899.9"), "BTC": Decimal(6)}
         await asyncio.sleep(1)
         await desk.start()
         venue.deaf = True
@@ -266,8 +269,7 @@ def test_looks_that_a_part_was_not_asked_in_use_up_no_patience() -> None:
         await asyncio.sleep(90)
         venue.deaf = False
         await asyncio.sleep(200)
-        assert desk.told("byhand").count("order-filled") == 1
-        assert (desk.engine.book.funds(BTC).total, desk.breaks()) == (6, {})
+        assert counts_once(desk)
 
     play(story)
 

@@ -126,17 +126,19 @@ def test_a_standby_takes_over_soon_after_the_leaders_death(gone: bool, seconds: 
     play(story)
 
 
-async def cut_off(leader: Claim, seat: Seat, leases: MemoryLeases, standby: Claim, waiting: asyncio.Task[None]) -> None:
-    """When the leader's session breaks and it cannot renew: once the standby leads, it may not send."""
-    seat.cut = True
+async def session_gone(leader: Claim, leases: MemoryLeases, standby: Claim, waiting: asyncio.Task[None]) -> None:
+    """When the leader's session is gone and it cannot renew: once the standby leads, it may not send."""
     leases.gone.add(leader.lease.holder)
     await waiting
     assert standby.has
     assert not leader.lease.fresh
 
 
-def test_when_a_standby_leads_a_leader_whose_session_broke_may_send_nothing_any_more() -> None:
-    """The server sees the connection reset, and the leader lives and cannot renew."""
+@pytest.mark.parametrize("renewal", ["fails", "hangs"])
+def test_when_a_standby_leads_a_leader_whose_session_broke_may_send_nothing_any_more(renewal: str) -> None:
+    """The server sees the connection reset, and the leader lives and cannot renew: its end of the wire says so, or
+    nothing at all.
+    """
 
     async def story(desk: Desk) -> None:
         leases = MemoryLeases()
@@ -145,26 +147,11 @@ def test_when_a_standby_leads_a_leader_whose_session_broke_may_send_nothing_any_
         await leader.claim()
         waiting = begin(standby.claim())
         await asyncio.sleep(10.1)
-        await cut_off(leader, seat, leases, standby, waiting)
-
-    play(story)
-
-
-def test_a_leader_whose_renewal_waits_for_its_answer_sends_no_longer_than_its_session_counts() -> None:
-    """Its session is gone at the server, and its own end of the wire says nothing: the renewal just hangs."""
-
-    async def story(desk: Desk) -> None:
-        leases = MemoryLeases()
-        seat = Seat(leases)
-        leader, standby = Claim(desk, seat), Claim(desk, leases)
-        await leader.claim()
-        waiting = begin(standby.claim())
-        await asyncio.sleep(10.1)
-        seat.renewing.clear()
-        leases.gone.add(leader.lease.holder)
-        await waiting
-        assert standby.has
-        assert not leader.lease.fresh
+        if renewal == "hangs":
+            seat.renewing.clear()
+        else:
+            seat.cut = True
+        await session_gone(leader, leases, standby, waiting)
 
     play(story)
 
@@ -183,7 +170,8 @@ def test_a_renewal_that_a_slow_look_shows_counts_from_its_answer() -> None:
         await asyncio.sleep(1.0)
         slow.reaching.set()
         await asyncio.sleep(0.01)
-        await cut_off(leader, seat, leases, standby, waiting)
+        seat.cut = True
+        await session_gone(leader, leases, standby, waiting)
 
     play(story)
 

@@ -479,16 +479,7 @@ def test_a_trade_in_a_position_that_was_taken_over_is_told_later_and_moves_nothi
     """As on spot (seed 10016617); here nothing took it out, and the leg stayed twice what it is."""
 
     async def story(desk: Desk) -> None:
-        desk.venue.take(
-            NewOrder(
-                client_order_id=ClientOrderId("byhand"),
-                symbol=PERPETUAL,
-                side=Side.BUY,
-                type=OrderType.LIMIT,
-                quantity=TEN,
-                price=Decimal(26000),
-            )
-        )
+        desk.venue.by_hand("byhand", "10", symbol=PERPETUAL, price="26000")
         told = desk.venue.fill("byhand", "10", price="26000")
         await asyncio.sleep(5)
         desk.venue.legs = [] if shown == "0" else [shown_leg(shown)]
@@ -554,16 +545,7 @@ def test_a_contract_trade_that_the_venue_takes_back_is_not_taken_for_one_of_the_
         await opened(desk, held=False)
         venue = desk.venue
         await asyncio.sleep(10 if stays else 1)
-        venue.take(
-            NewOrder(
-                client_order_id=ClientOrderId("byhand"),
-                symbol=PERPETUAL,
-                side=Side.BUY,
-                type=OrderType.LIMIT,
-                quantity=TEN,
-                price=Decimal(26000),
-            )
-        )
+        venue.by_hand("byhand", "10", symbol=PERPETUAL, price="26000")
         venue.push(*venue.fill("byhand", "10", price="26000"))
         await asyncio.sleep(2)
         if not stays:

@@ -7,22 +7,27 @@ import pytest
 from msgspec.structs import replace
 
 from oms.order.state import Life
-from oms.reports import VenueOrderStatus
+from oms.reports import OrderReport, VenueOrderStatus
 from tests.engine.desk import Desk, play
 from tests.engine.scripted_venue import ScriptedVenue
+
+
+async def booked(desk: Desk, ahead_ms: int) -> OrderReport:
+    """Book half of an order, which the venue dates ahead; return its record."""
+    await desk.start()
+    await desk.place()
+    await asyncio.sleep(1)
+    order, trade = desk.venue.fill("c1", "1")
+    desk.venue.trades_done = [replace(trade, at_ms=(trade.at_ms or 0) + ahead_ms)]
+    desk.venue.push(order, desk.venue.trades_done[0])
+    await asyncio.sleep(20)
+    return order
 
 
 @pytest.mark.parametrize("ahead_ms", [0, 600_000])
 def test_a_trade_dated_ahead_is_taken_back_all_the_same(ahead_ms: int) -> None:
     async def story(desk: Desk) -> None:
-        venue = desk.venue
-        await desk.start()
-        await desk.place()
-        await asyncio.sleep(1)
-        order, trade = venue.fill("c1", "1")
-        venue.trades_done = [replace(trade, at_ms=(trade.at_ms or 0) + ahead_ms)]
-        venue.push(order, venue.trades_done[0])
-        await asyncio.sleep(20)
+        venue, order = desk.venue, await booked(desk, ahead_ms)
         assert desk.order().cum_quantity == 1
         venue.trades_done = []
         now = desk.clock.now_ns() // 1_000_000
@@ -37,14 +42,7 @@ def test_a_trade_dated_ahead_is_taken_back_all_the_same(ahead_ms: int) -> None:
 
 def test_a_trade_dated_ahead_that_is_listed_is_not_taken_back_for_a_record_that_lags() -> None:
     async def story(desk: Desk) -> None:
-        venue = desk.venue
-        await desk.start()
-        await desk.place()
-        await asyncio.sleep(1)
-        order, trade = venue.fill("c1", "1")
-        venue.trades_done = [replace(trade, at_ms=(trade.at_ms or 0) + 600_000)]
-        venue.push(order, venue.trades_done[0])
-        await asyncio.sleep(20)
+        venue, order = desk.venue, await booked(desk, 600_000)
         now = desk.clock.now_ns() // 1_000_000
         venue.orders["c1"] = replace(
             order, cum_quantity=Decimal(0), status=VenueOrderStatus.NEW, created_ms=now - 30_000, updated_ms=now
