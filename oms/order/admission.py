@@ -1,11 +1,12 @@
 """Whether a new order makes sense for its market and its venue, pure: the command in, the request as recorded out."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sized
 from decimal import Decimal
+from typing import Final
 
 from msgspec.structs import replace
 
-from oms.errors import InvalidOrderError, UnknownSymbolError
+from oms.errors import InvalidOrderError, LimitExceededError, UnknownSymbolError
 from oms.instrument import Instrument, unknown_market
 from oms.order.events import OrderRequested
 from oms.order.messages import AmendOrder, PlaceOrder
@@ -15,6 +16,7 @@ from oms.values import (
     EXACT,
     ONE,
     ZERO,
+    ClientOrderId,
     OrderType,
     PositionLeg,
     PositionMode,
@@ -32,6 +34,14 @@ from oms.venue import Capabilities
 _LIMIT, _GTC, _BUY, _NET = OrderType.LIMIT, TimeInForce.GTC, Side.BUY, PositionLeg.NET
 _GTD = TimeInForce.GTD
 _SPOT, _FUTURES = Wallet.SPOT, Wallet.FUTURES
+
+WAITING_MAX: Final = 100  # cancels of one order, and changes, that have no answer yet
+
+
+def room_for(waiting: Sized, name: ClientOrderId) -> None:
+    """Raises LimitExceededError: of an order's cancels, or changes, as many wait for the venue as anybody needs."""
+    if len(waiting) >= WAITING_MAX:
+        raise LimitExceededError(f"{WAITING_MAX} such requests of {name} wait already", next_step="wait for the venue")
 
 
 def checked(command: PlaceOrder, facts: Facts) -> OrderRequested:

@@ -18,7 +18,7 @@ from oms.errors import (
     OrderClosedError,
     UnknownOrderError,
 )
-from oms.order.admission import changed, checked, same
+from oms.order.admission import changed, checked, room_for, same
 from oms.order.busted import bust, gone, lowered, outdated
 from oms.order.changes import applied, outgrown
 from oms.order.events import (
@@ -134,6 +134,7 @@ def cancel(command: CancelOrder, order: Order | None) -> tuple[OrderEvent, ...]:
     Raises:
         UnknownOrderError: the order was never placed.
         OrderClosedError: nothing is left to cancel.
+        LimitExceededError: as many wait for the venue as anybody needs.
     """
     if order is None:
         raise UnknownOrderError(f"no order {command.client_order_id} on account {command.account}")
@@ -141,6 +142,7 @@ def cancel(command: CancelOrder, order: Order | None) -> tuple[OrderEvent, ...]:
         return ()
     if order.life in CLOSED:
         raise OrderClosedError(f"{command.client_order_id} is {order.life.value}")
+    room_for(order.cancels, command.client_order_id)
     return (CancelRequested(request_id=command.request_id, reason=command.reason),)
 
 
@@ -163,6 +165,7 @@ def amend(command: AmendOrder, order: Order | None, facts: Facts, limits: Limits
         raise InvalidOrderError(
             f"{command.client_order_id} does not work at the venue yet", next_step="amend it once it is open"
         )
+    room_for(order.amends, command.client_order_id)
     asked = changed(command, order, facts)
     denial = deny(asked, facts, limits)
     if denial is None and order.amends:  # each of two may be within a limit that both break; a price stands for itself

@@ -10,12 +10,14 @@ from oms.errors import (
     BelowMinimumError,
     DuplicateOrderError,
     InvalidOrderError,
+    LimitExceededError,
     OffGridError,
     OrderClosedError,
     UnknownOrderError,
     UnknownSymbolError,
 )
 from oms.order import decisions, events
+from oms.order.admission import WAITING_MAX
 from oms.order.decisions import external
 from oms.order.holds import hold
 from oms.order.messages import (
@@ -427,6 +429,14 @@ def test_a_cancel_is_asked_for_once() -> None:
     story.when(CANCEL).then()
     story.when(CancelTaken(request_id="r1")).then(events.CancelAccepted(request_id="r1"))
     assert status(story.order) is OrderStatus.PENDING_CANCEL  # asked for is not done
+
+
+def test_so_many_cancels_of_one_order_wait_and_no_more() -> None:
+    asked = [events.CancelRequested(request_id=f"r{number}") for number in range(WAITING_MAX)]
+    story = given(*sent(), ACCEPTED, *asked)
+    story.when(msgspec.structs.replace(CANCEL, request_id="r0")).then()  # a repeat is one that waits
+    with pytest.raises(LimitExceededError, match="100 such requests of c1 wait already"):
+        story.when(msgspec.structs.replace(CANCEL, request_id="one more"))
 
 
 def test_s04_a_refused_cancel_proves_nothing_about_the_order() -> None:
