@@ -6,7 +6,7 @@ coin, and on perpetuals leg for leg. Its stamp alone would prove nothing, since 
 together do.
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from decimal import Decimal
 from itertools import combinations
 from typing import Final
@@ -41,6 +41,8 @@ from oms.values import (
     PositionLeg,
     Provenance,
     Purse,
+    Side,
+    Symbol,
     Wallet,
     purse,
     purse_parts,
@@ -195,6 +197,8 @@ class Opening:
         for report in _from_before(book, answer):
             await self._recording.known(order_stream(book.name, external_id(report)))  # it may have left memory
         seen, found = self._found, revised(self._recording.book, differences, answer, held)
+        if found is not None and await self._may_be_gone(found.trades, answer):
+            found = None
         self._found = () if found is None else found.trades
         if found is None:
             self._again_at = now + self._wait_seconds
@@ -207,13 +211,34 @@ class Opening:
         revision[1:1] = found.legs  # before the money, as at the opening
         return await self._recorded(revision, kept(answer.evidence, self._ids, self._clock))
 
+    async def _may_be_gone(self, trades: Collection[ExecId], listed: Answer) -> bool:
+        """Whether a trade of that time just like one of these is booked and not listed: where the venue has taken it
+        back, figures differ by as much, and that is for another look to prove.
+        """
+        there = {each.exec_id for each in listed.reports if isinstance(each, TradeReport)}
+        before_ms = self._until_ms
+        booked = [
+            (stream, order, each) for stream, order in self._recording.book.orders.items() for each in order.trades
+        ]
+        alike = {_kind(order, each) for _, order, each in booked if each.exec_id in trades}
+        for stream, order, each in booked:
+            if each.exec_id not in there and not is_inferred(each) and _kind(order, each) in alike:
+                at_ms = await booked_ms(self._log, stream)
+                if at_ms.get(each.exec_id, before_ms) <= before_ms:
+                    return True
+        return False
+
+    @property
+    def _until_ms(self) -> int:
+        opened_ms = max(self._recording.opened_ns // 1_000_000, self._recording.book.account.opened_ms)
+        return opened_ms + baseline.MARGIN_MS
+
     async def _listed_before(self) -> Answer | None:
         """Ask for the trades from the log's beginning to its opening; None where they could not be asked for."""
         account = self._recording.book.account
         since_ms = baseline.since_ms(account, self._recording.opened_ns) - SLACK_MS
-        until_ms = max(self._recording.opened_ns // 1_000_000, account.opened_ms) + baseline.MARGIN_MS
         try:
-            answer = await self._venue.trades(since_ms=since_ms, until_ms=until_ms)
+            answer = await self._venue.trades(since_ms=since_ms, until_ms=self._until_ms)
         except NoAnswerError as error:
             log.warning("could not look for what counts twice", account=self._recording.account, cause=error.cause)
             return None
@@ -297,6 +322,11 @@ def _taken_out(
         if _difference(told) != -amount and not (name in costs and _apart(told) == changes[name]):
             return None
     return Revision(trades, tuple(legs), OpeningRevised(changes=changes, trades=trades))
+
+
+def _kind(order: Order, trade: Trade) -> tuple[Symbol, Side, PositionLeg, Decimal]:
+    """Return what makes two trades move figures alike, but for their price."""
+    return order.request.symbol, order.request.side, order.request.position_leg, trade.quantity
 
 
 def _flat(stream: str) -> PositionReport:
