@@ -13,7 +13,7 @@ venue lists all of these and no others. All of that twice, with the patience bet
 here: queries lag.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import Final, Protocol
 
@@ -25,16 +25,15 @@ from oms.breaks.decisions import Disagreement
 from oms.breaks.events import BreakKind
 from oms.decide import Addressed
 from oms.evidence import kept
-from oms.order.events import OrderFilled
 from oms.order.messages import BustReport, CountReport
 from oms.order.state import Order
 from oms.ports import Clock, EventLog, Ids, VenueMessage
 from oms.proofs import names, taken_back, told_too_much
 from oms.recognition import recognized
 from oms.reconcile import Reconciliation, address
+from oms.recovery import booked
 from oms.reports import OrderReport
 from oms.sending import order_ref
-from oms.store.codec import decode, decode_meta
 from oms.sums import symbol_of
 from oms.values import ZERO, ExecId, Provenance, Symbol, purse_parts, purses
 from oms.venue import Answer, NoAnswerError, Venue
@@ -47,7 +46,7 @@ SLACK_MS: Final = 60_000  # about the time in which an order lived
 SYMBOLS_MAX: Final = 3  # looked at each time, so that the venue's rates are not used up
 ASKED_EACH_LOOK: Final = 3  # orders, likewise
 READ_EACH_LOOK: Final = 500  # orders that are no longer in memory, so that the log is not read for minutes
-MOVED: Final = frozenset({BreakKind.BALANCE, BreakKind.POSITION})
+MOVED: Final = frozenset({BreakKind.BALANCE, BreakKind.POSITION})  # what a trade moves
 
 log = structlog.get_logger()
 
@@ -263,13 +262,14 @@ class Busts:
         if record is None or record.created_ms is None or record.updated_ms is None:
             self._suspected.pop(stream, None)
             return
-        dated_ms, happened_ms = await _booked_ms(self._log, stream)
+        times = await booked(self._log, stream)
+        dated_ms = [each.dated_ms for each in times.values()]
         since_ms, until_ms = record.created_ms - SLACK_MS, max([record.updated_ms, *dated_ms]) + SLACK_MS
         traded = await self._venue.trades(since_ms=since_ms, until_ms=until_ms)
         if traded.unasked:
             raise NoAnswerError(traded.unasked, traded.evidence)
         before = self._suspected.pop(stream, None)
-        gone = taken_back(order, record, traded, happened_ms)
+        gone = taken_back(order, record, traded, {name: each.happened_ms for name, each in times.items()})
         if record.cum_quantity is None or not (gone or told_too_much(order, record, traded)):
             return
         found = _Found(gone, record.cum_quantity, record.updated_ms)
@@ -283,17 +283,3 @@ class Busts:
 
     def _patience(self, order: Order) -> float:
         return PATIENCE_SECONDS + self._venue.capabilities(order.request.symbol).visibility_delay
-
-
-async def _booked_ms(log: EventLog, stream: str) -> tuple[Sequence[int], Mapping[str, int]]:
-    """Return how the venue dates an order's trades (UTC ms), and by trade when it happened at the latest: the venue's
-    clock may have been ahead, but what was written down here had happened by then. Raises LogUnavailableError.
-    """
-    dated: list[int] = []
-    happened: dict[str, int] = {}
-    for stored in await log.read(stream):
-        event, meta = decode(stored.topic, stored.state), decode_meta(stored.state)
-        if isinstance(event, OrderFilled) and meta.occurred_ns is not None:
-            dated.append(meta.occurred_ns // 1_000_000)
-            happened[event.exec_id] = min(meta.occurred_ns, meta.recorded_ns) // 1_000_000
-    return dated, happened

@@ -175,9 +175,8 @@ class Lease:
                     self._renewed_at, self._unanswered = asked_at, False
             except LogUnavailableError as error:
                 log.warning("the lease cannot be renewed", account=self.account, cause=error.cause)
-            await asyncio.sleep(
-                max(asked_at + RENEW_SECONDS - self._clock.monotonic(), 0.0)
-            )  # a slow answer costs none
+            again_at = asked_at + RENEW_SECONDS  # whatever the answer took
+            await asyncio.sleep(max(again_at - self._clock.monotonic(), 0.0))
 
 
 async def _in_time(answer: Awaitable[_T]) -> _T:

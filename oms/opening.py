@@ -22,7 +22,7 @@ from oms.baseline import History
 from oms.book import Book, account_stream, order_stream, position_stream
 from oms.breaks.decisions import Disagreement
 from oms.breaks.events import BreakKind
-from oms.busts import SEARCH_SECONDS, Recording, Searching
+from oms.busts import MOVED, SEARCH_SECONDS, Recording, Searching
 from oms.decide import Addressed, BalancesReport, given
 from oms.errors import OvertakenError
 from oms.evidence import kept
@@ -31,7 +31,7 @@ from oms.order.inferred import is_inferred
 from oms.order.state import Order, Trade
 from oms.ports import Clock, EventLog, Ids, VenueMessage
 from oms.position.shown import quantity_of, take_over
-from oms.recovery import booked_ms
+from oms.recovery import booked
 from oms.reports import BalanceReport, PositionReport, TradeReport
 from oms.sums import leg_of, symbol_of, traded
 from oms.values import (
@@ -59,8 +59,6 @@ SUSPECTS_MAX: Final = 10  # trades of which every combination is tried
 LAG_SECONDS: Final = 35.0  # a list that was right once is thought to lag by half a minute at most
 
 log = structlog.get_logger()
-
-MOVED: Final = frozenset({BreakKind.BALANCE, BreakKind.POSITION})
 
 
 class Moves(Struct, frozen=True):
@@ -145,8 +143,9 @@ class Opening:
         searched, whole = self._searching.goes_on(), True
         for stream, order in list(self._recording.book.orders.items()) if history.traded.complete else ():
             hidden = [each for each in order.trades if not is_inferred(each) and each.exec_id not in listed]
-            at_ms = await booked_ms(self._log, stream) if hidden else {}
-            whole = whole and all(at_ms.get(each.exec_id, history.since_ms) < history.since_ms for each in hidden)
+            times = await booked(self._log, stream) if hidden else {}
+            known = [times.get(each.exec_id) for each in hidden]
+            whole = whole and all(at is not None and at.dated_ms < history.since_ms for at in known)
         self._unlisted_since = float("inf") if whole else min(self._unlisted_since, searched)
         return not whole and searched - self._unlisted_since <= SEARCH_SECONDS
 
@@ -216,15 +215,12 @@ class Opening:
         back, figures differ by as much, and that is for another look to prove.
         """
         there = {each.exec_id for each in listed.reports if isinstance(each, TradeReport)}
-        before_ms = self._until_ms
-        booked = [
-            (stream, order, each) for stream, order in self._recording.book.orders.items() for each in order.trades
-        ]
-        alike = {_kind(order, each) for _, order, each in booked if each.exec_id in trades}
-        for stream, order, each in booked:
+        all_ = [(stream, order, each) for stream, order in self._recording.book.orders.items() for each in order.trades]
+        alike = {_kind(order, each) for _, order, each in all_ if each.exec_id in trades}
+        for stream, order, each in all_:
             if each.exec_id not in there and not is_inferred(each) and _kind(order, each) in alike:
-                at_ms = await booked_ms(self._log, stream)
-                if at_ms.get(each.exec_id, before_ms) <= before_ms:
+                at = (await booked(self._log, stream)).get(each.exec_id)
+                if at is None or at.dated_ms <= self._until_ms:
                     return True
         return False
 

@@ -124,16 +124,24 @@ async def first_written_ns(log: EventLog, stream: str) -> int:
     return decode_meta(history[0].state).recorded_ns if history else 0
 
 
-async def booked_ms(log: EventLog, stream: str) -> Mapping[str, int]:
-    """Return when an order's trades happened by the venue's time (UTC ms), by trade, where the log knows it. Raises
-    LogUnavailableError.
+class Booked(Struct, frozen=True):
+    """When a trade happened (UTC ms): as the venue dates it, and at the latest. The venue's clock may have been ahead,
+    but what was written down here had happened by then.
     """
-    booked: dict[str, int] = {}
+
+    dated_ms: int
+    happened_ms: int
+
+
+async def booked(log: EventLog, stream: str) -> Mapping[str, Booked]:
+    """Return when an order's trades happened, by trade, where the log knows it. Raises LogUnavailableError."""
+    times: dict[str, Booked] = {}
     for stored in await log.read(stream):
-        event, occurred_ns = decode(stored.topic, stored.state), decode_meta(stored.state).occurred_ns
-        if isinstance(event, OrderFilled) and occurred_ns is not None:
-            booked[event.exec_id] = occurred_ns // 1_000_000
-    return booked
+        event, meta = decode(stored.topic, stored.state), decode_meta(stored.state)
+        if isinstance(event, OrderFilled) and meta.occurred_ns is not None:
+            happened_ns = min(meta.occurred_ns, meta.recorded_ns)
+            times[event.exec_id] = Booked(meta.occurred_ns // 1_000_000, happened_ns // 1_000_000)
+    return times
 
 
 class Known(Struct, frozen=True):
