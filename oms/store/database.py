@@ -71,11 +71,17 @@ def conninfo(url: str) -> str:
     try:
         given = conninfo_to_dict(url)
     except psycopg.ProgrammingError:
-        raise LogUnavailableError(
+        raise _not_asked(
             "the database URL is not a PostgreSQL connection string",
-            next_step="set OMS_DATABASE_URL to postgresql://user@host:5432/database, or unset it for the embedded one",
+            "set OMS_DATABASE_URL to postgresql://user@host:5432/database, or unset it for the embedded one",
         ) from None
     return make_conninfo("", **(CONNECTION_DEFAULTS | given))
+
+
+def _not_asked(cause: str, next_step: str) -> LogUnavailableError:
+    error = LogUnavailableError(cause, next_step=next_step)
+    error.outcome = "none"  # there is no connection that anything could have been done on
+    return error
 
 
 def connect(url: str, *, role: Role | None = None) -> psycopg.Connection[tuple[object, ...]]:
@@ -89,10 +95,8 @@ def connect(url: str, *, role: Role | None = None) -> psycopg.Connection[tuple[o
     try:
         connection = psycopg.connect(info, autocommit=True)
     except psycopg.OperationalError as error:
-        raise LogUnavailableError(
-            f"the database cannot be reached: {error}".strip(),
-            next_step="start the database, or correct OMS_DATABASE_URL",
-        ) from error
+        cause = f"the database cannot be reached: {error}".strip()
+        raise _not_asked(cause, "start the database, or correct OMS_DATABASE_URL") from error
     try:
         require_server(connection)
         if role is not None:

@@ -159,6 +159,7 @@ def test_a_database_that_is_not_there_is_a_clear_error() -> None:
     with pytest.raises(LogUnavailableError, match="cannot be reached") as refusal:
         check_schema("postgresql://nobody@127.0.0.1:1/none")
     assert "OMS_DATABASE_URL" in refusal.value.advice
+    assert refusal.value.outcome == "none", "nothing was asked of it"
 
 
 def test_what_is_no_url_is_not_repeated() -> None:
@@ -166,3 +167,4 @@ def test_what_is_no_url_is_not_repeated() -> None:
         check_schema("host=x hunter2")
     assert "hunter2" not in str(refusal.value)
     assert "OMS_DATABASE_URL" in refusal.value.advice
+    assert refusal.value.outcome == "none"
