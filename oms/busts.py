@@ -28,11 +28,12 @@ from oms.evidence import kept
 from oms.order.messages import BustReport, CountReport
 from oms.order.state import Order
 from oms.ports import Clock, EventLog, Ids, VenueMessage
-from oms.proofs import names, taken_back, told_too_much
+from oms.proofs import names, taken_back, told_too_much, unbooked
 from oms.recognition import recognized
 from oms.reconcile import Reconciliation, address
+from oms.recovered import occurred_ns, runs
 from oms.recovery import booked
-from oms.reports import OrderReport
+from oms.reports import OrderReport, TradeReport
 from oms.sending import order_ref
 from oms.sums import symbol_of
 from oms.values import ZERO, ExecId, Provenance, Symbol, purse_parts, purses
@@ -109,6 +110,7 @@ class Busts:
         self._log = event_log
         self._clock = clock
         self._ids = ids
+        self._began_ns = clock.now_ns()
         # Since when, by the seconds of `_searching`:
         self._standing: dict[str, tuple[str, float]] = {}  # by break id: its figures, and since when they are these
         self._doubtful: dict[str, float] = {}  # by stream: since when it is in question
@@ -277,9 +279,19 @@ class Busts:
         if before is None or before.found != found:
             self._suspected[stream] = _Suspicion(found, now + self._patience(order), evidence)
             return
+        await self._book(stream, unbooked(order, traded), traded)
         news: list[Addressed] = [*((stream, each) for each in found.news()), (stream, record)]
         await self._recording.report(news, source=Provenance.INFERRED, evidence=[*before.evidence, *evidence])
         log.warning("the venue took trades back", account=self._recording.account, order=stream, trades=gone)
+
+    async def _book(self, stream: str, trades: Iterable[TradeReport], listed: Answer) -> None:
+        """Book what the record counts and nobody has told of yet, before anything is taken back: once the record was
+        taken for its proof, it says nothing else. Each by itself, with its own time.
+        """
+        for trade in trades:
+            for source, part in runs([(stream, trade)], Provenance.POLL, self._began_ns):
+                evidence = kept(listed.evidence, self._ids, self._clock)
+                await self._recording.report(part, source=source, occurred_ns=occurred_ns(part), evidence=evidence)
 
     def _patience(self, order: Order) -> float:
         return PATIENCE_SECONDS + self._venue.capabilities(order.request.symbol).visibility_delay

@@ -68,9 +68,14 @@ class Recording(Protocol):
     def decider(self) -> Decider: ...
 
     async def report(
-        self, reports: Sequence[Addressed], *, source: Provenance = ..., evidence: Sequence[VenueMessage] = ()
+        self,
+        reports: Sequence[Addressed],
+        *,
+        source: Provenance = ...,
+        occurred_ns: int | None = None,
+        evidence: Sequence[VenueMessage] = (),
     ) -> object:
-        """Record what the venue said, all of it in one commit."""
+        """Record what the venue said, all of it in one commit; `occurred_ns`: when it happened (UTC)."""
         ...
 
 

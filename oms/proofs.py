@@ -1,6 +1,6 @@
 """What an answer of the venue proves about one order, and what it does not, pure."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from oms.order.state import Order
@@ -38,19 +38,28 @@ def names(report: OrderReport | TradeReport, order: Order) -> bool:
 
 def taken_back(order: Order, record: OrderReport, traded: Answer, booked_ms: Mapping[str, int]) -> tuple[ExecId, ...]:
     """Return the trades of `order` that the venue no longer has: its record counts less than is booked here, a whole
-    list of what was traded in its time lacks them, and without them the figures are the record's. Where `booked_ms`
-    says when a trade happened, the record must be no older. Else nobody can tell, and none are returned.
+    list of what was traded in its time lacks them, and what that shows of the order, booked here or not, is what the
+    record counts. Where `booked_ms` says when a trade happened, the record must be no older. Else nobody can tell, and
+    none are returned.
     """
     counted = record.cum_quantity
     if counted is None or counted >= order.cum_quantity or not traded.complete:
         return ()
     shown = {each.exec_id for each in traded.reports if isinstance(each, TradeReport)}
     gone = [trade for trade in order.trades if trade.exec_id not in shown]
-    left = EXACT.subtract(order.cum_quantity, sum((trade.quantity for trade in gone), ZERO))
+    more = sum((each.quantity for each in unbooked(order, traded)), ZERO)
+    left = EXACT.subtract(EXACT.add(order.cum_quantity, more), sum((trade.quantity for trade in gone), ZERO))
     said_ms = record.updated_ms or 0
     if left != counted or any(booked_ms.get(trade.exec_id, 0) > said_ms for trade in gone):
         return ()
     return tuple(trade.exec_id for trade in gone)
+
+
+def unbooked(order: Order, traded: Answer) -> Sequence[TradeReport]:
+    """Return what `traded` shows of `order` that is not booked: what came meanwhile, or from before there was a log."""
+    booked = {trade.exec_id for trade in order.trades}
+    rows = [each for each in traded.reports if isinstance(each, TradeReport) and each.exec_id not in booked]
+    return [each for each in rows if names(each, order)]
 
 
 def told_too_much(order: Order, record: OrderReport, traded: Answer) -> bool:

@@ -61,17 +61,6 @@ class Recording(busts.Recording, Protocol):
     @property
     def resumed_ns(self) -> int: ...
 
-    async def report(
-        self,
-        reports: Sequence[Addressed],
-        *,
-        source: Provenance = Provenance.RESPONSE,
-        occurred_ns: int | None = None,
-        evidence: Sequence[VenueMessage] = (),
-    ) -> object:
-        """Record what the venue said, all of it in one commit."""
-        ...
-
 
 Heard = Callable[[Provenance, float], None]  # how we learned of a trade, and seconds after it happened
 Polled = Callable[[Sequence[Addressed]], None]  # what the venue had to be asked for

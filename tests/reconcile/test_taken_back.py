@@ -41,6 +41,9 @@ def gone(counted: str | None, *listed: str, whole: bool = True, at_ms: Mapping[s
         ("0.5", (), set()),  # the list lacks more than the record does
         ("1", ("t1",), set()),  # neither trade is what is missing
         (None, (), set()),  # the record does not say
+        ("0.5", ("t0",), {"t1", "t2"}),  # what it counts is a trade that is not booked, from before the log say
+        ("1", ("t0", "t1"), {"t2"}),
+        ("0.5", ("t0", "t1"), set()),  # the list has more than the record counts: either lags
     ],
 )
 def test_s52_a_trade_is_gone_where_the_record_and_the_list_agree_that_it_is(
