@@ -556,6 +556,10 @@ class World:
             await self._watch(5.0, every=5.0)
             if self.simulator.under_way:
                 rested_at = max(rested_at, loop.time() + REST_SECONDS)
+        # A list from before a trade was taken back may have come so late that it is booked now: that takes its proof.
+        until = loop.time() + (BUSTED_SECONDS if self.scene.taken_back else 0.0)
+        while loop.time() < until and any(self._differences()):
+            await self._watch(5.0, every=5.0)
         if any(leftovers.grown(before, self._rest())):
             await self._watch(3.0)  # a task that only passed by is gone by then
         for what in leftovers.grown(before, self._rest()):
