@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final
 
 import structlog
+from msgspec import Struct
 from msgspec.structs import replace
 
 from oms import busts, perpetuals
@@ -34,6 +35,13 @@ Record = Callable[[Answer], Awaitable[None]]
 log = structlog.get_logger()
 
 
+class _Missed(Struct, frozen=True):
+    """Since when, by the monotonic clock (seconds) and by the venue's (UTC ms)."""
+
+    since: float
+    since_ms: int
+
+
 class Absence:
     """One account's searches. `record` books what an answer says; `keep` keeps of it what nobody can read."""
 
@@ -56,7 +64,7 @@ class Absence:
         self._clock = clock
         self._ids = ids
         self._doubts = Elapsed(clock)
-        self._missed: dict[str, float] = {}  # by stream: since when the venue does not know an order it once showed
+        self._missed: dict[str, _Missed] = {}  # by stream: an order that the venue once showed, and does not know
 
     def count(self, stream: str, order: Order) -> None:
         """Count for how long an order has been in doubt, from the first time on."""
@@ -66,9 +74,13 @@ class Absence:
         """The order is asked for now: what is answered is as good as that."""
         self._doubts.mark((stream, order.valid_until_ns))
 
-    def shown(self, stream: str) -> None:
-        """The venue knows the order."""
-        self._missed.pop(stream, None)
+    def shown(self, stream: str, at_ms: int | None = None) -> None:
+        """The venue knows the order; or did at `at_ms`, by its own time: a late frame of before it was missed says
+        nothing of now.
+        """
+        missed = self._missed.get(stream)
+        if missed is not None and (at_ms is None or at_ms >= missed.since_ms):
+            del self._missed[stream]
 
     async def prove(self, picture: Picture) -> None:
         """Search everywhere for the orders that the venue, asked for each of them, does not know."""
@@ -97,7 +109,8 @@ class Absence:
         if order.life is not Life.WORKING:
             return False
         now = self._clock.monotonic()
-        return now >= self._missed.setdefault(stream, now) + PATIENCE_SECONDS + can.visibility_delay
+        missed = self._missed.setdefault(stream, _Missed(now, self._clock.now_ns() // 1_000_000))
+        return now >= missed.since + PATIENCE_SECONDS + can.visibility_delay
 
     async def _search(self, symbol: Symbol, orders: Mapping[str, tuple[Order, Answer]]) -> None:
         """Ask everywhere where orders of one market, or trades of theirs, would show; for those of which there is no

@@ -397,7 +397,8 @@ class Survey:
         if answer.source is Provenance.STREAM:  # it tells of what happens now, a list of what did
             for report in answer.reports:
                 if isinstance(report, OrderReport | TradeReport):
-                    self._absence.shown(self._stream_of(report))
+                    at_ms = report.updated_ms if isinstance(report, OrderReport) else report.at_ms
+                    self._absence.shown(self._stream_of(report), at_ms)
         looked_up: dict[str, Answer] = {}
         unanswered: list[NoAnswerError] = []
         for stream, name in (await self._behind(answer)).items():

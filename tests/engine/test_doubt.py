@@ -744,3 +744,22 @@ def test_an_order_that_the_stream_shows_alive_is_not_missed_from_before_that() -
         assert desk.life() is Life.VANISHED, desk.told()  # and missed from then on
 
     play(story)
+
+
+def test_a_late_frame_of_before_an_order_was_missed_does_not_show_it_alive() -> None:
+    """Seed 18062561: such a frame made its patience begin anew."""
+
+    async def story(desk: Desk) -> None:
+        venue = desk.venue
+        await desk.start()
+        await desk.place()
+        await asyncio.sleep(1)
+        late = venue.orders["c1"]
+        await asyncio.sleep(14)
+        venue.blind = True
+        await asyncio.sleep(65)
+        venue.push(late)
+        await asyncio.sleep(30)
+        assert desk.life() is Life.VANISHED, desk.told()
+
+    play(story)
