@@ -25,9 +25,11 @@ from oms.reconcile import Picture, address
 from oms.recovery import first_written_ns
 from oms.reports import OrderReport, TradeReport
 from oms.values import Provenance, Symbol
-from oms.venue import Answer, NoAnswerError, Venue, require_time
+from oms.venue import Answer, NoAnswerError, Venue, joined, require_time
 
 OUT_MS: Final = 600_000  # a clock that stepped may have been out by so much when an order was written down
+PARTS_MAX: Final = 8  # of one list, each as long as the venue's adapter reads at once
+LISTS: Final = ("open_orders", "order_history", "trades")
 PATIENCE_SECONDS: Final = 60.0  # an order that the venue once showed is missed for so long before that means anything
 
 Record = Callable[[Answer], Awaitable[None]]
@@ -124,8 +126,10 @@ class Absence:
         since_ms = max(min(*began_ns.values(), now_ms * 1_000_000) // 1_000_000 - OUT_MS, opened_ms)
         until_ms = max(now_ms, opened_ms) + OUT_MS
         listed = recognized(self._recording.book, await self._venue.open_orders(symbol))
-        history = await self._venue.order_history(symbol, since_ms=since_ms, until_ms=until_ms)
-        traded = await self._venue.trades(since_ms=since_ms, until_ms=until_ms)
+        history = await _whole(
+            lambda from_ms: self._venue.order_history(symbol, since_ms=from_ms, until_ms=until_ms), since_ms
+        )
+        traded = await _whole(lambda from_ms: self._venue.trades(since_ms=from_ms, until_ms=until_ms), since_ms)
         await self._keep(history)
         # Of the history only these orders: what else ended in it may have traded before this log's opening.
         ours = tuple(
@@ -136,7 +140,10 @@ class Absence:
         for answer in (listed, replace(history, reports=ours)):
             await self._record(answer)
         ownerless = await self._record_trades(traded)
-        if not (listed.complete and history.complete and traded.complete):
+        cut = [what for what, each in zip(LISTS, (listed, history, traded), strict=True) if not each.complete]
+        if cut:
+            account = self._recording.account
+            log.warning("absences cannot be proven", account=account, market=symbol, orders=len(orders), cut=cut)
             return
         for stream, (order, looked) in orders.items():
             shown = mentions(listed, order) or mentions(history, order)
@@ -186,6 +193,21 @@ class Absence:
         )
         self.shown(stream)
         await self._recording.report([(stream, report)], source=Provenance.INFERRED, evidence=evidence)
+
+
+async def _whole(ask: Callable[[int], Awaitable[Answer]], since_ms: int) -> Answer:
+    """Ask for a window that begins at `since_ms`; where the answer is cut, for the rest of it, as often as that brings
+    more. One answer has a bound, and the time since an old doubt may hold more of a busy market.
+    """
+    answer = await ask(since_ms)
+    for _ in range(PARTS_MAX - 1):
+        read_ms = answer.whole_until(since_ms)
+        if answer.complete or answer.unasked or read_ms == since_ms:
+            break
+        since_ms, more = read_ms, await ask(read_ms)
+        reports = tuple(dict.fromkeys((*answer.reports, *more.reports)))  # seams overlap
+        answer = replace(more, reports=reports, evidence=joined([answer.evidence, more.evidence]))
+    return answer
 
 
 def _may_be_of(trade: TradeReport, order: Order, began_ms: int) -> bool:

@@ -309,8 +309,8 @@ class Survey:
             self._traded_until_ms = self._read_until_ms = until_ms
         elif not waited_for:  # the next list begins where this one was cut, so that every gap is read some day
             since_ms, _ = self._window()
-            whole = [part.until_ms for part in traded.proven if part.since_ms <= since_ms <= part.until_ms]
-            self._read_until_ms = max([self._read_until_ms, *whole])
+            if (read_ms := traded.whole_until(since_ms)) > since_ms:
+                self._read_until_ms = max(self._read_until_ms, read_ms)
         return f"trades are listed of orders that are not found: {', '.join(waited_for)}" if waited_for else ""
 
     @property

@@ -108,6 +108,19 @@ class Evidence(Struct, frozen=True, kw_only=True):
     received_ns: int | None = None
 
 
+def joined(asked: Sequence[Evidence]) -> Evidence:
+    """Return one evidence of several calls: a line each."""
+    first, last = asked[0], asked[-1]
+    return Evidence(
+        channel=first.channel,
+        request=b"\n".join(evidence.request for evidence in asked),
+        response=b"\n".join(evidence.response for evidence in asked),
+        status=last.status,
+        sent_ns=first.sent_ns,
+        received_ns=last.received_ns,
+    )
+
+
 class Window(Struct, frozen=True):
     """A stretch of the venue's time, both ends included, in ms."""
 
@@ -131,6 +144,11 @@ class Answer(Struct, frozen=True, kw_only=True):
     complete: bool = True  # False: a row cap or a time window may have cut the list
     proven: tuple[Window, ...] = ()
     unasked: str = ""
+
+    def whole_until(self, since_ms: int) -> int:
+        """Return until when every row is here, from `since_ms` on: that itself where none is."""
+        parts = (part.until_ms for part in self.proven if part.since_ms <= since_ms <= part.until_ms)
+        return max(parts, default=since_ms)
 
 
 class NoAnswerError(VenueUnreachableError):

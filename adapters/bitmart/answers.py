@@ -15,7 +15,7 @@ from adapters.bitmart.refusals import CLOCK, DUPLICATE_ID, RETIRED, UNKNOWN_PATH
 from adapters.bitmart.rest import Rest
 from oms.reports import Ack, OrderReport, Refusal, RefusalClass, Report, TradeReport, Unreadable
 from oms.values import ClientOrderId, Provenance, VenueOrderId
-from oms.venue import Answer, Evidence, NoAnswerError, OrderRef, Window
+from oms.venue import Answer, Evidence, NoAnswerError, OrderRef, Window, joined
 
 Reports = tuple[Report, ...]
 Bounds = tuple[int, int]
@@ -206,16 +206,3 @@ def key(report: Report) -> str:
             return f"{report.symbol} {report.venue_order_id}"
         case _:
             return repr(report)
-
-
-def joined(asked: Sequence[Evidence]) -> Evidence:
-    """Return one evidence of several calls: a line each."""
-    first, last = asked[0], asked[-1]
-    return Evidence(
-        channel=first.channel,
-        request=b"\n".join(evidence.request for evidence in asked),
-        response=b"\n".join(evidence.response for evidence in asked),
-        status=last.status,
-        sent_ns=first.sent_ns,
-        received_ns=last.received_ns,
-    )

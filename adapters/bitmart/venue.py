@@ -15,7 +15,6 @@ from typing import Final, TypeVar
 import msgspec
 from msgspec import Struct
 
-from adapters.bitmart.answers import joined
 from adapters.bitmart.limits import Ban
 from adapters.bitmart.perp import venue as perp
 from adapters.bitmart.sign import Credentials
@@ -34,6 +33,7 @@ from oms.venue import (
     NoAnswerError,
     OrderRef,
     Window,
+    joined,
     nothing_holds,
 )
 

@@ -426,6 +426,23 @@ class Cut(ScriptedVenue):
         return msgspec.structs.replace(answer, complete=self.whole)
 
 
+class Capped(ScriptedVenue):
+    """One answer holds so many rows of trades at most; it says how far it got."""
+
+    rows_max = 3
+
+    async def trades(self, *, since_ms: int, until_ms: int) -> Answer:
+        answer = await super().trades(since_ms=since_ms, until_ms=until_ms)
+        if len(answer.reports) <= self.rows_max:
+            return answer
+        rows = answer.reports[: self.rows_max]
+        last = rows[-1]
+        assert isinstance(last, TradeReport)
+        return msgspec.structs.replace(
+            answer, reports=rows, complete=False, proven=(Window(since_ms, last.at_ms or 0),)
+        )
+
+
 class Hides(ScriptedVenue):
     """Its lists of trades hide a trade while `hides`."""
 

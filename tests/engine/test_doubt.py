@@ -17,7 +17,7 @@ from oms.survey import UNANSWERED_IN_ALL
 from oms.values import OrderStatus, Purse, Symbol
 from oms.venue import Answer, NoAnswerError, OrderRef
 from tests.engine.desk import Desk, begin, play, stream
-from tests.engine.scripted_venue import Cut, Fate, ScriptedVenue
+from tests.engine.scripted_venue import Capped, Cut, Fate, ScriptedVenue
 from tests.order.story import BTC_PERPETUAL, BTC_USDT, SPOT
 
 USDT = Purse("USDT")
@@ -761,5 +761,23 @@ def test_a_late_frame_of_before_an_order_was_missed_does_not_show_it_alive() -> 
         venue.push(late)
         await asyncio.sleep(30)
         assert desk.life() is Life.VANISHED, desk.told()
+
+    play(story)
+
+
+def test_an_order_is_proven_absent_though_its_market_traded_more_since_than_one_answer_holds() -> None:
+    """An outage of an hour left doubts of which none ended any more: nobody went on where a list was cut."""
+
+    async def story(desk: Desk) -> None:
+        desk.venue = venue = Capped(desk.clock.now_ns)
+        await desk.start()
+        venue.fates.append(Fate.REQUEST_LOST)
+        await desk.place()
+        venue.by_hand("human", "10")
+        for _ in range(10):
+            await asyncio.sleep(2)
+            venue.push(*venue.fill("human", "0.5"))
+        await asyncio.sleep(180)
+        assert desk.life() is Life.REJECTED, desk.told()
 
     play(story)

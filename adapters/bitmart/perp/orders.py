@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from adapters.bitmart.answers import Reading, Reports, bisected, joined, key, readable, refused, same, whole
+from adapters.bitmart.answers import Reading, Reports, bisected, key, readable, refused, same, whole
 from adapters.bitmart.perp import codec, queries
 from adapters.bitmart.perp.endings import Endings, living
 from adapters.bitmart.perp.names import Kind, Name, Names
@@ -20,7 +20,7 @@ from adapters.bitmart.refusals import ORDER_NOT_FOUND
 from adapters.bitmart.rest import Rest
 from oms.reports import OrderReport, Refusal, RefusalClass, Report, TradeReport, VenueOrderStatus
 from oms.values import ZERO, ClientOrderId, Provenance, Symbol, VenueOrderId
-from oms.venue import Answer, Evidence, NoAnswerError, OrderRef, Window
+from oms.venue import Answer, Evidence, NoAnswerError, OrderRef, Window, joined
 
 VISIBLE_MS: Final = 10_000  # what was written less than that ago, a query may not show (PROTOCOL 9.1)
 LAG_MS: Final = 120_000  # for so long the order behind a trade may not be found; then it is told by side and time

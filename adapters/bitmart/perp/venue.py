@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from adapters.bitmart.answers import Reading, Reports, bisected, joined, named, readable, refused
+from adapters.bitmart.answers import Reading, Reports, bisected, named, readable, refused
 from adapters.bitmart.limits import FUTURES_RATES, SPOT_RATES, Purpose
 from adapters.bitmart.perp import codec, queries, requests, rewaits
 from adapters.bitmart.perp.dialect import PERP
@@ -55,6 +55,7 @@ from oms.venue import (
     NoAnswerError,
     NotOfferedError,
     OrderRef,
+    joined,
     nothing_holds,
 )
 

@@ -11,14 +11,14 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from adapters.bitmart.answers import Reports, joined
+from adapters.bitmart.answers import Reports
 from adapters.bitmart.limits import Purpose
 from adapters.bitmart.refusals import ORDER_CLOSED, ORDER_NOT_FOUND
 from adapters.bitmart.spot import codec, requests
 from adapters.bitmart.spot.calls import Calls
 from oms.reports import Ack, OrderReport, Refusal, RefusalClass, Report
 from oms.values import ClientOrderId, Side, Symbol
-from oms.venue import Answer, Evidence, LastLook, NewOrder, NoAnswerError, OrderRef
+from oms.venue import Answer, Evidence, LastLook, NewOrder, NoAnswerError, OrderRef, joined
 
 NOT_SENT: Final = "not_sent"  # no byte left: may be sent again under the same id
 NO_ANSWER: Final = "no_answer"

@@ -9,7 +9,7 @@ from typing import Final, TypeVar
 import msgspec
 from msgspec import Struct
 
-from adapters.bitmart.answers import bisected, cause, joined, named, readable, refused, same, whole
+from adapters.bitmart.answers import bisected, cause, named, readable, refused, same, whole
 from adapters.bitmart.envelope import payload
 from adapters.bitmart.limits import SPOT_RATES, Purpose
 from adapters.bitmart.refusals import ORDER_NOT_FOUND, OUT_OF_RANGE
@@ -47,6 +47,7 @@ from oms.venue import (
     NoAnswerError,
     NotOfferedError,
     OrderRef,
+    joined,
     nothing_holds,
 )
 
