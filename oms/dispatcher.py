@@ -18,6 +18,7 @@ from oms.errors import FencedError
 from oms.evidence import kept
 from oms.folding import Fact
 from oms.obstacles import stopped
+from oms.order.amends import Amend
 from oms.order.events import AmendRequested, CancelRequested, SendStarted, VenueAccepted
 from oms.order.messages import (
     AmendRejected,
@@ -31,7 +32,7 @@ from oms.order.messages import (
     SubmitRepeated,
     SubmitWithdrawn,
 )
-from oms.order.state import MAYBE_OVER, Amend, Life, Order
+from oms.order.state import MAYBE_OVER, Life, Order
 from oms.ports import Clock, Ids, Spawn
 from oms.proofs import settled
 from oms.reports import Ack, OrderReport, Refusal, RefusalClass, Report
@@ -378,7 +379,9 @@ class Dispatcher:
                 news: list[Addressed] = [(stream, each) for each in shown]
                 # Once the price has come, nobody can tell which one the order had waited for.
                 reason = "not_applied" if order.waits or not order.conditional else "triggered_meanwhile"
-                news += [(stream, AmendRejected(request_id=request_id, reason=reason)) for request_id in due]
+                overtaken = {each.request_id for each in order.amends if each.overtaken}
+                reasons = {name: "overtaken" if name in overtaken else reason for name in due}
+                news += [(stream, AmendRejected(request_id=name, reason=why)) for name, why in reasons.items()]
                 evidence = kept(answer.evidence, self._ids, self._clock)
                 await self._engine.report(news, source=Provenance.POLL, evidence=evidence)
             else:

@@ -6,6 +6,7 @@ from typing import Final, TypeVar
 from msgspec.structs import replace
 
 from oms.order.admission import sent_as
+from oms.order.amends import Amend
 from oms.order.decisions import ATTEMPTS_MAX, external_id
 from oms.order.messages import (
     AmendRejected,
@@ -20,7 +21,7 @@ from oms.order.messages import (
     SubmitRepeated,
     SubmitUnknown,
 )
-from oms.order.state import Amend, Order
+from oms.order.state import Order
 from oms.reports import Ack, Refusal, RefusalClass, Report, TradeReport
 from oms.venue import Amendment, NewOrder, OrderRef
 
@@ -70,7 +71,7 @@ def amendment(order: Order, change: Amend) -> Amendment:
 def _as_changed(order: Order, change: Amend) -> NewOrder:
     """Return an order as a change, and those on their way before it, would have it."""
     asked = new_order(order)
-    for each in order.amends:
+    for each in (each for each in order.amends if not each.overtaken):
         trigger = asked.trigger
         if trigger is not None and each.trigger_price is not None:
             trigger = replace(trigger, price=each.trigger_price)

@@ -5,8 +5,9 @@ from decimal import Decimal
 from itertools import takewhile
 from typing import TypeVar
 
+from oms.order.amends import Amend, shows
 from oms.order.events import OrderAmended, OrderEvent, OrderRequested
-from oms.order.state import Amend, Life, Order
+from oms.order.state import Life, Order
 from oms.reports import OrderReport, TradeReport
 from oms.values import EXACT, Protection
 
@@ -24,7 +25,7 @@ def applied(report: OrderReport, order: Order) -> tuple[OrderEvent, ...]:
         return ()
     left = _left(order)
     for index, each in reversed(list(enumerate(left))):
-        if _shows(report, each) and not (index and _takes_back(each, order.request)):
+        if shows(report, each) and not (index and _takes_back(each, order.request)):
             asked = left[: index + 1]
             shown = OrderAmended(
                 request_id=each.request_id,
@@ -67,16 +68,6 @@ def _left(order: Order) -> tuple[Amend, ...]:
     """
     answered = tuple(takewhile(lambda each: each.valid_until_ns, order.amends))
     return order.amends[: len(answered) + 1]
-
-
-def _shows(report: OrderReport, change: Amend) -> bool:
-    return (
-        change.price in {None, report.price}
-        and change.quantity in {None, report.quantity}
-        and change.trigger_price in {None, report.trigger_price}
-        and change.take_profit in (None, report.take_profit)
-        and change.stop_loss in (None, report.stop_loss)
-    )
 
 
 def _takes_back(change: Amend, request: OrderRequested) -> bool:

@@ -12,6 +12,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from oms.errors import CorruptStreamError
+from oms.order.amends import Amend, answered, left
 from oms.order.events import (
     INFERRED,
     AbsenceProven,
@@ -59,7 +60,6 @@ from oms.values import (
     Liquidity,
     OrderStatus,
     Origin,
-    Protection,
     StrategyId,
     VenueOrderId,
     worth,
@@ -74,23 +74,6 @@ EXTERNAL: Final = StrategyId("external")  # who "asked" for an order that this l
 
 # Why a venue refuses a cancel of an order that may be over: it proves neither that it is, nor how it ended.
 MAYBE_OVER: Final = frozenset({"order_not_found", "order_closed", "already_canceled", "already_filled"})
-
-
-class Amend(Struct, frozen=True, gc=False):
-    """A change that was asked for. `valid_until_ns` is 0 until an answer, or its lack, says until when it may show."""
-
-    request_id: str
-    price: Decimal | None
-    quantity: Decimal | None
-    trigger_price: Decimal | None = None
-    take_profit: Protection | None = None
-    stop_loss: Protection | None = None
-    valid_until_ns: int = 0
-
-    @property
-    def protects(self) -> bool:
-        """Whether it changes what comes into force with the order's fill; it changes nothing else then."""
-        return self.take_profit is not None or self.stop_loss is not None
 
 
 class Trade(Struct, frozen=True, gc=False):
@@ -389,12 +372,11 @@ def _amended(
             presets = (*order.presets, amend) if amend.protects else order.presets
             return replace(order, amends=(*order.amends, amend), amends_known=known, presets=presets, version=version)
         case AmendAccepted():
-            amends = tuple(_until(each, event.request_id, event.valid_until_ns) for each in order.amends)
             venue_order_id = event.venue_order_id or order.venue_order_id
+            amends = answered(order.amends, event)
             return replace(order, amends=amends, venue_order_id=venue_order_id, version=version)
         case AmendUnknown():
-            amends = tuple(_until(each, event.request_id, event.valid_until_ns) for each in order.amends)
-            return replace(order, amends=amends, version=version)
+            return replace(order, amends=answered(order.amends, event), version=version)
         case AmendRefused():
             amends = tuple(each for each in order.amends if each.request_id != event.request_id)
             return _finished(replace(order, amends=amends, version=version))
@@ -403,9 +385,7 @@ def _amended(
 
 
 def _changed(order: Order, event: OrderAmended, version: int) -> Order:
-    """What was asked before the change that shows is overtaken by it."""
-    ids = [each.request_id for each in order.amends]
-    later = order.amends[ids.index(event.request_id) + 1 :] if event.request_id in ids else order.amends
+    """What was asked before the change that shows is overtaken by it, and over, unless it may still arrive."""
     request = order.request
     changed = replace(
         request,
@@ -417,7 +397,7 @@ def _changed(order: Order, event: OrderAmended, version: int) -> Order:
     if event.trigger_price is not None:
         changed = waiting_for(changed, event.trigger_price)
     amended_ms = order.amended_ms if event.at_ms is None else event.at_ms
-    after = replace(order, request=changed, amends=later, amended_ms=amended_ms, version=version)
+    after = replace(order, request=changed, amends=left(order.amends, event), amended_ms=amended_ms, version=version)
     return replace(after, original=order.original or request)
 
 
@@ -427,10 +407,6 @@ def waiting_for(request: OrderRequested, trigger_price: Decimal) -> OrderRequest
     valued_at = request.reference_price if request.price is not None else trigger_price
     trigger = replace(request.trigger, price=trigger_price)
     return replace(request, trigger=trigger, reference_price=valued_at)
-
-
-def _until(amend: Amend, request_id: str, valid_until_ns: int) -> Amend:
-    return replace(amend, valid_until_ns=valid_until_ns) if amend.request_id == request_id else amend
 
 
 def _ended(order: Order, event: VenueCanceled | OrderExpired, life: Life, version: int) -> Order:

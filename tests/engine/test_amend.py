@@ -134,6 +134,27 @@ def test_changes_of_one_order_leave_one_after_the_other() -> None:
     play(story)
 
 
+@pytest.mark.parametrize("arrives", [True, False])
+def test_a_change_without_an_answer_may_come_after_a_later_one_and_is_over_if_it_does_not(arrives: bool) -> None:  # noqa: FBT001
+    async def story(desk: Desk) -> None:
+        await opened(desk)
+        desk.venue.fates.append(Fate.REQUEST_LOST)
+        await desk.amend(request_id="a1", price="90")
+        await desk.amend(request_id="a2", price="95")
+        await asyncio.sleep(5)
+        assert (desk.order().request.price, [each.request_id for each in desk.order().amends]) == (95, ["a1"])
+        if arrives:
+            now_ms = desk.clock.now_ns() // 1_000_000
+            desk.venue.orders["c1"] = replace(desk.venue.orders["c1"], price=Decimal(90), updated_ms=now_ms)
+        await asyncio.sleep(150)
+        assert (desk.order().request.price, desk.order().amends) == (90 if arrives else 95, ())
+        assert desk.told().count("order-amended") == (2 if arrives else 1)
+        assert desk.told().count("amend-refused") == (0 if arrives else 1)
+        assert desk.breaks() == {}
+
+    play(story)
+
+
 def test_a_change_of_an_order_that_is_still_being_sent_waits_for_its_answer() -> None:
     async def story(desk: Desk) -> None:
         desk.venue.can = replace(SPOT, amend=True)

@@ -127,6 +127,31 @@ def test_a_picture_from_before_the_last_change_that_was_applied_shows_no_later_o
     )
 
 
+def test_a_change_that_may_still_arrive_is_not_over_because_a_later_one_shows() -> None:
+    """Seeds 19059957 and 19062264: it came after the later one, and nobody knew why the order was otherwise."""
+    story = amend(given(*working()), asked(price="27100", quantity="8"))
+    story.when(AmendUnanswered(request_id="a1", reason="timeout", valid_until_ns=9))
+    story = amend(story, asked("a2", price="27200")).when(pictured("27200", "10", updated_ms=7))
+    assert [(each.request_id, each.overtaken) for each in order_of(story).amends] == [("a1", True)]
+    assert status(order_of(story)) is OrderStatus.PENDING_AMEND
+    third = amendment(order_of(story), amend(story, asked("a3", quantity="9")).order.amends[-1])  # type: ignore[union-attr]
+    assert (third.price, third.quantity) == (None, 9)
+    story.when(pictured("27100", "8", updated_ms=6)).then()  # from before
+    story.when(pictured("27100", "8", updated_ms=8)).then(
+        events.OrderAmended(request_id="a1", price=Decimal(27100), quantity=Decimal(8), at_ms=8)
+    )
+    assert [each.request_id for each in order_of(story).amends] == ["a3"]
+    assert (order_of(story).request.price, order_of(story).request.quantity) == (27100, 8)
+
+
+@pytest.mark.parametrize("answer", [TAKEN, AmendUnanswered(request_id="a1", reason="timeout", valid_until_ns=9)])
+def test_a_change_that_was_taken_or_shows_is_over_with_a_later_one(answer: AmendTaken | AmendUnanswered) -> None:
+    story = amend(given(*working()), asked(price="27100")).when(answer)
+    story = amend(story, asked("a2", quantity="9")).when(pictured("27100", "9"))
+    assert order_of(story).amends == ()
+    assert (order_of(story).request.price, order_of(story).request.quantity) == (27100, 9)
+
+
 def test_a_change_that_shows_in_fills_alone_is_applied() -> None:
     """Found by the simulation, seed 102441: the order was filled, and kept the quantity of before."""
     story = amend(given(*working()), asked(price="27100", quantity="12")).when(trade("t1", "10", "27000"))
