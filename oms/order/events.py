@@ -329,7 +329,9 @@ class AmendAccepted(_Event, frozen=True, tag="amend-accepted/1"):
 
 
 class AmendRefused(_Event, frozen=True, tag="amend-refused/1"):
-    """The order stays as it was: the venue would not change it, or never did."""
+    """The order stays as it was: the venue would not change it, or never did. Or it was `overtaken`: a later change
+    shows, and nobody can tell whether this one was applied before that.
+    """
 
     request_id: str
     reason: str
