@@ -5,7 +5,7 @@ search waits until it cannot be early, looks at open orders, history and trades 
 answers alone, each kept with how far it reaches.
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from typing import Final
 
 import structlog
@@ -13,22 +13,25 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from oms import busts, perpetuals
+from oms.decide import Addressed
 from oms.elapsed import Elapsed
-from oms.evidence import Searched, kept
+from oms.evidence import kept
 from oms.order.events import Mark
 from oms.order.messages import AbsenceReport
 from oms.order.state import CLOSED, Life, Order
 from oms.ports import Clock, EventLog, Ids, VenueMessage
-from oms.proofs import found, mentions, names, ns, remembered, settled
+from oms.proofs import Sought, Traces, found, ns, remembered, settled
 from oms.recognition import recognized
 from oms.reconcile import Picture, address
 from oms.recovery import first_written_ns
 from oms.reports import OrderReport, TradeReport
+from oms.sending import batched
 from oms.values import Provenance, Symbol
-from oms.venue import Answer, NoAnswerError, Venue, joined, require_time
+from oms.venue import Answer, NoAnswerError, Venue, Window, joined, require_time
 
 OUT_MS: Final = 600_000  # a clock that stepped may have been out by so much when an order was written down
 PARTS_MAX: Final = 8  # of one list, each as long as the venue's adapter reads at once
+CONCLUDED_EACH: Final = 100  # orders of one commit
 LISTS: Final = ("open_orders", "order_history", "trades")
 PATIENCE_SECONDS: Final = 60.0  # an order that the venue once showed is missed for so long before that means anything
 
@@ -42,6 +45,15 @@ class _Missed(Struct, frozen=True):
 
     since: float
     since_ms: int
+
+
+class _Absent(Struct, frozen=True):
+    """An order of which no list shows a trace, the answer that did not know it, and when it was first written down."""
+
+    stream: str
+    order: Order
+    looked: Answer
+    began_ns: int
 
 
 class Absence:
@@ -121,36 +133,52 @@ class Absence:
         """
         require_time(self._venue)
         began_ns = {stream: await first_written_ns(self._log, stream) or self._clock.now_ns() for stream in orders}
-        # No trade from before this log's opening: those are in the opening balances.
-        opened_ms = perpetuals.began_ms(self._recording, now_ms := self._clock.now_ns() // 1_000_000)
-        since_ms = max(min(*began_ns.values(), now_ms * 1_000_000) // 1_000_000 - OUT_MS, opened_ms)
-        until_ms = max(now_ms, opened_ms) + OUT_MS
-        listed = recognized(self._recording.book, await self._venue.open_orders(symbol))
-        history = await _whole(
-            lambda from_ms: self._venue.order_history(symbol, since_ms=from_ms, until_ms=until_ms), since_ms
-        )
-        traded = await _whole(lambda from_ms: self._venue.trades(since_ms=from_ms, until_ms=until_ms), since_ms)
-        await self._keep(history)
-        # Of the history only these orders: what else ended in it may have traded before this log's opening.
-        ours = tuple(
-            report
-            for report in history.reports
-            if isinstance(report, OrderReport) and any(names(report, order) for order, _ in orders.values())
-        )
-        for answer in (listed, replace(history, reports=ours)):
-            await self._record(answer)
-        ownerless = await self._record_trades(traded)
-        cut = [what for what, each in zip(LISTS, (listed, history, traded), strict=True) if not each.complete]
-        if cut:
+        window = self._window(began_ns.values())
+        lists = await self._listed(symbol, window)
+        ownerless = await self._record_all(lists, [order for order, _ in orders.values()])
+        if cut := [what for what, each in lists.items() if not each.complete]:
             account = self._recording.account
             log.warning("absences cannot be proven", account=account, market=symbol, orders=len(orders), cut=cut)
             return
-        for stream, (order, looked) in orders.items():
-            shown = mentions(listed, order) or mentions(history, order)
-            own = any(_may_be_of(each, order, began_ns[stream] // 1_000_000) for each in ownerless)
-            if not (shown or own or (mentions(traded, order) and not order.trades)):
-                searched = Searched(looked, listed, history, traded, since_ms, until_ms)
-                await self._conclude(stream, order, began_ns[stream], searched)
+        live, ended, filled = (Traces(each) for each in lists.values())
+        absent = [
+            _Absent(stream, order, looked, began_ns[stream])
+            for stream, (order, looked) in orders.items()
+            if not (order in live or order in ended or (order in filled and not order.trades))
+            and not any(_may_be_of(each, order, began_ns[stream] // 1_000_000) for each in ownerless)
+        ]
+        for some in batched(absent, CONCLUDED_EACH):
+            await self._conclude(symbol, some, lists, window)
+
+    def _window(self, began_ns: Collection[int]) -> Window:
+        """Return the time in which orders that were first written down then would show, or trades of theirs."""
+        # No trade from before this log's opening: those are in the opening balances.
+        opened_ms = perpetuals.began_ms(self._recording, now_ms := self._clock.now_ns() // 1_000_000)
+        since_ms = max(min(*began_ns, now_ms * 1_000_000) // 1_000_000 - OUT_MS, opened_ms)
+        return Window(since_ms, max(now_ms, opened_ms) + OUT_MS)
+
+    async def _listed(self, symbol: Symbol, window: Window) -> Mapping[str, Answer]:
+        """Return what the venue lists, by what it was asked: open orders, those that ended, trades."""
+        live = recognized(self._recording.book, await self._venue.open_orders(symbol))
+        until_ms = window.until_ms
+        ended = await _whole(
+            lambda since_ms: self._venue.order_history(symbol, since_ms=since_ms, until_ms=until_ms), window.since_ms
+        )
+        traded = await _whole(
+            lambda since_ms: self._venue.trades(since_ms=since_ms, until_ms=until_ms), window.since_ms
+        )
+        return dict(zip(LISTS, (live, ended, traded), strict=True))
+
+    async def _record_all(self, lists: Mapping[str, Answer], orders: Iterable[Order]) -> Sequence[TradeReport]:
+        """Record what the lists say; return trades of which nobody knows whose they are."""
+        live, ended, traded = lists.values()
+        await self._keep(ended)
+        # Of the history only these orders: what else ended in it may have traded before this log's opening.
+        sought = Sought(orders)
+        ours = tuple(each for each in ended.reports if isinstance(each, OrderReport) and each in sought)
+        for answer in (live, replace(ended, reports=ours)):
+            await self._record(answer)
+        return await self._record_trades(traded)
 
     async def _record_trades(self, traded: Answer) -> Sequence[TradeReport]:
         """Record trades; return those of which nobody knows whose they are: their orders have no answer, or the venue
@@ -164,35 +192,39 @@ class Absence:
         trades = [each for each in listed if isinstance(each, TradeReport) and each.client_order_id is None]
         return [each for each in trades if not await self._recording.known(address(account, each))]
 
-    async def _conclude(self, stream: str, order: Order, began_ns: int, searched: Searched) -> None:
-        """Record that there is no trace of an order, with how far each answer reaches."""
-        can = self._venue.capabilities(order.request.symbol)
-        within = order.life is Life.IN_DOUBT and remembered(began_ns, can, self._clock.now_ns())
-        memory_ms = ns(can.unfilled_memory) // 1_000_000
+    async def _conclude(
+        self, symbol: Symbol, absent: Sequence[_Absent], lists: Mapping[str, Answer], window: Window
+    ) -> None:
+        """Record that there is no trace of orders, with how far each answer reaches; the lists are kept once."""
+        can = self._venue.capabilities(symbol)
         evidence: list[VenueMessage] = []
-        marks: list[Mark] = []
-        for what, answer in searched.answers.items():
-            messages = kept(answer.evidence, self._ids, self._clock)
-            evidence.extend(messages)
+
+        def mark(what: str, answer: Answer) -> Mark:
+            evidence.extend(messages := kept(answer.evidence, self._ids, self._clock))
             windowed = what in {"order_history", "trades"}
-            marks.append(
-                Mark(
-                    message_id=messages[-1].message_id,
-                    what=what,
-                    since_ms=searched.since_ms if windowed else None,
-                    until_ms=searched.until_ms if windowed else None,
-                    complete=answer.complete,
-                    memory_ms=None if what in {"open_orders", "trades"} else memory_ms,
-                )
+            return Mark(
+                message_id=messages[-1].message_id,
+                what=what,
+                since_ms=window.since_ms if windowed else None,
+                until_ms=window.until_ms if windowed else None,
+                complete=answer.complete,
+                memory_ms=None if what in {"open_orders", "trades"} else ns(can.unfilled_memory) // 1_000_000,
             )
-        report = AbsenceReport(
-            evidence=tuple(mark.message_id for mark in marks),
-            marks=tuple(marks),
-            remembered=within,
-            version=order.version,
-        )
-        self.shown(stream)
-        await self._recording.report([(stream, report)], source=Provenance.INFERRED, evidence=evidence)
+
+        looked = [mark("order", each.looked) for each in absent]
+        listed = [mark(what, answer) for what, answer in lists.items()]
+        news: list[Addressed] = []
+        for each, first in zip(absent, looked, strict=True):
+            doubted = each.order.life is Life.IN_DOUBT
+            report = AbsenceReport(
+                evidence=tuple(mark.message_id for mark in (first, *listed)),
+                marks=(first, *listed),
+                remembered=doubted and remembered(each.began_ns, can, self._clock.now_ns()),
+                version=each.order.version,
+            )
+            self.shown(each.stream)
+            news.append((each.stream, report))
+        await self._recording.report(news, source=Provenance.INFERRED, evidence=evidence)
 
 
 async def _whole(ask: Callable[[int], Awaitable[Answer]], since_ms: int) -> Answer:

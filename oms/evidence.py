@@ -1,39 +1,16 @@
 """From the bytes behind a report to the rows that keep them beside the events they caused."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Final
-
-from msgspec import Struct
 
 from oms.decide import Addressed, Said
 from oms.ports import Clock, Ids, VenueMessage
 from oms.values import Provenance
-from oms.venue import Answer, Evidence
+from oms.venue import Evidence
 
 _OUT: Final = "0"
 _IN: Final = "1"
 BODY_MAX: Final = 256 * 1024  # bytes of one message kept; what is longer is cut and says so
-
-
-class Searched(Struct, frozen=True):
-    """What the venue said, asked everywhere for a trace of one order; the window is that of history and trades."""
-
-    looked: Answer
-    listed: Answer
-    history: Answer
-    traded: Answer
-    since_ms: int
-    until_ms: int
-
-    @property
-    def answers(self) -> Mapping[str, Answer]:
-        """By what was asked."""
-        return {
-            "order": self.looked,
-            "open_orders": self.listed,
-            "order_history": self.history,
-            "trades": self.traded,
-        }
 
 
 def kept(evidence: Evidence, ids: Ids, clock: Clock) -> tuple[VenueMessage, ...]:

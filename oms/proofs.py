@@ -1,6 +1,6 @@
 """What an answer of the venue proves about one order, and what it does not, pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from oms.order.state import Order
@@ -25,9 +25,28 @@ def found(answer: Answer) -> bool | None:
     return None
 
 
-def mentions(answer: Answer, order: Order) -> bool:
-    """Whether a list of orders or trades shows any trace of `order`."""
-    return any(isinstance(report, OrderReport | TradeReport) and names(report, order) for report in answer.reports)
+class Traces:
+    """What orders a list of orders or trades shows any trace of: `order in traces`, by either of its ids."""
+
+    def __init__(self, answer: Answer) -> None:
+        rows = [report for report in answer.reports if isinstance(report, OrderReport | TradeReport)]
+        self._ours = {row.client_order_id for row in rows}
+        self._theirs = {row.venue_order_id for row in rows} - {None}
+
+    def __contains__(self, order: Order) -> bool:
+        return order.request.client_order_id in self._ours or order.venue_order_id in self._theirs
+
+
+class Sought:
+    """Orders that are looked for: `report in sought` where it is about one of them, by either id."""
+
+    def __init__(self, orders: Iterable[Order]) -> None:
+        wanted = list(orders)
+        self._ours = {each.request.client_order_id for each in wanted}
+        self._theirs = {each.venue_order_id for each in wanted} - {None}
+
+    def __contains__(self, report: OrderReport | TradeReport) -> bool:
+        return report.client_order_id in self._ours or report.venue_order_id in self._theirs
 
 
 def names(report: OrderReport | TradeReport, order: Order) -> bool:

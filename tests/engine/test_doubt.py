@@ -7,6 +7,7 @@ from decimal import Decimal
 import pytest
 from msgspec.structs import replace
 
+from oms.absence import LISTS
 from oms.errors import LogUnavailableError
 from oms.order.events import AbsenceProven, OrderVanished, VenueSearched
 from oms.order.state import Life, status
@@ -779,5 +780,29 @@ def test_an_order_is_proven_absent_though_its_market_traded_more_since_than_one_
             venue.push(*venue.fill("human", "0.5"))
         await asyncio.sleep(180)
         assert desk.life() is Life.REJECTED, desk.told()
+
+    play(story)
+
+
+def test_what_one_search_brought_is_kept_once_for_all_the_orders_it_proves_absent() -> None:
+    """Hundreds of doubts end at once after an outage, and the lists that prove them absent are long."""
+
+    async def story(desk: Desk) -> None:
+        await desk.start()
+        desk.venue.fates.extend([Fate.REQUEST_LOST] * 12)
+        for number in range(12):
+            await desk.place(f"c{number}", quantity=Decimal("0.5"), price=Decimal(10))
+        await asyncio.sleep(200)
+        assert {desk.life(f"c{number}") for number in range(12)} == {Life.REJECTED}
+        marks = [
+            mark
+            for number in range(12)
+            for each in desk.story(f"c{number}")
+            if isinstance(each, VenueSearched)
+            for mark in each.marks
+        ]
+        named = {what: {mark.message_id for mark in marks if mark.what == what} for what in ("order", *LISTS)}
+        assert [len(names) for names in named.values()] == [12, 1, 1, 1]
+        assert set().union(*named.values()) <= set(desk.log._messages)
 
     play(story)
