@@ -13,6 +13,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from oms import busts, perpetuals
+from oms.breaks.decisions import Disagreement
+from oms.breaks.events import BreakKind
 from oms.decide import Addressed
 from oms.elapsed import Elapsed
 from oms.evidence import kept
@@ -78,7 +80,23 @@ class Absence:
         self._clock = clock
         self._ids = ids
         self._doubts = Elapsed(clock)
+        self._cut: dict[Symbol, Sequence[str]] = {}  # by market: which lists were, when it was searched last
         self._missed: dict[str, _Missed] = {}  # by stream: an order that the venue once showed, and does not know
+
+    @property
+    def disagreements(self) -> tuple[Disagreement, ...]:
+        """Markets whose lists are cut where orders are in doubt: those stay so, and a person has to look."""
+        return tuple(
+            Disagreement(
+                kind=BreakKind.COVERAGE,
+                subject=symbol,
+                ours="orders in doubt",
+                theirs=f"{', '.join(lists)}: cut, so that none of them is proven absent",
+                symbol=symbol,
+            )
+            for symbol, lists in self._cut.items()
+            if lists
+        )
 
     def count(self, stream: str, order: Order) -> None:
         """Count for how long an order has been in doubt, from the first time on."""
@@ -105,11 +123,14 @@ class Absence:
                 self.shown(stream)
             elif self._may_search(stream, order):
                 unseen.setdefault(order.request.symbol, {})[stream] = (order, looked)
+        cut: dict[Symbol, Sequence[str]] = {}
         for symbol, orders in unseen.items():
             try:
-                await self._search(symbol, orders)
+                cut[symbol] = await self._search(symbol, orders)
             except NoAnswerError as error:
+                cut[symbol] = self._cut.get(symbol, ())
                 log.warning("could not ask the venue", account=self._recording.account, cause=error.cause)
+        self._cut = cut
         book = self._recording.book
         self._doubts.keep({(stream, book.orders[stream].valid_until_ns) for stream in book.unsettled})
         # What is neither missing nor asked for was shown; or nobody could look, and it may have been there meanwhile.
@@ -126,10 +147,10 @@ class Absence:
         missed = self._missed.setdefault(stream, _Missed(now, self._clock.now_ns() // 1_000_000))
         return now >= missed.since + PATIENCE_SECONDS + can.visibility_delay
 
-    async def _search(self, symbol: Symbol, orders: Mapping[str, tuple[Order, Answer]]) -> None:
+    async def _search(self, symbol: Symbol, orders: Mapping[str, tuple[Order, Answer]]) -> Sequence[str]:
         """Ask everywhere where orders of one market, or trades of theirs, would show; for those of which there is no
         trace, record that and what follows from it. `orders` holds, by stream, the order and the answer that did not
-        know it.
+        know it. Returns the lists that were cut: then nothing is proven.
         """
         require_time(self._venue)
         began_ns = {stream: await first_written_ns(self._log, stream) or self._clock.now_ns() for stream in orders}
@@ -137,9 +158,7 @@ class Absence:
         lists = await self._listed(symbol, window)
         ownerless = await self._record_all(lists, [order for order, _ in orders.values()])
         if cut := [what for what, each in lists.items() if not each.complete]:
-            account = self._recording.account
-            log.warning("absences cannot be proven", account=account, market=symbol, orders=len(orders), cut=cut)
-            return
+            return cut
         live, ended, filled = (Traces(each) for each in lists.values())
         absent = [
             _Absent(stream, order, looked, began_ns[stream])
@@ -149,6 +168,7 @@ class Absence:
         ]
         for some in batched(absent, CONCLUDED_EACH):
             await self._conclude(symbol, some, lists, window)
+        return ()
 
     def _window(self, began_ns: Collection[int]) -> Window:
         """Return the time in which orders that were first written down then would show, or trades of theirs."""

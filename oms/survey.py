@@ -136,7 +136,7 @@ class Survey:
                 reconciled = reconcile(self._book, picture)
             reconciled = replace(
                 reconciled,
-                disagreements=(*reconciled.disagreements, *self._lost.disagreements),
+                disagreements=(*reconciled.disagreements, *self._lost.disagreements, *self._absence.disagreements),
                 asked=reconciled.asked | {BreakKind.FILLS},
                 unsure=reconciled.unsure | self._lost.unsure(picture),
             )

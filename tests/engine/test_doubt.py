@@ -806,3 +806,21 @@ def test_what_one_search_brought_is_kept_once_for_all_the_orders_it_proves_absen
         assert set().union(*named.values()) <= set(desk.log._messages)
 
     play(story)
+
+
+def test_a_list_that_stays_cut_is_told_where_it_keeps_orders_in_doubt() -> None:
+    async def story(desk: Desk) -> None:
+        desk.venue = venue = Cut(desk.clock.now_ns)
+        await desk.start()
+        venue.whole = False
+        venue.fates.append(Fate.REQUEST_LOST)
+        await desk.place()
+        await asyncio.sleep(180)
+        assert desk.life() is Life.IN_DOUBT
+        (_, theirs) = desk.breaks()["coverage:BTC/USDT"]
+        assert theirs == "trades: cut, so that none of them is proven absent"
+        venue.whole = True
+        await asyncio.sleep(30)
+        assert (desk.life(), "coverage:BTC/USDT" in desk.breaks()) == (Life.REJECTED, False)
+
+    play(story)
