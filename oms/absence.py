@@ -29,10 +29,9 @@ from oms.recovery import first_written_ns
 from oms.reports import OrderReport, TradeReport
 from oms.sending import batched
 from oms.values import Provenance, Symbol
-from oms.venue import Answer, NoAnswerError, Venue, Window, joined, require_time
+from oms.venue import Answer, NoAnswerError, Venue, Window, read_on, require_time
 
 OUT_MS: Final = 600_000  # a clock that stepped may have been out by so much when an order was written down
-PARTS_MAX: Final = 8  # of one list, each as long as the venue's adapter reads at once
 CONCLUDED_EACH: Final = 100  # orders of one commit
 LISTS: Final = ("open_orders", "order_history", "trades")
 PATIENCE_SECONDS: Final = 60.0  # an order that the venue once showed is missed for so long before that means anything
@@ -181,10 +180,10 @@ class Absence:
         """Return what the venue lists, by what it was asked: open orders, those that ended, trades."""
         live = recognized(self._recording.book, await self._venue.open_orders(symbol))
         until_ms = window.until_ms
-        ended = await _whole(
+        ended = await read_on(
             lambda since_ms: self._venue.order_history(symbol, since_ms=since_ms, until_ms=until_ms), window.since_ms
         )
-        traded = await _whole(
+        traded = await read_on(
             lambda since_ms: self._venue.trades(since_ms=since_ms, until_ms=until_ms), window.since_ms
         )
         return dict(zip(LISTS, (live, ended, traded), strict=True))
@@ -245,21 +244,6 @@ class Absence:
             self.shown(each.stream)
             news.append((each.stream, report))
         await self._recording.report(news, source=Provenance.INFERRED, evidence=evidence)
-
-
-async def _whole(ask: Callable[[int], Awaitable[Answer]], since_ms: int) -> Answer:
-    """Ask for a window that begins at `since_ms`; where the answer is cut, for the rest of it, as often as that brings
-    more. One answer has a bound, and the time since an old doubt may hold more of a busy market.
-    """
-    answer = await ask(since_ms)
-    for _ in range(PARTS_MAX - 1):
-        read_ms = answer.whole_until(since_ms)
-        if answer.complete or answer.unasked or read_ms == since_ms:
-            break
-        since_ms, more = read_ms, await ask(read_ms)
-        reports = tuple(dict.fromkeys((*answer.reports, *more.reports)))  # seams overlap
-        answer = replace(more, reports=reports, evidence=joined([answer.evidence, more.evidence]))
-    return answer
 
 
 def _may_be_of(trade: TradeReport, order: Order, began_ms: int) -> bool:

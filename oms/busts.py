@@ -37,7 +37,7 @@ from oms.reports import OrderReport, TradeReport
 from oms.sending import order_ref
 from oms.sums import symbol_of
 from oms.values import ZERO, ExecId, Provenance, Symbol, purse_parts, purses
-from oms.venue import Answer, NoAnswerError, Venue
+from oms.venue import Answer, NoAnswerError, Venue, read_on
 
 PATIENCE_SECONDS: Final = 60.0  # between the two looks, beside the time in which an order may be unknown to queries
 SEARCH_SECONDS: Final = 300.0  # of looking, after the figures were seen first; then a person has to look
@@ -267,7 +267,7 @@ class Busts:
         times = await booked(self._log, stream)
         dated_ms = [each.dated_ms for each in times.values()]
         since_ms, until_ms = record.created_ms - SLACK_MS, max([record.updated_ms, *dated_ms]) + SLACK_MS
-        traded = await self._venue.trades(since_ms=since_ms, until_ms=until_ms)
+        traded = await read_on(lambda from_ms: self._venue.trades(since_ms=from_ms, until_ms=until_ms), since_ms)
         if traded.unasked:
             raise NoAnswerError(traded.unasked, traded.evidence)
         before = self._suspected.pop(stream, None)

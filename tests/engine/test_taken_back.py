@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from oms.order.state import Life
 from oms.reports import OrderReport, VenueOrderStatus
 from tests.engine.desk import Desk, play
-from tests.engine.scripted_venue import ScriptedVenue
+from tests.engine.scripted_venue import Capped, ScriptedVenue
 
 
 async def booked(desk: Desk, ahead_ms: int) -> OrderReport:
@@ -82,5 +82,25 @@ def test_a_trade_of_an_order_whose_end_is_dated_ahead_is_taken_back_all_the_same
         )
         await asyncio.sleep(450)
         assert (desk.order().cum_quantity, desk.breaks().keys() - {"order:c1"}) == (0, set())
+
+    play(story)
+
+
+def test_s52_a_trade_is_proven_gone_though_more_was_traded_in_its_orders_time_than_one_answer_holds() -> None:
+    async def story(desk: Desk) -> None:
+        venue = desk.venue = Capped(desk.clock.now_ns)
+        order = await booked(desk, 0)
+        venue.by_hand("human", "10")
+        for _ in range(6):
+            await asyncio.sleep(2)
+            venue.push(*venue.fill("human", "0.5"))
+        assert desk.order().cum_quantity == 1
+        del venue.trades_done[0]
+        now = desk.clock.now_ns() // 1_000_000
+        venue.orders["c1"] = replace(
+            order, cum_quantity=Decimal(0), status=VenueOrderStatus.NEW, created_ms=now - 60_000, updated_ms=now
+        )
+        await asyncio.sleep(240)
+        assert desk.order().cum_quantity == 0, desk.breaks()
 
     play(story)
