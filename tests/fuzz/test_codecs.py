@@ -128,6 +128,22 @@ def tampered(payload: bytes, rng: Random) -> bytes:
     return mutated(payload, rng) if rng.random() < 0.2 else payload
 
 
+@pytest.mark.parametrize("order_id", ["\u0663", "007", "1" * 33])
+@pytest.mark.parametrize(
+    ("payload", "fast", "any_frame"),
+    [(PLAIN_SPOT, plain_spot.read, spot.any_frame), (PLAIN_PERP, plain_perp.read, perp.any_frame)],
+    ids=["spot", "perp"],
+)
+def test_what_is_no_orders_id_is_not_read_in_a_hurry(
+    payload: bytes, fast: Reading, any_frame: Reading, order_id: str
+) -> None:
+    """Found by this fuzzing: a digit of another script was an id here, by which nothing could be canceled."""
+    push = re.sub(rb'(?<="order_id":)"\d+"', f'"{order_id}"'.encode(), payload.replace(b"\n", b""))
+    assert order_id.encode() in push
+    assert fast(push) is None
+    assert "not an order's id" in str(any_frame(push))
+
+
 @pytest.mark.parametrize(
     ("payload", "fast", "any_frame"),
     [(PLAIN_SPOT, plain_spot.read, spot.any_frame), (PLAIN_PERP, plain_perp.read, perp.any_frame)],

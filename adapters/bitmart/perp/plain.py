@@ -14,7 +14,7 @@ from adapters.bitmart.elements import Reports, all_plain
 from adapters.bitmart.envelope import MALFORMED
 from adapters.bitmart.perp.spelling import symbol
 from adapters.bitmart.perp.translate import MARGIN_MODES, MODES, PLACEMENTS, Placement, status
-from adapters.bitmart.scalars import LATEST_MS, SECONDS_BELOW, positive_of, signed_of, unsigned_of
+from adapters.bitmart.scalars import LATEST_MS, SECONDS_BELOW, VENUE_ORDER_ID, positive_of, signed_of, unsigned_of
 from oms.reports import OrderReport, TradeReport
 from oms.values import ClientOrderId, Currency, ExecId, VenueOrderId
 
@@ -97,7 +97,7 @@ def _reports(push: PlainPush) -> tuple[OrderReport] | tuple[OrderReport, TradeRe
     placement = PLACED.get(order.position_mode, {}).get(order.side)
     size, filled = positive_of(order.size), unsigned_of(order.deal_size)
     now = status(STATES.get(order.state), size, filled, ACTIONS[push.action], conditional=False)
-    if placement is None or now is None or not (order_id.isdecimal() and client_id.isalnum()) or order_id == "0":
+    if placement is None or now is None or not (VENUE_ORDER_ID.fullmatch(order_id) and client_id.isalnum()):
         return None
     side, leg, effect = placement
     market = symbol(order.symbol)

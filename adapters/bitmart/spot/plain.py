@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from adapters.bitmart.elements import Reports, all_plain
 from adapters.bitmart.envelope import MALFORMED
-from adapters.bitmart.scalars import millis, millis_of, positive_of, unsigned_of
+from adapters.bitmart.scalars import VENUE_ORDER_ID, millis, millis_of, positive_of, unsigned_of
 from adapters.bitmart.spot.translate import LIQUIDITIES, SIDES, symbol
 from oms.reports import OrderReport, TradeReport, VenueOrderStatus
 from oms.values import ClientOrderId, ExecId, VenueOrderId
@@ -86,7 +86,7 @@ def _reports(push: PlainPush) -> tuple[OrderReport] | tuple[OrderReport, TradeRe
     side, kind, words = SIDES.get(push.side), KINDS.get(push.entrust_type), STATES.get(push.order_state)
     if words is None or kind is None or side is None or push.type != "limit":
         return None
-    if not (order_id.isdecimal() and client_id.isalnum()) or order_id in ("0", client_id):
+    if not (VENUE_ORDER_ID.fullmatch(order_id) and client_id.isalnum()) or str(order_id) == client_id:
         return None
     created_ms, updated_ms = millis_of(push.create_time), millis(push.update_time)
     if created_ms is None:
