@@ -133,7 +133,7 @@ class Absence:
         book = self._recording.book
         self._doubts.keep({(stream, book.orders[stream].valid_until_ns) for stream in book.unsettled})
         # What is neither missing nor asked for was shown; or nobody could look, and it may have been there meanwhile.
-        self._missed = {stream: since for stream, since in self._missed.items() if stream in picture.looked_up}
+        self._missed = {stream: missed for stream, missed in self._missed.items() if stream in picture.looked_up}
 
     def _may_search(self, stream: str, order: Order) -> bool:
         """Whether "not found" proves anything by now."""
@@ -235,9 +235,10 @@ class Absence:
         news: list[Addressed] = []
         for each, first in zip(absent, looked, strict=True):
             doubted = each.order.life is Life.IN_DOUBT
+            marks = (first, *listed)
             report = AbsenceReport(
-                evidence=tuple(mark.message_id for mark in (first, *listed)),
-                marks=(first, *listed),
+                evidence=tuple(reach.message_id for reach in marks),
+                marks=marks,
                 remembered=doubted and remembered(each.began_ns, can, self._clock.now_ns()),
                 version=each.order.version,
             )

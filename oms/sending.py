@@ -71,7 +71,7 @@ def amendment(order: Order, change: Amend) -> Amendment:
 def _as_changed(order: Order, change: Amend) -> NewOrder:
     """Return an order as a change, and those on their way before it, would have it."""
     asked = new_order(order)
-    for each in (each for each in order.amends if not each.overtaken):
+    for each in [change for change in order.amends if not change.overtaken]:
         trigger = asked.trigger
         if trigger is not None and each.trigger_price is not None:
             trigger = replace(trigger, price=each.trigger_price)

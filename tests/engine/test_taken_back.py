@@ -24,16 +24,21 @@ async def booked(desk: Desk, ahead_ms: int) -> OrderReport:
     return order
 
 
+def count_nothing(desk: Desk, order: OrderReport, age_ms: int) -> None:
+    """Let the venue's record of the order, which is so old, count nothing from now on."""
+    now = desk.clock.now_ns() // 1_000_000
+    desk.venue.orders["c1"] = replace(
+        order, cum_quantity=Decimal(0), status=VenueOrderStatus.NEW, created_ms=now - age_ms, updated_ms=now
+    )
+
+
 @pytest.mark.parametrize("ahead_ms", [0, 600_000])
 def test_a_trade_dated_ahead_is_taken_back_all_the_same(ahead_ms: int) -> None:
     async def story(desk: Desk) -> None:
         venue, order = desk.venue, await booked(desk, ahead_ms)
         assert desk.order().cum_quantity == 1
         venue.trades_done = []
-        now = desk.clock.now_ns() // 1_000_000
-        venue.orders["c1"] = replace(
-            order, cum_quantity=Decimal(0), status=VenueOrderStatus.NEW, created_ms=now - 30_000, updated_ms=now
-        )
+        count_nothing(desk, order, 30_000)
         await asyncio.sleep(240)
         assert desk.order().cum_quantity == 0, desk.breaks()
 
@@ -42,11 +47,8 @@ def test_a_trade_dated_ahead_is_taken_back_all_the_same(ahead_ms: int) -> None:
 
 def test_a_trade_dated_ahead_that_is_listed_is_not_taken_back_for_a_record_that_lags() -> None:
     async def story(desk: Desk) -> None:
-        venue, order = desk.venue, await booked(desk, 600_000)
-        now = desk.clock.now_ns() // 1_000_000
-        venue.orders["c1"] = replace(
-            order, cum_quantity=Decimal(0), status=VenueOrderStatus.NEW, created_ms=now - 30_000, updated_ms=now
-        )
+        order = await booked(desk, 600_000)
+        count_nothing(desk, order, 30_000)
         await asyncio.sleep(240)
         assert desk.order().cum_quantity == 1
 
@@ -96,10 +98,7 @@ def test_s52_a_trade_is_proven_gone_though_more_was_traded_in_its_orders_time_th
             venue.push(*venue.fill("human", "0.5"))
         assert desk.order().cum_quantity == 1
         del venue.trades_done[0]
-        now = desk.clock.now_ns() // 1_000_000
-        venue.orders["c1"] = replace(
-            order, cum_quantity=Decimal(0), status=VenueOrderStatus.NEW, created_ms=now - 60_000, updated_ms=now
-        )
+        count_nothing(desk, order, 60_000)
         await asyncio.sleep(240)
         assert desk.order().cum_quantity == 0, desk.breaks()
 
