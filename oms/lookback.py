@@ -26,13 +26,14 @@ OWNERLESS_MAX: Final = 6  # times that all is read again for an order that canno
 LAP_MS: Final = 1_000  # by which two parts overlap, as no source says whether bounds are inclusive
 
 Record = Callable[[Answer], Awaitable[None]]
+ReadPayments = Callable[[Sequence[Disagreement]], Awaitable[None]]
 
 log = structlog.get_logger()
 
 
 class Lookback:
     """Reads one account's trades again for what disagrees: `record` books those that are news; and, by
-    `read_payments`, what moved money and is no trade.
+    `read_payments`, what moved money and is no trade, of what it is told disagrees.
     """
 
     def __init__(
@@ -40,7 +41,7 @@ class Lookback:
         recording: perpetuals.Recording,
         venue: Venue,
         record: Record,
-        read_payments: Callable[[], Awaitable[None]],
+        read_payments: ReadPayments,
         *,
         clock: Clock,
     ) -> None:
@@ -66,14 +67,14 @@ class Lookback:
             return False
         log.info("looking back for what explains a break", account=self._recording.account, breaks=sorted(due))
         try:
-            await self._read_all()
+            await self._read_all(unexplained)
         except NoAnswerError as error:
             log.warning("could not look back", account=self._recording.account, cause=error.cause)
         else:
             self._looked |= dict.fromkeys(due, now)
         return True
 
-    async def _read_all(self) -> None:
+    async def _read_all(self, unexplained: Sequence[Disagreement]) -> None:
         """Read what the venue shows, but nothing from before this log that is in what was taken over then."""
         account = self._recording.book.account
         ownerless: NoAnswerError | None = None
@@ -91,7 +92,7 @@ class Lookback:
             if answer.unasked:
                 raise NoAnswerError(answer.unasked, answer.evidence)
             until_ms = since_ms + LAP_MS if since_ms > first_ms else first_ms
-        await self._read_payments()
+        await self._read_payments(unexplained)
         self._ownerless = 0 if ownerless is None else self._ownerless + 1
         if ownerless is not None and self._ownerless < OWNERLESS_MAX:
             raise ownerless

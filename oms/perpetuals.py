@@ -99,7 +99,6 @@ class Perpetuals:
         self._asked_at = float("-inf")
         self._never_read = True
         self._differed: frozenset[tuple[str, str]] = frozenset()  # balances that did at the last look, and by what
-        self._lacking: Lacking = {}  # by what those of perpetuals did
         self._began_ns = clock.now_ns()
 
     def known(self) -> Mapping[str, Settings]:
@@ -149,8 +148,6 @@ class Perpetuals:
         before = self._differed
         differing = [each for each in disagreements if each.kind is BreakKind.BALANCE]
         self._differed = frozenset((each.break_id, each.figures) for each in differing)
-        futures = [each for each in differing if each.subject.startswith(f"{Wallet.FUTURES}/")]
-        self._lacking = dict(map(_lacking, futures))
         now, now_ms = self._clock.monotonic(), self._clock.now_ns() // 1_000_000
         book = self._recording.book
         if self._unread_ms is None:
@@ -159,7 +156,7 @@ class Perpetuals:
             self._unread_ms = min(now_ms - LEDGER_FIRST_MS, book.account.covered_ms - LEDGER_OVERLAP_MS)
         trades_perpetuals = any(traded(stream).base is None for stream in book.positions)
         # Of one that came and went unseen only what was paid for it is left.
-        trades_perpetuals |= bool(futures)
+        trades_perpetuals |= bool(_lacking(differing))
         due = now >= self._asked_at + LEDGER_EVERY_SECONDS or bool(self._differed - before)
         if not (trades_perpetuals and due):
             return None
@@ -185,14 +182,15 @@ class Perpetuals:
         reaches = (self._venue.capabilities(symbol).history_reach for symbol in symbols)
         return max(int(max(reaches, default=0.0) * 1000), LEDGER_FIRST_MS)
 
-    async def look_back(self) -> None:
+    async def look_back(self, disagreements: Iterable[Disagreement]) -> None:
         """Book the payments that the venue dates from before this log and that its opening does not hold: those that
         a balance differs by. What the lists hid then is in there, and differs from nothing. Raises NoAnswerError.
         """
+        lacking = _lacking(disagreements)
         opened_ms = self._recording.opened_ns // 1_000_000
         since_ms = baseline.since_ms(self._recording.book.account, self._recording.opened_ns)
-        if since_ms < opened_ms and self._lacking:
-            await self._read(since_ms, opened_ms, self._lacking)
+        if since_ms < opened_ms and lacking:
+            await self._read(since_ms, opened_ms, lacking)
 
     async def _read(self, since_ms: int, until_ms: int, lacking: Lacking | None = None) -> bool:
         """Book the payments of a stretch of time, or of them what is `lacking`; whether the venue showed all of it.
@@ -225,11 +223,17 @@ def _setting(report: PositionReport) -> LeverageReport:
     return LeverageReport(symbol=report.symbol, leverage=report.leverage, margin_mode=mode)
 
 
-def _lacking(told: Disagreement) -> tuple[Purse, frozenset[Decimal | None]]:
-    """Return by what a purse differs: but for what positions did cost, which a venue may not say, or in all."""
-    wallet, _, currency = told.subject.partition("/")
-    apart = EXACT.subtract(Decimal(told.theirs), Decimal(told.ours))
-    return purse(Wallet(wallet), Currency(currency)), frozenset((told.difference, apart))
+def _lacking(disagreements: Iterable[Disagreement]) -> Lacking:
+    """Return by what the purses of perpetuals differ: but for what positions did cost, which a venue may not say, or in
+    all.
+    """
+    lacking: dict[Purse, frozenset[Decimal | None]] = {}
+    for told in disagreements:
+        wallet, _, currency = told.subject.partition("/")
+        if told.kind is BreakKind.BALANCE and wallet == Wallet.FUTURES:
+            apart = EXACT.subtract(Decimal(told.theirs), Decimal(told.ours))
+            lacking[purse(Wallet.FUTURES, Currency(currency))] = frozenset((told.difference, apart))
+    return lacking
 
 
 def _explaining(news: Sequence[tuple[str, LedgerReport]], lacking: Lacking) -> Sequence[tuple[str, LedgerReport]]:

@@ -276,6 +276,25 @@ def test_a_payment_that_a_clock_set_back_dates_from_before_the_log_is_booked_whe
     play(story)
 
 
+def test_a_payment_dated_from_before_the_log_is_found_by_what_a_balance_differs_by_now() -> None:
+    """Found by the simulation, seed 23020176: what it differed by at the look before was looked for, once."""
+
+    async def story(desk: Desk) -> None:
+        await opened(desk)
+        await asyncio.sleep(60)
+        desk.clock.ahead_ns -= 300 * 10**9
+        funding(desk, "-0.5")
+        assert desk.venue.futures is not None
+        desk.venue.futures -= 10  # and more is missing, which is told of only later
+        await asyncio.sleep(60)
+        assert set(desk.breaks()) == {"balance:futures/USDT"}
+        desk.venue.futures += 10
+        await asyncio.sleep(60)
+        assert (leg(desk).funding, desk.breaks()) == (Decimal("-0.5"), {})
+
+    play(story)
+
+
 def test_the_mode_that_the_venue_shows_is_known_from_the_start() -> None:
     async def story(desk: Desk) -> None:
         await opened(desk, held=False)
