@@ -18,6 +18,7 @@ from oms.breaks.events import BreakKind
 from oms.decide import Addressed
 from oms.elapsed import Elapsed
 from oms.evidence import kept
+from oms.long_lists import orders_ended, trades_of
 from oms.order.events import Mark
 from oms.order.messages import AbsenceReport
 from oms.order.state import CLOSED, Life, Order
@@ -29,7 +30,7 @@ from oms.recovery import first_written_ns
 from oms.reports import OrderReport, TradeReport
 from oms.sending import batched
 from oms.values import Provenance, Symbol
-from oms.venue import Answer, NoAnswerError, Venue, Window, read_on, require_time
+from oms.venue import Answer, NoAnswerError, Venue, Window, require_time
 
 OUT_MS: Final = 600_000  # a clock that stepped may have been out by so much when an order was written down
 CONCLUDED_EACH: Final = 100  # orders of one commit
@@ -179,13 +180,8 @@ class Absence:
     async def _listed(self, symbol: Symbol, window: Window) -> Mapping[str, Answer]:
         """Return what the venue lists, by what it was asked: open orders, those that ended, trades."""
         live = recognized(self._recording.book, await self._venue.open_orders(symbol))
-        until_ms = window.until_ms
-        ended = await read_on(
-            lambda since_ms: self._venue.order_history(symbol, since_ms=since_ms, until_ms=until_ms), window.since_ms
-        )
-        traded = await read_on(
-            lambda since_ms: self._venue.trades(since_ms=since_ms, until_ms=until_ms), window.since_ms
-        )
+        ended = await orders_ended(self._venue, symbol, window.since_ms, window.until_ms)
+        traded = await trades_of(self._venue, window.since_ms, window.until_ms)
         return dict(zip(LISTS, (live, ended, traded), strict=True))
 
     async def _record_all(self, lists: Mapping[str, Answer], orders: Iterable[Order]) -> Sequence[TradeReport]:

@@ -25,6 +25,7 @@ from oms.breaks.decisions import Disagreement
 from oms.breaks.events import BreakKind
 from oms.decide import Addressed
 from oms.evidence import kept
+from oms.long_lists import orders_ended, trades_of
 from oms.order.messages import BustReport, CountReport
 from oms.order.state import Order
 from oms.ports import Clock, EventLog, Ids, VenueMessage
@@ -37,7 +38,7 @@ from oms.reports import OrderReport, TradeReport
 from oms.sending import order_ref
 from oms.sums import symbol_of
 from oms.values import ZERO, ExecId, Provenance, Symbol, purse_parts, purses
-from oms.venue import Answer, NoAnswerError, Venue, read_on
+from oms.venue import Answer, NoAnswerError, Venue
 
 PATIENCE_SECONDS: Final = 60.0  # between the two looks, beside the time in which an order may be unknown to queries
 SEARCH_SECONDS: Final = 300.0  # of looking, after the figures were seen first; then a person has to look
@@ -210,7 +211,7 @@ class Busts:
         self._asked_at = {each: self._asked_at.get(each, -1) for each in symbols} | dict.fromkeys(in_turn, self._looks)
         for symbol in in_turn:
             since_ms, until_ms = now_ms - REACHES_MS[self._reach], now_ms + baseline.MARGIN_MS
-            ended = await self._venue.order_history(symbol, since_ms=since_ms, until_ms=until_ms)
+            ended = await orders_ended(self._venue, symbol, since_ms, until_ms)
             answers.append(recognized(self._recording.book, ended))
         told = [
             (address(self._recording.account, report), report, answer)
@@ -267,7 +268,7 @@ class Busts:
         times = await booked(self._log, stream)
         dated_ms = [each.dated_ms for each in times.values()]
         since_ms, until_ms = record.created_ms - SLACK_MS, max([record.updated_ms, *dated_ms]) + SLACK_MS
-        traded = await read_on(lambda from_ms: self._venue.trades(since_ms=from_ms, until_ms=until_ms), since_ms)
+        traded = await trades_of(self._venue, since_ms, until_ms)
         if traded.unasked:
             raise NoAnswerError(traded.unasked, traded.evidence)
         before = self._suspected.pop(stream, None)

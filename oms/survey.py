@@ -24,6 +24,7 @@ from oms.confirmed import Seen
 from oms.decide import Addressed
 from oms.evidence import kept
 from oms.figures import figures_of
+from oms.long_lists import trades_of
 from oms.lookback import Lookback
 from oms.lost import Lost
 from oms.opening import Opening
@@ -290,9 +291,11 @@ class Survey:
         return since_ms, max(now_ms, since_ms)
 
     async def _trades(self, since_ms: int, until_ms: int) -> Answer:
-        """Ask for the trades of a window that ends now. Raises NoAnswerError."""
+        """Ask for the trades of a window that ends now; where they are cut, for those behind what overlaps, too, so
+        that the next window begins later than this one. Raises NoAnswerError.
+        """
         require_time(self._venue)
-        return await self._venue.trades(since_ms=since_ms, until_ms=until_ms)
+        return await trades_of(self._venue, since_ms, until_ms, past_ms=since_ms + OVERLAP_MS)
 
     async def _mark(self, traded: Answer, strangers: Mapping[str, OrderRef], until_ms: int) -> str:
         """Trades are known until then, now that what was listed is recorded; unless the order behind one, of those that

@@ -3,12 +3,11 @@
 An adapter translates; nothing venue-shaped gets past it, and no aggregate gets into it.
 """
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from decimal import Decimal
-from typing import Final, Protocol
+from typing import Protocol
 
 from msgspec import Struct
-from msgspec.structs import replace
 
 from oms.errors import VenueUnreachableError
 from oms.instrument import Instrument
@@ -29,8 +28,6 @@ from oms.values import (
     TimeInForce,
     VenueOrderId,
 )
-
-PARTS_MAX: Final = 8  # of one list, each as long as an adapter reads at once
 
 # ------------------------------------------------------------------------------------------------ what we ask
 
@@ -152,21 +149,6 @@ class Answer(Struct, frozen=True, kw_only=True):
         """Return until when every row is here, from `since_ms` on: that itself where none is."""
         parts = (part.until_ms for part in self.proven if part.since_ms <= since_ms <= part.until_ms)
         return max(parts, default=since_ms)
-
-
-async def read_on(ask: Callable[[int], Awaitable[Answer]], since_ms: int) -> Answer:
-    """Ask for a window that begins at `since_ms`; where the answer is cut, for the rest of it, as often as that brings
-    more. One answer has a bound, and a busy market may have more in the time that a proof needs.
-    """
-    answer = await ask(since_ms)
-    for _ in range(PARTS_MAX - 1):
-        read_ms = answer.whole_until(since_ms)
-        if answer.complete or answer.unasked or read_ms == since_ms:
-            break
-        since_ms, more = read_ms, await ask(read_ms)
-        reports = tuple(dict.fromkeys((*answer.reports, *more.reports)))  # seams overlap
-        answer = replace(more, reports=reports, evidence=joined([answer.evidence, more.evidence]))
-    return answer
 
 
 class NoAnswerError(VenueUnreachableError):

@@ -58,3 +58,22 @@ def test_s17_also_while_the_process_runs() -> None:
         assert len(booked) == 250
 
     play(story)
+
+
+def test_more_trades_than_one_answer_in_what_two_looks_overlap_by_are_read_all_the_same() -> None:
+    """Found by worlds with short lists: every look began before them, and came no further than the last one."""
+
+    async def story(desk: Desk) -> None:
+        venue = desk.venue = Busy(desk.clock.now_ns)
+        await desk.start()
+        await asyncio.sleep(120)
+        for number in range(250):
+            venue.by_hand(f"human{number}", "0.001")
+            venue.fill(f"human{number}", "0.001", price="100")
+            await asyncio.sleep(0.05)
+        venue.totals |= {"BTC": Decimal("5.25"), "USDT": Decimal(950)}
+        await asyncio.sleep(300)
+        booked = [trade for order in desk.engine.book.orders.values() for trade in order.trades]
+        assert (len(booked), desk.breaks()) == (250, {})
+
+    play(story)

@@ -26,6 +26,7 @@ from tests.simulation import futures_people, futures_settled, scenes
 from tests.simulation.futures_people import NAMES, SYMBOL
 from tests.simulation.futures_wire import FuturesLook
 from tests.simulation.invariants import Say, Witness
+from tests.simulation.lists import Kept
 from tests.simulation.people import MIDDLE, Lasting, Strategies, Street, by_hand, meet, move_money, plans, take_back
 from tests.simulation.people import SYMBOL as SPOT_SYMBOL
 from tests.simulation.running import Running
@@ -156,6 +157,12 @@ class Perpetuals:
     def traded(self, account: AccountId) -> frozenset[str]:
         markets = (self._spot.accounts[account], self._exchange.accounts[account])
         return frozenset(fill.trade_id for market in markets for fill in market.fills)
+
+    def kept(self, account: AccountId) -> Sequence[Kept]:
+        ours = self._exchange.accounts[account]
+        orders = (*ours.open.values(), *ours.closed.values())
+        traded_ms, placed_ms = [each.at_ms for each in ours.fills], [each.created_ms for each in orders]
+        return [scenes.spot_kept(self._spot.accounts[account]), Kept(traded_ms, placed_ms, unit_ms=1000)]
 
     def half_told(self, account: AccountId, witness: Witness) -> frozenset[str]:
         spot = half_told(self._spot.accounts[account].fills_of, SPOT_SYMBOL, witness)

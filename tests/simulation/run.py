@@ -38,6 +38,7 @@ ACTORS: Final = (
     "halt",
     "wall clock",
     "lasting",
+    "short lists",
 )  # who else can be left out of a world
 PARTS: Final = (*ACTORS, *LOG_RATES, *TABLE_RATES, *DEFAULT_RATES)
 SEEDS_MAX: Final = 10_000_000

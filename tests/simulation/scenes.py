@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from adapters.bitmart.sign import Credentials
 from adapters.bitmart.spot.requests import SelfTrade
 from adapters.bitmart.spot.venue import BitmartSpot, Endpoints, Options
+from adapters.simulator.exchange.accounts import Account
 from adapters.simulator.exchange.matching import Rules
 from adapters.simulator.host import Product
 from adapters.simulator.simulator import Simulator
@@ -23,6 +24,7 @@ from oms.values import AccountId, ClientOrderId, OrderType, Side, StrategyId, Sy
 from oms.venue import Capabilities, Venue
 from tests.simulation import running
 from tests.simulation.invariants import Say, Witness
+from tests.simulation.lists import Kept
 from tests.simulation.people import (
     MIDDLE,
     SYMBOL,
@@ -134,6 +136,10 @@ class Scene(running.Scene, Protocol):
         """Return the ids of all our trades so far."""
         ...
 
+    def kept(self, account: AccountId) -> Sequence[Kept]:
+        """Return what the venue keeps of us, market by market."""
+        ...
+
     def half_told(self, account: AccountId, witness: Witness) -> frozenset[str]:
         """Return our trades that the log knows of without having booked them, or without what they cost."""
         ...
@@ -145,6 +151,12 @@ class Scene(running.Scene, Protocol):
     def unsettled(self, leader: Running, witness: Witness, account: AccountId, before: Collection[str]) -> Wrong:
         """Yield what keeps the OMS and the venue from agreeing at rest."""
         ...
+
+
+def spot_kept(ours: Account) -> Kept:
+    """Return what the venue keeps of our account on spot."""
+    orders = (*ours.open.values(), *ours.closed.values())
+    return Kept([each.at_ms for each in ours.fills], [each.created_ms for each in orders], len(ours.open))
 
 
 class Forgetful(BitmartSpot):
@@ -237,6 +249,9 @@ class Spot:
 
     def traded(self, account: AccountId) -> frozenset[str]:
         return frozenset(fill.trade_id for fill in self._accounts[account].fills)
+
+    def kept(self, account: AccountId) -> Sequence[Kept]:
+        return [spot_kept(self._accounts[account])]
 
     def half_told(self, account: AccountId, witness: Witness) -> frozenset[str]:
         return half_told(self._accounts[account].fills_of, SYMBOL, witness)

@@ -1,7 +1,10 @@
 """The simulation finds what it is there to find."""
 
+from types import ModuleType
+
 import pytest
 
+from oms import long_lists
 from oms.order import state
 from oms.order.events import OrderFilled
 from oms.order.state import TRANSITIONS, Life
@@ -47,13 +50,23 @@ def test_so_is_one_of_perpetuals(name: str) -> None:
 def test_a_wrong_row_of_the_table_is_found_by_the_one_drawn_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
     """A late fill reopens what was canceled (I9): the product's own table cannot see what is wrong with itself."""
     wrong = {**TRANSITIONS, Life.CANCELED: {**TRANSITIONS[Life.CANCELED], OrderFilled: Life.WORKING}}
+    changed(monkeypatch, state, "TRANSITIONS", wrong, noticed_by="I9")
+
+
+def test_a_search_that_ends_where_a_list_is_cut_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was in the product: an hour of kills left 177 orders in doubt, and no world's lists were long enough."""
+    changed(monkeypatch, long_lists, "PARTS_MAX", 1, noticed_by="I10")
+
+
+def changed(monkeypatch: pytest.MonkeyPatch, module: ModuleType, name: str, wrong: object, *, noticed_by: str) -> None:
+    """Play worlds until one of them finds what is wrong with a value of the product's."""
     for seed in range(1, SEEDS_MAX + 1):
         with monkeypatch.context() as planted:
-            planted.setattr(state, "TRANSITIONS", wrong)
+            planted.setattr(module, name, wrong)
             found = World(seed).play().violations
         if found:
             break
     else:
         pytest.fail(f"{SEEDS_MAX} seeds did not find it")
-    assert "I9" in {violation.partition(" ")[0] for violation in found}, found
+    assert noticed_by in {violation.partition(" ")[0] for violation in found}, found
     assert not World(seed).play().violations

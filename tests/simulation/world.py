@@ -37,7 +37,7 @@ from oms.ports import StoredEvent
 from oms.snapshot import PACE, Pace
 from oms.store.memory import MemoryLeases
 from oms.values import AccountId
-from tests.simulation import invariants, leftovers
+from tests.simulation import invariants, leftovers, lists
 from tests.simulation.invariants import Witness
 from tests.simulation.limits import Held, limits_of, policy_of
 from tests.simulation.loop import EndlessError, run
@@ -142,6 +142,9 @@ class World:
         self.leases = MemoryLeases(self._log_faults)
         self.scene = scene_of(seed, dice, self._dice)
         self.simulator = self.scene.simulator
+        self._lengths = None if "short lists" in self._without else lists.lengths_of(self._dice("lists"))
+        if self._lengths is not None:
+            self.simulator.settings.rows_max = self._lengths.rows
         keys = demo_credentials(ACCOUNT, seed)
         keys = replace(keys, memo=f"memo of {keys.key[:8]}")  # which nothing else can be taken for
         self.ear = Ear(keys, self.say)
@@ -182,7 +185,7 @@ class World:
     def play(self) -> Outcome:
         """Run this world to its end."""
         try:
-            with self.ear.listening():
+            with self.ear.listening(), lists.bounded(self._lengths):
                 run(self._history(), passes_max=PASSES_MAX, seconds_max=SECONDS_MAX)
         except EndlessError as error:
             self.say("I19", str(error))
@@ -432,6 +435,8 @@ class World:
             await self._watch(SAFETY_SECONDS)
             self._calm_down()
             await self._converge(errands)
+            if self._crowded():
+                return
             if self._aftermath_comes:
                 await self._aftermath()
             await self.readers.rebuild(self._clock)
@@ -520,7 +525,7 @@ class World:
                 if not (done or over):
                     continue  # what differs is looked for once it may be the last that keeps them from resting
                 wrong = list(self._differences())
-                if done and not wrong:
+                if (done and not wrong) or (over and self._crowded()):
                     return
                 if over:
                     for invariant, what in wrong or [("I10", "a strategy still waits for its answer")]:
@@ -528,6 +533,12 @@ class World:
                     raise ViolatedError
         finally:
             probe.cancel()
+
+    def _crowded(self) -> bool:
+        """Whether the lists of this world cannot be read to their end, which is a person's to accept."""
+        if self._lengths is None:
+            return False
+        return any(each.crowded(self._lengths.rows) for each in self.scene.kept(ACCOUNT))
 
     def _patience(self) -> float:
         """How many seconds it may take to agree. Who was banned asks for nothing at all for some minutes."""

@@ -130,7 +130,7 @@ class AlgoOrders:
             and asked.symbol in {None, order.new.symbol}
             and start <= order.created_ms <= end
         ]
-        return found[: rows_of(asked)]
+        return found[: rows_of(asked, self._venue)]
 
 
 def _row(order: AlgoOrder) -> dict[str, object]:

@@ -55,6 +55,7 @@ class Settings(Struct, forbid_unknown_fields=True):
     balance_lag_ms: tuple[int, int] = (0, 0)  # queries show a change of a balance so much later; (0, 1000) is life-like
     unfilled_memory_ms: int = 20 * MINUTE_MS
     list_window_ms: int = 7 * DAY_MS
+    rows_max: int = 200  # of a list of orders or trades, whatever is asked for
     cancel_ms: tuple[int, int] = (1, 40)  # from the acknowledgement of a futures cancel to the cancel (PROTOCOL 9.3)
     coalesce_fills: bool = False  # futures orders push matches that come at once as one (PROTOCOL 9.31)
     gather_ms: tuple[int, int] = (0, 0)  # a push waits so long for more of its topic (PROTOCOL 9.34)

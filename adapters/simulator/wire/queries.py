@@ -81,7 +81,7 @@ class Queries:
         ]
         if asked.orderMode == "iso_margin":
             return []
-        newest = sorted(rows, key=lambda fill: fill.trade_id, reverse=True)[: rows_of(asked)]
+        newest = sorted(rows, key=lambda fill: fill.trade_id, reverse=True)[: rows_of(asked, self._venue)]
         return self._paged([trade_row(fill) for fill in newest])
 
     def order_trades(self, call: Call) -> object:
@@ -169,7 +169,9 @@ class Queries:
             and asked.symbol in {None, order.symbol}
             and self._venue.sees(order, call.now_ms)
         )
-        return [self._row(order) for order in nlargest(rows_of(asked), seen, key=lambda order: order.order_id)]
+        return [
+            self._row(order) for order in nlargest(rows_of(asked, self._venue), seen, key=lambda order: order.order_id)
+        ]
 
     def _window(self, asked: Filter, now_ms: int, range_max_ms: int | None) -> tuple[int, int]:
         if asked.orderMode not in {None, "", "spot", "iso_margin"}:
@@ -245,8 +247,8 @@ def trade_row(fill: Fill) -> dict[str, object]:
     }
 
 
-def rows_of(asked: Filter) -> int:
-    """Return how many rows are wanted; raises WireError 50021 for a number that is not on offer."""
+def rows_of(asked: Filter, venue: Venue) -> int:
+    """Return how many rows there are at most; raises WireError 50021 for a number that is not on offer."""
     if not 1 <= asked.limit <= ROWS_MAX:
         raise WireError(50021, "limit")
-    return asked.limit
+    return min(asked.limit, venue.house.settings.rows_max)

@@ -28,7 +28,6 @@ from adapters.simulator.wire.house import DAY_MS
 from oms.values import EXACT, PositionLeg, Side
 
 OPEN_MAX: Final = 100  # live orders, or plans, in one answer
-ROWS_MAX: Final = 200
 FLOWS_MAX: Final = 1_000
 FLOWS_DEFAULT: Final = 100
 SPAN_MAX_MS: Final = 90 * DAY_MS
@@ -238,7 +237,7 @@ class Queries:
                 and order_id in {"", one.order_id}
                 and client_order_id in {"", one.client_order_id}
             ),
-            maxlen=ROWS_MAX,
+            maxlen=self._venue.house.settings.rows_max,
         )
         return list(reversed(chosen))
 
