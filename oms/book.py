@@ -19,6 +19,7 @@ from msgspec import Struct
 from oms.account import state as accounts
 from oms.account.events import AccountEvent
 from oms.account.state import NOBODY, Account
+from oms.breaks.events import BreakKind
 from oms.moves import SHARING, ShareName, claimed, given_away, loss, share_name, shared
 from oms.order import state as orders
 from oms.order.events import OrderClaimed, OrderEvent
@@ -310,16 +311,20 @@ class Book:
 
     def trim(self, keep: Collection[str] = ()) -> None:
         """Let the longest closed orders go until the bound is kept, but for those of which something is still to come:
-        their trades, their commissions, or (`keep`) the commit of what memory already says.
+        their trades, their commissions, a person's word, or (`keep`) the commit of what memory already says.
         """
         for _ in range(len(self._closed) - self._closed_kept):
             stream, _ = self._closed.popitem(last=False)
-            if stream in self.unsettled or stream in keep:
+            if stream in self.unsettled or stream in keep or self._awaits_a_person(stream):
                 self._closed[stream] = None
                 continue
             order = self.orders.pop(stream)
             if self._stale.pop(stream, _NOT_STALE) is not _NOT_STALE:
                 self._sums.take(stream, order)
+
+    def _awaits_a_person(self, stream: str) -> bool:
+        order, accepted = self.orders[stream], self.account.breaks.accepted
+        return order.flagged and f"{BreakKind.ORDER}:{order.request.client_order_id}" not in accepted
 
     def summary(self) -> Mapping[str, object]:
         """Return everything that two books of the same history must agree on."""

@@ -19,6 +19,7 @@ from typing import Final, Protocol
 
 import structlog
 from msgspec import Struct
+from msgspec.structs import replace
 
 from oms import baseline, perpetuals
 from oms.breaks.decisions import Disagreement
@@ -45,6 +46,7 @@ SEARCH_SECONDS: Final = 300.0  # of looking, after the figures were seen first; 
 EVERY_SECONDS: Final = 20.0  # between two looks at the records; an order must be in question for so long, too
 REACHES_MS: Final = (3_600_000, 86_400_000, 604_800_000)  # orders that ended longer ago are not looked at
 SLACK_MS: Final = 60_000  # about the time in which an order lived
+PUT_OFF_SECONDS: Final = 60.0  # of who could not be asked for
 SYMBOLS_MAX: Final = 3  # looked at each time, so that the venue's rates are not used up
 ASKED_EACH_LOOK: Final = 3  # orders, likewise
 READ_EACH_LOOK: Final = 500  # orders that are no longer in memory, so that the log is not read for minutes
@@ -81,6 +83,9 @@ class Searching:
         return self.seconds
 
 
+_InQuestion = tuple[str, int]  # an order's stream and version: once it changed, something else may be provable
+
+
 class _Found(Struct, frozen=True):
     """What one look found: the trades that are gone, none where less was booked than told; and what is counted."""
 
@@ -114,7 +119,7 @@ class Busts:
         self._began_ns = clock.now_ns()
         # Since when, by the seconds of `_searching`:
         self._standing: dict[str, tuple[str, float]] = {}  # by break id: its figures, and since when they are these
-        self._doubtful: dict[str, float] = {}  # by stream: since when it is in question
+        self._doubtful: dict[_InQuestion, float] = {}  # since when it is
         self._waits_since = float("inf")  # something is in question which keeps the opening waiting
         self._looked_at = float("-inf")
         self._searching = Searching(clock)
@@ -162,27 +167,35 @@ class Busts:
         orders = self._recording.book.orders  # whose figures nobody can be sure of while trades may be missing
         doubtful = [orders[name].request.symbol for name in self._in_question()]
         suspects = await self._search(list(dict.fromkeys([*self._symbols(young), *doubtful])), lists)
-        self._reach = 0 if suspects or not young else min(self._reach + 1, len(REACHES_MS) - 1)
+        self._reach = 0 if suspects or not young else (self._reach + 1) % len(REACHES_MS)
 
     async def _search(self, symbols: Sequence[Symbol], lists: Iterable[Answer | None]) -> Sequence[str] | None:
         """Ask for a few of those that the venue counts less of than is booked, and of those in question; return the
-        former, None where the venue did not answer.
+        former, None where the venue did not answer for all. Who cannot be asked for keeps nobody else from his proof.
         """
-        self._searching.answered = False
-        now = self._clock.monotonic()
-        try:
-            suspects = await self._counted_less(symbols, lists)
-            for stream in self._due(now, (*suspects, *self._in_question()))[:ASKED_EACH_LOOK]:
+        now, mute = self._clock.monotonic(), 0
+        suspects, unlisted = await self._counted_less(symbols, lists)
+        due = self._due(now, (*suspects, *self._in_question()))[:ASKED_EACH_LOOK]
+        for stream in due:
+            try:
                 await self._prove(stream, now)
-        except NoAnswerError as error:
-            log.warning("could not look for busted trades", account=self._recording.account, cause=error.cause)
-            return None
-        self._searching.answered = True
-        return suspects
+            except NoAnswerError as error:
+                mute += 1
+                self._put_off(stream, error)
+        self._searching.answered = mute < len(due) or unlisted < min(len(symbols), SYMBOLS_MAX) or not (mute + unlisted)
+        return None if mute + unlisted else suspects
+
+    def _put_off(self, stream: str, error: NoAnswerError) -> None:
+        """Let others have their turn before one that could not be asked for."""
+        log.warning("could not look for busted trades", order=stream, cause=error.cause)
+        if (suspected := self._suspected.get(stream)) is not None:
+            self._suspected[stream] = replace(suspected, again_at=self._clock.monotonic() + PUT_OFF_SECONDS)
 
     def _in_question(self) -> Sequence[str]:
         searched = self._searching.seconds
-        return [name for name, since in self._doubtful.items() if EVERY_SECONDS <= searched - since <= SEARCH_SECONDS]
+        return [
+            name for (name, _), since in self._doubtful.items() if EVERY_SECONDS <= searched - since <= SEARCH_SECONDS
+        ]
 
     def _since(self, each: Disagreement) -> tuple[str, float]:
         searched = self._searching.seconds
@@ -192,27 +205,36 @@ class Busts:
     def _note_doubtful(self) -> None:
         searched = self._searching.seconds
         orders, unsettled = self._recording.book.orders, self._recording.book.unsettled
-        lacking = {name: searched for name in unsettled if orders[name].trades_missing and orders[name].venue_order_id}
-        known = {name: since for name, since in self._doubtful.items() if name in lacking}
-        self._doubtful = known | {name: since for name, since in lacking.items() if name not in known}
+        lacking = [name for name in unsettled if orders[name].trades_missing and orders[name].venue_order_id]
+        keys = [(name, orders[name].version) for name in lacking]
+        self._doubtful = {key: self._doubtful.get(key, searched) for key in keys}
 
     def _due(self, now: float, suspects: Iterable[str]) -> Sequence[str]:
         """Return what to ask for: what is to be seen for the second time, then what never was."""
         again = [stream for stream, each in self._suspected.items() if now >= each.again_at]
         fresh = dict.fromkeys(each for each in suspects if each not in self._suspected)
-        self._turns = {stream: self._turns.get(stream, -1) for stream in fresh}
-        return [*again, *sorted(fresh, key=self._turns.__getitem__)]
+        self._turns = {stream: self._turns.get(stream, -1) for stream in (*again, *fresh)}
+        return [*sorted(again, key=self._turns.__getitem__), *sorted(fresh, key=self._turns.__getitem__)]
 
-    async def _counted_less(self, symbols: Sequence[Symbol], lists: Iterable[Answer | None]) -> Sequence[str]:
-        """Return the streams of orders of which the venue counts less than is booked. Raises NoAnswerError."""
-        now_ms = self._clock.now_ns() // 1_000_000
+    async def _counted_less(
+        self, symbols: Sequence[Symbol], lists: Iterable[Answer | None]
+    ) -> tuple[Sequence[str], int]:
+        """Return the streams of orders of which the venue counts less than is booked, and how many markets could not be
+        asked for.
+        """
+        now_ms, unlisted = self._clock.now_ns() // 1_000_000, 0
         answers = [answer for answer in lists if answer is not None]
         in_turn = sorted(symbols, key=lambda symbol: self._asked_at.get(symbol, -1))[:SYMBOLS_MAX]
         self._asked_at = {each: self._asked_at.get(each, -1) for each in symbols} | dict.fromkeys(in_turn, self._looks)
         for symbol in in_turn:
             since_ms, until_ms = now_ms - REACHES_MS[self._reach], now_ms + baseline.MARGIN_MS
-            ended = await orders_ended(self._venue, symbol, since_ms, until_ms)
-            answers.append(recognized(self._recording.book, ended))
+            try:
+                ended = await orders_ended(self._venue, symbol, since_ms, until_ms)
+            except NoAnswerError as error:
+                log.warning("could not look for busted trades", market=symbol, cause=error.cause)
+                unlisted += 1
+            else:
+                answers.append(recognized(self._recording.book, ended))
         told = [
             (address(self._recording.account, report), report, answer)
             for answer in answers
@@ -231,7 +253,7 @@ class Busts:
                 # What was taken back is counted again: then its trades are asked for, and booked again.
                 evidence = kept(answer.evidence, self._ids, self._clock)
                 await self._recording.report([(stream, report)], source=Provenance.POLL, evidence=evidence)
-        return list(found)
+        return list(found), unlisted
 
     def _to_read(self, streams: Iterable[str]) -> frozenset[str]:
         """Return which orders that are not in memory are looked at now: all that there is time for, in turn."""

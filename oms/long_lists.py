@@ -25,6 +25,11 @@ async def orders_ended(venue: Venue, symbol: Symbol, since_ms: int, until_ms: in
     return await _read_on(lambda from_ms: venue.order_history(symbol, since_ms=from_ms, until_ms=until_ms), since_ms)
 
 
+async def ledger_of(venue: Venue, since_ms: int, until_ms: int, *, past_ms: float = inf) -> Answer:
+    """Return what moved money in a window and is no trade, likewise."""
+    return await _read_on(lambda from_ms: venue.ledger(since_ms=from_ms, until_ms=until_ms), since_ms, past_ms)
+
+
 async def _read_on(ask: Callable[[int], Awaitable[Answer]], since_ms: int, past_ms: float = inf) -> Answer:
     answer, part_ms = await ask(since_ms), since_ms
     for _ in range(PARTS_MAX - 1):

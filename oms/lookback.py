@@ -20,7 +20,8 @@ from oms.venue import Answer, NoAnswerError, Venue
 
 FIGURES: Final = frozenset({BreakKind.BALANCE, BreakKind.POSITION, BreakKind.FILLS})  # what a trade would explain
 EVERY_SECONDS: Final = 3600.0  # for one break, unless it differs by something else by then
-LOOKS_MAX: Final = 5  # for one break within that time
+LAG_SECONDS: Final = 35.0  # lists lag by half a minute at most: what they hid then they show now
+LOOKS_MAX: Final = 5  # figures of one break that are looked for within that time
 PARTS_MAX: Final = 32  # that all of it is read in
 OWNERLESS_MAX: Final = 6  # times that all is read again for an order that cannot be asked for
 LAP_MS: Final = 1_000  # by which two parts overlap, as no source says whether bounds are inclusive
@@ -50,7 +51,7 @@ class Lookback:
         self._record = record
         self._read_payments = read_payments
         self._clock = clock
-        self._looked: dict[tuple[str, str], float] = {}  # by break id and figures: when all was read for it
+        self._looked: dict[tuple[str, str], Sequence[float]] = {}  # by break id and figures: when all was read for it
         self._ownerless = 0  # how often in a row orders behind trades had no answer
 
     async def look(self, disagreements: Sequence[Disagreement]) -> bool:
@@ -59,10 +60,8 @@ class Lookback:
         """
         unexplained = [each for each in disagreements if each.kind in FIGURES]
         now = self._clock.monotonic()
-        self._looked = {what: at for what, at in self._looked.items() if now - at < EVERY_SECONDS}
-        looks = Counter(name for name, _ in self._looked)
-        due = {(each.break_id, each.figures) for each in unexplained}
-        due = {(name, differs) for name, differs in due - self._looked.keys() if looks[name] < LOOKS_MAX}
+        self._looked = {what: times for what, times in self._looked.items() if now - times[0] < EVERY_SECONDS}
+        due = {what for each in unexplained if self._is_due(what := (each.break_id, each.figures), now)}
         if not due:
             return False
         log.info("looking back for what explains a break", account=self._recording.account, breaks=sorted(due))
@@ -71,8 +70,15 @@ class Lookback:
         except NoAnswerError as error:
             log.warning("could not look back", account=self._recording.account, cause=error.cause)
         else:
-            self._looked |= dict.fromkeys(due, now)
+            self._looked |= {what: (*self._looked.get(what, ()), now) for what in due}
         return True
+
+    def _is_due(self, what: tuple[str, str], now: float) -> bool:
+        """Whether to look for a break of these figures: at once, and once more when no list lags any longer."""
+        looked = self._looked.get(what)
+        if looked is None:
+            return Counter(name for name, _ in self._looked)[what[0]] < LOOKS_MAX
+        return len(looked) == 1 and now - looked[0] >= LAG_SECONDS
 
     async def _read_all(self, unexplained: Sequence[Disagreement]) -> None:
         """Read what the venue shows, but nothing from before this log that is in what was taken over then."""

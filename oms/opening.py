@@ -8,7 +8,6 @@ together do.
 
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from decimal import Decimal
-from itertools import combinations
 from typing import Final
 
 import structlog
@@ -26,6 +25,8 @@ from oms.busts import MOVED, SEARCH_SECONDS, Recording, Searching
 from oms.decide import Addressed, BalancesReport, given
 from oms.errors import OvertakenError
 from oms.evidence import kept
+from oms.explained import combined
+from oms.long_lists import ledger_of, trades_of
 from oms.order.decisions import external_id
 from oms.order.inferred import is_inferred
 from oms.order.state import Order, Trade
@@ -164,8 +165,8 @@ class Opening:
         opened_ms = self._recording.opened_ns // 1_000_000
         since_ms = opened_ms - baseline.MARGIN_MS
         ahead_ms = max(opened_ms, self._clock.now_ns() // 1_000_000) + baseline.MARGIN_MS
-        traded = await self._venue.trades(since_ms=since_ms, until_ms=ahead_ms)
-        paid = await self._venue.ledger(since_ms=since_ms, until_ms=ahead_ms)
+        traded = await trades_of(self._venue, since_ms, ahead_ms)
+        paid = await ledger_of(self._venue, since_ms, ahead_ms)
         for answer in (traded, paid):
             if answer.unasked:
                 raise NoAnswerError(answer.unasked, answer.evidence)
@@ -234,7 +235,7 @@ class Opening:
         account = self._recording.book.account
         since_ms = baseline.since_ms(account, self._recording.opened_ns) - SLACK_MS
         try:
-            answer = await self._venue.trades(since_ms=since_ms, until_ms=self._until_ms)
+            answer = await trades_of(self._venue, since_ms, self._until_ms)
         except NoAnswerError as error:
             log.warning("could not look for what counts twice", account=self._recording.account, cause=error.cause)
             return None
@@ -264,12 +265,11 @@ def revised(
     """
     wrong = {each.break_id: each for each in differences if each.kind in MOVED and each.difference}
     legs = dict(legs_of(book, held)) if held is not None and held.complete else None
-    moves = dict(list(_suspects(book, listed, contracts=legs is not None).items())[:SUSPECTS_MAX])
-    for count in range(1, len(moves) + 1):
-        for some in combinations(moves, count):
-            found = _taken_out(book, some, _sum([moves[name] for name in some]), wrong, legs or {})
-            if found is not None:
-                return found
+    moves = _suspects(book, listed, contracts=legs is not None)
+    for some in combined(tuple(moves), SUSPECTS_MAX):
+        found = _taken_out(book, some, _sum([moves[name] for name in some]), wrong, legs or {})
+        if found is not None:
+            return found
     return None
 
 

@@ -5,7 +5,6 @@ Both are read with every comparison; what is known already is not written again.
 
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
-from itertools import combinations
 from typing import Final, Protocol
 
 import structlog
@@ -16,6 +15,8 @@ from oms.breaks.decisions import Disagreement
 from oms.breaks.events import BreakKind
 from oms.decide import Addressed, Decider
 from oms.evidence import kept
+from oms.explained import combined
+from oms.long_lists import ledger_of
 from oms.ports import Clock, Ids, VenueMessage
 from oms.position import state as positions
 from oms.position.events import LeverageRequested
@@ -161,19 +162,21 @@ class Perpetuals:
         if not (trades_perpetuals and due):
             return None
         self._asked_at = now
-        # What was paid before this log's opening is in the opening balances.
-        since_ms = max(self._unread_ms, now_ms - self._reach_ms(), began_ms(self._recording, now_ms))
+        # What was paid before the opening is in its balances; what a clock set back dates from then is looked back for.
+        since_ms = max(self._unread_ms, now_ms - self._reach_ms(), min(self._opening_ms, now_ms))
         until_ms = now_ms + baseline.MARGIN_MS  # the venue's clock may have been ahead, and is right again
         try:
-            complete = await self._read(since_ms, until_ms)
+            answer = await self._read(since_ms, until_ms)
         except NoAnswerError as error:
             log.warning("could not read the ledger", account=self._recording.account, cause=error.cause)
             if self._never_read:
                 self._asked_at = float("-inf")  # trading waits for it
             return error.cause
         self._never_read = False
-        if complete:
+        if answer.complete:
             self._unread_ms = now_ms - LEDGER_OVERLAP_MS
+        elif (read_ms := answer.whole_until(since_ms)) > since_ms:  # the next look begins where this one was cut
+            self._unread_ms = read_ms
         return None
 
     def _reach_ms(self) -> int:
@@ -183,21 +186,26 @@ class Perpetuals:
         return max(int(max(reaches, default=0.0) * 1000), LEDGER_FIRST_MS)
 
     async def look_back(self, disagreements: Iterable[Disagreement]) -> None:
-        """Book the payments that the venue dates from before this log and that its opening does not hold: those that
-        a balance differs by. What the lists hid then is in there, and differs from nothing. Raises NoAnswerError.
+        """Book the payments that the venue dates from before the opening and that it does not hold: those that a
+        balance differs by. What the lists hid then is in there, and differs from nothing. Raises NoAnswerError.
         """
         lacking = _lacking(disagreements)
-        opened_ms = self._recording.opened_ns // 1_000_000
         since_ms = baseline.since_ms(self._recording.book.account, self._recording.opened_ns)
-        if since_ms < opened_ms and lacking:
-            await self._read(since_ms, opened_ms, lacking)
+        if since_ms < self._opening_ms and lacking:
+            await self._read(since_ms, self._opening_ms, lacking)
 
-    async def _read(self, since_ms: int, until_ms: int, lacking: Lacking | None = None) -> bool:
-        """Book the payments of a stretch of time, or of them what is `lacking`; whether the venue showed all of it.
+    @property
+    def _opening_ms(self) -> int:
+        """When the balances were taken over, or the log began that remembers no such moment, in ms."""
+        return self._recording.book.account.opened_ms or self._recording.opened_ns // 1_000_000
+
+    async def _read(self, since_ms: int, until_ms: int, lacking: Lacking | None = None) -> Answer:
+        """Book the payments of a stretch of time, or of them what is `lacking`; return what the venue showed of it.
         Raises NoAnswerError.
         """
         book = self._recording.book
-        answer = baseline.news_of(book.account, await self._venue.ledger(since_ms=since_ms, until_ms=until_ms))
+        answer = await ledger_of(self._venue, since_ms, until_ms, past_ms=since_ms + LEDGER_OVERLAP_MS)
+        answer = baseline.news_of(book.account, answer)
         news: list[tuple[str, LedgerReport]] = []
         rows = [each for each in answer.reports if isinstance(each, LedgerReport)]
         for report in sorted(rows, key=lambda row: row.at_ms or 0):  # what is older than all that is known is not news
@@ -207,7 +215,7 @@ class Perpetuals:
             if payment is not None and positions.flow(payment, book.positions.get(leg, FLAT)):
                 news.append((leg, report))
         await self._tell(news if lacking is None else _explaining(news, lacking), answer)
-        return answer.complete
+        return answer
 
     def _market(self, symbol: Symbol) -> str:
         return position_stream(self._recording.account, symbol, PositionLeg.NET)
@@ -237,12 +245,11 @@ def _lacking(disagreements: Iterable[Disagreement]) -> Lacking:
 
 
 def _explaining(news: Sequence[tuple[str, LedgerReport]], lacking: Lacking) -> Sequence[tuple[str, LedgerReport]]:
-    """Return those payments that come to just what a purse is lacking: the fewest, of the latest."""
+    """Return those payments that come to just what a purse is lacking: the fewest, of the latest; or all of them."""
     found: list[tuple[str, LedgerReport]] = []
     for name, amounts in lacking.items():
-        paid = [each for each in news if purse(Wallet.FUTURES, each[1].currency) == name][-SUSPECTS_MAX:]
-        some = (each for count in range(1, len(paid) + 1) for each in combinations(paid, count))
-        found.extend(next((each for each in some if _total(each) in amounts), ()))
+        paid = tuple(each for each in reversed(news) if purse(Wallet.FUTURES, each[1].currency) == name)
+        found.extend(next((each for each in combined(paid, SUSPECTS_MAX) if _total(each) in amounts), ()))
     return found
 
 

@@ -127,7 +127,8 @@ class Survey:
             await self._perpetuals.learn(picture.positions, backing)
         # What was recorded just now may explain what disagreed: only what stands once it is in the book counts.
         reconciled = reconcile(self._book, picture)
-        if opened_before and not (picture.failures or starting):
+        # One order that nobody can ask for keeps no figure from being explained, but for its own, which is unsure.
+        if opened_before and not (picture.failures.keys() - {Part.ORDERS} or starting):
             reconciled = await self._explained(reconciled, picture)
         if opened:
             unread = await self._perpetuals.read_ledger(reconciled.disagreements if opened_before else ())

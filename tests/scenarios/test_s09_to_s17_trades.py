@@ -146,7 +146,7 @@ def test_s12_a_trade_that_shows_long_after_the_cancel_is_booked_and_somebody_is_
     tell(story)
 
 
-def test_s12_a_balance_that_no_trade_explains_is_looked_back_for_once_an_hour_and_stays_a_break() -> None:
+def test_s12_a_balance_that_no_trade_explains_is_looked_back_for_twice_an_hour_and_stays_a_break() -> None:
     async def story(house: House) -> None:
         await house.start()
         await house.rests()
@@ -165,7 +165,7 @@ def test_s12_a_balance_that_no_trade_explains_is_looked_back_for_once_an_hour_an
         house.spot.balance("USDT").available += 5  # as a deposit does
         await asyncio.sleep(1.5 * 3600)
         far = [since_ms for since_ms in asked if first_ms <= since_ms < house.now_ms - DAY_SECONDS * 1000]
-        assert len(far) == 4, "twice, each time in two parts: a week, and what is left to the log's beginning"
+        assert len(far) == 8, "four times, each in two parts: a week, and what is left to the log's beginning"
         assert min(far) == first_ms, "what is older is in what was taken over"
         assert set(house.breaks()) == {"balance:spot/USDT"}
 
