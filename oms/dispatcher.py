@@ -8,6 +8,7 @@ import asyncio
 from collections import deque
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Final
 
 from oms.account.state import Account
@@ -37,10 +38,12 @@ from oms.ports import Clock, Ids, Spawn
 from oms.proofs import settled
 from oms.reports import Ack, OrderReport, Refusal, RefusalClass, Report
 from oms.sending import (
+    FIRED,
     amend_verdict,
     amendment,
     batched,
     cancel_verdict,
+    fired,
     new_order,
     not_sent,
     order_ref,
@@ -55,6 +58,7 @@ AGAIN_SECONDS: Final = 3.0  # a cancel that has not ended its order by then is s
 UNASKED_SECONDS: Final = 12.0  # where nobody could ask meanwhile whether it has
 BACK_OFF_SECONDS: Final = (0.25, 1.0)  # before the second and the third send of one order
 SOON_SECONDS: Final = 0.05  # between looks whether a halt, or its end, has become durable
+HANDED_LOOKS: Final = 100  # after which nobody hands out what memory knows
 
 
 class Dispatcher:
@@ -225,11 +229,13 @@ class Dispatcher:
         expires_ns = order.request.expires_ns
         return expires_ns is not None and expires_ns <= self._clock.now_ns()
 
-    def _holds(self, stream: str, order: Order) -> str | None:
+    def _holds(self, stream: str, order: Order, change: Amend | None = None) -> str | None:
         if self._is_over_time(order):
             return "its time has run out"
         if self._is_canceled(stream):
             return "its end was asked for"
+        if change is not None and fired(self._engine.book.orders.get(stream, order), change):
+            return FIRED
         reason = self._stopped(order)
         return None if reason is None else f"trading is halted: {reason}"
 
@@ -305,8 +311,7 @@ class Dispatcher:
         """Send the changes of one order, one after the other: the venue must not meet them in another order."""
         waiting = self._amending[stream]
         try:
-            while (sending := self._sending.get(stream)) is not None:  # also while it is sent once more
-                await sending.wait()  # a change that overtakes its order finds nothing to change
+            await self._until_sent(stream)  # a change that overtakes its order finds nothing to change
             while waiting:
                 await self._amend_once(stream, waiting[0])
                 waiting.popleft()
@@ -314,6 +319,17 @@ class Dispatcher:
             pass
         finally:
             self._amending.pop(stream, None)
+
+    async def _until_sent(self, stream: str) -> None:
+        """Wait while an order is being sent, also once more, of which memory may know before it is handed out."""
+        looks = 0
+        while (sending := self._sending.get(stream)) is not None or (self._is_sending(stream) and looks < HANDED_LOOKS):
+            looks += sending is None
+            await (asyncio.sleep(SOON_SECONDS) if sending is None else sending.wait())
+
+    def _is_sending(self, stream: str) -> bool:
+        order = self._engine.book.orders.get(stream)
+        return order is not None and order.life is Life.SENDING
 
     async def _amend_once(self, stream: str, request_id: str) -> None:
         began, asked = self._clock.monotonic(), None
@@ -323,8 +339,7 @@ class Dispatcher:
             change = next((each for each in changes if each.request_id == request_id), None)
             if order is None or change is None:
                 return  # the order's end was faster
-            waited = self._clock.monotonic() - began
-            asked = await self._ask_amend(stream, order, change, waited)
+            asked = await self._ask_amend(stream, order, change, self._clock.monotonic() - began)
             if asked is None:
                 await asyncio.sleep(SOON_SECONDS)
         news, evidence = asked
@@ -338,8 +353,9 @@ class Dispatcher:
         again soon, while the change is wanted.
         """
         request_id = change.request_id
-        if order.life is not Life.WORKING:
-            return AmendRejected(request_id=request_id, reason="not_working"), None
+        over = fired(order, change) if order.life is Life.WORKING else "not_working"
+        if over is not None:
+            return AmendRejected(request_id=request_id, reason=over), None
         logged, ahead = self._stops(order)
         if logged is not None or ahead is not None:
             wanted = waited < self._venue.capabilities(order.request.symbol).submit_validity
@@ -347,18 +363,18 @@ class Dispatcher:
                 return None
             return AmendRejected(request_id=request_id, reason="trading_halted", text=logged or ahead), None
         try:
-            answer = await self._venue.amend(amendment(order, change), last_look=lambda: self._holds(stream, order))
+            hold = partial(self._holds, stream, order, change)
+            answer = await self._venue.amend(amendment(order, change), last_look=hold)
         except NoAnswerError as error:
             if not error.sent and self._stopped(order) is not None:
                 return None
             if not error.sent:
                 return AmendRejected(request_id=request_id, reason="not_sent", text=error.cause[:200]), error.evidence
             until_ns = self._valid_until_ns(order)
-            return (
-                AmendUnanswered(request_id=request_id, reason=error.cause[:200], valid_until_ns=until_ns),
-                error.evidence,
-            )
-        return amend_verdict(request_id, answer.reports, self._valid_until_ns(order)), answer.evidence
+            lost = AmendUnanswered(request_id=request_id, reason=error.cause[:200], valid_until_ns=until_ns)
+            return lost, error.evidence
+        until_ns = self._valid_until_ns(order)
+        return amend_verdict(request_id, answer.reports, until_ns, order.venue_order_id), answer.evidence
 
     def _look_for_amends(self, stream: str, order: Order) -> None:
         """Ask for an order whose changes should show by now."""
@@ -378,7 +394,7 @@ class Dispatcher:
             if shown:
                 news: list[Addressed] = [(stream, each) for each in shown]
                 # Once the price has come, nobody can tell which one the order had waited for.
-                reason = "not_applied" if order.waits or not order.conditional else "triggered_meanwhile"
+                reason = "not_applied" if order.waits or not order.conditional else FIRED
                 overtaken = {each.request_id for each in order.amends if each.overtaken}
                 reasons = {name: "overtaken" if name in overtaken else reason for name in due}
                 news += [(stream, AmendRejected(request_id=name, reason=why)) for name, why in reasons.items()]

@@ -107,7 +107,8 @@ def _unprotect(book: Book, leg: str, flat: Position, facts: list[Fact]) -> None:
     for stream in list(book.open):
         each = book.orders[stream]
         protects = each.waits and each.request.reduces and each.request.strategy != EXTERNAL
-        if protects and not each.cancels and (each.request.symbol, each.request.position_leg) == market:
+        ending = any(name.startswith(orders.FLAT) for name in each.cancels)  # whoever else's may be refused
+        if protects and not ending and (each.request.symbol, each.request.position_leg) == market:
             name = f"{orders.FLAT}{flat.version}"
             end = CancelRequested(request_id=name, reason="the position that it closes is flat")
             facts.append((stream, end, book.order(stream, end)))

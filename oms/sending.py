@@ -23,11 +23,13 @@ from oms.order.messages import (
 )
 from oms.order.state import Order
 from oms.reports import Ack, Refusal, RefusalClass, Report, TradeReport
+from oms.values import VenueOrderId
 from oms.venue import Amendment, NewOrder, OrderRef
 
 _T = TypeVar("_T")
 
 UNSAID: Final = "the answer says neither yes nor no"
+FIRED: Final = "triggered_meanwhile"
 
 CancelNews = CancelTaken | CancelRejected | CancelUnanswered
 
@@ -141,12 +143,22 @@ def not_sent(order: Order, reason: str, text: str, code: str | None = None) -> O
     return SubmitRefused(reason=reason, code=code, text=text[:200])
 
 
-def amend_verdict(request_id: str, reports: Iterable[Report], until_ns: int) -> OrderNews:
-    """Return what the answer to a change says of it; until `until_ns` it may still be applied."""
+def fired(order: Order, change: Amend) -> str | None:
+    """Return why a change must not leave: the order no longer waits for the price that it is about."""
+    return FIRED if change.trigger_price is not None and not order.waits else None
+
+
+def amend_verdict(
+    request_id: str, reports: Iterable[Report], until_ns: int, sent_under: VenueOrderId | None
+) -> OrderNews:
+    """Return what the answer to a change says of it; until `until_ns` it may still be applied. The id that it was sent
+    under is no news: by now the order may have fired, and have another one.
+    """
     for report in reports:
         match report:
             case Ack():
-                return AmendTaken(request_id=request_id, valid_until_ns=until_ns, venue_order_id=report.venue_order_id)
+                other = None if report.venue_order_id == sent_under else report.venue_order_id
+                return AmendTaken(request_id=request_id, valid_until_ns=until_ns, venue_order_id=other)
             case Refusal(klass=RefusalClass.UNKNOWN):
                 break
             case Refusal():

@@ -352,7 +352,8 @@ def _shown(report: OrderReport, order: Order) -> tuple[OrderEvent, ...]:
     before: list[OrderEvent] = []
     if report.triggered_by is not None and not order.triggered and report.venue_order_id is not None:
         before.extend(_if_possible(order, OrderTriggered(venue_order_id=report.venue_order_id)))
-        if order.life is Life.WORKING and order.end_doubted and not order.cancels:
+        lives = bool(before) and evolve(order, before[0]).life is Life.WORKING
+        if lives and order.end_doubted and not order.cancels:
             # Its cancel was refused as if it were over. It had fired, and what it has become is to end as well.
             again = f"{order.cancels_known[-1]} triggered"
             before.append(CancelRequested(request_id=again, reason="its price had come when it was canceled"))

@@ -259,9 +259,11 @@ def evolve(order: Order | None, event: OrderEvent) -> Order:
         case AmendRequested() | AmendAccepted() | AmendUnknown() | AmendRefused() | OrderAmended():
             return _amended(order, event, version)
         case OrderTriggered():
-            return replace(
+            fired = replace(
                 order, life=life, venue_order_id=event.venue_order_id, triggered=True, reason=None, version=version
             )
+            dead = order.life is REJECTED or order.life is VANISHED
+            return replace(fired, flagged=True, revived=True) if dead else fired
         case ReportContradicted():
             return replace(order, flagged=True, version=version)
         case OrderClaimed():

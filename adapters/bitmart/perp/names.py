@@ -46,7 +46,7 @@ class Name(Struct, frozen=True):
     client_order_id: ClientOrderId | None
     kind: Kind = Kind.ORDER
     child: VenueOrderId | None = None  # the order that it sent when its price came
-    gone_ms: int | None = None  # since when it no longer waits, and nobody can say what became of it
+    gone_at: float | None = None  # monotonic seconds: since when it does not wait, and nobody can say what became of it
 
 
 class Names:
@@ -67,6 +67,15 @@ class Names:
         self._names.move_to_end(key)
         if len(self._names) > self._size:
             self._names.popitem(last=False)
+
+    def answered(self, symbol: Symbol, venue_order_id: VenueOrderId, name: Name) -> None:
+        """Know the id that an answer to a command names. The order may have fired meanwhile: what is known of that
+        stays.
+        """
+        known = self.get(symbol, venue_order_id)
+        if known is not None and known.client_order_id == name.client_order_id:
+            name = replace(name, child=known.child, gone_at=known.gone_at)
+        self.put(symbol, venue_order_id, name)
 
     def learn(self, reports: Iterable[Report], *, kind: Kind | None = None) -> None:
         """Know the orders that say themselves whose they are; `kind` where the list that shows them says what they are.
@@ -98,20 +107,18 @@ class Names:
         for report in reports:
             if isinstance(report, OrderReport) and report.venue_order_id is not None:
                 known = self.get(report.symbol, report.venue_order_id)
-                if known is not None and known.gone_ms is not None:
-                    self.put(report.symbol, report.venue_order_id, replace(known, gone_ms=None))
+                if known is not None and known.gone_at is not None:
+                    self.put(report.symbol, report.venue_order_id, replace(known, gone_at=None))
 
-    def gone(self, symbol: Symbol, venue_order_id: VenueOrderId, name: Name, now_ms: int) -> int:
-        """Know that an order no longer waits; return since when that is known, in ms. `name` for one not known yet.
+    def gone(self, symbol: Symbol, venue_order_id: VenueOrderId, name: Name, now: float) -> float:
+        """Know that an order no longer waits; return for how many seconds that is known. `name` for one not known yet.
 
-        `now_ms` is the venue's time: where that was set back, it is known from now on.
+        `now` is monotonic: the venue's own clock may be set by minutes, and would make them of a moment.
         """
         known = self.get(symbol, venue_order_id) or name
-        if known.gone_ms is None or known.gone_ms > now_ms:
-            known = replace(known, gone_ms=now_ms)
-            self.put(symbol, venue_order_id, known)
-        assert known.gone_ms is not None
-        return known.gone_ms
+        since = now if known.gone_at is None else known.gone_at
+        self.put(symbol, venue_order_id, replace(known, gone_at=since))
+        return now - since
 
     def triggered(self, symbol: Symbol, plan: VenueOrderId, child: VenueOrderId) -> Name | None:
         """Know that `plan` has sent `child`, which is the same order of ours; return the child's name, None while the

@@ -185,8 +185,8 @@ class Orders:
         if shown is None:
             assert venue_order_id is not None
             name = Name(order.client_order_id, Kind.PLAN)
-            now_ms = self._rest.server_clock.now_ms()
-            gone_ms: int | None = self._names.gone(order.symbol, venue_order_id, name, now_ms)
+            gone = self._names.gone(order.symbol, venue_order_id, name, self._rest.clock.monotonic())
+            recently = gone * 1000 < VISIBLE_MS
             shown = OrderReport(
                 symbol=order.symbol,
                 client_order_id=order.client_order_id,
@@ -194,8 +194,8 @@ class Orders:
                 cum_quantity=ZERO,
             )
         else:
-            gone_ms = shown.updated_ms
-        if self._recently(gone_ms):
+            recently = self._recently(shown.updated_ms)
+        if recently:
             raise NoAnswerError(f"{venue_order_id} no longer waits; what it sent may not show yet", evidence)
         return msgspec.structs.replace(shown, status=VenueOrderStatus.CANCELED, raw_status=None)
 
@@ -354,7 +354,7 @@ class Orders:
         known = self._names.get(report.symbol, report.venue_order_id)
         if known is None or known.kind is Kind.ORDER or report.venue_order_id is None:
             return False
-        self._names.gone(report.symbol, report.venue_order_id, known, self._rest.server_clock.now_ms())
+        self._names.gone(report.symbol, report.venue_order_id, known, self._rest.clock.monotonic())
         return True
 
     async def _named(self, answer: Answer) -> Answer:

@@ -211,7 +211,7 @@ class BitmartPerp:
         reports = named(self._reading.settled(path, evidence), order.client_order_id, None)
         for report in reports:
             if isinstance(report, Ack) and report.venue_order_id is not None:
-                self._names.put(order.symbol, report.venue_order_id, Name(order.client_order_id, kind))
+                self._names.answered(order.symbol, report.venue_order_id, Name(order.client_order_id, kind))
         if refused(reports):
             self._mode.doubt()  # whatever the reason given: in the other mode the same order is another (PROTOCOL 9.17)
         return Answer(reports=reports, evidence=evidence)
@@ -286,7 +286,7 @@ class BitmartPerp:
         reports = named(reports, order.client_order_id, order.venue_order_id)
         for report in reports:
             if isinstance(report, Ack) and report.venue_order_id is not None:
-                self._names.put(order.symbol, report.venue_order_id, Name(order.client_order_id, kind))
+                self._names.answered(order.symbol, report.venue_order_id, Name(order.client_order_id, kind))
         return Answer(reports=reports, evidence=evidence)
 
     async def _rewaited(self, change: Amendment, kind: Kind) -> tuple[str, bytes]:
