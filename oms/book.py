@@ -42,7 +42,10 @@ from oms.values import (
 )
 
 CLOSED_KEPT: Final = 10_000  # closed orders still answered from memory: a few megabytes
-LAST_CLOSED: Final = 1_000  # of these an image holds those that traded; and so many that asked to be protected
+# Of so many that closed last an image holds those that traded, and so of as many that asked to be protected; and it
+# holds as many that a cancel-all was to end.
+LAST_CLOSED: Final = 1_000
+CANCEL_ALL: Final = "all "  # so begins every request of a cancel-all; no key of one order's cancel has a space
 WAITED_KEPT: Final = 50_000  # ids under which a venue knew orders that waited for a price, and what they sent
 
 Event = OrderEvent | PositionEvent | AccountEvent
@@ -71,9 +74,21 @@ def _nobodys(stream: str) -> ShareName:
     return EXTERNAL, symbol_of(stream), PositionLeg(stream.rpartition("/")[2])
 
 
+def _canceled_together(order: Order) -> bool:
+    """Whether a cancel-all asked for its end."""
+    return any(request_id.startswith(CANCEL_ALL) for request_id in order.cancels_known)
+
+
+def _put_last(streams: OrderedDict[str, None], stream: str) -> None:
+    """Add a stream to those of which as many are known as an image holds."""
+    streams[stream] = None
+    if len(streams) > LAST_CLOSED:
+        streams.popitem(last=False)
+
+
 class Image(Struct, frozen=True, kw_only=True):
-    """What a book cannot let go, as it was in one moment, and the last orders that are over and traded. All others that
-    are over and settled the log still tells. What it adds up to follows.
+    """What a book cannot let go, as it was in one moment, and the last orders that are over and traded, or that a
+    cancel-all was to end. All others that are over and settled the log still tells. What it adds up to follows.
     """
 
     account: Account
@@ -85,6 +100,7 @@ class Image(Struct, frozen=True, kw_only=True):
     doubted: tuple[str, ...]
     shares: tuple[tuple[ShareName, Position], ...]
     waited: tuple[tuple[Symbol, VenueOrderId, ClientOrderId], ...]
+    ended_in: tuple[Symbol, ...]
     closed_kept: int
     tallied: frozenset[StrategyId]
 
@@ -117,11 +133,16 @@ class Book:
         # Whose an order is that a venue shows by its ids alone: kept when the order itself has left memory, since its
         # trades may be told again. An undo takes nothing from it: the venue has said so all the same.
         self.waited: OrderedDict[tuple[Symbol, VenueOrderId], ClientOrderId] = OrderedDict()
+        # Every market that an order ended in, the last one last: what was set there outlives the order. An undo takes
+        # nothing from it either.
+        self.ended_in: OrderedDict[Symbol, None] = OrderedDict()
         self._sums = Sums()
         self._stale: dict[str, None] = {}  # streams that have moved since the sums were last added up
         self._closed: OrderedDict[str, None] = OrderedDict()  # streams, the longest closed first
         self._closed_kept = closed_kept
         self._protected: OrderedDict[str, None] = OrderedDict()  # those of the closed that asked to be, the last ones
+        # And those that a cancel-all was to end: they alone tell its repeat from a new one.
+        self._canceled_together: OrderedDict[str, None] = OrderedDict()
         self._journal: Journal | None = None
 
     # -------------------------------------------------------------------------------------------- events
@@ -225,12 +246,15 @@ class Book:
     def _file(self, stream: str, order: Order) -> None:
         """Put the stream where an order of that life and those open questions belongs."""
         if order.life in CLOSED:
-            self.open.pop(stream, None)
+            if stream in self.open:
+                del self.open[stream]
+                self.ended_in[order.request.symbol] = None
+                self.ended_in.move_to_end(order.request.symbol)
             self._closed[stream] = None
             if protected(order):
-                self._protected[stream] = None
-                if len(self._protected) > LAST_CLOSED:
-                    self._protected.popitem(last=False)
+                _put_last(self._protected, stream)
+            if _canceled_together(order):
+                _put_last(self._canceled_together, stream)
         else:
             self._closed.pop(stream, None)
             self.open[stream] = None
@@ -342,7 +366,8 @@ class Book:
     def image(self) -> Image:
         """Return what cannot be let go now, and whatever that came from. States are frozen: it costs little."""
         flagged = (stream for stream in self._closed if self.orders[stream].flagged)
-        streams = (*self.open, *self.unsettled, *self._doubted, *flagged, *self._traded_last())
+        last = (*self._traded_last(), *self._canceled_together)
+        streams = (*self.open, *self.unsettled, *self._doubted, *flagged, *last)
         orders = {stream: self.orders[stream] for stream in streams if stream in self.orders}
         parents = [order_stream(self.name, each.parent) for each in orders.values() if each.parent is not None]
         orders |= {stream: self.orders[stream] for stream in parents if stream in self.orders}
@@ -356,6 +381,7 @@ class Book:
             doubted=tuple(self._doubted),
             shares=tuple(self.shares.items()),
             waited=tuple((*known, name) for known, name in self.waited.items()),
+            ended_in=tuple(self.ended_in),
             closed_kept=self._closed_kept,
             tallied=self._tallied,
         )
@@ -376,8 +402,11 @@ class Book:
         book.open, book.unsettled = dict.fromkeys(image.open), dict.fromkeys(image.unsettled)
         book._closed, book._doubted = OrderedDict.fromkeys(image.closed), dict.fromkeys(image.doubted)
         book._protected = OrderedDict.fromkeys(each for each in image.closed if protected(image.orders[each]))
+        together = (each for each in image.closed if _canceled_together(image.orders[each]))
+        book._canceled_together = OrderedDict.fromkeys(together)
         book.shares = dict(image.shares)
         book.waited = OrderedDict(((symbol, order_id), name) for symbol, order_id, name in image.waited)
+        book.ended_in = OrderedDict.fromkeys(image.ended_in)
         book._stale = dict.fromkeys((account_stream(account), *image.positions, *image.open, *image.unsettled))
         return book
 

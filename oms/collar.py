@@ -14,11 +14,14 @@ _SECOND_NS: Final = 1_000_000_000
 
 def untrusted(quote: Quote, at_ns: int, seconds: float) -> str | None:
     """Return why a quote may not be relied on at a moment (UTC), None if it may: its book is whole and was heard within
-    `seconds`.
+    `seconds`. A clock that was set back since leaves it dated ahead, of any age: ahead by `seconds` at most, as the
+    clocks of two accounts may differ, it is no older than twice that.
     """
     if not quote.valid or quote.book_ns is None:
         return f"the book of {quote.symbol} is not whole"
     age = (at_ns - quote.book_ns) / _SECOND_NS
+    if age < -seconds:
+        return f"the book of {quote.symbol} was last heard {-age:.1f} s ahead of the clock"
     return f"the book of {quote.symbol} was last heard {age:.1f} s ago" if age > seconds else None
 
 

@@ -4,18 +4,19 @@ Only where a market has such a switch (BitMart's cancel-all-after, PROTOCOL 6.4)
 market is armed while orders are open on it, and disarmed when none is left. Nothing is said while the log is gone or
 takes nothing, or the lease is not fresh: that silence is the signal. A clean stop says nothing more either, so the
 orders of an armed market end with the OMS. Who begins lets go what the process before may have armed: else that goes
-off while all is well, and ends what was placed since.
+off while all is well, and ends what was placed since. For the same reason what may have been armed counts as armed.
 """
 
 import asyncio
 from collections.abc import Iterable
+from itertools import islice
 from typing import Final
 
 import structlog
 
 from oms.engine import Engine
 from oms.ports import Spawn
-from oms.reports import Refusal
+from oms.reports import Refusal, RefusalClass
 from oms.values import Symbol
 from oms.venue import NoAnswerError, Venue
 
@@ -35,7 +36,7 @@ class Heartbeat:
     """
 
     def __init__(self, engine: Engine, venue: Venue, *, seconds: int, spawn: Spawn) -> None:
-        self.armed: set[Symbol] = set()
+        self.armed: set[Symbol] = set()  # for certain, or perhaps
         self._engine = engine
         self._venue = venue
         self._seconds = seconds
@@ -46,7 +47,7 @@ class Heartbeat:
     def start(self) -> None:
         """Begin to beat."""
         if self._seconds:
-            self.armed = self._with_switch(self._engine.book.orders)
+            self.armed = self._armed_before()
             self._spawn(self._beat_for_ever(), name=f"heartbeat {self._engine.account}")
 
     async def _beat_for_ever(self) -> None:
@@ -70,32 +71,40 @@ class Heartbeat:
     async def _set(self, symbol: Symbol, seconds: int) -> None:
         try:
             async with self._places:
-                said = self._well and await self._say(symbol, seconds)  # it may have waited for its place
+                if self._well:  # it may have waited for its place
+                    await self._say(symbol, seconds)
         finally:
             self._saying.discard(symbol)
-        if said and seconds:
-            self.armed.add(symbol)
-        elif said:
-            self.armed.discard(symbol)
 
     def _wanted(self) -> set[Symbol]:
-        return self._with_switch(self._engine.book.open)
+        book = self._engine.book
+        return set(self._with_switch({book.orders[stream].request.symbol for stream in book.open}))
 
-    def _with_switch(self, streams: Iterable[str]) -> set[Symbol]:
-        """Return the markets of some orders that have such a switch."""
-        orders = self._engine.book.orders
-        symbols = {orders[stream].request.symbol for stream in streams}
-        return {symbol for symbol in symbols if self._venue.capabilities(symbol).dead_man}
+    def _armed_before(self) -> set[Symbol]:
+        """Return the markets that the process before may have armed: those with open orders, and those where orders
+        ended last. Of these as many as BitMart takes calls in half a span, two a second: no beat waits behind them for
+        longer, and what is told much later has gone off by then.
+        """
+        wanted = self._wanted()
+        ended_in = (symbol for symbol in reversed(self._engine.book.ended_in) if symbol not in wanted)
+        return {*wanted, *islice(self._with_switch(ended_in), self._seconds)}
 
-    async def _say(self, symbol: Symbol, seconds: int) -> bool:
+    def _with_switch(self, symbols: Iterable[Symbol]) -> Iterable[Symbol]:
+        return (symbol for symbol in symbols if self._venue.capabilities(symbol).dead_man)
+
+    async def _say(self, symbol: Symbol, seconds: int) -> None:
         try:
             answer = await self._venue.dead_man(symbol, seconds)
         except NoAnswerError as error:
-            cause = error.cause
+            cause, klass = error.cause, RefusalClass.UNKNOWN if error.sent else RefusalClass.TRANSIENT
         else:
             refusal = next((report for report in answer.reports if isinstance(report, Refusal)), None)
             if refusal is None:
-                return True
-            cause = f"refused: {refusal.reason} {refusal.text or ''}".rstrip()
+                (self.armed.add if seconds else self.armed.discard)(symbol)
+                return
+            cause, klass = f"refused: {refusal.reason} {refusal.text or ''}".rstrip(), refusal.klass
+        if seconds and klass is RefusalClass.UNKNOWN:
+            self.armed.add(symbol)
+        elif not seconds and klass is RefusalClass.CERTAIN:  # delisted meanwhile: it would be refused for ever
+            self.armed.discard(symbol)
         log.warning("the dead man's switch was not set", symbol=symbol, seconds=seconds, cause=cause)
-        return False

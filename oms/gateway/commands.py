@@ -11,7 +11,7 @@ from msgspec import Struct
 from oms.account.modes import SetPositionMode
 from oms.account.state import Account, HaltTrading, ResumeTrading
 from oms.answers import Receipt
-from oms.book import order_stream, position_stream
+from oms.book import CANCEL_ALL, order_stream, position_stream
 from oms.engine import Engine
 from oms.errors import OmsError
 from oms.gateway.allowance import Pace, check_worth, worth_of
@@ -239,7 +239,7 @@ class Commands:
         """
         strategy, symbols = caller.named_strategy(body.strategy), caller.named_symbols(body.symbol)
         reason = None if body.reason is None else checked_text(body.reason, "reason")
-        request_id = f"all {key or self._ids.next()}"  # no key has a space, so that none of one order's cancel is it
+        request_id = f"{CANCEL_ALL}{key or self._ids.next()}"
         asked: list[tuple[Engine, Order]] = []
         others: list[tuple[Engine, Order]] = []
         for engine in self._accounts.visible(caller, body.account):

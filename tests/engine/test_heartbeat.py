@@ -8,11 +8,12 @@ from msgspec.structs import replace
 
 from oms.heartbeat import BEATS, Heartbeat
 from oms.order.state import Life
+from oms.snapshot import Pace
 from oms.store.memory import Fault
 from oms.values import PositionMode, Symbol
-from oms.venue import Answer, Evidence, NoAnswerError
+from oms.venue import Answer, Evidence, LastLook, NoAnswerError, nothing_holds
 from tests.engine.desk import Desk, begin, play
-from tests.engine.scripted_venue import Fate
+from tests.engine.scripted_venue import Fate, ScriptedVenue
 from tests.order.story import BTC_PERPETUAL, FUTURES
 
 PERPETUAL = BTC_PERPETUAL.symbol
@@ -168,6 +169,74 @@ def test_a_switch_that_the_process_before_this_one_had_set_is_let_go() -> None:
         await asyncio.sleep(25)
         assert desk.venue.switches[said:] == [(PERPETUAL, 0)], "it is said once"
         assert beat.armed == set()
+
+    play(story)
+
+
+def test_a_switch_that_the_process_before_had_set_is_let_go_also_after_a_start_from_a_snapshot() -> None:
+    async def story(desk: Desk) -> None:
+        desk.pace = Pace(1, 0.0)
+        await beating(desk)
+        await one_order(desk)
+        await asyncio.sleep(10)
+        assert desk.venue.switches[-1] == (PERPETUAL, 30)
+        await desk.cancel()
+        await asyncio.sleep(2)
+        assert desk.life() is Life.CANCELED
+        await desk.process.bury()
+        await desk.start()
+        said = len(desk.venue.switches)
+        beat = Heartbeat(desk.engine, desk.venue, seconds=30, spawn=desk.process.spawn)
+        beat.start()
+        await asyncio.sleep(15)
+        assert desk.venue.switches[said:] == [(PERPETUAL, 0)]
+
+    play(story)
+
+
+def test_a_switch_whose_arming_had_no_answer_is_let_go() -> None:
+    """The venue armed it, and its answer was lost; the order ended before the next beat."""
+
+    class Deaf(ScriptedVenue):
+        deaf = False
+
+        async def dead_man(self, symbol: Symbol, seconds: int, *, last_look: LastLook = nothing_holds) -> Answer:
+            answer = await super().dead_man(symbol, seconds, last_look=last_look)
+            if self.deaf:
+                raise NoAnswerError("no answer within 10 s", self._evidence())
+            return answer
+
+    async def story(desk: Desk) -> None:
+        venue = desk.venue = Deaf(desk.clock.now_ns)
+        await beating(desk)
+        await one_order(desk)
+        venue.deaf = True
+        await asyncio.sleep(11)
+        assert venue.switches == [(PERPETUAL, 30)], "it is armed"
+        venue.deaf = False
+        await desk.cancel()
+        await asyncio.sleep(25)
+        assert desk.life() is Life.CANCELED
+        assert venue.switches[1:] == [(PERPETUAL, 0)], "goes off in 5 s, and takes with it what is placed until then"
+
+    play(story)
+
+
+def test_a_start_lets_only_the_last_markets_go_and_asks_no_delisted_one_for_ever() -> None:
+    async def story(desk: Desk) -> None:
+        await beating(desk)
+        await one_order(desk)
+        await asyncio.sleep(1)
+        names = [Symbol(f"M{number}/USDT:USDT") for number in range(200)]
+        desk.engine.book.ended_in.update(dict.fromkeys((*names, PERPETUAL)))  # the last one is open all the same
+        beat = Heartbeat(desk.engine, desk.venue, seconds=30, spawn=desk.process.spawn)
+        desk.venue.fates.extend((Fate.ACCEPTED, Fate.REFUSED))
+        beat.start()
+        await asyncio.sleep(5)
+        let_go = [symbol for symbol, seconds in desk.venue.switches if not seconds]
+        assert len(let_go) == 29
+        assert set(let_go) < set(names[-30:])
+        assert beat.armed == {PERPETUAL}
 
     play(story)
 

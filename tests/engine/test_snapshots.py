@@ -13,6 +13,11 @@ from oms import snapshot
 from oms.book import Book, account_stream
 from oms.decide import BalancesReport
 from oms.errors import LogUnavailableError
+from oms.gateway.auth import Accounts, Caller
+from oms.gateway.bodies import CancelAllBody
+from oms.gateway.commands import Commands
+from oms.gateway.metrics import Metrics
+from oms.gateway.tokens import Scope
 from oms.order.state import Life, Order
 from oms.ports import Snapshot, StoredEvent
 from oms.reconcile import address
@@ -434,5 +439,35 @@ def test_the_stop_of_an_order_that_is_over_is_its_strategys_also_after_a_start_f
         await desk.engine.report([(where, shown_)], source=Provenance.POLL)
         assert desk.engine.book.orders[where].parent == "p1"
         assert desk.engine.book.orders[where].request.strategy == "maker"
+
+    play(story)
+
+
+def test_a_repeated_cancel_all_ends_nothing_that_came_after_it_also_after_a_start_from_a_snapshot() -> None:
+    async def story(desk: Desk) -> None:
+        desk.pace = OFTEN
+        await desk.start()
+        caller = Caller(token_id="t", strategy=StrategyId("maker"), accounts=frozenset({MAIN}), scopes=frozenset(Scope))
+
+        async def cancel_all() -> list[str]:
+            engine = desk.engine
+            commands = Commands(
+                Accounts({MAIN: engine}), log=desk.log, ids=desk.ids(), metrics=Metrics([engine]), clock=desk.clock
+            )
+            reply = await commands.cancel_all(caller, CancelAllBody(), key="k1")
+            return [each.client_order_id for each in reply.body.items]  # type: ignore[union-attr]
+
+        await desk.place("c1")
+        await asyncio.sleep(1)
+        assert await cancel_all() == ["c1"]
+        await asyncio.sleep(5)
+        assert desk.life("c1") is Life.CANCELED
+        await desk.process.bury()
+        await desk.start()
+        await desk.place("c2")
+        await asyncio.sleep(1)
+        await cancel_all()  # the client has no answer yet, and repeats itself
+        await asyncio.sleep(5)
+        assert desk.life("c2") is Life.WORKING, desk.told("c2")
 
     play(story)

@@ -8,6 +8,7 @@ import pytest
 
 from adapters.bitmart.market_data.both import BitmartMarkets, Hosts
 from adapters.bitmart.venue import Endpoints
+from oms.collar import untrusted
 from oms.decide import Said
 from oms.errors import LimitExceededError
 from oms.market_data import Quote
@@ -111,6 +112,14 @@ def test_s59_the_decision_is_a_function_of_the_quote_and_the_recorded_time() -> 
             assert getattr(facts[-1][1], "limit", None) == limit
 
     tell(story, collared)
+
+
+def test_s59_a_book_that_was_heard_before_a_clock_was_set_back_is_not_fresh_for_minutes() -> None:
+    """Its topic fell silent as the venue's clock, by which quotes and orders are dated, went back by four minutes."""
+    quote = Quote(symbol=PERPETUAL, valid=True, bid=Decimal(26_999), ask=Decimal(27_001), book_ns=EPOCH_NS)
+    grounds = {-240: False, -120: False, -6: False, -5: True, 0: True, 5: True, 6: False}  # by its age in seconds
+    for age, ground in grounds.items():
+        assert (untrusted(quote, EPOCH_NS + age * 1_000_000_000, 5.0) is None) is ground, age
 
 
 def collared() -> House:
