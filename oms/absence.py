@@ -81,6 +81,7 @@ class Absence:
         self._ids = ids
         self._doubts = Elapsed(clock)
         self._cut: dict[Symbol, Sequence[str]] = {}  # by market: which lists were, when it was searched last
+        self._halved: dict[Symbol, int] = {}  # by market: how often, until the lists of those searched for were whole
         self._missed: dict[str, _Missed] = {}  # by stream: an order that the venue once showed, and does not know
 
     @property
@@ -151,13 +152,22 @@ class Absence:
         """Ask everywhere where orders of one market, or trades of theirs, would show; for those of which there is no
         trace, record that and what follows from it. `orders` holds, by stream, the order and the answer that did not
         know it. Returns the lists that were cut: then nothing is proven.
+
+        An old order makes the window of all of them long. So where lists were cut the younger half is searched for by
+        itself the next time, then half of that; and more again once that could be read.
         """
         require_time(self._venue)
         began_ns = {stream: await first_written_ns(self._log, stream) or self._clock.now_ns() for stream in orders}
+        halved, missing = self._halved.get(symbol, 0), self._cut.get(symbol, ())
+        youngest = sorted(orders, key=lambda stream: -began_ns[stream])[: max(len(orders) >> halved, 1)]
+        all_, orders = len(orders), {stream: orders[stream] for stream in youngest}
+        began_ns = {stream: began_ns[stream] for stream in youngest}
         window = self._window(began_ns.values())
         lists = await self._listed(symbol, window)
         ownerless = await self._record_all(lists, [order for order, _ in orders.values()])
-        if cut := [what for what, each in lists.items() if not each.complete]:
+        cut = [what for what, each in lists.items() if not each.complete]
+        self._halved[symbol] = min(halved + 1, all_.bit_length()) if cut else max(halved - 1, 0)
+        if cut:
             return cut
         live, ended, filled = (Traces(each) for each in lists.values())
         absent = [
@@ -168,7 +178,7 @@ class Absence:
         ]
         for some in batched(absent, CONCLUDED_EACH):
             await self._conclude(symbol, some, lists, window)
-        return ()
+        return missing if len(orders) < all_ else ()
 
     def _window(self, began_ns: Collection[int]) -> Window:
         """Return the time in which orders that were first written down then would show, or trades of theirs."""

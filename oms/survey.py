@@ -7,6 +7,7 @@ same survey serves the running OMS and a rehearsal that only shows what would be
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
+from math import inf
 from typing import Final, Protocol
 
 import structlog
@@ -43,6 +44,7 @@ from oms.values import Provenance, Symbol
 from oms.venue import Answer, NoAnswerError, OrderRef, Venue, require_time, takes_a_search
 
 OVERLAP_MS: Final = 30_000  # trades are asked for from so long before the last look: pages overlap, ids tell them apart
+LONG_MS: Final = 600_000  # a gap that is read part by part, look by look: all of it at once would keep all else waiting
 AT_ONCE: Final = frozenset({BreakKind.HISTORY})
 NEVER: Final = float("-inf")
 LAG_SECONDS: Final = 120.0  # a trade is listed whose order is not found: waited for so long, then told by the figures
@@ -292,11 +294,12 @@ class Survey:
         return since_ms, max(now_ms, since_ms)
 
     async def _trades(self, since_ms: int, until_ms: int) -> Answer:
-        """Ask for the trades of a window that ends now; where they are cut, for those behind what overlaps, too, so
-        that the next window begins later than this one. Raises NoAnswerError.
+        """Ask for the trades of a window that ends now; where they are cut, for the rest of it, too. Of a long one only
+        for those behind what overlaps, so that the next window begins later than this one. Raises NoAnswerError.
         """
         require_time(self._venue)
-        return await trades_of(self._venue, since_ms, until_ms, past_ms=since_ms + OVERLAP_MS)
+        past_ms = since_ms + OVERLAP_MS if until_ms - since_ms > LONG_MS else inf
+        return await trades_of(self._venue, since_ms, until_ms, past_ms=past_ms)
 
     async def _mark(self, traded: Answer, strangers: Mapping[str, OrderRef], until_ms: int) -> str:
         """Trades are known until then, now that what was listed is recorded; unless the order behind one, of those that

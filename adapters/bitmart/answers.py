@@ -103,7 +103,8 @@ async def bisected(
     unit_ms: int = 1,
 ) -> Answer:
     """Return every row of the `windows`, halving each as long as it is answered with `rows_max` rows, or refused while
-    wider than `narrowest_refused`. Bounds are in the unit that `ask` takes, of `unit_ms`, and the windows in order.
+    wider than `narrowest_refused`; and going on from there in parts of the width that was not, or wider ones where few
+    rows came. Bounds are in the unit that `ask` takes, of `unit_ms`, and the windows in order.
 
     Seams overlap, as no source says whether bounds are inclusive; repeats are dropped by id. The answer says what is
     proven to be whole.
@@ -112,26 +113,33 @@ async def bisected(
     asked: list[Evidence] = []
     found: dict[str, Report] = {}
     proven: list[Window] = []
-    complete = True
+    complete, widest = True, max((end - start for start, end in windows), default=0)
+    width = widest
     while waiting:
         if len(asked) == CALLS_MAX:
             complete = False
             break
-        start, end = waiting.pop()
+        start, last = waiting.pop()
+        end = min(start + width, last)
         evidence = await ask(start, end)
         asked.append(evidence)
         reports = read(evidence)
         turned_down = refused(reports)
         capped = len(reports) >= rows_max
         if (turned_down or capped) and end - start > (narrowest_refused if turned_down else 1):
-            middle = (start + end) // 2
-            waiting += [(middle, end), (start, middle)]
+            width = max((end - start) // 2, 1)
+            widest = width if turned_down else widest  # what is refused for its width is not asked for again
+            waiting.append((start, last))
             continue
         if not turned_down and whole(reports, rows_max):
             _prove(proven, Window(start * unit_ms, end * unit_ms))
         else:
             complete = False
         found |= {key(report): report for report in reports if not isinstance(report, Refusal)}
+        if len(reports) * 2 < rows_max:
+            width = min(width * 2, widest)
+        if end < last:
+            waiting.append((end, last))
     return Answer(
         reports=tuple(found.values()),
         evidence=joined(asked),

@@ -784,6 +784,30 @@ def test_an_order_is_proven_absent_though_its_market_traded_more_since_than_one_
     play(story)
 
 
+def test_a_young_order_is_proven_absent_beside_an_old_one_whose_time_is_too_long_to_be_read() -> None:
+    """Found by a run of kills: one doubt of an hour ago kept all the others from ending."""
+
+    async def story(desk: Desk) -> None:
+        desk.venue = venue = Capped(desk.clock.now_ns)
+        venue.rows_max, venue.totals = 8, {"USDT": Decimal(100_000), "BTC": Decimal(5)}
+        await desk.start()
+        venue.fates.append(Fate.REQUEST_LOST)
+        await desk.place("old", quantity=Decimal("0.5"), price=Decimal(10))
+        venue.by_hand("human", "100")
+        for _ in range(100):  # more than eight answers hold, by the time that it may be searched for
+            await asyncio.sleep(1)
+            venue.push(*venue.fill("human", "0.5", price="1"))
+        await asyncio.sleep(700)  # by so much our clock may have been out as an order was written down
+        venue.fates.extend([Fate.REQUEST_LOST] * 3)
+        for number in range(3):
+            await desk.place(f"young{number}", quantity=Decimal("0.5"), price=Decimal(10))
+        await asyncio.sleep(240)
+        assert {desk.life(f"young{number}") for number in range(3)} == {Life.REJECTED}
+        assert (desk.life("old"), "coverage:BTC/USDT" in desk.breaks()) == (Life.IN_DOUBT, True)
+
+    play(story)
+
+
 def test_what_one_search_brought_is_kept_once_for_all_the_orders_it_proves_absent() -> None:
     """Hundreds of doubts end at once after an outage, and the lists that prove them absent are long."""
 
