@@ -263,7 +263,7 @@ def evolve(order: Order | None, event: OrderEvent) -> Order:
                 order, life=life, venue_order_id=event.venue_order_id, triggered=True, reason=None, version=version
             )
             dead = order.life is REJECTED or order.life is VANISHED
-            return replace(fired, flagged=True, revived=True) if dead else fired
+            return replace(fired, flagged=True) if dead else fired  # what it became has a record of its own
         case ReportContradicted():
             return replace(order, flagged=True, version=version)
         case OrderClaimed():
