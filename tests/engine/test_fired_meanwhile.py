@@ -28,6 +28,13 @@ from tests.order.story import BTC_PERPETUAL, SPOT
 PERPETUAL = BTC_PERPETUAL.symbol
 
 
+async def one_that_waits(desk: Desk) -> None:
+    await opened(desk, held=False)
+    trigger = Trigger(price=Decimal(28000), when=Crossing.RISES_TO)
+    await desk.place(symbol=PERPETUAL, quantity=Decimal(1), price=Decimal(27000), leverage=Decimal(10), trigger=trigger)
+    await asyncio.sleep(1)
+
+
 def test_a_cancel_goes_to_what_an_order_has_become_though_the_answer_to_a_change_comes_late() -> None:
     """The price came while a change was on its way; its answer names the id that the order waited under."""
 
@@ -56,12 +63,7 @@ def test_a_cancel_goes_to_what_an_order_has_become_though_the_answer_to_a_change
 
     async def story(desk: Desk) -> None:
         venue = desk.venue = Fires(desk.clock.now_ns)
-        await opened(desk, held=False)
-        trigger = Trigger(price=Decimal(28000), when=Crossing.RISES_TO)
-        await desk.place(
-            symbol=PERPETUAL, quantity=Decimal(1), price=Decimal(27000), leverage=Decimal(10), trigger=trigger
-        )
-        await asyncio.sleep(1)
+        await one_that_waits(desk)
         await desk.amend(trigger_price="28100")
         await asyncio.sleep(1)
         assert desk.told()[-2:] == ["order-triggered", "amend-accepted"]
@@ -158,12 +160,7 @@ def test_a_change_of_what_an_order_waits_for_does_not_leave_once_it_has_fired() 
 
     async def story(desk: Desk) -> None:
         venue = desk.venue = Fires(desk.clock.now_ns)
-        await opened(desk, held=False)
-        trigger = Trigger(price=Decimal(28000), when=Crossing.RISES_TO)
-        await desk.place(
-            symbol=PERPETUAL, quantity=Decimal(1), price=Decimal(27000), leverage=Decimal(10), trigger=trigger
-        )
-        await asyncio.sleep(1)
+        await one_that_waits(desk)
         await desk.amend(request_id="a1", trigger_price="28100")
         await desk.amend(request_id="a2", trigger_price="28200", price="27500")
         await asyncio.sleep(300)

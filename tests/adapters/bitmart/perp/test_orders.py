@@ -312,15 +312,32 @@ async def test_an_order_that_waits_nowhere_was_canceled_once_what_it_sent_would_
     assert answer.evidence.response.count(b"\n") == 3, "all that shows that it sent none"
 
 
+def set_the_venues_clock(desk: Desk, seconds: int) -> None:
+    clock = desk.venue._rest.server_clock
+    assert clock._said is not None
+    said_ns, at = clock._said
+    clock._said = (said_ns + seconds * 1_000_000_000, at)
+
+
+@virtual
+async def test_s29_a_clock_of_the_venue_that_is_set_ahead_does_not_call_an_order_canceled_that_has_just_fired() -> None:
+    desk = Desk()
+    with pytest.raises(NoAnswerError, match="may not show yet"):
+        await desk.venue.order(WAITING)
+    set_the_venues_clock(desk, 240)
+    await asyncio.sleep(0.5)
+    with pytest.raises(NoAnswerError, match="may not show yet"):
+        await desk.venue.order(WAITING)
+    desk.link.on(codec.OPEN_ORDERS, ok([child()]))
+    assert (await found(desk, WAITING)).status == "new"
+
+
 @virtual
 async def test_s29_a_clock_of_the_venue_that_is_set_back_does_not_keep_an_order_from_being_gone() -> None:
     desk = Desk()
     with pytest.raises(NoAnswerError, match="may not show yet"):
         await desk.venue.order(WAITING)
-    clock = desk.venue._rest.server_clock
-    assert clock._said is not None
-    said_ns, at = clock._said
-    clock._said = (said_ns - 240_000_000_000, at)
+    set_the_venues_clock(desk, -240)
     with pytest.raises(NoAnswerError, match="may not show yet"):
         await desk.venue.order(WAITING)
     await asyncio.sleep(10)
