@@ -454,7 +454,9 @@ class Survey:
         return behind
 
     async def _report(self, news: Sequence[Addressed], answer: Answer) -> None:
-        late = [report.at_ms for _, report in news if isinstance(report, TradeReport) and self._is_new(report)]
+        # What a known trade did cost is news to the log, and nothing that a stream still has to tell.
+        unheard = [each for each in news if not isinstance(each[1], TradeReport) or self._is_new(each[1])]
+        late = [report.at_ms for _, report in unheard if isinstance(report, TradeReport)]
         for source, part in runs(news, answer.source, self._began_ns):
             evidence = kept(answer.evidence, self._ids, self._clock)
             await self._recording.report(part, source=source, occurred_ns=occurred_ns(part), evidence=evidence)
@@ -464,7 +466,7 @@ class Survey:
                     heard(answer.source, max(self._now_ms() - at_ms, 0) / 1000)
         if answer.source is Provenance.POLL:
             for polled in self.on_polled:
-                polled(news)
+                polled(unheard)
 
     def _is_new(self, trade: TradeReport) -> bool:
         order = self._book.orders.get(self._stream_of(trade))

@@ -13,9 +13,9 @@ from oms.errors import OvertakenError, UnknownBreakError
 from oms.order.state import Life
 from oms.reconcile import Part, Result
 from oms.rehearsal import rehearse
-from oms.reports import PositionReport, VenueOrderStatus
+from oms.reports import Control, PositionReport, TradeReport, VenueOrderStatus
 from oms.values import PositionMode, Provenance, Purse, Side, Symbol
-from oms.venue import Answer, NoAnswerError
+from oms.venue import Answer, NoAnswerError, OrderRef
 from tests.engine.desk import MAIN, Desk, begin, play
 from tests.engine.scripted_venue import Cut, ScriptedVenue
 from tests.order.story import BTC_PERPETUAL, FUTURES
@@ -322,6 +322,35 @@ def test_s31_a_stream_that_says_nothing_within_its_keep_alive_time_is_shown_as_s
         desk.venue.push()
         await asyncio.sleep(0.1)
         assert desk.watcher.live
+
+    play(story)
+
+
+def test_what_a_trade_cost_is_nothing_that_a_stream_owes_which_began_after_it_was_told() -> None:
+    """Found by the simulation, seed 24167361: the venue, its clock ahead, had dated the trade later than that."""
+
+    class UpToNow(ScriptedVenue):
+        async def order_trades(self, order: OrderRef) -> Answer:
+            answer = await super().order_trades(order)
+            rows = [each for each in answer.reports if isinstance(each, TradeReport)]
+            return replace(answer, reports=tuple(each for each in rows if (each.at_ms or 0) <= self._now_ms))
+
+    async def story(desk: Desk) -> None:
+        venue = desk.venue = UpToNow(desk.clock.now_ns)
+        await desk.start()
+        await desk.place()
+        await asyncio.sleep(20)
+        order, trade = venue.fill("c1", "1")
+        ahead = replace(trade, at_ms=(trade.at_ms or 0) + 28_000)
+        venue.trades_done = [ahead]
+        venue.push(order, replace(ahead, commission=None, commission_currency=None))
+        await asyncio.sleep(1)
+        venue.push(Control(event="disconnected"))
+        venue.push(Control(event="connected"))
+        for _ in range(60):
+            await asyncio.sleep(1)
+            assert desk.watcher.broken() is None
+        assert desk.order().trades[0].commission is not None
 
     play(story)
 
