@@ -87,10 +87,11 @@ class FuturesLook:
                 return known
             name = ""  # the log's word for the plan's own id is on its way, too
         if there is not None and not name:  # the venue keeps no name of it: one of ours that nobody has an id of yet
-            return next((each for each in self._witness.orders.values() if _nameless(each)), None)
+            return next((each for each in self._witness.orders.values() if _nameless(each, path)), None)
         return self._witness.orders.get(order_stream(self._account, ClientOrderId(name)))
 
 
-def _nameless(order: Order) -> bool:
-    """Whether it is an order that waits, is to be changed or ended, and of which the log has no id of the venue's."""
-    return order.conditional and order.venue_order_id is None and bool(order.cancels_known or order.amends_known)
+def _nameless(order: Order, path: str) -> bool:
+    """Whether it is an order that waits, of which that was asked for, and of which the log has no id of the venue's."""
+    asked = order.cancels_known if path in CANCELS else order.amends_known
+    return order.conditional and order.venue_order_id is None and bool(asked)
