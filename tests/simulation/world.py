@@ -59,6 +59,7 @@ CALM_SECONDS: Final = 2.0  # to come up in: afterwards coming up is as hard as e
 SAFETY_SECONDS: Final = 12.0
 LIVENESS_SECONDS: Final = 120.0
 BUSTED_SECONDS: Final = 300.0  # where trades were taken back: both looks that prove it are a minute apart
+READ_ON_SECONDS: Final = 120.0  # more, where those lists are longer than one answer too
 AFTERMATH_SECONDS: Final = 125.0
 REST_SECONDS: Final = 25.0  # after the last thing under way: two comparisons of everything
 READ_RATE: Final = 0.25  # worlds with read models and subscribers
@@ -544,7 +545,9 @@ class World:
         """How many seconds it may take to agree. Who was banned asks for nothing at all for some minutes."""
         banned = self.simulator.faults.fired("banned")
         proven = self.scene.taken_back or self._owner.moves_money
-        return (BUSTED_SECONDS if proven else LIVENESS_SECONDS) + (BAN_SECONDS if banned else 0.0)
+        read_on = self.scene.taken_back and self._lengths is not None  # each proof reads the list twice, in many calls
+        seconds = BUSTED_SECONDS if proven else LIVENESS_SECONDS
+        return seconds + (BAN_SECONDS if banned else 0.0) + (READ_ON_SECONDS if read_on else 0.0)
 
     def _waking(self) -> bool:
         """Whether a process that was stopped has still to wake, and to do what it was about to; or one to start; or one
