@@ -157,28 +157,27 @@ class Absence:
         itself the next time, then half of that; and more again once that could be read.
         """
         require_time(self._venue)
-        began_ns = {stream: await first_written_ns(self._log, stream) or self._clock.now_ns() for stream in orders}
-        halved, missing = self._halved.get(symbol, 0), self._cut.get(symbol, ())
-        youngest = sorted(orders, key=lambda stream: -began_ns[stream])[: max(len(orders) >> halved, 1)]
-        all_, orders = len(orders), {stream: orders[stream] for stream in youngest}
-        began_ns = {stream: began_ns[stream] for stream in youngest}
+        halved = self._halved.get(symbol, 0)
+        written_ns = {stream: await first_written_ns(self._log, stream) or self._clock.now_ns() for stream in orders}
+        youngest = sorted(orders, key=written_ns.__getitem__, reverse=True)[: max(len(orders) >> halved, 1)]
+        began_ns = {stream: written_ns[stream] for stream in youngest}
         window = self._window(began_ns.values())
         lists = await self._listed(symbol, window)
-        ownerless = await self._record_all(lists, [order for order, _ in orders.values()])
-        cut = [what for what, each in lists.items() if not each.complete]
-        self._halved[symbol] = min(halved + 1, all_.bit_length()) if cut else max(halved - 1, 0)
-        if cut:
+        ownerless = await self._record_all(lists, [orders[stream][0] for stream in youngest])
+        if cut := [what for what, each in lists.items() if not each.complete]:
+            self._halved[symbol] = min(halved + 1, len(orders).bit_length())
             return cut
+        self._halved[symbol] = max(halved - 1, 0)
         live, ended, filled = (Traces(each) for each in lists.values())
         absent = [
             _Absent(stream, order, looked, began_ns[stream])
-            for stream, (order, looked) in orders.items()
+            for stream, (order, looked) in ((each, orders[each]) for each in youngest)
             if not (order in live or order in ended or (order in filled and not order.trades))
             and not any(_may_be_of(each, order, began_ns[stream] // 1_000_000) for each in ownerless)
         ]
         for some in batched(absent, CONCLUDED_EACH):
             await self._conclude(symbol, some, lists, window)
-        return missing if len(orders) < all_ else ()
+        return self._cut.get(symbol, ()) if len(youngest) < len(orders) else ()
 
     def _window(self, began_ns: Collection[int]) -> Window:
         """Return the time in which orders that were first written down then would show, or trades of theirs."""

@@ -250,7 +250,7 @@ def _explaining(news: Sequence[tuple[str, LedgerReport]], lacking: Lacking) -> S
     for name, amounts in lacking.items():
         paid = tuple(each for each in reversed(news) if purse(Wallet.FUTURES, each[1].currency) == name)
         found.extend(next((each for each in combined(paid, SUSPECTS_MAX) if _total(each) in amounts), ()))
-    return found
+    return [each for each in news if each in found]
 
 
 def _total(payments: Sequence[tuple[str, LedgerReport]]) -> Decimal:

@@ -426,6 +426,17 @@ class Cut(ScriptedVenue):
         return msgspec.structs.replace(answer, complete=self.whole)
 
 
+class Mute(ScriptedVenue):
+    """Nobody can read what it says of one order, asked for that."""
+
+    mute = ""
+
+    async def order(self, order: OrderRef) -> Answer:
+        if order.client_order_id == self.mute:
+            raise NoAnswerError("unreadable", self._evidence(), unreadable=True)
+        return await super().order(order)
+
+
 class Capped(ScriptedVenue):
     """One answer holds so many rows of trades at most; it says how far it got."""
 

@@ -2,26 +2,23 @@
 
 import asyncio
 from decimal import Decimal
-from typing import Any
 
 from msgspec.structs import replace
 
 from oms.account.state import HaltTrading
-from oms.expiry import Expiry
 from oms.order.state import Life
 from oms.reports import Ack, PositionReport, Refusal, RefusalClass
 from oms.store.memory import Fault
 from oms.values import (
     Crossing,
-    OrderType,
     PositionLeg,
-    Side,
     StrategyId,
     VenueOrderId,
 )
 from oms.venue import Amendment, Answer, LastLook, OrderRef, Trigger, nothing_holds
 from tests.engine.desk import MAIN, Desk, play
 from tests.engine.scripted_venue import Fate, ScriptedVenue
+from tests.engine.test_outlived import held_with_a_stop
 from tests.engine.test_perpetuals import opened
 from tests.order.story import BTC_PERPETUAL, SPOT
 
@@ -92,13 +89,7 @@ def test_a_stop_of_a_position_that_is_gone_ends_though_a_cancel_of_it_is_refused
 
     async def story(desk: Desk) -> None:
         venue = desk.venue = Unwilling(desk.clock.now_ns)
-        await opened(desk)
-        Expiry(desk.engine, clock=desk.clock, spawn=desk.process.spawn).start()
-        sell: dict[str, Any] = {"symbol": PERPETUAL, "side": Side.SELL, "quantity": Decimal(10), "reduce_only": True}
-        trigger = Trigger(price=Decimal(25000), when=Crossing.FALLS_TO)
-        await desk.place("close", price=Decimal(27000), **sell)
-        await desk.place("stop", type=OrderType.MARKET, price=None, trigger=trigger, **sell)
-        await asyncio.sleep(1)
+        await held_with_a_stop(desk)
         await desk.cancel("stop")
         await asyncio.sleep(0.5)
         venue.push(*venue.fill("close", "10", price="27000"))

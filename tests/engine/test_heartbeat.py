@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from oms.heartbeat import BEATS, Heartbeat
 from oms.order.state import Life
-from oms.snapshot import Pace
+from oms.snapshot import PACE, Pace
 from oms.store.memory import Fault
 from oms.values import PositionMode, Symbol
 from oms.venue import Answer, Evidence, LastLook, NoAnswerError, nothing_holds
@@ -150,10 +150,12 @@ def test_a_refused_beat_arms_nothing() -> None:
     play(story)
 
 
-def test_a_switch_that_the_process_before_this_one_had_set_is_let_go() -> None:
+@pytest.mark.parametrize("pace", [PACE, Pace(1, 0.0)], ids=["from the log", "from a snapshot"])
+def test_a_switch_that_the_process_before_this_one_had_set_is_let_go(pace: Pace) -> None:
     """Else it goes off while this one is well, and takes an order with it that was placed since the last beat."""
 
     async def story(desk: Desk) -> None:
+        desk.pace = pace
         await beating(desk)
         await one_order(desk)
         await asyncio.sleep(10)
@@ -169,27 +171,6 @@ def test_a_switch_that_the_process_before_this_one_had_set_is_let_go() -> None:
         await asyncio.sleep(25)
         assert desk.venue.switches[said:] == [(PERPETUAL, 0)], "it is said once"
         assert beat.armed == set()
-
-    play(story)
-
-
-def test_a_switch_that_the_process_before_had_set_is_let_go_also_after_a_start_from_a_snapshot() -> None:
-    async def story(desk: Desk) -> None:
-        desk.pace = Pace(1, 0.0)
-        await beating(desk)
-        await one_order(desk)
-        await asyncio.sleep(10)
-        assert desk.venue.switches[-1] == (PERPETUAL, 30)
-        await desk.cancel()
-        await asyncio.sleep(2)
-        assert desk.life() is Life.CANCELED
-        await desk.process.bury()
-        await desk.start()
-        said = len(desk.venue.switches)
-        beat = Heartbeat(desk.engine, desk.venue, seconds=30, spawn=desk.process.spawn)
-        beat.start()
-        await asyncio.sleep(15)
-        assert desk.venue.switches[said:] == [(PERPETUAL, 0)]
 
     play(story)
 

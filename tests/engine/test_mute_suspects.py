@@ -8,20 +8,11 @@ from msgspec.structs import replace
 
 from oms.reports import VenueOrderStatus
 from oms.values import Symbol
-from oms.venue import Answer, NoAnswerError, OrderRef
+from oms.venue import Answer, NoAnswerError
 from tests.engine.desk import Desk, play
-from tests.engine.scripted_venue import ScriptedVenue
+from tests.engine.scripted_venue import Mute, ScriptedVenue
 from tests.engine.test_perpetuals import PERPETUAL
 from tests.order.story import FUTURES
-
-
-class Mute(ScriptedVenue):
-    mute = ""
-
-    async def order(self, order: OrderRef) -> Answer:
-        if order.client_order_id == self.mute:
-            raise NoAnswerError("unreadable", self._evidence(), unreadable=True)
-        return await super().order(order)
 
 
 @pytest.mark.parametrize("mute", ["", "c1"])

@@ -14,6 +14,16 @@ from tests.engine.scripted_venue import ScriptedVenue
 from tests.engine.test_perpetuals import PERPETUAL, opened
 
 
+async def held_with_a_stop(desk: Desk) -> None:
+    await opened(desk)
+    Expiry(desk.engine, clock=desk.clock, spawn=desk.process.spawn).start()
+    sell: dict[str, Any] = {"symbol": PERPETUAL, "side": Side.SELL, "quantity": Decimal(10), "reduce_only": True}
+    trigger = Trigger(price=Decimal(25000), when=Crossing.FALLS_TO)
+    await desk.place("close", price=Decimal(27000), **sell)
+    await desk.place("stop", type=OrderType.MARKET, price=None, trigger=trigger, **sell)
+    await asyncio.sleep(1)
+
+
 def test_the_end_of_a_stop_whose_position_is_gone_is_asked_for_until_it_has_come() -> None:
     """A venue refuses the cancel of an order that its queries do not show yet (PROTOCOL 9.1)."""
 
@@ -28,13 +38,7 @@ def test_the_end_of_a_stop_whose_position_is_gone_is_asked_for_until_it_has_come
 
     async def story(desk: Desk) -> None:
         desk.venue = Lagging(desk.clock.now_ns)
-        await opened(desk)
-        Expiry(desk.engine, clock=desk.clock, spawn=desk.process.spawn).start()
-        sell: dict[str, Any] = {"symbol": PERPETUAL, "side": Side.SELL, "quantity": Decimal(10), "reduce_only": True}
-        trigger = Trigger(price=Decimal(25000), when=Crossing.FALLS_TO)
-        await desk.place("close", price=Decimal(27000), **sell)
-        await desk.place("stop", type=OrderType.MARKET, price=None, trigger=trigger, **sell)
-        await asyncio.sleep(1)
+        await held_with_a_stop(desk)
         desk.venue.push(*desk.venue.fill("close", "10", price="27000"))
         desk.venue.legs = [PositionReport(symbol=PERPETUAL, leg=PositionLeg.NET, quantity=Decimal(0))]
         await asyncio.sleep(300)

@@ -103,3 +103,30 @@ def test_s52_a_trade_is_proven_gone_though_more_was_traded_in_its_orders_time_th
         assert desk.order().cum_quantity == 0, desk.breaks()
 
     play(story)
+
+
+@pytest.mark.parametrize("works_seconds", [30, 600])
+def test_a_count_is_lowered_though_its_order_ended_long_after_it_was_told(works_seconds: int) -> None:
+    async def story(desk: Desk) -> None:
+        venue = desk.venue = Remembers(desk.clock.now_ns)
+        await desk.start()
+        await desk.place()
+        await asyncio.sleep(1)
+        began_ms = desk.clock.now_ns() // 1_000_000
+        before = venue.orders["c1"] = replace(venue.orders["c1"], created_ms=began_ms)
+        order, _ = venue.fill("c1", "1")
+        venue.push(order)  # its trade is taken back before anybody tells of it
+        venue.trades_done = []
+        venue.orders["c1"] = before
+        await asyncio.sleep(works_seconds)
+        assert desk.order().untold_quantity == 1
+        await desk.cancel()
+        await asyncio.sleep(400)
+        assert venue.orders["c1"].status is VenueOrderStatus.CANCELED
+        assert (desk.life(), desk.order().untold_quantity, desk.breaks().keys() - {"order:c1"}) == (
+            Life.CANCELED,
+            Decimal(0),
+            set(),
+        )
+
+    play(story)
