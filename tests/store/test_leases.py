@@ -62,8 +62,9 @@ async def test_a_holder_whose_process_died_is_seen_as_gone_and_a_living_one_is_n
         await leader.seize(MAIN, "a", None)
         assert await standby.look(MAIN) == Seen("a", 0, connected=True)
         with psycopg.connect(database, autocommit=True) as operator:  # its backend is killed: it lives, and renews
-            operator.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND database IS NOT NULL"
+            operator.execute(  # of this database alone: other tests share the server
+                "SELECT pg_terminate_backend(pid) FROM pg_locks JOIN pg_database ON oid = database"
+                " WHERE locktype = 'advisory' AND datname = current_database()"
             )
         for _ in range(20):  # the first question finds the connection gone, the next one opens another
             try:

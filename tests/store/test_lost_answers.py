@@ -168,7 +168,10 @@ async def test_a_reader_hears_of_growth_again_after_its_connection_broke(databas
     epoch = await seized(writer, ACCOUNT)
     await reader.changed(after=0, seconds=0.05)
     with psycopg.connect(database, autocommit=True) as operator:
-        operator.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query = 'LISTEN stored_events'")
+        operator.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND query = 'LISTEN stored_events'"
+        )
     waiting = asyncio.get_running_loop().create_task(reader.changed(after=0, seconds=60))
     await asyncio.sleep(0.05)
     await writer.append(batch(epoch, 1))
