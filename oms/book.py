@@ -427,6 +427,8 @@ class Book:
                 case Order():
                     self.orders[stream] = before
                     self._file(stream, before)
+                    if before.end_doubted:
+                        self._doubted[stream] = None
                 case Position():
                     self.positions[stream] = before
                 case Account():

@@ -266,7 +266,7 @@ class Decider:
         """Return the events of a change: what the order holds already may be spent on it."""
         if order is None:
             raise UnknownOrderError(f"no order {command.client_order_id} on account {command.account}")
-        facts = self._facts(order.request, book, at_ns)
+        facts = self._facts(order.request if order.waits else replace(order.request, trigger=None), book, at_ns)
         facts = replace(
             facts,
             available=EXACT.add(facts.available, hold(order)[1]),

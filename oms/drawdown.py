@@ -10,6 +10,7 @@ from decimal import Decimal
 from msgspec import Struct
 
 from oms.ledger import Ledger, equity
+from oms.order.events import INFERRED
 from oms.position.events import CommissionBooked, FillBooked, FillReversed
 from oms.position.state import FLAT, Position, evolve
 from oms.sums import traded
@@ -41,20 +42,30 @@ class Curve:
         self._coin = coin
         self._prices: dict[str, Decimal] = {coin: ONE}
         self._uncharged: set[str] = set()  # trades whose commission is not told yet
+        self._charged: dict[str, str] = {}  # by leg: the last trade that came with it; what it opened is booked after
         self._marks: dict[str, tuple[Position, Decimal]] = {}  # of perpetuals by stream: the leg, and its last price
 
     def take(self, position: int, stream: str, event: object) -> Drawdown:
         """Fold the next event of the log, and return how it stands."""
         moved = self.ledger.book(stream, event)
-        if isinstance(event, FillBooked) and event.commission is None:
-            self._uncharged.add(event.exec_id)
-        elif isinstance(event, CommissionBooked | FillReversed):
-            self._uncharged.discard(event.exec_id)
+        self._charge(stream, event)
         if stream[0] == "p":
             self._trade(stream, event)
         if moved is not None:
             self.now = self._looked(position)
         return self.now
+
+    def _charge(self, stream: str, event: object) -> None:
+        match event:
+            case FillBooked(exec_id=name) if event.commission is not None:
+                self._charged[stream] = name
+            case FillBooked(exec_id=name):
+                if not name.startswith(INFERRED) and self._charged.get(stream) != name:
+                    self._uncharged.add(name)
+            case CommissionBooked(exec_id=name) | FillReversed(exec_id=name):
+                self._uncharged.discard(name)
+            case _:
+                pass
 
     def _trade(self, stream: str, event: object) -> None:
         base, quote = traded(stream)

@@ -117,7 +117,8 @@ def changed(command: AmendOrder, order: Order, facts: Facts) -> OrderRequested:
         raise InvalidOrderError("the change changes nothing")
     if quantity <= order.cum_quantity:
         raise InvalidOrderError(f"{plain(order.cum_quantity)} is filled: a smaller quantity is a cancel")
-    return replace(request, price=price, quantity=EXACT.subtract(quantity, order.cum_quantity))
+    # What has fired waits no longer, and is held against what any order is.
+    return replace(request, price=price, quantity=EXACT.subtract(quantity, order.cum_quantity), trigger=None)
 
 
 def _rewaited(command: AmendOrder, order: Order, instrument: Instrument, can: Capabilities) -> OrderRequested:

@@ -21,6 +21,7 @@ KIND: Final = "twap/1"
 OVER: Final = frozenset(
     {OrderStatus.FILLED, OrderStatus.CANCELED, OrderStatus.EXPIRED, OrderStatus.REJECTED, OrderStatus.DENIED}
 )
+ASKED: Final = frozenset({OrderStatus.PENDING_CANCEL, OrderStatus.IN_DOUBT, OrderStatus.SENDING})  # nothing to cancel
 
 
 class Plan(Struct, frozen=True, kw_only=True):
@@ -117,6 +118,9 @@ def decide(plan: Plan, slices: Sequence[Slice], now_ns: int) -> Step:
     number = len(slices)
     if any(each.status in OVER and each.untold for each in slices):
         return Wait(None)
+    for earlier, each in enumerate(slices[:-1]):  # what was called gone may live, and what has filled be taken back
+        if each.status not in OVER:
+            return Wait(None) if each.status in ASKED else Cancel(earlier)
     if slices:
         last = slices[-1]
         if last.status in {OrderStatus.DENIED, OrderStatus.REJECTED} and not last.filled:
@@ -125,8 +129,7 @@ def decide(plan: Plan, slices: Sequence[Slice], now_ns: int) -> Step:
             end_ns = plan.due_ns(number)
             if now_ns < end_ns:
                 return Wait(end_ns)
-            asked = last.status in {OrderStatus.PENDING_CANCEL, OrderStatus.IN_DOUBT, OrderStatus.SENDING}
-            return Wait(None) if asked else Cancel(number - 1)
+            return Wait(None) if last.status in ASKED else Cancel(number - 1)
     if filled >= plan.quantity or number == plan.slices:
         return Done(filled)
     if now_ns < plan.due_ns(number):

@@ -22,13 +22,14 @@ from oms.book import Book, account_stream
 from oms.decide import Decider, Said
 from oms.errors import CommandRefusedError
 from oms.folding import Fact
+from oms.order.events import CancelRequested, CancelUnknown, OrderVanished, VenueAccepted
 from oms.order.holds import hold
 from oms.order.messages import CancelOrder, SubmitAccepted, SubmitUnknown
 from oms.order.state import CLOSED
 from oms.reports import VenueOrderStatus
 from oms.risk import Limits
 from oms.values import AccountId, ClientOrderId, Currency, Provenance, Purse, Side, StrategyId, Symbol, VenueOrderId
-from tests.order.story import BTC_USDT, SPOT, asking, shown, trade
+from tests.order.story import BTC_USDT, SPOT, asking, sent, shown, trade
 
 MAIN = AccountId("main")
 USDT, BTC = Purse("USDT"), Purse("BTC")
@@ -236,3 +237,20 @@ def test_what_is_held_is_the_sum_over_open_orders(told: list[object]) -> None:
             assert book.funds(currency).held == sum((amount for held, amount in holds if held == currency), Decimal(0))
         assert set(book.open) == {stream for stream, order in book.orders.items() if order.life not in CLOSED}
         assert set(book.unsettled) == {stream for stream, order in book.orders.items() if order.unsettled}
+
+
+def test_an_undo_brings_a_doubt_back_that_was_asked_for_meanwhile() -> None:
+    book, name = Book(MAIN), "order/main/c1"
+    doubted = (
+        *sent(),
+        VenueAccepted(venue_order_id=VenueOrderId("v1")),
+        CancelRequested(request_id="r1"),
+        CancelUnknown(request_id="r1", reason="timeout"),
+    )
+    for event in doubted:
+        book.apply(name, event)
+    book.cut()
+    book.apply(name, OrderVanished(evidence=("m1",)))
+    assert not book.unproven()
+    book.undo(book.cut())
+    assert [order.request.client_order_id for order in book.unproven()] == ["c1"]

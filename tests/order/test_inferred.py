@@ -132,3 +132,12 @@ def test_a_commission_told_late_settles_the_order_though_nobody_can_tell_the_inf
     story.when(record(), trade("t1", "0.5"))
     assert story.order is not None
     assert not story.order.trades_missing
+
+
+def test_a_guess_brings_no_order_back_to_life() -> None:
+    story = given(
+        *sent(), ACCEPTED, events.ProgressReported(cum_quantity=Decimal(1)), events.OrderVanished(evidence=())
+    )
+    story.when(record("1"))
+    assert story.order is not None
+    assert (story.order.cum_quantity, story.order.life) == (1, Life.VANISHED)

@@ -257,3 +257,33 @@ async def sellers(house: House, plan: Plan) -> None:
 def alive(house: House, name: str) -> bool:
     order = house.book.orders.get(stream(name)) if house.oms.leads.is_set() else None
     return order is not None and order.life is Life.WORKING
+
+
+AGAIN = Plan(
+    saga="tw",
+    symbol=SPOT,
+    side=Side.BUY,
+    quantity=Decimal(9),
+    price=Decimal(100),
+    step=Decimal(1),
+    slices=3,
+    every_seconds=10,
+    begins_ns=0,
+)
+
+
+@pytest.mark.parametrize(
+    ("lives", "step"),
+    [
+        (OrderStatus.OPEN, Cancel(0)),
+        (OrderStatus.PARTIALLY_FILLED, Cancel(0)),
+        (OrderStatus.IN_DOUBT, Wait(None)),
+        (OrderStatus.PENDING_CANCEL, Wait(None)),
+    ],
+)
+@pytest.mark.parametrize("later", [[(OrderStatus.CANCELED, 0)], [(OrderStatus.FILLED, 6), (OrderStatus.FILLED, 3)]])
+def test_s71_a_slice_that_was_called_gone_and_lives_is_ended_before_anything_else(
+    lives: OrderStatus, step: object, later: list[tuple[OrderStatus, int]]
+) -> None:
+    slices = [Slice(lives, Decimal(0)), *(Slice(state, Decimal(filled)) for state, filled in later)]
+    assert decide(AGAIN, slices, 30 * 10**9) == step, "else 12 might be bought of 9"
