@@ -205,11 +205,13 @@ def refused(reports: Iterable[Report]) -> bool:
 
 def key(report: Report) -> str:
     """Return what tells a row of a list from the others: the venue's ids are unique only within a symbol. Two trades
-    that share an id and differ in anything are two rows: whoever books them sees the contradiction.
+    that share an id and differ in anything are two rows: the sides of a trade with oneself, or whoever books them sees
+    the contradiction.
     """
     match report:
         case TradeReport():
-            return f"{report.symbol} {report.exec_id} {report.quantity} {report.price} {report.at_ms}"
+            figures = f"{report.quantity} {report.price} {report.at_ms}"
+            return f"{report.symbol} {report.exec_id} {report.venue_order_id} {report.side} {figures}"
         case OrderReport(venue_order_id=str()):
             return f"{report.symbol} {report.venue_order_id}"
         case _:

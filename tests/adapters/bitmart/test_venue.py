@@ -336,6 +336,18 @@ async def test_trades_beyond_the_cap_are_found_by_halving_the_window() -> None:
 
 
 @virtual
+async def test_both_sides_of_a_trade_with_oneself_are_two_trades_under_one_id() -> None:
+    link = FakeLink()
+    sides = [fill(5, 10) | {"side": "buy"}, fill(5, 10) | {"orderId": "78", "side": "sell"}]
+    link.on(codec.QUERY_TRADES, ok(sides))
+    answer = await bitmart(link).trades(since_ms=0, until_ms=DAY_MS)
+    assert [(t.exec_id, t.venue_order_id, t.side) for t in answer.reports if isinstance(t, TradeReport)] == [
+        ("5", "77", "buy"),
+        ("5", "78", "sell"),
+    ]
+
+
+@virtual
 async def test_more_trades_in_one_millisecond_than_the_venue_lists_are_not_called_all() -> None:
     link = FakeLink()
     link.on(codec.QUERY_TRADES, history([fill(n, 5000) for n in range(1, 251)]))
