@@ -178,9 +178,17 @@ def cause(evidence: Evidence, found: Refusal) -> str:
 
 
 def same(report: OrderReport, order: OrderRef) -> bool:
-    """Return whether a report is of the order that was asked for."""
-    by_venue = order.venue_order_id is not None and report.venue_order_id == order.venue_order_id
-    return by_venue or report.client_order_id == order.client_order_id
+    """Return whether a report is of the order that was asked for: of its market, by our id or else by the venue's.
+
+    A row with another id of its sender's is another order's, unless ours was made of the venue's, for want of any.
+    """
+    if report.symbol != order.symbol:
+        return False
+    if report.client_order_id == order.client_order_id:
+        return True
+    if order.venue_order_id is None or report.venue_order_id != order.venue_order_id:
+        return False
+    return report.client_order_id is None or order.client_order_id.endswith(order.venue_order_id)
 
 
 def readable(reports: Iterable[Report]) -> bool:

@@ -236,7 +236,8 @@ class BitmartSpot:
         answer = Answer(reports=reports, evidence=evidence, source=Provenance.POLL)
         if waits(reports):
             return answer
-        fired = await self._order(order)  # or canceled, or never there: an order that has fired tells more
+        # Or canceled, or never there: an order that has fired tells more, and under an id of its own.
+        fired = await self._order(msgspec.structs.replace(order, venue_order_id=None))
         return answer if refused(fired.reports) else fired
 
     async def _order(self, order: OrderRef) -> Answer:

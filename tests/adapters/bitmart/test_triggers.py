@@ -141,6 +141,17 @@ async def test_after_a_restart_what_fired_says_which_waiting_order_it_came_from(
 
 
 @virtual
+async def test_the_id_of_a_waiting_order_is_not_looked_up_among_those_that_do_not_wait() -> None:
+    link = FakeLink()
+    link.on(codec.QUERY_ALGO_CLIENT_ORDER, GONE)
+    link.on(codec.QUERY_CLIENT_ORDER, GONE)
+    link.on(codec.QUERY_ORDER, ok(ROW | {"clientOrderId": "", "state": "filled"}))  # another, under the same number
+    (refusal,) = (await bitmart(link).order(KNOWN_WAITING)).reports
+    assert isinstance(refusal, Refusal)
+    assert not link.of(codec.QUERY_ORDER)
+
+
+@virtual
 async def test_one_that_was_canceled_before_it_fired_says_so_itself() -> None:
     link = FakeLink()
     link.on(codec.QUERY_ALGO_CLIENT_ORDER, ok(ROW | {"state": "canceled"}))

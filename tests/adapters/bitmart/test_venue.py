@@ -265,6 +265,27 @@ async def test_somebody_elses_order_is_not_the_answer() -> None:
     assert (await asked(bitmart(link), "order")).sent
 
 
+@pytest.mark.parametrize("shown", [{"symbol": "ETH_USDT"}, {"client_order_id": "oms2"}])
+@virtual
+async def test_an_order_of_another_market_or_name_is_not_ours_for_having_the_venues_id(shown: dict[str, str]) -> None:
+    link = FakeLink()
+    link.on(codec.QUERY_CLIENT_ORDER, refused(400, 50005))
+    link.on(codec.QUERY_ORDER, ok(row(**shown)))
+    with pytest.raises(NoAnswerError, match="another order"):
+        await bitmart(link).order(KNOWN)
+
+
+@virtual
+async def test_an_order_that_is_known_by_the_venues_id_alone_is_found_whatever_its_name_is() -> None:
+    link = FakeLink()
+    link.on(codec.QUERY_CLIENT_ORDER, refused(400, 50005))
+    link.on(codec.QUERY_ORDER, ok(row(client_order_id="theirs")))
+    unnamed = OrderRef(client_order_id=ClientOrderId("external77"), symbol=BTC, venue_order_id=VenueOrderId("77"))
+    (report,) = (await bitmart(link).order(unnamed)).reports
+    assert isinstance(report, OrderReport)
+    assert report.client_order_id == "theirs"
+
+
 @virtual
 async def test_the_trades_of_an_order_whose_venue_id_is_unknown_are_found_through_it() -> None:
     link = FakeLink()
