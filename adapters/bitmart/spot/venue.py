@@ -27,7 +27,7 @@ from adapters.bitmart.spot.triggers import Triggers, gone, waits
 from adapters.bitmart.stream import VenueStream
 from oms.instrument import Instrument
 from oms.ports import Clock, Ids, Link, Spawn
-from oms.reports import InstrumentReport, OrderReport, Refusal
+from oms.reports import InstrumentReport, OrderReport, Refusal, Report, TradeReport
 from oms.values import (
     MarginMode,
     OrderType,
@@ -36,6 +36,7 @@ from oms.values import (
     Side,
     Symbol,
     TimeInForce,
+    VenueOrderId,
 )
 from oms.venue import (
     Amendment,
@@ -262,7 +263,7 @@ class BitmartSpot:
         return Answer(reports=self._triggers.marked(reports), evidence=evidence, source=Provenance.POLL)
 
     async def order_trades(self, order: OrderRef) -> Answer:
-        """One order's trades. Without the venue's id, it is looked up first."""
+        """One order's trades, and not all where another's show. Without the venue's id, it is looked up first."""
         venue_order_id = order.venue_order_id
         if venue_order_id is None:
             found = await self.order(order)
@@ -272,9 +273,9 @@ class BitmartSpot:
             venue_order_id = report.venue_order_id
         body = requests.query_order(venue_order_id)
         evidence, reports = await self._calls.query(codec.QUERY_ORDER_TRADES, body, tolerated=(ORDER_NOT_FOUND,))
-        return Answer(
-            reports=reports, evidence=evidence, source=Provenance.POLL, complete=whole(reports, requests.ROWS_MAX)
-        )
+        ours = tuple(report for report in reports if _may_be_of(order.symbol, venue_order_id, report))
+        complete = whole(reports, requests.ROWS_MAX) and len(ours) == len(reports)
+        return Answer(reports=ours, evidence=evidence, source=Provenance.POLL, complete=complete)
 
     async def open_orders(self, symbol: Symbol | None = None) -> Answer:
         """Every open order, those that wait for a trigger too; `unasked` where those could not be asked for."""
@@ -393,6 +394,13 @@ class BitmartSpot:
 
     async def close(self) -> None:
         await self._link.close()
+
+
+def _may_be_of(symbol: Symbol, venue_order_id: VenueOrderId, report: Report) -> bool:
+    """Whether a row may be of that order; a trade that names none is."""
+    if not isinstance(report, TradeReport):
+        return True
+    return report.symbol == symbol and report.venue_order_id in (None, venue_order_id)
 
 
 def _rate(value: object, evidence: Evidence) -> Decimal:

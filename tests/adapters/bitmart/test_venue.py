@@ -298,6 +298,19 @@ async def test_the_trades_of_an_order_whose_venue_id_is_unknown_are_found_throug
     assert link.of(codec.QUERY_ORDER_TRADES)[0].fields()["orderId"] == "77"
 
 
+@pytest.mark.parametrize("other", [{"orderId": "78"}, {"symbol": "ETH_USDT"}])
+@virtual
+async def test_the_trades_of_an_order_are_of_no_other_and_not_all_where_another_shows(other: dict[str, str]) -> None:
+    link = FakeLink()
+    unnamed = fill(6, 10) | {"orderId": None}
+    link.on(codec.QUERY_ORDER_TRADES, ok([fill(5, 10), unnamed]), ok([fill(5, 10), unnamed, fill(7, 10) | other]))
+    venue = bitmart(link)
+    for complete in (True, False):
+        answer = await venue.order_trades(KNOWN)
+        assert [t.exec_id for t in answer.reports if isinstance(t, TradeReport)] == ["5", "6"]
+        assert answer.complete is complete
+
+
 @virtual
 async def test_open_orders_are_asked_for_beyond_the_seven_days_shown_unasked() -> None:
     link = FakeLink()
