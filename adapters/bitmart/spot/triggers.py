@@ -18,7 +18,7 @@ from adapters.bitmart.spot import codec, requests
 from adapters.bitmart.spot.calls import CAPABILITY_OF, Calls
 from adapters.bitmart.spot.requests import AlgoKind
 from oms.reports import Ack, OrderReport, Refusal, Report, VenueOrderStatus
-from oms.values import ClientOrderId, VenueOrderId
+from oms.values import ClientOrderId, Symbol, VenueOrderId
 from oms.venue import Answer, Evidence, LastLook, NewOrder, NoAnswerError, OrderRef
 
 WAITING: Final = (VenueOrderStatus.NEW, VenueOrderStatus.PENDING_NEW)
@@ -63,11 +63,14 @@ class Triggers:
         self._learn(reports)
         return evidence, reports
 
-    async def waiting(self) -> Answer:
-        """Return all that wait; raises like any query."""
+    async def waiting(self, only: Symbol | None = None) -> Answer:
+        """Return all that wait, in all markets, which is what is asked for, or in `only` one; raises like any query."""
         answer = await self._calls.living(codec.QUERY_ALGO_OPEN_ORDERS, mode=None)
         self._learn(answer.reports)
-        return answer
+        if only is None:
+            return answer
+        inside = (each for each in answer.reports if not isinstance(each, OrderReport) or each.symbol == only)
+        return replace(answer, reports=tuple(inside))
 
     def recall(self, orders: Iterable[OrderRef]) -> None:
         """Know waiting orders that somebody else remembers."""

@@ -283,7 +283,7 @@ class BitmartSpot:
         if self._triggers.retired:
             return resting
         try:
-            waiting = await self._triggers.waiting()
+            waiting = await self._triggers.waiting(symbol)
         except NoAnswerError as error:
             if self._triggers.retired:  # this very answer said so
                 return resting

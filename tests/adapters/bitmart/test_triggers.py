@@ -230,6 +230,16 @@ async def test_open_orders_are_those_that_rest_and_those_that_wait() -> None:
 
 
 @virtual
+async def test_open_orders_of_one_market_are_without_those_that_wait_in_others() -> None:
+    link = FakeLink()
+    link.on(codec.QUERY_OPEN_ORDERS, ok([]))
+    link.on(codec.QUERY_ALGO_OPEN_ORDERS, ok([ROW, ROW | {"orderId": "79", "symbol": "ETH_USDT"}]))
+    answer = await bitmart(link).open_orders(ORDER.symbol)
+    assert statuses(answer.reports) == [("77", VenueOrderStatus.NEW)]
+    assert answer.complete
+
+
+@virtual
 async def test_s60_a_venue_that_retired_waiting_orders_still_shows_the_others() -> None:
     link = FakeLink()
     link.on(codec.QUERY_OPEN_ORDERS, ok([ROW]))
