@@ -9,7 +9,7 @@ from typing import Final, TypeVar
 import msgspec
 from msgspec import Struct
 
-from adapters.bitmart.answers import bisected, cause, named, readable, refused, same, whole
+from adapters.bitmart.answers import bisected, cause, named, readable, refusal, refused, same, whole
 from adapters.bitmart.envelope import payload
 from adapters.bitmart.limits import SPOT_RATES, Purpose
 from adapters.bitmart.refusals import ORDER_NOT_FOUND, OUT_OF_RANGE
@@ -27,7 +27,7 @@ from adapters.bitmart.spot.triggers import Triggers, gone, waits
 from adapters.bitmart.stream import VenueStream
 from oms.instrument import Instrument
 from oms.ports import Clock, Ids, Link, Spawn
-from oms.reports import InstrumentReport, OrderReport, Refusal, Report, TradeReport
+from oms.reports import InstrumentReport, OrderReport, Refusal, RefusalClass, Report, TradeReport
 from oms.values import (
     MarginMode,
     OrderType,
@@ -326,7 +326,7 @@ class BitmartSpot:
         catalogue = await self._rest.public(codec.SYMBOLS_DETAILS)
         markets = self._calls.reading.listed(codec.SYMBOLS_DETAILS, catalogue)
         usual = await self._usual_fees()
-        own = {symbol: await self.fees(symbol) for symbol in self._options.fees_of[:FEES_MAX]}
+        own = {symbol: await self._own_fees(symbol) or usual for symbol in self._options.fees_of[:FEES_MAX]}
         return tuple(
             _instrument(market, *own.get(market.symbol, usual))
             for market in markets
@@ -341,6 +341,16 @@ class BitmartSpot:
             max(_rate(fees.buy_maker_fee_rate, evidence), _rate(fees.sell_maker_fee_rate, evidence)),
             max(_rate(fees.buy_taker_fee_rate, evidence), _rate(fees.sell_taker_fee_rate, evidence)),
         )
+
+    async def _own_fees(self, symbol: Symbol) -> tuple[Decimal, Decimal] | None:
+        """Return what is paid on one pair, None where the venue is certain not to say, as of one that was delisted."""
+        try:
+            return await self.fees(symbol)
+        except NoAnswerError as error:
+            found = refusal(codec.answer(codec.TRADE_FEE, error.evidence.response, error.evidence.status))
+            if found is None or found.klass is not RefusalClass.CERTAIN:
+                raise
+            return None
 
     async def _usual_fees(self) -> tuple[Decimal, Decimal]:
         evidence = await self._rest.keyed(codec.USER_FEE)

@@ -603,6 +603,21 @@ async def test_pairs_that_are_named_carry_their_own_fees_and_the_rest_those_of_c
     assert call.headers["X-BM-KEY"] == CREDENTIALS.key
 
 
+@virtual
+async def test_trap_9_51_a_named_pair_that_is_gone_costs_nobody_else_the_catalogue() -> None:
+    link = FakeLink()
+    link.on(codec.SYMBOLS_DETAILS, ok({"symbols": [DETAILS | {"symbol": name} for name in ("BTC_USDT", "OLD_USDT")]}))
+    link.on(codec.USER_FEE, ok(CLASS_A))
+    link.on(codec.TRADE_FEE, refused(400, 50001, "symbol not found"), ok(OWN), LOST)
+    venue = bitmart(link, options=Options(fees_of=(Symbol("OLD/USDT"), BTC)))
+    assert [(one.symbol, one.taker_fee) for one in await venue.instruments()] == [
+        ("BTC/USDT", Decimal("0.0025")),
+        ("OLD/USDT", Decimal("0.0010")),  # what is usual
+    ]
+    with pytest.raises(NoAnswerError):  # what settles nothing does not mean that it is gone
+        await venue.instruments()
+
+
 @pytest.mark.parametrize("answer", [LOST, refused(400, 50001), ok(OWN | {"buy_taker_fee_rate": "?"}), ok({})])
 @virtual
 async def test_a_fee_that_could_not_be_asked_for_is_no_fee(answer: LinkAnswer) -> None:
