@@ -3,15 +3,16 @@ word of its own for it that any source shows (PROTOCOL 6.1, 6.6; S62).
 """
 
 from collections.abc import Mapping
+from typing import Final
 
 import msgspec
-from msgspec import Struct
+from msgspec import Raw, Struct
 
-from adapters.bitmart.envelope import payload
+from adapters.bitmart.envelope import MALFORMED, payload
 from adapters.bitmart.perp import codec
 from adapters.bitmart.perp.spelling import venue_symbol
 from adapters.bitmart.rest import Rest
-from adapters.bitmart.scalars import Wire, millis
+from adapters.bitmart.scalars import Wire, decoder, millis
 from oms.reports import OrderReport, Refusal
 from oms.values import Origin
 from oms.venue import Evidence, NoAnswerError
@@ -28,21 +29,26 @@ class Ending(Struct):
     delist_time: Wire = None
 
 
+_ending: Final = decoder(Ending)
+
+
 class Catalogue(Struct):
     """`data` of `details`, for what `InstrumentReport` does not say."""
 
-    symbols: list[Ending]
+    symbols: list[Raw]
 
 
 def ended(catalogue: Evidence, now_ms: int) -> Mapping[str, int]:
     """Return the contracts whose end has come, by the venue's names, and when it came, in UTC seconds; 0: not known.
-    `UNREAD`: it may have come.
+    `UNREAD`: it may have come. One that does not say its name is left out (PROTOCOL 9.51).
 
     Raises:
         NoAnswerError: the catalogue cannot be read.
     """
     ends: dict[str, int] = {}
     for row in _rows(catalogue):
+        if row is None:
+            continue
         try:
             at_s = millis(row.delist_time)  # an instant like any other, but in seconds
         except ValueError:
@@ -56,19 +62,33 @@ def ended(catalogue: Evidence, now_ms: int) -> Mapping[str, int]:
 
 
 def living(catalogue: Evidence, now_ms: int) -> tuple[str, ...]:
-    """Return every contract that is not certain to have ended, tradable or not, by the venue's names; raises likewise.
+    """Return every contract that is not certain to have ended, tradable or not, by the venue's names.
 
     An order may be open in each of them: in one that is paused, coin-margined or dated too.
+
+    Raises:
+        NoAnswerError: the catalogue cannot be read, or a contract of it does not say its name.
     """
     ends = ended(catalogue, now_ms)
-    return tuple(row.symbol for row in _rows(catalogue) if ends.get(row.symbol, UNREAD) == UNREAD)
+    rows = _rows(catalogue)
+    named = [row.symbol for row in rows if row is not None]
+    if len(named) < len(rows):
+        raise NoAnswerError(f"{catalogue.channel}: a contract without a name", catalogue)
+    return tuple(name for name in named if ends.get(name, UNREAD) == UNREAD)
 
 
-def _rows(catalogue: Evidence) -> list[Ending]:
+def _rows(catalogue: Evidence) -> list[Ending | None]:
     listed = payload(Catalogue, catalogue.response, catalogue.status)
     if isinstance(listed, Refusal):
         raise NoAnswerError(f"{catalogue.channel}: {listed.text}", catalogue)
-    return listed.symbols
+    return [_row(raw) for raw in listed.symbols]
+
+
+def _row(raw: Raw) -> Ending | None:
+    try:
+        return _ending.decode(raw)
+    except MALFORMED:
+        return None
 
 
 class Endings:

@@ -7,10 +7,11 @@ import pytest
 from adapters.bitmart.perp import codec
 from oms.ports import LinkAnswer
 from oms.reports import OrderReport
-from oms.values import Origin, VenueOrderId
+from oms.values import Origin, Symbol, VenueOrderId
 from oms.venue import OrderRef
-from tests.adapters.bitmart.fakes import ok, virtual
+from tests.adapters.bitmart.fakes import ok, refused, virtual
 from tests.adapters.bitmart.perp.desk import BTC, ID, NOW_MS, NOW_S, Desk, row
+from tests.adapters.bitmart.perp.test_venue import contract
 
 SEIZED = OrderRef(client_order_id=ID, symbol=BTC, venue_order_id=VenueOrderId("77"))
 
@@ -59,6 +60,29 @@ async def test_s62_a_deleveraging_stays_one_and_an_order_of_ours_asks_nothing() 
     desk.link.on(codec.ORDER, ok(row()))
     await desk.venue.order(SEIZED)
     assert not desk.link.of(codec.DETAILS)
+
+
+@pytest.mark.parametrize("bad", [contract() | {"symbol": None}, 7, contract("OLDUSDT", delist_time="soon")])
+@virtual
+async def test_trap_9_51_one_malformed_contract_costs_no_other_its_place(bad: object) -> None:
+    desk = Desk()
+    ended = contract("ETHUSDT", status="Delisted")
+    desk.link.on(codec.DETAILS, ok({"symbols": [contract(), bad, ended]}))
+    desk.link.on(codec.TRADE_FEE_RATE, refused(400, 40034))
+    found = {one.symbol: one.tradable for one in await desk.venue.instruments()}
+    assert (found[BTC], found[Symbol("ETH/USDT:USDT")]) == (True, False)
+    assert not found.get(Symbol("OLD/USDT:USDT"), False)
+
+
+@virtual
+async def test_open_orders_are_not_all_where_a_contract_does_not_say_its_name() -> None:
+    desk = Desk()
+    full = ok([row(str(number), f"oms{number}") for number in range(1, 101)])
+    desk.link.on(codec.OPEN_ORDERS, full, ok([]))
+    desk.link.on(codec.DETAILS, ok({"symbols": [contract(), contract() | {"symbol": None}]}))
+    answer = await desk.venue.open_orders()
+    assert len(answer.reports) == 100
+    assert not answer.complete
 
 
 @virtual
