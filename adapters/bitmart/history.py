@@ -22,6 +22,7 @@ from adapters.bitmart.perp import queries
 from adapters.bitmart.perp.spelling import venue_symbol
 from adapters.bitmart.refusals import CLOCK, RETIRED, UNKNOWN_PATH
 from adapters.bitmart.rest import Rest
+from adapters.bitmart.scalars import SECOND_MS
 from adapters.bitmart.sign import Credentials
 from adapters.bitmart.spot import codec as spot
 from adapters.bitmart.spot import requests
@@ -145,7 +146,9 @@ class _History:
         transactions = self._windows(
             "futures", "ledger", perp.TRANSACTIONS, self._transactions, rows_max=queries.PAGE_MAX
         )
-        trades = self._windows("futures", "trades", perp.TRADES, self._trades, rows_max=queries.ROWS_MAX)
+        trades = self._windows(
+            "futures", "trades", perp.TRADES, self._trades, rows_max=queries.ROWS_MAX, unit_ms=SECOND_MS
+        )
         for pages in (transactions, trades):
             async for page in pages:
                 symbols |= _symbols(page.reports)
@@ -170,7 +173,14 @@ class _History:
             ask = partial(self._orders, names.get(symbol) or venue_symbol(symbol))
             span_ms = SPAN_MS if symbol in symbols else UNTRADED_SPAN_MS
             async for page in self._windows(
-                "futures", "orders", perp.ORDER_HISTORY, ask, rows_max=queries.ROWS_MAX, symbol=symbol, span_ms=span_ms
+                "futures",
+                "orders",
+                perp.ORDER_HISTORY,
+                ask,
+                rows_max=queries.ROWS_MAX,
+                symbol=symbol,
+                span_ms=span_ms,
+                unit_ms=SECOND_MS,
             ):
                 yield page
 
@@ -225,8 +235,11 @@ class _History:
         rows_max: int,
         symbol: Symbol | None = None,
         span_ms: int = SPAN_MS,
+        unit_ms: int = 1,
     ) -> AsyncIterator[Page]:
-        """Yield a page a window, the oldest first; a window that is full, or refused as too wide, is halved."""
+        """Yield a page a window, the oldest first; a window that is full, or refused as too wide, is halved, down to
+        one `unit_ms` of the bounds that the venue takes: a part of it would be answered with the same.
+        """
         starts = range(self._since_ms, self._until_ms, span_ms)
         waiting = [(start, min(start + span_ms, self._until_ms)) for start in reversed(starts)]
         while waiting:
@@ -234,9 +247,10 @@ class _History:
             page = await self._one(market, topic, path, partial(ask, start_ms, end_ms), rows_max)
             refused = refusal(page.reports)
             too_wide = refused is not None and refused.reason not in GONE and end_ms - start_ms > NARROWEST_MS
-            full = refused is None and _rows(page.evidence) >= rows_max and end_ms - start_ms > 1
+            first, last = start_ms // unit_ms, -(-end_ms // unit_ms)
+            full = refused is None and _rows(page.evidence) >= rows_max and last - first > 1
             if too_wide or full:
-                middle_ms = (start_ms + end_ms) // 2
+                middle_ms = (first + last) // 2 * unit_ms
                 waiting += [(middle_ms, end_ms), (start_ms, middle_ms)]
                 continue
             yield msgspec.structs.replace(page, symbol=symbol, since_ms=start_ms, until_ms=end_ms)

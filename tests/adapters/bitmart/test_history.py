@@ -10,7 +10,7 @@ from adapters.bitmart.history import DAY_MS, SPAN_MS, Hosts, Page, history
 from oms.ports import LinkAnswer
 from oms.reports import OrderReport
 from tests.adapters.bitmart.fakes import CREDENTIALS, LOST, Call, FakeLink, LoopClock, ok, refused, spawn, virtual
-from tests.adapters.bitmart.perp.desk import row
+from tests.adapters.bitmart.perp.desk import fill, row, windowed
 from tests.adapters.bitmart.perp.test_venue import contract
 
 SINCE, UNTIL = 1_790_000_000_000, 1_790_000_000_000 + 2 * SPAN_MS
@@ -99,6 +99,21 @@ async def test_s17_a_window_that_is_full_is_halved_until_nothing_can_be_missing(
     assert {report.exec_id for page in pages for report in page.reports} == {str(n) for n in range(1, 451)}  # type: ignore[union-attr]
     covered = sorted((page.since_ms, page.until_ms) for page in pages if page.reports)
     assert all(a[1] == b[0] for a, b in pairwise(covered))  # they meet: no gap between them
+
+
+@virtual
+async def test_s17_a_full_second_is_asked_for_once_where_the_venue_takes_whole_seconds() -> None:
+    """200 trades in one second, and as many in the two around it: a second is whole only by itself."""
+    link = venue()
+    made = [fill(number, SINCE + 5_000) for number in range(1, 201)]
+    made += [fill(number, SINCE + (4_000 if number <= 300 else 7_000)) for number in range(201, 401)]
+    link.on(F + "trades", windowed(made, 1000, 200))
+    pages = of(await asked(link, "futures"), "trades")
+    assert {report.exec_id for page in pages for report in page.reports} == {str(n) for n in range(1, 401)}  # type: ignore[union-attr]
+    holes = [page for page in pages if not page.whole]
+    assert [page.since_ms // 1000 for page in holes] == [SINCE // 1000 + 4, SINCE // 1000 + 5]  # type: ignore[operator]
+    assert len(link.of(F + "trades")) < 100
+    assert all(a.until_ms == b.since_ms for a, b in pairwise(pages))
 
 
 @virtual
