@@ -1,7 +1,8 @@
 """Where BitMart spot's spelling ends: its messages become reports. Pure; raises ValueError for what makes no sense.
 
 Three of its habits are undone here, and nowhere else:
-- a market buy that succeeded ends as `partially_canceled` (its unspendable rest is released): FILLED (PROTOCOL 9.2);
+- a market buy that succeeded ends as `partially_canceled` (its unspendable rest is released): FILLED (PROTOCOL 9.2),
+  but for one that says that it was ended to not trade with its own account, which pushes never say (5.4, 7.4);
 - an order sent without a client id shows its own order id as one, or "": None (9.14);
 - zero stands for "none" in prices, sizes of market buys and times.
 """
@@ -70,6 +71,7 @@ STATES: Final = {
     "3": REJECTED,
 }  # fmt: skip -- one state a line, in the protocol's order
 PARTIALLY_CANCELED: Final = ("partially_canceled", "12", "11")
+SELF_TRADE: Final = "stp"  # the only source of a cancel that surely is no release of a market buy's rest
 CANCELING: Final = "7"  # still working: what it is follows from what it filled
 
 SIDES: Final = {"buy": Side.BUY, "sell": Side.SELL}
@@ -130,7 +132,7 @@ def order(message: wire.Order) -> tuple[OrderReport]:
     side, kind = _side(message.side), word(message.type)
     raw, cum_quantity = text(message.state), unsigned(message.filledSize)
     market_buy = kind == OrderType.MARKET and side is Side.BUY
-    now = status(raw, cum_quantity, market_buy=market_buy)
+    now = status(raw, cum_quantity, market_buy=market_buy and word(message.cancelSource) != SELF_TRADE)
     return (
         OrderReport(
             symbol=symbol(message.symbol),

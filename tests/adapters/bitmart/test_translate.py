@@ -126,6 +126,15 @@ def test_a_successful_market_buy_ends_partially_canceled_and_is_filled() -> None
     assert pushed_report.status is VenueOrderStatus.FILLED
 
 
+@pytest.mark.parametrize(
+    ("source", "status"), [("stp", "canceled"), ("STP", "canceled"), ("system", "filled"), ("", "filled")]
+)
+def test_a_market_buy_that_was_ended_to_not_trade_with_oneself_is_canceled(source: str, status: str) -> None:
+    bought = {"type": "market", "size": "0.00", "notional": "1000", "filledNotional": "10", "filledSize": "0.1"}
+    report = asked(state="partially_canceled", cancelSource=source, **bought)
+    assert (report.status, report.notional, report.cum_notional) == (status, Decimal(1000), Decimal(10))
+
+
 @pytest.mark.parametrize(("side", "kind"), [("sell", "market"), ("buy", "limit"), ("buy", "ioc"), ("sell", "limit")])
 def test_every_other_order_that_ends_partially_canceled_is_canceled(side: str, kind: str) -> None:
     report = asked(side=side, type=kind, state="partially_canceled", filledSize="4")
