@@ -12,6 +12,7 @@ import msgspec
 
 from adapters.bitmart.answers import Reading, Reports, bisected, key, readable, refused, same, whole
 from adapters.bitmart.perp import codec, queries
+from adapters.bitmart.perp.capabilities import CAPABILITIES
 from adapters.bitmart.perp.endings import Endings, living
 from adapters.bitmart.perp.names import Kind, Name, Names
 from adapters.bitmart.perp.spelling import venue_symbol
@@ -22,7 +23,8 @@ from oms.reports import OrderReport, Refusal, RefusalClass, Report, TradeReport,
 from oms.values import ZERO, ClientOrderId, Provenance, Symbol, VenueOrderId
 from oms.venue import Answer, Evidence, NoAnswerError, OrderRef, Window, joined
 
-VISIBLE_MS: Final = 10_000  # what was written less than that ago, a query may not show (PROTOCOL 9.1)
+HIDDEN_MS: Final = int(CAPABILITIES.lag * 1000)  # what was written less than that ago, a query may not show
+AHEAD_MS: Final = 10_000  # by so much the venue's rows may be ahead of what we take for its time
 LAG_MS: Final = 120_000  # for so long the order behind a trade may not be found; then it is told by side and time
 LOOK_UPS_MAX: Final = 64  # orders asked for one by one, behind the trades of one answer
 LOST_MAX: Final = 3  # look-ups of one answer without an answer of their own, before the rest is left for the next time
@@ -186,7 +188,7 @@ class Orders:
             assert venue_order_id is not None
             name = Name(order.client_order_id, Kind.PLAN)
             gone = self._names.gone(order.symbol, venue_order_id, name, self._rest.clock.monotonic())
-            recently = gone * 1000 < VISIBLE_MS
+            recently = gone * 1000 < HIDDEN_MS
             shown = OrderReport(
                 symbol=order.symbol,
                 client_order_id=order.client_order_id,
@@ -259,7 +261,7 @@ class Orders:
             if not isinstance(report, OrderReport) or report.venue_order_id is None:
                 return found
             venue_order_id = report.venue_order_id
-        until_ms = self._rest.server_clock.now_ms() + VISIBLE_MS
+        until_ms = self._rest.server_clock.now_ms() + AHEAD_MS
         since_ms = until_ms - queries.SPAN_MAX_S * 1000
         answer = await self._windows(codec.TRADES, since_ms, until_ms, order.symbol, venue_order_id=venue_order_id)
         ours = tuple(
@@ -293,7 +295,7 @@ class Orders:
         proven = (Window(max(part.since_ms, since_ms), min(part.until_ms, until_ms)) for part in answer.proven)
         return msgspec.structs.replace(
             answer,
-            reports=tuple(report for report in answer.reports if _within(report, since_ms, until_ms)),
+            reports=tuple(report for report in answer.reports if queries.within(report, since_ms, until_ms)),
             proven=tuple(part for part in proven if part.since_ms <= part.until_ms),
         )
 
@@ -301,7 +303,7 @@ class Orders:
         self, symbol: Symbol, *, venue_order_id: VenueOrderId | None = None, client_order_id: str | None = None
     ) -> queries.Query:
         """Return a query of as far back as the venue looks at once: unasked, it shows seven days (PROTOCOL 9.47)."""
-        end_s = queries.seconds(0, self._rest.server_clock.now_ms() + VISIBLE_MS)[1]
+        end_s = queries.seconds(0, self._rest.server_clock.now_ms() + AHEAD_MS)[1]
         return queries.query_window(
             end_s - queries.SPAN_MAX_S,
             end_s,
@@ -449,7 +451,7 @@ class Orders:
         self._names.put(symbol, child, name)
         return name.client_order_id
 
-    def _recently(self, at_ms: int | None, within_ms: int = VISIBLE_MS) -> bool:
+    def _recently(self, at_ms: int | None, within_ms: int = HIDDEN_MS) -> bool:
         return at_ms is None or self._rest.server_clock.now_ms() - at_ms < within_ms
 
     def _claimed(self, report: OrderReport, order: OrderRef) -> OrderReport:
@@ -478,17 +480,6 @@ class Orders:
             if same(mine, order):
                 found = self._claimed(mine, order)
         return found
-
-
-def _within(report: Report, since_ms: int, until_ms: int) -> bool:
-    """Whether anything that a row says happened lies in the window; what says no time may do so."""
-    match report:
-        case TradeReport(at_ms=int() as at_ms):
-            return since_ms <= at_ms <= until_ms
-        case OrderReport(created_ms=int() as created_ms, updated_ms=int() as updated_ms):
-            return created_ms <= until_ms and updated_ms >= since_ms
-        case _:
-            return True
 
 
 def _not_whole(why: str, reports: Reports, evidence: Evidence) -> NoAnswerError:

@@ -3,6 +3,7 @@
 from typing import Final
 
 from adapters.bitmart.perp.spelling import venue_symbol
+from oms.reports import OrderReport, Report, TradeReport
 from oms.values import Symbol
 
 RATES_MAX: Final = 100  # of a history of funding rates
@@ -54,3 +55,14 @@ def seconds(since_ms: int, until_ms: int) -> tuple[int, int]:
 def spans(start: int, end: int, span: int) -> list[tuple[int, int]]:
     """Return a window in parts of at most `span`, whose seams overlap."""
     return [(at, min(at + span, end)) for at in range(start, max(end, start + 1), span)]
+
+
+def within(report: Report, since_ms: int, until_ms: int) -> bool:
+    """Whether anything that a row says happened lies in the window; what says no time may do so."""
+    match report:
+        case TradeReport(at_ms=int() as at_ms):
+            return since_ms <= at_ms <= until_ms
+        case OrderReport(created_ms=int() as created_ms, updated_ms=int() as updated_ms):
+            return created_ms <= until_ms and updated_ms >= since_ms
+        case _:
+            return True

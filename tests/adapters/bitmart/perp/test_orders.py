@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from adapters.bitmart.perp import codec
+from adapters.bitmart.perp.capabilities import CAPABILITIES
 from adapters.bitmart.perp.names import Name, Names
 from oms.ports import LinkAnswer, LinkError
 from oms.reports import OrderReport, Refusal, RefusalClass, TradeReport, Unreadable
@@ -32,6 +33,7 @@ from tests.adapters.bitmart.perp.desk import (
 )
 
 TRIGGER = Trigger(price=Decimal(59500), when=Crossing.FALLS_TO)
+LAG = CAPABILITIES.lag
 NAMELESS = with_(WAITING, venue_order_id=None)
 TRACES = (codec.OPEN_ORDERS, codec.ORDER_HISTORY, codec.TRADES)
 SILENCE = [LOST, page(502), refused(429, 30013), refused(200, 30019), refused(400, 40012, "System error")]
@@ -293,8 +295,24 @@ async def test_trap_9_1_what_it_sent_may_not_show_yet() -> None:
     desk.link.on(codec.ORDER_HISTORY, ok([row(type="planorder", state=4, update_time=NOW_MS - 2000)]))
     with pytest.raises(NoAnswerError, match="may not show yet"):
         await desk.venue.order(WAITING)
-    await asyncio.sleep(10)
+    await asyncio.sleep(LAG - 3)
+    with pytest.raises(NoAnswerError, match="may not show yet"):
+        await desk.venue.order(WAITING)
+    await asyncio.sleep(3)
     assert (await found(desk, WAITING)).status == "canceled"
+
+
+@virtual
+async def test_s29_an_order_that_was_just_taken_is_not_called_canceled_for_as_long_as_lists_may_lag() -> None:
+    desk = Desk()
+    desk.link.on(codec.SUBMIT_PLAN_ORDER, ok({"order_id": 77}))
+    await desk.venue.submit(with_(ORDER, trigger=TRIGGER, leverage=Decimal(10), margin_mode=MarginMode.CROSS))
+    for _ in range(4):
+        with pytest.raises(NoAnswerError, match="may not show yet"):
+            await desk.venue.order(WAITING)
+        await asyncio.sleep(LAG / 4 - 0.1)
+    desk.link.on(codec.PLAN_ORDERS, ok([plan()]))
+    assert (await found(desk, WAITING)).status == "new"
 
 
 @virtual
@@ -303,7 +321,7 @@ async def test_an_order_that_waits_nowhere_was_canceled_once_what_it_sent_would_
     with pytest.raises(NoAnswerError, match="may not show yet"):
         await desk.venue.order(WAITING)
     assert len(desk.link.of(codec.ORDER_HISTORY)) == 2, "as itself, and as what it sent"
-    await asyncio.sleep(10)
+    await asyncio.sleep(LAG)
     answer = await desk.venue.order(WAITING)
     (report,) = answer.reports
     assert isinstance(report, OrderReport)
@@ -340,7 +358,7 @@ async def test_s29_a_clock_of_the_venue_that_is_set_back_does_not_keep_an_order_
     set_the_venues_clock(desk, -240)
     with pytest.raises(NoAnswerError, match="may not show yet"):
         await desk.venue.order(WAITING)
-    await asyncio.sleep(10)
+    await asyncio.sleep(LAG)
     assert (await found(desk, WAITING)).status == "canceled"
 
 
