@@ -21,7 +21,7 @@ DEFAULT_RATES: Final[Mapping[str, float]] = {
     "rate_limited": 0.03,  # 429, not executed
     "html_answer": 0.0025,  # a page of the gateway in front, not executed
     "truncated_answer": 0.0025,  # executed, half a body
-    # per accepted order
+    # per accepted order, per plan, per order that a plan has sent
     "stale_query": 0.20,  # unknown to queries for up to 1.5 s
     "stale_query_long": 0.01,  # for up to 30 s
     "fill_before_order": 0.05,  # the order unknown for up to 1.5 s, its trades not

@@ -10,9 +10,10 @@ from typing import Final
 from adapters.simulator.chance import chance
 from adapters.simulator.exchange.futures.accounts import Wallet
 from adapters.simulator.exchange.futures.contracts import Contract, Status
-from adapters.simulator.exchange.futures.events import Event, FundingSettled, Printed, WalletChanged
+from adapters.simulator.exchange.futures.events import Event, FundingSettled, PlanChanged, Printed, WalletChanged
 from adapters.simulator.exchange.futures.exchange import FuturesExchange
 from adapters.simulator.exchange.futures.orders import CancelSource, RefusedError
+from adapters.simulator.exchange.futures.plans import Plan, PlanState
 from adapters.simulator.exchange.futures.state import Rules
 from adapters.simulator.futures_traders import FuturesTraders
 from adapters.simulator.host import BUSTABLE_MAX
@@ -181,6 +182,10 @@ class FuturesHost:
             case WalletChanged():
                 now = Wallet(available=event.available, frozen=event.frozen, deposit=event.deposit)
                 self._shown.changed(event.account, event.coin, now, Wallet())
+            case PlanChanged(plan=plan, new=True):
+                self._house.accepted(plan.plan_id)
+            case PlanChanged(plan=Plan(state=PlanState.TRIGGERED, child_order_id=child)):
+                self._house.accepted(child)
             case _:
                 pass
         self._publisher.collect(event)

@@ -85,7 +85,7 @@ class House:
             raise WireError(code)
 
     def accepted(self, order_id: str) -> None:
-        """Decide how long a new order stays unseen."""
+        """Decide how long a new order, or what has begun to wait for a price, stays unseen."""
         low, high = self.settings.visibility_ms
         delay_ms = self.faults.between(low, high) if high else 0
         trades_too = True

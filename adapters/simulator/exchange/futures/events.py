@@ -34,9 +34,10 @@ class OrderChanged(Struct, frozen=True, kw_only=True):
 
 
 class PlanChanged(Struct, frozen=True, kw_only=True):
-    """A plan was taken, amended, triggered or ended."""
+    """A plan was taken, amended, triggered or ended; `new` when it has just begun to wait."""
 
     plan: Plan
+    new: bool = False
 
 
 class PositionChanged(Struct, frozen=True, kw_only=True):

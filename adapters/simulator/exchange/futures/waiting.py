@@ -14,7 +14,7 @@ def add_plan(state: State, plan: Plan) -> None:
     state.accounts[plan.account].planned(plan)
     state.waiting[plan.symbol][plan.plan_id] = plan
     state.touch(plan.symbol)
-    tell_plan(state, plan)
+    tell_plan(state, plan, new=True)
 
 
 def end_plan(state: State, plan: Plan, how: PlanState, now_ms: int) -> None:
@@ -25,9 +25,9 @@ def end_plan(state: State, plan: Plan, how: PlanState, now_ms: int) -> None:
     tell_plan(state, plan)
 
 
-def tell_plan(state: State, plan: Plan) -> None:
+def tell_plan(state: State, plan: Plan, *, new: bool = False) -> None:
     """Emit the plan as it is now."""
-    state.emit(PlanChanged(plan=copy(plan)))
+    state.emit(PlanChanged(plan=copy(plan), new=new))
 
 
 def way_of(kind: PlanKind, side: Side) -> PriceWay:

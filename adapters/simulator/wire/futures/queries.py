@@ -87,7 +87,7 @@ class Queries:
             rows += [
                 (plan.created_ms, plan.plan_id, trailing_row(plan))
                 for plan in account.plans.values()
-                if plan.kind is PlanKind.TRAILING and symbol in {"", plan.symbol}
+                if plan.kind is PlanKind.TRAILING and symbol in {"", plan.symbol} and sees(plan.plan_id)
             ]
         newest = nlargest(self._limit(call, OPEN_MAX), rows, key=lambda row: row[:2])
         listed = [row for _, _, row in newest]
@@ -121,6 +121,7 @@ class Queries:
             and symbol in {"", plan.symbol}
             and kind in {"", plan.type.value}
             and group in {"", "plan" if plan.kind is PlanKind.PLAN else "profit_loss"}
+            and self._venue.house.sees(plan.plan_id)
         ]
         newest: list[Plan] = nlargest(self._limit(call, OPEN_MAX), listed, key=lambda plan: plan.plan_id)
         return [plan_row(plan) for plan in newest]

@@ -179,6 +179,50 @@ def test_a_trailing_order_is_canceled_by_its_own_call() -> None:
     assert one.open("type=trailing") == []
 
 
+def hiding(one: Trader) -> Trader:
+    """From now on, what is new stays unknown to queries for up to 1.5 s."""
+    one.simulator.set_faults(seed=1, rates={"stale_query": 1.0})
+    return one
+
+
+@pytest.mark.parametrize(("path", "terms"), [(PLAN, DIP), (PROTECT, STOP), (TRAIL, FOLLOW)])
+def test_a_stale_query_misses_what_has_just_begun_to_wait(path: str, terms: dict[str, Any]) -> None:
+    one, _ = long()
+    plan_id = str(hiding(one).ask(path, **terms)["order_id"])
+    assert waiting(one) == one.open() == []
+    one.step(1_500)
+    assert [row["order_id"] for row in waiting(one) + one.open()] == [plan_id]
+
+
+def test_a_stale_query_misses_the_presets_that_a_fill_brings_to_life() -> None:
+    one, two = long()
+    one.order(price="60000", preset_stop_loss_price="58000", preset_stop_loss_price_type=2)
+    hiding(one)
+    two.order(side=OPEN_SHORT, price="60000")
+    assert waiting(one) == []
+    one.step(1_500)
+    assert [row["type"] for row in waiting(one)] == ["stop_loss"]
+
+
+def test_a_stale_query_misses_what_a_plan_has_sent_and_its_trades() -> None:
+    one = trader(rate_limits=False)
+    one.ask(PLAN, **DIP)
+    move(hiding(one), "59000")
+    assert waiting(one) == one.open() == []
+    one.step(1_500)
+    assert len(one.open()) == 1
+
+    one, two = long()
+    one.ask(PROTECT, **STOP)
+    two.order(side=OPEN_LONG, size=50, price="58900")
+    before = one.trades()
+    move(hiding(one), "58950")
+    assert one.get(f"{PRIVATE}/position") == waiting(one) == []
+    assert one.trades() == before
+    one.step(1_500)
+    assert len(one.trades()) == len(before) + 1
+
+
 REFUSED = [
     (PLAN, DIP, {"size": "3"}, (400, 40011)),
     (PLAN, DIP, {"trigger_price": ""}, (400, 40011)),
