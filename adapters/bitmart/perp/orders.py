@@ -265,9 +265,11 @@ class Orders:
         since_ms = until_ms - queries.SPAN_MAX_S * 1000
         answer = await self._windows(codec.TRADES, since_ms, until_ms, order.symbol, venue_order_id=venue_order_id)
         ours = tuple(
-            msgspec.structs.replace(r, client_order_id=client_order_id) if isinstance(r, TradeReport) else r
+            msgspec.structs.replace(r, client_order_id=client_order_id, venue_order_id=venue_order_id)
+            if isinstance(r, TradeReport)
+            else r
             for r in answer.reports
-            if not isinstance(r, TradeReport) or r.venue_order_id == venue_order_id
+            if not isinstance(r, TradeReport) or r.venue_order_id in (None, venue_order_id)  # the query named it
         )
         return msgspec.structs.replace(answer, reports=ours)
 

@@ -711,6 +711,20 @@ async def test_trap_9_31_one_orders_trades_are_looked_for_as_far_back_as_the_ven
 
 
 @virtual
+async def test_a_trade_that_names_no_order_is_of_the_one_that_was_asked_for() -> None:
+    desk = Desk()
+    nameless = fill(2)
+    del nameless["order_id"]
+    desk.link.on(codec.TRADES, ok([fill(1), nameless]))
+    answer = await desk.venue.order_trades(KNOWN)
+    assert [(t.exec_id, t.client_order_id, t.venue_order_id) for t in answer.reports] == [  # type: ignore[union-attr]
+        ("1", "oms1", "77"),
+        ("2", "oms1", "77"),
+    ]
+    assert answer.complete
+
+
+@virtual
 async def test_history_is_asked_for_by_symbol() -> None:
     desk = Desk()
     desk.link.on(codec.ORDER_HISTORY, ok([row(state=4), row("78", "oms2", state=4, deal_size="5")]))
