@@ -52,6 +52,10 @@ class PlainOrder(Struct, gc=False):
     trigger_price: Literal["-", ""] = "-"
     activation_price: Literal["-", ""] = "-"
     plan_order_id: Literal[""] = ""
+    preset_take_profit_price: Literal["-", "", "0"] | None = None
+    preset_take_profit_price_type: int | None = None
+    preset_stop_loss_price: Literal["-", "", "0"] | None = None
+    preset_stop_loss_price_type: int | None = None
     last_trade: PlainTrade | None = None
 
 

@@ -37,6 +37,14 @@ def order_push(order: dict[str, Any], action: int = 2, **changes: object) -> str
     return push("futures/order", [{"action": action, "order": order | {"last_trade": None} | changes}])
 
 
+@pytest.mark.parametrize("price", ["50000", "0", "", "-", None])
+@pytest.mark.parametrize("price_type", [1, "2", 0, "", None, True])
+def test_what_an_order_carries_is_read_in_a_hurry_as_otherwise(price: object, price_type: object) -> None:
+    order = row(preset_stop_loss_price=price, preset_stop_loss_price_type=price_type)
+    data = order_push(order | {"preset_take_profit_price": price, "preset_take_profit_price_type": price_type})
+    assert codec.frame(data.encode()) == codec.any_frame(data.encode())
+
+
 def behaves(socket: FakeSocket) -> None:
     """A venue that answers what it is sent, as it should."""
 
