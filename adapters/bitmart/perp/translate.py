@@ -316,14 +316,14 @@ def position(message: wire.Position, mode: PositionMode | None) -> PositionRepor
 
 def position_v2(message: wire.PositionV2) -> PositionReport:
     """Return a row of `position-v2`: `current_amount` says how much, the sign of `position_amount` which way; without
-    that a net quantity could be of either sign, and is none.
+    one a net quantity could be of either sign, and is none.
     """
     leg = LEGS.get(word(message.position_side) or "")
     quantity, signed = amount(message.current_amount), amount(message.position_amount)
     if quantity is None:
         quantity = signed
     elif leg is NET and quantity > 0:
-        quantity = None if signed is None else quantity.copy_negate() if signed < 0 else quantity
+        quantity = None if not signed else quantity.copy_negate() if signed < 0 else quantity
     return PositionReport(
         symbol=symbol(message.symbol),
         leg=leg,

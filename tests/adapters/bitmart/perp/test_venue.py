@@ -678,6 +678,15 @@ async def test_balances_are_of_the_futures_wallet_and_their_total_is_without_wha
 
 
 @virtual
+async def test_a_net_position_of_no_sign_is_not_taken_for_long() -> None:
+    desk = Desk()
+    desk.link.on(codec.POSITION_V2, ok([held(current_amount="5", position_amount="0")]))
+    answer = await desk.venue.positions()
+    assert not any(isinstance(report, PositionReport) for report in answer.reports)
+    assert not answer.complete
+
+
+@virtual
 async def test_positions_come_with_the_accounts_mode() -> None:
     desk = Desk(mode="hedge_mode")
     desk.link.on(
