@@ -78,17 +78,19 @@ class Names:
         self.put(symbol, venue_order_id, name)
 
     def learn(self, reports: Iterable[Report], *, kind: Kind | None = None) -> None:
-        """Know the orders that say themselves whose they are; `kind` where the list that shows them says what they are.
+        """Know the orders that say themselves whose they are; `kind` where the list that shows them says what they are,
+        and they do not.
 
         A list may leave out a name that we gave: what is known is kept.
         """
         for report in reports:
             if not isinstance(report, OrderReport) or report.venue_order_id is None or report.triggered_by is not None:
                 continue
-            known = self.get(report.symbol, report.venue_order_id)
+            known, own = self.get(report.symbol, report.venue_order_id), KINDS.get(report.order_type or "")
             if known is None or report.client_order_id not in (None, known.client_order_id):
-                found = kind or KINDS.get(report.order_type or "", Kind.ORDER)
-                self.put(report.symbol, report.venue_order_id, Name(report.client_order_id, found))
+                self.put(report.symbol, report.venue_order_id, Name(report.client_order_id, own or kind or Kind.ORDER))
+            elif own is not None and own is not known.kind:  # it was taken for a plan order while nothing showed it
+                self.put(report.symbol, report.venue_order_id, replace(known, kind=own))
 
     def recall(self, orders: Iterable[OrderRef]) -> None:
         """Know plain orders of ours that somebody else remembers; what is known here is kept. Of which kind one is that

@@ -191,6 +191,9 @@ class BitmartPerp:
     async def cancel(self, order: OrderRef, *, last_look: LastLook = nothing_holds) -> Answer:
         kind = self._orders.kind(order)
         known = self._names.get(order.symbol, order.venue_order_id)
+        if known is not None and known.child is not None:  # it has fired: only what it sent can be canceled
+            sent = msgspec.structs.replace(order, venue_order_id=known.child)
+            return await self._canceled(codec.CANCEL_ORDER, requests.cancel(sent), order, last_look)
         match kind:
             case Kind.ORDER:
                 return await self._canceled(codec.CANCEL_ORDER, requests.cancel(order), order, last_look)

@@ -60,6 +60,7 @@ from tests.adapters.bitmart.perp.desk import (
     REF,
     WAITING,
     Desk,
+    child,
     held,
     plan,
     row,
@@ -431,6 +432,31 @@ async def test_what_the_plan_orders_do_not_have_may_be_a_trailing_one() -> None:
     desk.link.on(codec.CANCEL_PLAN_ORDER, refused(400, 40037))
     desk.link.on(codec.CANCEL_TRAIL_ORDER, ok({}))
     assert (await desk.venue.cancel(WAITING)).reports == (Ack(client_order_id=ID, venue_order_id=VenueOrderId("77")),)
+
+
+@virtual
+async def test_an_order_that_has_fired_is_canceled_as_what_it_sent() -> None:
+    desk = Desk()
+    desk.link.on(codec.CANCEL_ORDER, ok({}))
+    desk.link.on(codec.OPEN_ORDERS, ok([child()]))
+    await desk.venue.order(WAITING)
+    assert (await desk.venue.cancel(WAITING)).reports == (Ack(client_order_id=ID, venue_order_id=VenueOrderId("77")),)
+    assert desk.fields(codec.CANCEL_ORDER) == {"symbol": "BTCUSDT", "order_id": "99"}
+    assert desk.link.of(codec.CANCEL_PLAN_ORDER) == []
+
+
+@pytest.mark.parametrize("missed", [False, True])
+@virtual
+async def test_a_trailing_order_that_the_plan_orders_show_is_canceled_as_one(*, missed: bool) -> None:
+    desk = Desk()
+    desk.link.on(codec.CANCEL_TRAIL_ORDER, ok({}))
+    if missed:
+        with pytest.raises(NoAnswerError, match="no longer waits"):
+            await desk.venue.order(WAITING)
+    desk.link.on(codec.PLAN_ORDERS, ok([plan(type="trailing")]))
+    await desk.venue.open_orders()
+    await desk.venue.cancel(WAITING)
+    assert desk.fields(codec.CANCEL_TRAIL_ORDER) == {"symbol": "BTCUSDT", "order_id": "77"}
 
 
 @virtual
