@@ -16,7 +16,7 @@ from oms.decide import Addressed
 from oms.elapsed import Elapsed
 from oms.engine import Engine
 from oms.errors import FencedError
-from oms.evidence import kept
+from oms.evidence import concluded, kept
 from oms.folding import Fact
 from oms.obstacles import stopped
 from oms.order.amends import Amend
@@ -399,7 +399,7 @@ class Dispatcher:
                 reasons = {name: "overtaken" if name in overtaken else reason for name in due}
                 news += [(stream, AmendRejected(request_id=name, reason=why)) for name, why in reasons.items()]
                 evidence = kept(answer.evidence, self._ids, self._clock)
-                await self._engine.report(news, source=Provenance.POLL, evidence=evidence)
+                await self._engine.report(concluded(news, evidence), source=Provenance.POLL, evidence=evidence)
             else:
                 await asyncio.sleep(AGAIN_SECONDS)
         except NoAnswerError:

@@ -3,8 +3,11 @@
 from collections.abc import Sequence
 from typing import Final
 
+from msgspec.structs import replace
+
 from oms.decide import Addressed, Said
 from oms.ports import Clock, Ids, VenueMessage
+from oms.reports import OrderReport
 from oms.values import Provenance
 from oms.venue import Evidence
 
@@ -41,6 +44,15 @@ def reported(
         occurred_ns=occurred_ns,
         evidence=tuple(evidence),
     )
+
+
+def concluded(reports: Sequence[Addressed], evidence: Sequence[VenueMessage]) -> Sequence[Addressed]:
+    """Return `reports`, each order that no list shows with the messages that say so."""
+    seen = tuple(message.message_id for message in evidence)
+    return [
+        (stream, replace(each, absent=seen) if isinstance(each, OrderReport) and each.absent is not None else each)
+        for stream, each in reports
+    ]
 
 
 def exchange(cause: str) -> tuple[str, ...]:

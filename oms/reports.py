@@ -86,6 +86,9 @@ class OrderReport(_Report, frozen=True, kw_only=True, tag="order", gc=False):
     raw_status: str | None = None
     created_ms: int | None = None
     updated_ms: int | None = None
+    absent: tuple[str, ...] | None = (
+        None  # canceled is concluded: no list shows it; by the messages that are kept of it
+    )
 
 
 class TradeReport(_Report, frozen=True, kw_only=True, tag="trade", gc=False):

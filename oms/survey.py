@@ -23,7 +23,7 @@ from oms.breaks.decisions import DisagreementsReport
 from oms.breaks.events import BreakKind
 from oms.confirmed import Seen
 from oms.decide import Addressed
-from oms.evidence import kept
+from oms.evidence import concluded, kept
 from oms.figures import figures_of
 from oms.long_lists import trades_of
 from oms.lookback import Lookback
@@ -235,6 +235,8 @@ class Survey:
                 answers[stream] = recognized(self._book, await self._venue.order(name))
                 unanswered[name.symbol] = 0
             except NoAnswerError as error:
+                if error.early:
+                    continue
                 failures.setdefault(Part.ORDERS, f"{stream}: {error.cause}")
                 await self._keep(error, stream)
                 late[stream] = self._clock.monotonic()
@@ -459,7 +461,8 @@ class Survey:
         late = [report.at_ms for _, report in unheard if isinstance(report, TradeReport)]
         for source, part in runs(news, answer.source, self._began_ns):
             evidence = kept(answer.evidence, self._ids, self._clock)
-            await self._recording.report(part, source=source, occurred_ns=occurred_ns(part), evidence=evidence)
+            told = concluded(part, evidence)
+            await self._recording.report(told, source=source, occurred_ns=occurred_ns(part), evidence=evidence)
         for at_ms in late:
             if at_ms is not None:
                 for heard in self.on_fill:

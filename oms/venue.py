@@ -156,7 +156,7 @@ class NoAnswerError(VenueUnreachableError):
 
     `sent` is False only if certainly no byte of the request left. `again_seconds`: it was held back for the venue's
     rates, and may leave then. `unreadable`: there was an answer, the bytes are in `evidence`, and nobody here can read
-    it.
+    it. `early`: there was one, whole, and what it does not show may only not show yet.
     """
 
     def __init__(
@@ -167,12 +167,14 @@ class NoAnswerError(VenueUnreachableError):
         sent: bool = True,
         again_seconds: float | None = None,
         unreadable: bool = False,
+        early: bool = False,
     ) -> None:
         super().__init__(cause)
         self.evidence = evidence
         self.sent = sent
         self.again_seconds = again_seconds
         self.unreadable = unreadable
+        self.early = early
 
 
 class CatalogueCutError(NoAnswerError):

@@ -384,6 +384,8 @@ def _progressed(report: OrderReport, order: Order) -> tuple[OrderEvent, ...]:
             accepted = _heard(order, report.venue_order_id)
             said = order.life is Life.FILLED or (order.done and cum_quantity <= order.venue_cum)
             return accepted if said else (*accepted, ProgressReported(cum_quantity=cum_quantity, done=True))
+        case VenueOrderStatus.CANCELED if report.absent is not None:
+            return _absent(AbsenceReport(evidence=report.absent, remembered=False), order)
         case VenueOrderStatus.CANCELED:
             if EXPIRY in order.cancels_known:  # we asked for it because its time had run out
                 return _over(order, OrderExpired(cum_quantity=cum_quantity), report)

@@ -10,6 +10,15 @@ from tests.order.test_amend import PERPETUAL, V1, order_of, waiting
 FIRED = shown(VenueOrderStatus.NEW, symbol=PERPETUAL, venue_order_id=VenueOrderId("v9"), triggered_by=V1)
 
 
+def test_what_an_adapter_concludes_from_lists_is_an_end_that_may_be_undone() -> None:
+    nowhere = shown(VenueOrderStatus.CANCELED, symbol=PERPETUAL, venue_order_id=V1, absent=("m1", "m2"))
+    story = given(*waiting()).when(nowhere)
+    story.then(events.OrderVanished(evidence=("m1", "m2")))
+    story.when(nowhere).then()
+    story.when(FIRED)
+    assert order_of(story).life is Life.WORKING
+
+
 def test_an_order_that_was_called_gone_and_has_fired_is_flagged() -> None:
     story = given(*waiting(), events.OrderVanished(evidence=("m1",)))
     story.when(FIRED)

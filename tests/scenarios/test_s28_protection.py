@@ -77,7 +77,7 @@ def test_s28_a_stop_that_is_lost_raises_it_again_also_where_a_restart_comes_betw
         if restarted:
             await house.start()
             assert house.position().quantity == 4
-        await house.until(lambda: house.life("sl") is Life.CANCELED, seconds=30)
+        await house.until(lambda: house.life("sl") is Life.VANISHED, seconds=60)
         await house.until(lambda: ALERT in house.breaks(), seconds=SECONDS)
         await house.restart()
         await asyncio.sleep(2 * SECONDS)

@@ -63,6 +63,7 @@ K = TypeVar("K", bound=str)
 Say = Callable[[str, str], None]  # the invariant, what is wrong with it
 
 VALID_SECONDS: Final = 60.0  # the venue may still execute a request so long after it left, where it says no less
+EXCHANGE: Final = 2  # a question and its answer
 PROOFS: Final = 4  # the order itself, the open orders, the orders that ended, the trades
 
 # Drawn by hand, apart from the product's table: where a life may go in one event.
@@ -323,7 +324,8 @@ class Witness:
                 if len(set(event.evidence)) < PROOFS:
                     self._say("I10", f"{stored.stream} called absent on {event.evidence}")
             case OrderVanished():
-                if len(set(event.evidence)) < PROOFS:
+                # What waited was asked for with all that it may have sent, and the answers are kept as one.
+                if len(set(event.evidence)) < (EXCHANGE if after.conditional else PROOFS):
                     self._say("I10", f"{stored.stream} called vanished on {event.evidence}")
             case OutcomeUnknown() | OrderDenied() | OrderRequested() | VenueRefused():
                 pass

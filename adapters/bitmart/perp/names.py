@@ -47,6 +47,7 @@ class Name(Struct, frozen=True):
     kind: Kind = Kind.ORDER
     child: VenueOrderId | None = None  # the order that it sent when its price came
     gone_at: float | None = None  # monotonic seconds: since when it does not wait, and nobody can say what became of it
+    canceled: bool = False  # the venue took a cancel of it
 
 
 class Names:
@@ -74,7 +75,7 @@ class Names:
         """
         known = self.get(symbol, venue_order_id)
         if known is not None and known.client_order_id == name.client_order_id:
-            name = replace(name, child=known.child, gone_at=known.gone_at)
+            name = replace(name, child=known.child, gone_at=known.gone_at, canceled=known.canceled)
         self.put(symbol, venue_order_id, name)
 
     def learn(self, reports: Iterable[Report], *, kind: Kind | None = None) -> None:
@@ -121,6 +122,12 @@ class Names:
         since = now if known.gone_at is None else known.gone_at
         self.put(symbol, venue_order_id, replace(known, gone_at=since))
         return now - since
+
+    def canceled(self, order: OrderRef) -> None:
+        """Know that the venue took a cancel of an order that waits."""
+        if order.venue_order_id is not None:
+            known = self.get(order.symbol, order.venue_order_id) or Name(order.client_order_id, Kind.PLAN)
+            self.put(order.symbol, order.venue_order_id, replace(known, canceled=True))
 
     def triggered(self, symbol: Symbol, plan: VenueOrderId, child: VenueOrderId) -> Name | None:
         """Know that `plan` has sent `child`, which is the same order of ours; return the child's name, None while the

@@ -23,7 +23,8 @@ from oms.reports import OrderReport, Refusal, RefusalClass, Report, TradeReport,
 from oms.values import ZERO, ClientOrderId, Provenance, Symbol, VenueOrderId
 from oms.venue import Answer, Evidence, NoAnswerError, OrderRef, Window, joined
 
-HIDDEN_MS: Final = int(CAPABILITIES.lag * 1000)  # what was written less than that ago, a query may not show
+VISIBLE_MS: Final = int(CAPABILITIES.visibility_delay * 1000)  # what was written less than that ago may not show
+HIDDEN_MS: Final = int(CAPABILITIES.lag * 1000)  # nor, at worst, for so long: before anything is concluded from that
 AHEAD_MS: Final = 10_000  # by so much the venue's rows may be ahead of what we take for its time
 LAG_MS: Final = 120_000  # for so long the order behind a trade may not be found; then it is told by side and time
 LOOK_UPS_MAX: Final = 64  # orders asked for one by one, behind the trades of one answer
@@ -178,17 +179,18 @@ class Orders:
         )
 
     def _ended(self, order: OrderRef, shown: OrderReport | None, evidence: Evidence) -> OrderReport | Refusal:
-        """Return the end of an order that neither waits nor has sent one: it was canceled, once what it might have sent
-        would be visible. `shown` is its row of the history, if that keeps such orders, which no source says.
+        """Return the end of an order that neither waits nor has sent one, once what it might have sent would be
+        visible: it was canceled if the venue took a cancel of it, and else is nowhere. `shown` is its row of the
+        history, if that keeps such orders, which no source says.
         """
         venue_order_id = order.venue_order_id
         if shown is None and (venue_order_id is None or not self._waited(order)):
             return _absent(order, "not waiting, and no order that it sent")
+        known = self._names.get(order.symbol, venue_order_id) or Name(order.client_order_id, Kind.PLAN)
         if shown is None:
             assert venue_order_id is not None
-            name = Name(order.client_order_id, Kind.PLAN)
-            gone = self._names.gone(order.symbol, venue_order_id, name, self._rest.clock.monotonic())
-            recently = gone * 1000 < HIDDEN_MS
+            gone = self._names.gone(order.symbol, venue_order_id, known, self._rest.clock.monotonic())
+            recently = gone * 1000 < (VISIBLE_MS if known.canceled else HIDDEN_MS)
             shown = OrderReport(
                 symbol=order.symbol,
                 client_order_id=order.client_order_id,
@@ -198,8 +200,11 @@ class Orders:
         else:
             recently = self._recently(shown.updated_ms)
         if recently:
-            raise NoAnswerError(f"{venue_order_id} no longer waits; what it sent may not show yet", evidence)
-        return msgspec.structs.replace(shown, status=VenueOrderStatus.CANCELED, raw_status=None)
+            raise NoAnswerError(
+                f"{venue_order_id} no longer waits; what it sent may not show yet", evidence, early=True
+            )
+        absent = None if known.canceled else ()
+        return msgspec.structs.replace(shown, status=VenueOrderStatus.CANCELED, raw_status=None, absent=absent)
 
     def _waited(self, order: OrderRef) -> bool:
         """Whether the venue once took the order as one that waits: as it was seen, or as the caller has it."""
@@ -453,7 +458,7 @@ class Orders:
         self._names.put(symbol, child, name)
         return name.client_order_id
 
-    def _recently(self, at_ms: int | None, within_ms: int = HIDDEN_MS) -> bool:
+    def _recently(self, at_ms: int | None, within_ms: int = VISIBLE_MS) -> bool:
         return at_ms is None or self._rest.server_clock.now_ms() - at_ms < within_ms
 
     def _claimed(self, report: OrderReport, order: OrderRef) -> OrderReport:

@@ -212,6 +212,8 @@ class BitmartPerp:
     async def _canceled(self, path: str, body: bytes, order: OrderRef, last_look: LastLook) -> Answer:
         evidence = await self._rest.signed(path, body, Purpose.CANCELING, last_look)
         reports = self._reading.settled(path, evidence)
+        if path != codec.CANCEL_ORDER and not refused(reports):
+            self._names.canceled(order)
         return Answer(reports=named(reports, order.client_order_id, order.venue_order_id), evidence=evidence)
 
     async def cancel_many(self, orders: Sequence[OrderRef], *, last_look: LastLook = nothing_holds) -> Answer:  # noqa: ARG002

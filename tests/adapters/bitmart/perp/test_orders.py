@@ -295,11 +295,12 @@ async def test_trap_9_1_what_it_sent_may_not_show_yet() -> None:
     desk.link.on(codec.ORDER_HISTORY, ok([row(type="planorder", state=4, update_time=NOW_MS - 2000)]))
     with pytest.raises(NoAnswerError, match="may not show yet"):
         await desk.venue.order(WAITING)
-    await asyncio.sleep(LAG - 3)
+    await asyncio.sleep(7)
     with pytest.raises(NoAnswerError, match="may not show yet"):
         await desk.venue.order(WAITING)
     await asyncio.sleep(3)
-    assert (await found(desk, WAITING)).status == "canceled"
+    report = await found(desk, WAITING)
+    assert (report.status, report.absent) == ("canceled", ())
 
 
 @virtual
@@ -326,8 +327,22 @@ async def test_an_order_that_waits_nowhere_was_canceled_once_what_it_sent_would_
     (report,) = answer.reports
     assert isinstance(report, OrderReport)
     assert (report.client_order_id, report.venue_order_id, report.status) == ("oms1", "77", "canceled")
+    assert report.absent == ()
     assert answer.source is Provenance.INFERRED
     assert answer.evidence.response.count(b"\n") == 3, "all that shows that it sent none"
+
+
+@virtual
+async def test_one_whose_cancel_the_venue_took_is_canceled_after_ten_seconds_and_by_its_word() -> None:
+    desk = Desk()
+    desk.link.on(codec.CANCEL_PLAN_ORDER, ok(None))
+    await desk.venue.cancel(WAITING)
+    with pytest.raises(NoAnswerError, match="may not show yet") as early:
+        await desk.venue.order(WAITING)
+    assert early.value.early
+    await asyncio.sleep(10)
+    report = await found(desk, WAITING)
+    assert (report.status, report.absent) == ("canceled", None)
 
 
 def set_the_venues_clock(desk: Desk, seconds: int) -> None:
