@@ -76,7 +76,7 @@ class Sight:
 
     def __init__(self, log: EventLog, *, owners_max: int = OWNERS_MAX) -> None:
         self._log = log
-        self._owners: dict[str, Owner] = {}  # by order stream, the longest known first
+        self._owners: dict[str, tuple[Owner, int]] = {}  # by order stream, as of which version; longest known first
         self._owners_max = owners_max
 
     async def seen(self, caller: Caller, events: Sequence[StoredEvent]) -> list[StoredEvent]:
@@ -111,14 +111,16 @@ class Sight:
                 return True
 
     async def _owner(self, event: StoredEvent) -> Owner:
-        known = self._owners.get(event.stream)
-        if known is not None and not event.topic.startswith(_CLAIMED):
-            return known
-        owner = _owner_of([event] if event.version == 1 else await self._log.read(event.stream))
+        owner, version = self._owners.get(event.stream, (None, 0))
+        # What is nobody's may have been given to somebody after the events that were looked at.
+        if owner is not None and (owner[0] != EXTERNAL or event.version <= version):
+            return owner
+        history = [event] if event.version == 1 else await self._log.read(event.stream)
+        owner = _owner_of(history)
         self._owners.pop(event.stream, None)
         if len(self._owners) >= self._owners_max:
             del self._owners[next(iter(self._owners))]
-        self._owners[event.stream] = owner
+        self._owners[event.stream] = (owner, history[-1].version)
         return owner
 
 

@@ -1,12 +1,14 @@
 """An order of nobody's is seen, is given to a strategy with a reason, and is from then on that strategy's."""
 
 import asyncio
+from collections.abc import Sequence
 from decimal import Decimal
 
+import pytest
 from msgspec.structs import replace
 
 from oms.gateway.tokens import Scope
-from oms.ports import AppendOutcome, Batch
+from oms.ports import AppendOutcome, Batch, StoredEvent
 from oms.reports import OrderReport, VenueOrderStatus
 from oms.values import Origin, Side, Symbol, VenueOrderId
 from tests.gateway.house import House
@@ -88,6 +90,42 @@ async def test_a_reader_sees_an_order_from_its_claim_on(house: House) -> None:
             if len(seen) == 3:
                 break
     assert seen == ["order-claimed/1", "order-filled/1", "fill-booked/1"]
+
+
+@pytest.mark.parametrize("looked_at", [1, 2])
+async def test_a_claimed_orders_fill_reaches_its_strategy_though_others_read_what_came_before_the_claim(
+    house: House, looked_at: int
+) -> None:
+    other = house.tokens.create("taker")
+    begun = await house.log.head()
+    await house.report("external7", SEEN)
+    await house.report("external7", trade("t1", "0.5", client_order_id=None, venue_order_id=VenueOrderId("7")))
+    await house.call("GET", f"/v1/events?since={begun}", token=other)  # it is nobody's yet
+    await house.call("POST", f"{PATH}/claim", CLAIM, token=await risk_token(house))
+    past = f"/v1/events?since={begun}&as_of={begun + looked_at}"
+    assert (await house.call("GET", past, token=other)).json["items"] == []
+    now = await house.log.head()
+    await house.report("external7", trade("t2", "0.5", client_order_id=None, venue_order_id=VenueOrderId("7")))
+    told = (await house.call("GET", f"/v1/events?since={now}")).json["items"]
+    assert [each["type"] for each in told] == ["order-filled/1", "fill-booked/1"]
+
+
+async def test_an_order_of_nobodys_is_read_once_for_each_of_its_events_however_many_ask(house: House) -> None:
+    begun, reads, read = await house.log.head(), 0, house.log.read
+    await house.report("external7", SEEN)
+    for number in range(3):
+        fill = trade(f"t{number}", "0.5", client_order_id=None, venue_order_id=VenueOrderId("7"))
+        await house.report("external7", fill)
+
+    async def counted(stream: str) -> Sequence[StoredEvent]:
+        nonlocal reads
+        reads += 1
+        return await read(stream)
+
+    house.log.read = counted  # type: ignore[method-assign]
+    for _ in range(3):
+        assert (await house.call("GET", f"/v1/events?since={begun}")).json["items"] == []
+    assert reads == 1
 
 
 SHARE = CLAIM | {"symbol": "BTC/USDT", "quantity": "0.5"}
