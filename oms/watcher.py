@@ -164,7 +164,7 @@ class Watcher:
         try:
             while True:
                 self._behind.clear()
-                if await self.compare():
+                if await self._compared():
                     failures, pause = 0, FULL_SECONDS
                 else:
                     pause = RETRY_SECONDS[min(failures, len(RETRY_SECONDS) - 1)]
@@ -179,8 +179,19 @@ class Watcher:
             async with asyncio.timeout(seconds):
                 await self._behind.wait()
 
+    async def _compared(self) -> bool:
+        try:
+            return await self.compare()
+        except (NoAnswerError, LogUnavailableError) as error:  # what was recorded stays; the rest is asked again
+            log.warning("the comparison broke off", account=self._engine.account, cause=error.cause)
+            return False
+
     async def compare(self) -> bool:
-        """Compare everything once; whether all of it could be asked. The first time that it could, trading begins."""
+        """Compare everything once; whether all of it could be asked. The first time that it could, trading begins.
+
+        Raises:
+            NoAnswerError, LogUnavailableError: it broke off, and `standing` is of the one before.
+        """
         async with self._turn:  # somebody may ask for a comparison while one is under way
             return await self._compare()
 
@@ -190,11 +201,7 @@ class Watcher:
         return await rehearse(engine.account, self._log, engine.decider, self._venue, clock=self._clock, ids=self._ids)
 
     async def _compare(self) -> bool:
-        try:
-            standing = self.standing = await self.survey.compare(starting=not self.synced.is_set())
-        except (NoAnswerError, LogUnavailableError) as error:  # what was recorded stays; the rest is asked again
-            log.warning("the comparison broke off", account=self._engine.account, cause=error.cause)
-            return False
+        standing = self.standing = await self.survey.compare(starting=not self.synced.is_set())
         if not self.synced.is_set():
             self.began = together(self.began, standing.orders)
         if standing.result is not Result.COMPLETE or not standing.opened:

@@ -11,7 +11,7 @@ from oms.answers import Receipt
 from oms.breaks.decisions import ExplainBreak, ResolveBreak
 from oms.breaks.events import BreakKind
 from oms.engine import Engine
-from oms.errors import VenueUnreachableError
+from oms.errors import LogUnavailableError, VenueUnreachableError
 from oms.gateway.auth import Accounts, Caller
 from oms.gateway.bodies import BreakBody, ReconcileBody, checked_text
 from oms.gateway.health import lost_calls
@@ -50,7 +50,7 @@ class Watching(Protocol):
         ...
 
     async def compare(self) -> bool:
-        """Compare everything once; whether all of it could be asked."""
+        """Compare everything once; whether all of it could be asked. Raises NoAnswerError, LogUnavailableError."""
         ...
 
     async def rehearse(self) -> Rehearsed:
@@ -70,7 +70,7 @@ class Reconciling:
         """Compare with the venue now, on every account the token sees if none is named.
 
         Raises:
-            VenueUnreachableError: the comparison broke off.
+            VenueUnreachableError, LogUnavailableError: the comparison broke off.
         """
         compared = [
             await self._compare(engine, self._watchers[engine.account], dry_run=body.dry_run)
@@ -103,6 +103,11 @@ class Reconciling:
             await watching.compare()
         except NoAnswerError as error:
             raise VenueUnreachableError(f"the comparison of {engine.account} broke off: {error.cause}") from error
+        except LogUnavailableError as error:
+            raise LogUnavailableError(
+                f"the comparison of {engine.account} broke off: {error.cause}",
+                next_step="ask again once the database is back: what was recorded meanwhile stays",
+            ) from error
         assert watching.standing is not None, "it was compared just now"
         return comparison(engine.account, watching.standing, ())
 
