@@ -230,7 +230,7 @@ class Commands:
 
     async def cancel_all(self, caller: Caller, body: CancelAllBody, *, key: str | None) -> Reply:
         """Ask for the end of every open order in scope: a strategy's own, for an administrator everybody's. The same
-        `key` again is the same request: it ends nothing that was placed after it.
+        `key` of the same token again is the same request: it ends nothing that was placed after it.
 
         Raises:
             ForbiddenError: another strategy, or a market that is not the token's, is named.
@@ -239,7 +239,7 @@ class Commands:
         """
         strategy, symbols = caller.named_strategy(body.strategy), caller.named_symbols(body.symbol)
         reason = None if body.reason is None else checked_text(body.reason, "reason")
-        request_id = f"{CANCEL_ALL}{key or self._ids.next()}"
+        request_id = f"{CANCEL_ALL}{caller.token_id} {key or self._ids.next()}"  # others may use the same key
         asked: list[tuple[Engine, Order]] = []
         others: list[tuple[Engine, Order]] = []
         for engine in self._accounts.visible(caller, body.account):

@@ -489,3 +489,18 @@ async def test_a_cancel_of_one_order_is_not_taken_for_a_cancel_all_of_that_key(h
     await house.place(client_order_id="c2")
     answer = await house.call("POST", "/v1/cancel-all", {}, headers={"Idempotency-Key": "k1"})
     assert [each["client_order_id"] for each in answer.json["items"]] == ["c1", "c2"]
+
+
+async def test_a_key_of_a_cancel_all_is_its_callers_own(house: House) -> None:
+    taker, admin = house.tokens.create("taker"), house.tokens.create("desk", scopes=[Scope.ADMIN])
+    key = {"Idempotency-Key": "1"}
+    await house.place(client_order_id="a1")
+    first = await house.call("POST", "/v1/cancel-all", {}, headers=key)
+    assert [each["client_order_id"] for each in first.json["items"]] == ["a1"]
+    await house.place(client_order_id="b1", token=taker)
+    everybodys = await house.call("POST", "/v1/cancel-all", {}, token=admin, headers=key)
+    assert [each["client_order_id"] for each in everybodys.json["items"]] == ["a1", "b1"]
+    assert house.engine.book.orders["order/main/b1"].cancels
+    await house.place(client_order_id="a2")
+    again = await house.call("POST", "/v1/cancel-all", {}, headers=key)
+    assert again.json["items"] == first.json["items"]
