@@ -166,13 +166,15 @@ class Questions:
         return await timeline(self._log, _folded(history), history, position, all_bytes=all_bytes)
 
     async def events(self, caller: Caller, query: EventsQuery) -> Events:
-        """Return what the caller may see of the log, in order."""
+        """Return what the caller may see of the log, in order. Raises InvalidQueryError from beyond its end."""
         _, upto = await self._log_asked(query)
         since = query.since if query.cursor is None else _position(query.cursor)
         accounts = set(self._scope(caller, query.account))
         items: list[StoredEvent] = []
         for _ in range(PAGES_MAX):
             page = await self._log.page(after=since, limit=PAGE if upto is None else min(PAGE, max(upto - since, 0)))
+            if not page and since > (head := await self._log.head()):
+                raise InvalidQueryError(f"since is a position in the log: 0 to {head} now")
             seen = await self._sight.seen(caller, page)
             items.extend(event for event in seen if event.stream.split("/", 2)[1] in accounts)
             since = page[-1].position if page else since

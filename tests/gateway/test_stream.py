@@ -359,6 +359,16 @@ async def test_events_are_listed_in_pages_that_leave_nothing_out(house: House) -
     assert positions == list(range(1, await house.log.head() + 1))
 
 
+@pytest.mark.parametrize("name", ["since", "cursor"])
+async def test_a_list_of_events_from_beyond_the_log_is_refused(house: House, name: str) -> None:
+    head = await house.log.head()
+    at_the_end = await house.call("GET", f"/v1/events?{name}={head}")
+    assert (at_the_end.status, at_the_end.json["position"]) == (200, head)
+    refused = await house.call("GET", f"/v1/events?{name}={head + 1}")
+    assert (refused.status, refused.json["code"], refused.json["position"]) == (422, "invalid_query", head)
+    assert f"0 to {head} now" in refused.json["detail"]
+
+
 # ------------------------------------------------------------------------------------------------ the tail of the log
 
 
