@@ -353,6 +353,8 @@ class _Stream:
 
     async def _done(self, caller: Caller, command: StreamCommand) -> Reply:
         """Do what is asked, if the token may. Raises as the same call does over HTTP."""
+        if not await self._streams.authority.holds(caller):  # the next heartbeat, which closes, may be far
+            raise UnauthenticatedError("the token was revoked")
         commands, request_id = self._streams.commands, command.request_id
         match command:
             case PlaceCommand(order=order):

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from oms.account.events import TradingResumed
-from oms.gateway.auth import Caller
+from oms.gateway.auth import FRESH_SECONDS, Caller
 from oms.gateway.sight import Sight
 from oms.gateway.tail import Tail
 from oms.gateway.tokens import Scope
@@ -270,6 +270,17 @@ async def test_a_revoked_token_ends_its_stream(house: House) -> None:
         house.tokens.revoke(house.token)
         assert (await reader.until("problem"))["data"]["code"] == "unauthenticated"
         assert (await reader.closed())[0] == 4401
+
+
+async def test_a_revoked_token_gives_no_command_over_a_stream_that_is_still_open() -> None:
+    async with House.opened(settings=replace(SETTINGS, heartbeat_seconds=10.0)) as house, stream(house) as reader:
+        await reader.until("subscribed")
+        house.tokens.revoke(house.token)
+        await asyncio.sleep(FRESH_SECONDS)
+        await reader.socket.send_json({"command": "place", "request_id": "r1", "order": order()})
+        reply = await reader.until("reply")
+        assert (reply["data"]["status"], reply["data"]["body"]["code"]) == (401, "unauthenticated")
+        assert not await house.log.read("order/main/c1")
 
 
 async def test_a_stopping_gateway_tells_every_reader_where_to_resume(house: House) -> None:
