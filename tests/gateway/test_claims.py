@@ -117,10 +117,10 @@ async def test_an_order_of_nobodys_is_read_once_for_each_of_its_events_however_m
         fill = trade(f"t{number}", "0.5", client_order_id=None, venue_order_id=VenueOrderId("7"))
         await house.report("external7", fill)
 
-    async def counted(stream: str) -> Sequence[StoredEvent]:
+    async def counted(stream: str, *, after_version: int = 0) -> Sequence[StoredEvent]:
         nonlocal reads
         reads += 1
-        return await read(stream)
+        return await read(stream, after_version=after_version)
 
     house.log.read = counted  # type: ignore[method-assign]
     for _ in range(3):
