@@ -61,10 +61,19 @@ class Caller(Struct, frozen=True, kw_only=True):
             ForbiddenError: one is named that the token is not for.
         """
         if symbol is not None:
-            if not self.trades(symbol):
-                raise ForbiddenError(f"the token is not for the symbol {symbol[:64]!r}")
+            self.need_symbol(symbol)
             return (Symbol(symbol),)
         return None if self.admin or not self.symbols else tuple(sorted(self.symbols))
+
+    def need_symbol(self, symbol: str) -> None:
+        """Raise ForbiddenError unless the token is for the market `symbol`."""
+        if not self.trades(symbol):
+            raise ForbiddenError(f"the token is not for the symbol {symbol[:64]!r}")
+
+    def need_all_symbols(self) -> None:
+        """Raise ForbiddenError if the token is for some markets only: what is of a whole account is not for it."""
+        if not self.admin and self.symbols:
+            raise ForbiddenError(f"the token is for {', '.join(sorted(self.symbols))}, and not for every market")
 
     def named_strategy(self, strategy: str | None) -> StrategyId | None:
         """Return whose orders are meant: the caller's own, for an administrator anybody's (None: everybody's).

@@ -292,9 +292,13 @@ class Commands:
         ]
 
     async def halt(self, caller: Caller, body: HaltBody) -> Reply:
-        """Stop everything that opens in the scope, on every account the token sees if none is named; cancels pass."""
+        """Stop everything that opens in the scope, on every account the token sees if none is named; cancels pass.
+
+        Raises:
+            ForbiddenError: a market that is not the token's is named, or none by a token that is for some only.
+        """
         reason, halt_id = checked_text(body.reason, "reason"), self._ids.next()
-        strategy, symbol = _scope(body)
+        strategy, symbol = _scope(caller, body)
         return await self._each(
             caller,
             body.account,
@@ -304,9 +308,9 @@ class Commands:
         )
 
     async def resume(self, caller: Caller, body: HaltBody) -> Reply:
-        """End the halt of that very scope, on every account the token sees if none is named."""
+        """End the halt of that very scope, on every account the token sees if none is named. Raises as `halt`."""
         reason = checked_text(body.reason, "reason")
-        strategy, symbol = _scope(body)
+        strategy, symbol = _scope(caller, body)
         return await self._each(
             caller,
             body.account,
@@ -317,8 +321,10 @@ class Commands:
         """Ask for another leverage of a market; answered once the request is durable.
 
         Raises:
+            ForbiddenError: the token is not for that market.
             OmsError: as `Engine.execute`.
         """
+        caller.need_symbol(body.symbol)
         engine = self._accounts.one(caller, body.account)
         command = SetLeverage(
             account=engine.account,
@@ -343,8 +349,10 @@ class Commands:
         """Ask for another position mode; refused while anything is open on perpetuals.
 
         Raises:
+            ForbiddenError: the token is for some markets only.
             OmsError: as `Engine.execute`.
         """
+        caller.need_all_symbols()
         engine = self._accounts.one(caller, body.account)
         command = SetPositionMode(account=engine.account, mode=body.mode)
         receipt = await engine.execute(command, actor=caller.strategy, cause=key)
@@ -364,8 +372,7 @@ class Commands:
         """Return the engine and the command of a new order that the token allows."""
         if body.strategy not in {None, caller.strategy}:
             raise ForbiddenError(f"the token is bound to the strategy {caller.strategy}")
-        if not caller.trades(body.symbol):
-            raise ForbiddenError(f"the token is not for the symbol {body.symbol[:64]!r}")
+        caller.need_symbol(body.symbol)
         engine = self._accounts.one(caller, body.account)
         command = place_order(body, engine.account, caller.strategy)
         check_worth(worth_of(command), caller.limits, engine.decider.instruments.get(command.symbol))
@@ -449,10 +456,15 @@ async def _found(engine: Engine, name: ClientOrderId, allowed: Callable[[Order],
     return order
 
 
-def _scope(body: HaltBody) -> tuple[StrategyId | None, Symbol | None]:
-    """Return whose trading is meant, and where. Raises InvalidBodyError."""
+def _scope(caller: Caller, body: HaltBody) -> tuple[StrategyId | None, Symbol | None]:
+    """Return whose trading is meant, and where. Raises InvalidBodyError, ForbiddenError."""
     strategy = None if body.strategy is None else StrategyId(checked_text(body.strategy, "strategy"))
-    return strategy, None if body.symbol is None else Symbol(checked_text(body.symbol, "symbol"))
+    if body.symbol is None:
+        caller.need_all_symbols()
+        return strategy, None
+    symbol = Symbol(checked_text(body.symbol, "symbol"))
+    caller.need_symbol(symbol)
+    return strategy, symbol
 
 
 async def _halted(engine: Engine, offer: asyncio.Future[Receipt] | OmsError) -> HaltItem:

@@ -124,11 +124,14 @@ class Questions:
         return Balances(position=listing.position, items=page, next_cursor=following)
 
     async def breaks(self, caller: Caller, query: BreaksQuery) -> Breaks:
-        """Return the disagreements with the venue, the latest opened first."""
+        """Return the disagreements with the venue, the latest opened first; a page has fewer where some are of markets
+        that are not the token's.
+        """
         accounts = self._scope(caller, query.account)
         reads = await self._asked(query)
         listing = await reads.breaks(accounts=accounts, open_only=query.open, limit=query.limit, cursor=query.cursor)
-        items = [shown(BreakView, row) for row in listing.rows]
+        rows = [shown(BreakView, row) for row in listing.rows]
+        items = [item for item in rows if item.symbol is None or caller.trades(item.symbol)]
         return Breaks(position=listing.position, items=items, next_cursor=listing.next_cursor)
 
     async def instruments(self, caller: Caller, query: MarketsQuery) -> Instruments:

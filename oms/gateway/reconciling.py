@@ -11,7 +11,7 @@ from oms.answers import Receipt
 from oms.breaks.decisions import ExplainBreak, ResolveBreak
 from oms.breaks.events import BreakKind
 from oms.engine import Engine
-from oms.errors import LogUnavailableError, VenueUnreachableError
+from oms.errors import LogUnavailableError, UnknownBreakError, VenueUnreachableError
 from oms.gateway.auth import Accounts, Caller
 from oms.gateway.bodies import BreakBody, ReconcileBody, checked_text
 from oms.gateway.health import lost_calls
@@ -81,19 +81,27 @@ class Reconciling:
 
     async def explain(self, caller: Caller, body: BreakBody) -> AccountBreaks:
         """Say what an open break comes from. Raises UnknownBreakError."""
-        engine = self._accounts.one(caller, body.account)
+        engine = self._broken(caller, body)
         reason = checked_text(body.reason, "reason")
         command = ExplainBreak(account=engine.account, break_id=body.break_id, reason=reason)
         receipt = await engine.execute(command, actor=caller.strategy, cause=self._ids.next())
-        return open_breaks(engine, receipt)
+        return open_breaks(caller, engine, receipt)
 
     async def resolve(self, caller: Caller, body: BreakBody) -> AccountBreaks:
         """End an open break by a person's word. Raises UnknownBreakError, OvertakenError."""
-        engine = self._accounts.one(caller, body.account)
+        engine = self._broken(caller, body)
         reason = checked_text(body.reason, "reason")
         command = ResolveBreak(account=engine.account, break_id=body.break_id, reason=reason)
         receipt = await engine.execute(command, actor=caller.strategy, cause=self._ids.next())
-        return open_breaks(engine, receipt)
+        return open_breaks(caller, engine, receipt)
+
+    def _broken(self, caller: Caller, body: BreakBody) -> Engine:
+        """Return the engine of the account that a break is of. Raises UnknownBreakError for another token's market."""
+        engine = self._accounts.one(caller, body.account)
+        known = engine.book.account.breaks.open.get(body.break_id)
+        if known is not None and known.symbol is not None and not caller.trades(known.symbol):
+            raise UnknownBreakError(f"no break {body.break_id} is open on account {engine.account}")
+        return engine
 
     async def _compare(self, engine: Engine, watching: Watching, *, dry_run: bool) -> Comparison:
         try:
@@ -127,8 +135,10 @@ def comparison(account: AccountId, standing: Standing, events: Sequence[NewEvent
     )
 
 
-def open_breaks(engine: Engine, receipt: Receipt) -> AccountBreaks:
-    """Return the breaks that were open when the receipt's command became durable: memory may hold more than the log."""
+def open_breaks(caller: Caller, engine: Engine, receipt: Receipt) -> AccountBreaks:
+    """Return the breaks that `caller` sees of those that were open when the receipt's command became durable: memory
+    may hold more than the log.
+    """
     account = receipt.state
     assert isinstance(account, Account)
     return AccountBreaks(
@@ -143,6 +153,7 @@ def open_breaks(engine: Engine, receipt: Receipt) -> AccountBreaks:
                 explanation=each.explanation,
             )
             for each in account.breaks.open.values()
+            if each.symbol is None or caller.trades(each.symbol)
         ],
     )
 

@@ -7,13 +7,16 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from oms.book import account_stream
+from oms.breaks.decisions import Disagreement, DisagreementsReport
+from oms.breaks.events import BreakKind
 from oms.gateway.allowance import RateLimitedError, TokenLimits
 from oms.gateway.tokens import InvalidTokenError, PostgresTokens, Scope, mint, read_limits
 from oms.order.messages import SubmitAccepted
 from oms.reports import OrderReport, TradeReport, VenueOrderStatus
 from oms.values import AccountId, ClientOrderId, ExecId, Side, StrategyId, Symbol, VenueOrderId
-from tests.gateway.house import TRADER, House
-from tests.order.story import SPOT
+from tests.gateway.house import MAIN, TRADER, House
+from tests.order.story import BTC_PERPETUAL, SPOT
 
 BTC, ETH = "BTC/USDT", "ETH/USDT"
 
@@ -209,3 +212,58 @@ async def test_a_repeated_change_is_answered_as_the_first_though_another_one_cam
     await house.report("c1", replace(picture, price=Decimal(100), quantity=Decimal("1.4")))
     again = await changed("a1", price="140")  # would make it worth 196 today
     assert again.json == first.json, again
+
+
+RISK = (Scope.READ, Scope.RISK_WRITE)
+KEY = {"Idempotency-Key": "k"}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("PUT", "/v1/leverage", {"symbol": BTC_PERPETUAL.symbol, "leverage": "20", "margin_mode": "cross"}),
+        ("PUT", "/v1/position-mode", {"mode": "hedge"}),
+        ("POST", "/v1/halt", {"reason": "r", "symbol": BTC}),
+        ("POST", "/v1/halt", {"reason": "r"}),
+        ("POST", "/v1/resume", {"reason": "r", "symbol": BTC}),
+        ("POST", "/v1/resume", {"reason": "r"}),
+    ],
+)
+async def test_a_token_for_one_market_sets_halts_and_resumes_no_other(
+    house: House, method: str, path: str, body: dict[str, str]
+) -> None:
+    house.engine.decider.instruments = {**house.engine.decider.instruments, BTC_PERPETUAL.symbol: BTC_PERPETUAL}
+    guard = house.tokens.create("guard", scopes=RISK)
+    for symbol in (BTC, None):
+        await house.call("POST", "/v1/halt", {"reason": "storm", "symbol": symbol}, token=guard)
+    narrow, before = house.tokens.create("maker", scopes=RISK, symbols=[ETH]), await house.log.head()
+    refused = await house.call(method, path, body, token=narrow, headers=KEY)
+    assert (refused.status, refused.json["code"], refused.json["outcome"]) == (403, "forbidden", "none")
+    assert await house.log.head() == before
+    done = await house.call(method, path, body, token=guard, headers=KEY)
+    assert done.status in {200, 202}
+
+
+async def test_a_token_for_one_market_halts_and_resumes_its_own(house: House) -> None:
+    narrow = house.tokens.create("maker", scopes=RISK, symbols=[ETH])
+    for path, halts in (("/v1/halt", 1), ("/v1/resume", 0)):
+        said = await house.call("POST", path, {"reason": "r", "symbol": ETH}, token=narrow)
+        assert [len(item["halts"]) for item in said.json["items"]] == [halts]
+
+
+async def test_a_token_for_one_market_sees_and_ends_no_break_of_another(house: House) -> None:
+    found = [
+        Disagreement(kind=BreakKind.PRICE, subject=name, ours="1", theirs="2", symbol=Symbol(symbol))
+        for name, symbol in (("b1", BTC), ("e1", ETH))
+    ]
+    told = DisagreementsReport(disagreements=tuple(found), kinds=frozenset({BreakKind.PRICE}))
+    await house.engine.report([(account_stream(MAIN), told)])
+    narrow = house.tokens.create("maker", scopes=RISK, symbols=[ETH])
+    seen = (await house.call("GET", "/v1/breaks", token=narrow)).json["items"]
+    assert [item["subject"] for item in seen] == ["e1"]
+    for path in ("/v1/breaks/explain", "/v1/breaks/resolve"):
+        body = {"break_id": found[0].break_id, "reason": "r"}
+        refused = await house.call("POST", path, body, token=narrow)
+        assert (refused.status, refused.json["code"]) == (422, "unknown_break")
+    mine = await house.call("POST", path, {"break_id": found[1].break_id, "reason": "r"}, token=narrow)
+    assert (mine.status, mine.json["items"]) == (200, [])
