@@ -94,9 +94,12 @@ class Client(Calls):
     ) -> OrderAnswer:
         """Place an order and return it once it is durable; without a `client_order_id` one is made.
 
+        An error after which the order may be there names it (`client_order_id`): place it again under that id, or look
+        it up.
+
         Raises:
             RefusedError: denied by a limit (`outcome` ``recorded``), malformed, or its id was used for another order.
-            UnreachableError: its message names the id: place it again under that id, or look it up.
+            UnreachableError, UnexpectedAnswerError: it may have been placed.
         """
         name = client_order_id or self._ids.next()
         body = {
@@ -122,8 +125,10 @@ class Client(Calls):
         }
         try:
             return await self._call(OrderAnswer, "POST", "/v1/orders", body=given(body))
-        except UnreachableError as error:
-            raise UnreachableError(f"order {name}: {error}") from error
+        except ClientError as error:
+            if error.outcome != "none":
+                error.name(name)
+            raise
 
     async def amend(
         self,

@@ -17,9 +17,18 @@ Amount = Decimal | str | int
 
 
 class ClientError(OmsError):
-    """Whatever the SDK raises. `outcome` says what became of the request: ``none``, ``recorded`` or ``unknown``."""
+    """Whatever the SDK raises. `outcome` says what became of the request: ``none``, ``recorded`` or ``unknown``;
+    `client_order_id` which order was placed with it, unless nothing happened.
+    """
 
     code = "client"
+    client_order_id: str | None = None
+
+    def name(self, client_order_id: str) -> None:
+        """Say which order it is about: whoever let its id be made could not look it up otherwise."""
+        self.client_order_id = client_order_id
+        self.cause = f"order {client_order_id}: {self.cause}"
+        self.args = (self.cause,)
 
 
 class RefusedError(ClientError):

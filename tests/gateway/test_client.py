@@ -138,6 +138,7 @@ async def test_a_refusal_is_typed_and_not_repeated(house: House) -> None:
         with pytest.raises(oms.RefusedError) as denied:
             await client.place(**GOOD | {"quantity": "1000"}, client_order_id="big")
         assert (denied.value.code, denied.value.outcome, denied.value.status) == ("insufficient_funds", "recorded", 422)
+        assert denied.value.client_order_id == "big"
         assert denied.value.problem.order is not None
         assert denied.value.problem.order.client_order_id == "big"
         assert isinstance(denied.value, OmsError)
@@ -146,6 +147,7 @@ async def test_a_refusal_is_typed_and_not_repeated(house: House) -> None:
         with pytest.raises(oms.RefusedError) as refused:
             await client.place(**GOOD | {"price": "1.001"})
         assert (refused.value.code, refused.value.outcome) == ("off_grid", "none")
+        assert refused.value.client_order_id is None
         assert await house.log.head() == before
 
 
@@ -157,7 +159,7 @@ async def test_a_gateway_that_is_not_there_leaves_the_outcome_unknown_and_names_
     async with house.client() as client:
         with pytest.raises(oms.UnreachableError, match="order c77: no answer") as error:
             await client.place(**GOOD, client_order_id="c77")
-    assert error.value.outcome == "unknown"
+    assert (error.value.outcome, error.value.client_order_id) == ("unknown", "c77")
 
 
 async def test_money_in_a_float_is_refused_before_it_leaves(house: House) -> None:
@@ -168,7 +170,7 @@ async def test_money_in_a_float_is_refused_before_it_leaves(house: House) -> Non
     assert placed.quantity == Decimal("0.01")
 
 
-async def test_what_answers_without_being_an_oms_is_called_so() -> None:
+async def test_what_answers_without_being_an_oms_is_called_so_and_names_the_order_that_may_be_behind_it() -> None:
     async def page(_: web.Request) -> web.Response:
         return web.Response(status=502, text="<html>bad gateway</html>", content_type="text/html")
 
@@ -177,9 +179,13 @@ async def test_what_answers_without_being_an_oms_is_called_so() -> None:
     server = await http.serve(application, Settings(port=0))
     try:
         async with oms.connect(server.url, token="oms_a_b") as client:
-            with pytest.raises(oms.ClientError, match="answered 502 text/html") as error:
+            with pytest.raises(oms.ClientError, match=r"order \w+: .* answered 502 text/html") as error:
                 await client.place(**GOOD)
-        assert error.value.outcome == "unknown"
+            assert error.value.client_order_id is not None
+            assert error.value.client_order_id in str(error.value)
+            with pytest.raises(oms.ClientError) as read:
+                await client.order("c1")
+        assert (error.value.outcome, read.value.client_order_id) == ("unknown", None)
     finally:
         await server.close()
 

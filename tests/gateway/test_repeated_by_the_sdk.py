@@ -50,10 +50,12 @@ async def test_the_sdk_never_says_none_of_an_order_that_may_have_landed(house: H
     house.log.append = slow  # type: ignore[method-assign]
     async with oms.connect(house.url, token=house.token, timeout=0.2) as client:
         with pytest.raises(RefusedError) as refused:
-            await client.place(**GOOD, client_order_id="c1")
-    assert await house.log.read("order/main/c1")
+            await client.place(**GOOD)
+    (landed,) = [event.stream for event in await house.events() if event.topic == "order-requested/1"]
     assert (refused.value.code, refused.value.outcome) == ("not_ready", "unknown")
     assert refused.value.problem.outcome == "unknown"
+    assert f"order/main/{refused.value.client_order_id}" == landed
+    assert f"order {refused.value.client_order_id}: " in str(refused.value)
 
 
 async def test_the_sdk_never_says_none_of_an_order_that_landed_where_the_token_has_a_pace(house: House) -> None:
