@@ -157,7 +157,8 @@ class Accounts:
 
 def recorded(stored: StoredEvent) -> Recorded:
     """Return `stored` decoded. Raises CorruptStreamError if the body is not what its topic promises."""
-    event, meta = decode(stored.topic, stored.state), decode_meta(stored.state)
+    state = readable(stored.state)
+    event, meta = decode(stored.topic, state), decode_meta(state)
     return Recorded(stored.position, stored.stream, stored.version, event, meta)
 
 
@@ -171,7 +172,7 @@ def _fill(order: Order, trade: OrderFilled, told: Recorded) -> FillRow:
     return FillRow(
         account=request.account,
         client_order_id=request.client_order_id,
-        exec_id=ExecId(readable(trade.exec_id)),
+        exec_id=trade.exec_id,
         strategy=request.strategy,
         symbol=request.symbol,
         side=request.side,

@@ -9,7 +9,7 @@ from oms.breaks.events import BreakChanged, BreakExplained, BreakOpened, BreakRe
 from oms.breaks.state import Break, Breaks
 from oms.values import AccountId
 from projections.accounts import Accounts, Fact, Recorded
-from projections.rows import BreakRow, readable
+from projections.rows import BreakRow
 from projections.table import Table
 
 _TYPES: Final[Mapping[str, str]] = {
@@ -63,8 +63,8 @@ class BreaksTable:
                     _moved(
                         row,
                         told,
-                        ours=readable(event.ours),
-                        theirs=readable(event.theirs),
+                        ours=event.ours,
+                        theirs=event.theirs,
                         difference=event.difference,
                         evidence=event.evidence,
                         until_ms=event.until_ms,
@@ -72,10 +72,10 @@ class BreaksTable:
                 )
             case BreakExplained() as event:
                 row = self._rows[fact.account, event.break_id]
-                self._put(_moved(row, told, explanation=readable(event.reason)))
+                self._put(_moved(row, told, explanation=event.reason))
             case BreakResolved() as event:
                 row = self._rows[fact.account, event.break_id]
-                ended = {"open": False, "resolution": event.resolution, "reason": readable(event.reason)}
+                ended = {"open": False, "resolution": event.resolution, "reason": event.reason}
                 self._put(_moved(row, told, **ended))
             case _:
                 pass
@@ -97,12 +97,12 @@ class BreaksTable:
 def _opened(account: AccountId, event: BreakOpened, told: Recorded) -> BreakRow:
     return BreakRow(
         account=account,
-        break_id=readable(event.break_id),
+        break_id=event.break_id,
         kind=event.kind,
-        subject=readable(event.subject),
+        subject=event.subject,
         symbol=event.symbol,
-        ours=readable(event.ours),
-        theirs=readable(event.theirs),
+        ours=event.ours,
+        theirs=event.theirs,
         difference=event.difference,
         explanation=None,
         resolution=None,

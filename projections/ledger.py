@@ -10,7 +10,7 @@ from oms.position.events import ClearanceBooked, CommissionBooked, FillBooked, F
 from oms.sums import symbol_of
 from oms.values import EXACT, AccountId, ClientOrderId
 from projections.accounts import Accounts, Fact
-from projections.rows import LedgerBalanceRow, LedgerRow, instant, readable
+from projections.rows import LedgerBalanceRow, LedgerRow, instant
 from projections.table import Table
 
 _Place = tuple[AccountId, Name, str]  # an account's account of the ledger, and an asset
@@ -57,7 +57,7 @@ class LedgerTable:
                     position=told.position,
                     kind=booked.kind,
                     symbol=symbol_of(told.stream) if told.stream[0] == "p" else None,
-                    reference=None if reference is None else readable(reference),
+                    reference=reference,
                     client_order_id=client_order_id,
                     entries=_by_name(booked),
                     occurred_ns=instant(told.meta.occurred_ns),

@@ -4,9 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from oms.order.state import CLOSED, status
-from oms.values import ClientOrderId, VenueOrderId
 from projections.accounts import Accounts, Fact, Story
-from projections.rows import OrderRow, readable
+from projections.rows import OrderRow
 from projections.table import Table
 
 _TYPES: Final[Mapping[str, str]] = {
@@ -87,16 +86,16 @@ def _row(story: Story) -> OrderRow:
         post_only=request.post_only,
         reduce_only=request.reduce_only,
         position_leg=request.position_leg,
-        tags={readable(name): readable(value) for name, value in (request.tags or {}).items()},
+        tags=request.tags or {},
         status=status(order),
         life=order.life,
         open=order.life not in CLOSED,
-        venue_order_id=None if order.venue_order_id is None else VenueOrderId(readable(order.venue_order_id)),
+        venue_order_id=order.venue_order_id,
         cum_quantity=order.cum_quantity,
         cum_cost=order.cum_cost,
         average_price=order.average_price,
         leaves_quantity=order.leaves_quantity,
-        reason=None if order.reason is None else readable(order.reason),
+        reason=order.reason,
         flagged=order.flagged,
         created_ns=story.created_ns,
         updated_ns=story.updated_ns,
@@ -108,6 +107,6 @@ def _row(story: Story) -> OrderRow:
         take_profit=request.take_profit,
         stop_loss=request.stop_loss,
         origin=order.origin,
-        parent=None if order.parent is None else ClientOrderId(readable(order.parent)),
+        parent=order.parent,
         expires_ns=request.expires_ns,
     )

@@ -14,7 +14,7 @@ from oms.position.state import FLAT, Position
 from oms.sums import traded
 from oms.values import EXACT, ZERO, AccountId, PositionLeg, Symbol, signed
 from projections.accounts import Accounts, Fact
-from projections.rows import PositionRow, readable
+from projections.rows import PositionRow
 from projections.table import Table
 
 UNATTRIBUTED: Final = "unattributed"  # whose trades are of orders that nobody here asked for
@@ -89,7 +89,7 @@ class Positions:
                 self._touch(told.stream, fact)
             case ShareClaimed() as given:
                 self._add(told.stream, UNATTRIBUTED, given.quantity.copy_negate())
-                self._add(told.stream, readable(given.strategy), given.quantity)
+                self._add(told.stream, given.strategy, given.quantity)
                 self._touch(told.stream, fact)
             case _ if told.stream[0] == "p":
                 self._touch(told.stream, fact)
@@ -99,7 +99,7 @@ class Positions:
     def _share(self, request: OrderRequested, event: OrderFilled | TradeBusted | InferredFillReplaced) -> str:
         """Move the share of whoever asked for the order, and return the stream of the leg."""
         stream = position_stream(request.account, request.symbol, request.position_leg)
-        owner = UNATTRIBUTED if request.strategy == EXTERNAL else readable(request.strategy)
+        owner = UNATTRIBUTED if request.strategy == EXTERNAL else request.strategy
         change = signed(request.side, event.quantity)
         if not isinstance(event, OrderFilled):
             change = change.copy_negate()
@@ -112,7 +112,7 @@ class Positions:
         stream = position_stream(request.account, request.symbol, request.position_leg)
         traded_so_far = signed(request.side, order.cum_quantity)
         self._add(stream, UNATTRIBUTED, traded_so_far.copy_negate())
-        self._add(stream, readable(request.strategy), traded_so_far)
+        self._add(stream, request.strategy, traded_so_far)
         return stream
 
     def _add(self, stream: str, owner: str, change: Decimal) -> None:

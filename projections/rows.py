@@ -4,6 +4,7 @@ Names and states are those of the gateway's orders; quantities in base units, pr
 exact. `*_ns` are UTC nanoseconds. `position` is a place in the log.
 """
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -37,6 +38,7 @@ from oms.values import (
 from oms.venue import Trigger
 
 BIGINT_MAX: Final = 2**63 - 1
+_NUL: Final = re.compile(rb"(?<!\\)((?:\\\\)*)\\u0000")  # no backslash that was escaped itself begins it
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -258,9 +260,11 @@ def moment(ns: int) -> datetime:
     return _EPOCH + timedelta(microseconds=ns // 1000)
 
 
-def readable(text: str) -> str:
-    """Return `text` as Postgres can hold it: it has no NUL, which JSON, and so a tag or a venue's word, may bring."""
-    return text.replace("\0", "\N{REPLACEMENT CHARACTER}") if "\0" in text else text
+def readable(body: bytes) -> bytes:
+    """Return a stored event as Postgres can hold its texts: they have no NUL, which JSON, and so a tag or a venue's
+    word, may bring. Done before it is folded, so that a name is the same in the books, in the rows, and read back.
+    """
+    return _NUL.sub(rb"\1\\ufffd", body) if rb"\u0000" in body else body
 
 
 def instant(ns: int | None) -> int | None:

@@ -174,6 +174,22 @@ def test_text_that_postgres_cannot_hold_is_shown_without_it(story: Recorder) -> 
     assert Told(story).order().tags == {"a\N{REPLACEMENT CHARACTER}": "b\N{REPLACEMENT CHARACTER}"}
 
 
+def test_a_coin_whose_name_postgres_cannot_hold_goes_by_one_name_in_every_row(story: Recorder) -> None:
+    name = "A\N{REPLACEMENT CHARACTER}B"
+    story.balances(**{"A\0B": "3"})
+    story.balances(**{"A\0B": "5"})
+    told = Told(story)
+    assert told.balance(name).total == 5
+    assert [row.amount for row in told.rows["ledger_balances"].values() if row.asset == name] == [5, -5]
+    assert "\0" not in repr(told.rows)
+
+
+def test_only_a_nul_is_replaced_and_no_text_that_spells_one(story: Recorder) -> None:
+    story.place("c1", tags={"a": "\\u0000", "b": "\\\0\0", "c": "\\\\u0000"})
+    spelled = {"a": "\\u0000", "b": "\\" + 2 * "\N{REPLACEMENT CHARACTER}", "c": "\\\\u0000"}
+    assert Told(story).order().tags == spelled
+
+
 def test_rows_add_up_to_the_book(story: Recorder) -> None:
     story.place("c1")
     story.place("c2", "sell", "3", "101")
