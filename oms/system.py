@@ -27,6 +27,7 @@ from oms.errors import FencedError, LogUnavailableError, UnknownAccountError
 from oms.expiry import Expiry
 from oms.gate import Gate
 from oms.gateway.guard import require_safe_bind
+from oms.gateway.health import fresh
 from oms.gateway.http import build, serve
 from oms.gateway.listening import free_socket, require_free
 from oms.gateway.reads import Past, Reads
@@ -266,6 +267,7 @@ def _application(system: System) -> web.Application:
         },
         promises={
             "database": system.holdups.broken,
+            **{f"lease of {name}": fresh(account.lease) for name, account in system.accounts.items()},
             **{f"venue of {name}": account.watcher.broken for name, account in system.accounts.items()},
         },
         holdups=lambda: system.holdups.now,
@@ -399,14 +401,9 @@ async def reconcile_once(
         async with tasks.needed():
             for name, each in wanted.items():
                 named = await _named(name, each.venue, config, world, tell)
+                by = world.by(each.venue)
                 compared[name] = await _compared(
-                    name,
-                    each.venue,
-                    named.markets,
-                    config=config,
-                    log_=log_,
-                    world=world.by(each.venue),
-                    dry_run=dry_run,
+                    name, each.venue, named.markets, config=config, log_=log_, world=by, dry_run=dry_run
                 )
     return compared
 

@@ -6,6 +6,8 @@ from oms.engine import Engine
 from oms.errors import LogUnavailableError
 from oms.gateway.operations import Check, Health
 from oms.gateway.reads import Reads
+from oms.heartbeat import COMMIT_SECONDS
+from oms.lease import Lease
 from oms.ports import EventLog
 
 Promise = Callable[[], str | None]  # what is broken, None while it is kept
@@ -47,9 +49,17 @@ def _engine(engine: Engine) -> Check:
         return Check(name=name, ok=False, detail="another writer has taken it over")
     if not engine.ready:
         return Check(name=name, ok=False, detail="takes no commands: the log is away, or the OMS is stopping")
+    if engine.committing_seconds > COMMIT_SECONDS:
+        detail = f"the log has not said for {engine.committing_seconds:.0f} seconds what became of the last commands"
+        return Check(name=name, ok=False, detail=detail)
     if not engine.trading:
         return Check(name=name, ok=False, detail="has not been reconciled with its venue yet")
     return Check(name=name, ok=True)
+
+
+def fresh(lease: Lease) -> Promise:
+    """Return the promise that something may leave: the gate before the venue is shut while the lease is not fresh."""
+    return lambda: None if lease.fresh else "not renewed a moment ago: nothing is sent to the venue before it is"
 
 
 def lost_calls(engine: Engine) -> Mapping[str, frozenset[str]]:

@@ -3,15 +3,21 @@
 import asyncio
 import re
 from decimal import Decimal
+from types import SimpleNamespace
+from typing import Any, cast
+from unittest.mock import MagicMock
 
 import msgspec
 import pytest
 
+from oms import system
 from oms.book import account_stream
 from oms.breaks.decisions import Disagreement, DisagreementsReport
 from oms.breaks.events import BreakKind
+from oms.gateway import health
 from oms.gateway.routes import ROUTES
 from oms.gateway.tokens import Scope
+from oms.lease import Lease
 from oms.ports import AppendOutcome, Batch
 from tests.gateway.house import MAIN, SETTINGS, House
 
@@ -46,6 +52,43 @@ async def test_ready_says_which_promise_is_broken(house: House) -> None:
         "read models": "the read models cannot be read",
         "private stream": "silent for 30 s",
     }
+
+
+async def test_a_commit_that_hangs_is_a_broken_promise_until_it_ends(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(health, "COMMIT_SECONDS", 0.1)
+    go, append = asyncio.Event(), house.log.append
+
+    async def hanging(batch: Batch) -> AppendOutcome:
+        await go.wait()
+        return await append(batch)
+
+    monkeypatch.setattr(house.log, "append", hanging)
+    placing = asyncio.ensure_future(house.place())  # noqa: TID251 - the test's own task
+    await asyncio.sleep(0.05)
+    assert (await house.call("GET", "/health/ready", token=None)).status == 200, "commits take a moment"
+    await asyncio.sleep(0.1)
+    answer = await house.call("GET", "/health/ready", token=None)
+    assert answer.status == 503
+    (broken,) = [check for check in answer.json["checks"] if not check["ok"]]
+    assert broken["name"] == "account main"
+    assert "the log has not said for 0 seconds what became of the last commands" in broken["detail"]
+    go.set()
+    await placing
+    assert (await house.call("GET", "/health/ready", token=None)).status == 200
+
+
+async def test_a_lease_that_is_not_fresh_is_a_broken_promise_of_what_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: dict[str, Any] = {}
+    monkeypatch.setattr(system, "build", lambda **parts: given.update(parts))
+    lease, anything = SimpleNamespace(fresh=True), MagicMock()
+    account = system.Account(anything, anything, anything, anything, cast("Lease", lease))
+    system._application(MagicMock(accounts={MAIN: account}, config=MagicMock(wind_down=None)))
+    promise = given["promises"]["lease of main"]
+    assert promise() is None
+    lease.fresh = False
+    assert promise() == "not renewed a moment ago: nothing is sent to the venue before it is"
 
 
 async def test_ready_shows_what_a_person_should_look_at_and_is_ready_all_the_same(house: House) -> None:
