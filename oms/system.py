@@ -11,6 +11,7 @@ import signal
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from enum import StrEnum
+from functools import partial
 from typing import Final, Protocol
 
 import structlog
@@ -27,7 +28,7 @@ from oms.errors import FencedError, LogUnavailableError, UnknownAccountError
 from oms.expiry import Expiry
 from oms.gate import Gate
 from oms.gateway.guard import require_safe_bind
-from oms.gateway.health import fresh
+from oms.gateway.health import Follower, fresh
 from oms.gateway.http import build, serve
 from oms.gateway.listening import free_socket, require_free
 from oms.gateway.reads import Past, Reads
@@ -101,6 +102,8 @@ class OpenVenues(Protocol):
 class Projections(Protocol):
     """What follows the log into tables."""
 
+    @property
+    def runner(self) -> Follower: ...
     @property
     def reads(self) -> Reads: ...
     @property
@@ -263,10 +266,12 @@ def _application(system: System) -> web.Application:
         settings=system.config.gateway,
         alerts={
             **{f"protection of {name}": account.guard.alert for name, account in system.accounts.items()},
+            "trouble of projections": lambda: system.projections.runner.trouble,
             **winddown.alerts(system.config.wind_down, engines, system.world.clock),
         },
         promises={
             "database": system.holdups.broken,
+            "projections": system.projections.runner.broken,
             **{f"lease of {name}": fresh(account.lease) for name, account in system.accounts.items()},
             **{f"venue of {name}": account.watcher.broken for name, account in system.accounts.items()},
         },
@@ -311,10 +316,7 @@ def _follow(
 ) -> None:
     """Follow the configured markets; those of a venue that has not named all of its own, once it has."""
     wanted = system.config.market_data.follow
-
-    def whole() -> None:
-        follow_markets(wanted, system.markets, deciders)
-
+    whole = partial(follow_markets, wanted, system.markets, deciders)
     lacking = [name for name, cause in missing.items() if cause]
     known = {symbol for decider in deciders.values() for symbol in decider.instruments}
     follow_markets([name for name in wanted if not lacking or name in known], system.markets, deciders)

@@ -27,6 +27,7 @@ LIVE_ROWS: Final = 500  # events in a page while the log grows: a few millisecon
 CATCH_UP_ROWS: Final = 5_000  # in a page once a live one was full: fewer commits, and rows written once
 SLICE_ROWS: Final = 100  # events folded before others on the loop get their turn: a millisecond
 WAIT_SECONDS: Final = 5.0  # for the log to grow, before it is looked at again
+STILL_SECONDS: Final = 60.0  # a restart of Postgres, or a rebuild that swaps its tables in, is over by then
 RETRY_SECONDS: Final = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)  # after trouble; the last one repeats
 
 _TROUBLE: Final = (
@@ -90,6 +91,7 @@ class Runner:
         self._connect = connect
         self._stopped = False
         self._moved = asyncio.Event()
+        self._kept_up_at = clock.monotonic()  # when a page was last written, or there was none to write
         self._task: Task | None = None
 
     def start(self) -> None:
@@ -101,6 +103,13 @@ class Runner:
         self._stopped = True
         if self._task is not None:
             self._task.cancel()
+
+    def broken(self) -> str | None:
+        """Return that the rows have stood still for long, and why; None while they follow."""
+        seconds = self._clock.monotonic() - self._kept_up_at
+        if seconds <= STILL_SECONDS:
+            return None
+        return f"at position {self.position} for {seconds:.0f} seconds: {self.trouble or 'a page hangs'}"
 
     async def lag(self) -> Lag:
         """Ask the log how far the rows are behind. Raises LogUnavailableError."""
@@ -216,6 +225,7 @@ class Runner:
 
     async def _write(self, connection: Connection, page: _Page) -> None:
         if page.position == self.position:
+            self._kept_up_at = self._clock.monotonic()
             return
         async with connection.transaction(), connection.cursor() as cursor:
             await checkpoint.move(cursor, self._names, before=self.position, after=page.position)
@@ -224,6 +234,6 @@ class Runner:
         self._reach(page.position)
 
     def _reach(self, position: int) -> None:
-        self.position = position
+        self.position, self._kept_up_at = position, self._clock.monotonic()
         self._moved.set()
         self._moved = asyncio.Event()

@@ -1,6 +1,7 @@
 """Whether this OMS keeps its promises, one by one."""
 
 from collections.abc import Callable, Iterable, Mapping
+from typing import Protocol
 
 from oms.engine import Engine
 from oms.errors import LogUnavailableError
@@ -12,6 +13,19 @@ from oms.ports import EventLog
 
 Promise = Callable[[], str | None]  # what is broken, None while it is kept
 Alert = Callable[[], str | None]  # what a person should look at, None while there is nothing
+
+
+class Follower(Protocol):
+    """What writes the read models."""
+
+    @property
+    def trouble(self) -> str | None:
+        """Why nothing moves, if nothing does."""
+        ...
+
+    def broken(self) -> str | None:
+        """Return why nothing has moved for long; None while it does."""
+        ...
 
 
 async def readiness(
@@ -81,5 +95,5 @@ async def _reads(reads: Reads, head: int, lag_max: int) -> Check:
         behind = head - await reads.position()
     except LogUnavailableError as error:
         return Check(name="read models", ok=False, detail=error.cause)
-    detail = f"{behind} events behind, {lag_max} are allowed" if behind > lag_max else ""
+    detail = f"{behind} events behind, {lag_max} are allowed" if behind > 0 else ""
     return Check(name="read models", ok=behind <= lag_max, detail=detail)

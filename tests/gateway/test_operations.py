@@ -108,6 +108,14 @@ async def test_read_models_that_are_far_behind_are_a_broken_promise() -> None:
         assert "2 events behind, 1 are allowed" in {check.get("detail") for check in answer.json["checks"]}
 
 
+async def test_how_far_read_models_are_behind_is_shown_also_while_it_is_allowed(house: House) -> None:
+    house.reads.held_at = 1  # whoever writes them waits, whatever for
+    answer = await house.call("GET", "/health/ready", token=None)
+    (reads,) = [check for check in answer.json["checks"] if check["name"] == "read models"]
+    assert (answer.status, reads["ok"]) == (200, True)
+    assert reads["detail"] == "2 events behind, 10000 are allowed"
+
+
 async def test_figures_count_commands_refusals_commits_and_lag(house: House) -> None:
     await house.place()
     await house.place(quantity="0.02")

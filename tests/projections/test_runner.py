@@ -400,6 +400,38 @@ def told(history: Sequence[Act]) -> Recorder:
 # ------------------------------------------------------------------------------------------ hands on the server
 
 
+async def test_rows_that_stand_still_for_long_are_a_broken_promise_until_they_follow_again(
+    tables: str, spawn: Tasks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("projections.runner.STILL_SECONDS", 0.3)
+    monkeypatch.setattr("projections.runner.WAIT_SECONDS", 0.1)
+    url, story, log, away = emptied(tables), two_orders(), MemoryLog(), False
+
+    async def connect(url: str, role: Role) -> Connection:
+        if away:
+            raise psycopg.OperationalError("the server is away")
+        return await connect_to_write(url, role)
+
+    await write(log, story.fresh())
+    following = runner(log, url, spawn, connect=connect)
+    following.start()
+    assert await following.catch_up(await log.head(), 20)
+    await asyncio.sleep(0.5)
+    assert following.broken() is None, "nothing is to be written"
+    away = True
+    await asyncio.to_thread(hang_up, url)
+    story.place("c3")
+    await write(log, story.fresh())
+    while following.trouble != "the server is away":  # noqa: ASYNC110 - bounded by the test's own timeout
+        await asyncio.sleep(0.01)
+    assert following.broken() is None, "a restart of the server takes a moment"
+    await asyncio.sleep(0.5)
+    assert (following.broken() or "").endswith("the server is away")
+    away = False
+    assert await following.catch_up(await log.head(), 20)
+    assert (following.broken(), following.trouble) == (None, None)
+
+
 def execute(url: str, statement: str) -> None:
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(statement.encode())
