@@ -391,7 +391,8 @@ class Client(Calls):
 
         Of `channels` of a market (``book:BTC/USDT``) the frames stand between them: the newest of each state.
 
-        A connection that breaks is made again and goes on behind the last event.
+        A connection that breaks is made again and goes on behind the last event. A wait for the next event that is
+        canceled, as by ``asyncio.wait_for(anext(...))``, ends the stream: wait with ``asyncio.wait`` for a task.
 
         Raises:
             RefusedError: the token does not allow it, or `since` or `channels` cannot be.
@@ -401,7 +402,9 @@ class Client(Calls):
         while True:
             async with aclosing(self._connected(position, channels)) as frames:
                 async for frame in frames:
-                    failures, down_since = 0, self._clock.monotonic()
+                    down_since = self._clock.monotonic()
+                    if frame.type != "subscribed":  # a log may fail right behind it, again and again
+                        failures = 0
                     if frame.type in _MARKETS:
                         yield frame  # its position is none to resume from: events go their own way
                         continue

@@ -3,7 +3,7 @@
 import asyncio
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from decimal import Decimal
 from typing import Any
@@ -12,11 +12,13 @@ import pytest
 from aiohttp import web
 
 import oms
+from oms.client_calls import Calls
 from oms.client_sync import SyncClient
-from oms.errors import OmsError
+from oms.errors import LogUnavailableError, OmsError
 from oms.gateway import http
 from oms.gateway.settings import Settings
 from oms.order.messages import SubmitAccepted
+from oms.ports import StoredEvent
 from oms.values import VenueOrderId
 from tests.gateway.house import SETTINGS, House
 from tests.order.story import trade
@@ -232,6 +234,36 @@ async def test_a_restarted_gateway_is_found_again(house: House) -> None:
         names = [(await asyncio.wait_for(anext(following), 5)).data["client_order_id"] for _ in range(3)]
         await following.aclose()
     assert names == ["before", "after", "after"]
+
+
+async def test_a_stream_that_fails_right_behind_its_beginning_is_asked_for_ever_more_seldom(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failures: list[int] = []
+    paused = Calls._pause
+
+    async def pause(client: Calls, attempt: int) -> None:
+        failures.append(attempt)
+        await paused(client, 0)
+
+    monkeypatch.setattr(Calls, "_pause", pause)
+    page, log_is_away = house.log.page, True
+
+    async def failing(*, after: int, limit: int) -> Sequence[StoredEvent]:
+        if log_is_away:
+            raise LogUnavailableError("away")
+        return await page(after=after, limit=limit)
+
+    monkeypatch.setattr(house.log, "page", failing)
+    async with house.client() as client:
+        following = client.events(since=0)
+        first = asyncio.ensure_future(anext(following))  # noqa: TID251 - the test's own task
+        while len(failures) < 3:  # noqa: ASYNC110 - bounded by the test's own timeout
+            await asyncio.sleep(0.01)
+        log_is_away = False
+        assert (await asyncio.wait_for(first, 5)).position == 1
+        await following.aclose()
+    assert failures[:3] == [0, 1, 2]
 
 
 async def test_a_stream_that_is_refused_is_not_tried_again(house: House) -> None:
