@@ -6,10 +6,10 @@ from itertools import takewhile
 from typing import TypeVar
 
 from oms.order.amends import Amend, shows
-from oms.order.events import OrderAmended, OrderEvent, OrderRequested
+from oms.order.events import OrderAmended, OrderEvent, OrderRequested, OrderTriggered
 from oms.order.state import Life, Order
 from oms.reports import OrderReport, TradeReport
-from oms.values import EXACT, Protection
+from oms.values import EXACT, ZERO, Protection, VenueOrderId
 
 _Figure = TypeVar("_Figure", Decimal, Protection)
 
@@ -38,6 +38,13 @@ def applied(report: OrderReport, order: Order) -> tuple[OrderEvent, ...]:
             )
             return (shown,)
     return ()
+
+
+def fired(venue_order_id: VenueOrderId, report: OrderReport, order: Order) -> OrderTriggered:
+    """Return that the order has become what the picture shows; for less, where it closes and less is held by now."""
+    asked, quantity = order.request.quantity, report.quantity
+    less = order.request.reduces and asked is not None and quantity is not None and ZERO < quantity < asked
+    return OrderTriggered(venue_order_id=venue_order_id, quantity=quantity if less else None)
 
 
 def outgrown(trade: TradeReport, order: Order) -> tuple[OrderEvent, ...]:

@@ -20,7 +20,7 @@ from oms.errors import (
 )
 from oms.order.admission import changed, checked, room_for, same
 from oms.order.busted import bust, gone, lowered, outdated
-from oms.order.changes import applied, outgrown
+from oms.order.changes import applied, fired, outgrown
 from oms.order.events import (
     AbsenceProven,
     AmendAccepted,
@@ -39,7 +39,6 @@ from oms.order.events import (
     OrderEvent,
     OrderExpired,
     OrderFilled,
-    OrderTriggered,
     OrderVanished,
     OutcomeUnknown,
     PostOnlyRefused,
@@ -351,7 +350,7 @@ def _shown(report: OrderReport, order: Order) -> tuple[OrderEvent, ...]:
     """Return what a picture of the order adds: that its price came, that a change was applied, how far it is."""
     before: list[OrderEvent] = []
     if report.triggered_by is not None and not order.triggered and report.venue_order_id is not None:
-        before.extend(_if_possible(order, OrderTriggered(venue_order_id=report.venue_order_id)))
+        before.extend(_if_possible(order, fired(report.venue_order_id, report, order)))
         lives = bool(before) and evolve(order, before[0]).life is Life.WORKING
         if lives and order.end_doubted and not order.cancels:
             # Its cancel was refused as if it were over. It had fired, and what it has become is to end as well.

@@ -362,9 +362,12 @@ class OrderAmended(_Event, frozen=True, tag="order-amended/1"):
 
 
 class OrderTriggered(_Event, frozen=True, tag="order-triggered/1"):
-    """The price that a conditional order waited for has come: the venue works it under another id from here on."""
+    """The price that a conditional order waited for has come: the venue works it under another id from here on, and for
+    `quantity` in all, where it closes a position that has less by now than it was asked to close.
+    """
 
     venue_order_id: VenueOrderId
+    quantity: Decimal | None = None
 
 
 class OrderClaimed(_Event, frozen=True, tag="order-claimed/1"):

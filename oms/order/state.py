@@ -262,6 +262,9 @@ def evolve(order: Order | None, event: OrderEvent) -> Order:
             fired = replace(
                 order, life=life, venue_order_id=event.venue_order_id, triggered=True, reason=None, version=version
             )
+            if event.quantity is not None:
+                less = replace(order.request, quantity=event.quantity)
+                fired = replace(fired, request=less, original=order.original or order.request)
             dead = order.life is REJECTED or order.life is VANISHED
             return replace(fired, flagged=True) if dead else fired  # what it became has a record of its own
         case ReportContradicted():

@@ -275,6 +275,21 @@ def test_a_halted_strategy_changes_nothing_that_opens() -> None:
         amend(given(*working()), asked(price="27100"), replace(RICH, halted="by hand (halt h1)"))
 
 
+def test_s29_a_trigger_that_closes_what_is_left_of_a_position_sends_an_order_for_that() -> None:
+    waits = working(trigger=Trigger(price=Decimal(27500), when=Crossing.FALLS_TO), side=Side.SELL, reduce_only=True)
+    story = given(*waits)
+    fired = shown(
+        VenueOrderStatus.NEW, symbol=PERPETUAL, quantity=Decimal(4), venue_order_id=VenueOrderId("v9"), triggered_by=V1
+    )
+    story.when(fired).then(events.OrderTriggered(venue_order_id=VenueOrderId("v9"), quantity=Decimal(4)))
+    assert order_of(story).leaves_quantity == 4
+    story.when(trade("t1", "4", "27500", symbol=PERPETUAL, venue_order_id=VenueOrderId("v9")))
+    assert order_of(story).life is Life.FILLED
+    original = order_of(story).original
+    assert original is not None
+    assert original.quantity == 10
+
+
 def test_s29_the_order_that_a_trigger_sent_is_the_same_order_under_another_id() -> None:
 
     story = given(*working(trigger=Trigger(price=Decimal(27500), when=Crossing.RISES_TO)))

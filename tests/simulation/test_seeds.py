@@ -89,6 +89,7 @@ FAILED = {
     2135960: "a follower read its checkpoint and its rows at two moments (the simulation's own mistake)",
     700752: "who was stopped between its lease and its epoch woke, and fenced who led by then",
     407312: "a trade that was taken back was taken for one of the same size that the opening held",
+    30020763: "a stop that fired for less than it was asked to close, as less was held, was told as worked otherwise",
     102441: "a change that showed only in its fills was forgotten as they filled it (the simulation's own mistake)",
 }
 CHUNK = 50
