@@ -64,6 +64,8 @@ class Curve:
                     self._uncharged.add(name)
             case CommissionBooked(exec_id=name) | FillReversed(exec_id=name):
                 self._uncharged.discard(name)
+                if isinstance(event, FillReversed) and self._charged.get(stream) == name:
+                    del self._charged[stream]  # it may be told again without
             case _:
                 pass
 

@@ -49,6 +49,9 @@ AT_ONCE: Final = frozenset({BreakKind.HISTORY})
 NEVER: Final = float("-inf")
 LAG_SECONDS: Final = 120.0  # a trade is listed whose order is not found: waited for so long, then told by the figures
 UNANSWERED_MAX: Final = 3  # orders of a market that could not be asked for in a row, before its others have to wait
+EARLY_MAX: Final = (
+    6  # orders that no list shows any more and of which nothing can be said yet, beside a whole comparison
+)
 UNANSWERED_IN_ALL: Final = 9  # before everybody has to
 ASKED_AT_START: Final = 10  # unsettled orders that trading waits for: others may have asked for forty in this window
 COVERED_EVERY_MS: Final = 60_000  # how often at most the log is told how far trades are known
@@ -217,7 +220,7 @@ class Survey:
         for stream in self._book.unsettled:
             self._absence.count(stream, self._book.orders[stream])
         behind = self._orders_behind(picture)
-        unanswered, unsettled = Counter[Symbol](), 0
+        unanswered, unsettled, early = Counter[Symbol](), 0, 0
         asked = questions(self._book, picture)
         late = self._unanswered = {name: at for name, at in self._unanswered.items() if name in asked}
         for stream in sorted(asked, key=lambda name: late.get(name, NEVER)):  # who had no answer comes last
@@ -235,7 +238,8 @@ class Survey:
                 answers[stream] = recognized(self._book, await self._venue.order(name))
                 unanswered[name.symbol] = 0
             except NoAnswerError as error:
-                if error.early:
+                early += error.early
+                if error.early and early <= EARLY_MAX:
                     continue
                 failures.setdefault(Part.ORDERS, f"{stream}: {error.cause}")
                 await self._keep(error, stream)

@@ -1,7 +1,7 @@
 """Whether this OMS keeps its promises, one by one."""
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Protocol
+from typing import Final, Protocol
 
 from oms.engine import Engine
 from oms.errors import LogUnavailableError
@@ -10,6 +10,8 @@ from oms.gateway.reads import Reads
 from oms.heartbeat import COMMIT_SECONDS
 from oms.lease import Lease
 from oms.ports import EventLog
+
+READ_MODELS: Final = "read models"
 
 Promise = Callable[[], str | None]  # what is broken, None while it is kept
 Alert = Callable[[], str | None]  # what a person should look at, None while there is nothing
@@ -94,6 +96,6 @@ async def _reads(reads: Reads, head: int, lag_max: int) -> Check:
     try:
         behind = head - await reads.position()
     except LogUnavailableError as error:
-        return Check(name="read models", ok=False, detail=error.cause)
+        return Check(name=READ_MODELS, ok=False, detail=error.cause)
     detail = f"{behind} events behind, {lag_max} are allowed" if behind > 0 else ""
-    return Check(name="read models", ok=behind <= lag_max, detail=detail)
+    return Check(name=READ_MODELS, ok=behind <= lag_max, detail=detail)

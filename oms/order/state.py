@@ -264,7 +264,7 @@ def evolve(order: Order | None, event: OrderEvent) -> Order:
             )
             if event.quantity is not None:
                 less = replace(order.request, quantity=event.quantity)
-                fired = replace(fired, request=less, original=order.original or order.request)
+                fired = _finished(replace(fired, request=less, original=order.original or order.request))
             dead = order.life is REJECTED or order.life is VANISHED
             return replace(fired, flagged=True) if dead else fired  # what it became has a record of its own
         case ReportContradicted():
@@ -323,17 +323,16 @@ def _filled(order: Order, event: OrderFilled, life: Life, version: int) -> Order
     quantity, price = event.quantity, event.price
     asked = order.request.quantity if not order.amends else _asked(order)
     cum_quantity = EXACT.add(order.cum_quantity, quantity)
-    guessed = event.commission is None and event.exec_id.startswith(INFERRED)
     after = replace(
         order,
-        life=order.life if guessed and order.life in CLOSED else life,  # no guess brings an order back
+        life=life,
         trades=(*order.trades, _trade(event)),
         cum_quantity=cum_quantity,
         cum_cost=EXACT.add(order.cum_cost, worth(quantity, price, order.request.contract_size)),
         venue_cum=max(order.venue_cum, cum_quantity),
         version=version,
     )
-    if event.commission is None and not guessed:
+    if event.commission is None and not event.exec_id.startswith(INFERRED):
         after = replace(after, uncharged=order.uncharged + 1)
     # Never sent, more than was asked, or over for the venue with less traded than this: a person should look.
     late = order.life in CLOSED and order.life is not FILLED and cum_quantity > order.venue_cum

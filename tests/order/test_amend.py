@@ -290,6 +290,14 @@ def test_s29_a_trigger_that_closes_what_is_left_of_a_position_sends_an_order_for
     assert original.quantity == 10
 
 
+def test_s29_one_that_has_filled_for_what_was_left_is_over_whatever_a_late_picture_counts() -> None:
+    waits = working(trigger=Trigger(price=Decimal(27500), when=Crossing.FALLS_TO), side=Side.SELL, reduce_only=True)
+    sent = {"symbol": PERPETUAL, "venue_order_id": VenueOrderId("v9")}
+    story = given(*waits).when(trade("t1", "4", "27500", **sent))
+    story.when(shown(VenueOrderStatus.PARTIALLY_FILLED, "3", quantity=Decimal(4), triggered_by=V1, **sent))
+    assert order_of(story).life is Life.FILLED
+
+
 def test_s29_the_order_that_a_trigger_sent_is_the_same_order_under_another_id() -> None:
 
     story = given(*working(trigger=Trigger(price=Decimal(27500), when=Crossing.RISES_TO)))

@@ -134,10 +134,8 @@ def test_a_commission_told_late_settles_the_order_though_nobody_can_tell_the_inf
     assert not story.order.trades_missing
 
 
-def test_a_guess_brings_no_order_back_to_life() -> None:
-    story = given(
-        *sent(), ACCEPTED, events.ProgressReported(cum_quantity=Decimal(1)), events.OrderVanished(evidence=())
-    )
-    story.when(record("1"))
+def test_a_guess_of_a_dead_order_takes_the_real_trade_in_its_place_whatever_came_of_it_since() -> None:
+    story = given(*sent(), ACCEPTED).when(shown(VenueOrderStatus.PARTIALLY_FILLED, "1"))
+    story.when(shown(VenueOrderStatus.REJECTED, "1"), record("1"), trade("t1", "1", venue_order_id=None))
     assert story.order is not None
-    assert (story.order.cum_quantity, story.order.life) == (1, Life.VANISHED)
+    assert [each.exec_id for each in story.order.trades] == ["t1"]

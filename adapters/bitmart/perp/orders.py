@@ -187,10 +187,11 @@ class Orders:
         if shown is None and (venue_order_id is None or not self._waited(order)):
             return _absent(order, "not waiting, and no order that it sent")
         known = self._names.get(order.symbol, venue_order_id) or Name(order.client_order_id, Kind.PLAN)
+        within_ms = VISIBLE_MS if known.canceled else HIDDEN_MS
         if shown is None:
             assert venue_order_id is not None
             gone = self._names.gone(order.symbol, venue_order_id, known, self._rest.clock.monotonic())
-            recently = gone * 1000 < (VISIBLE_MS if known.canceled else HIDDEN_MS)
+            recently = gone * 1000 < within_ms
             shown = OrderReport(
                 symbol=order.symbol,
                 client_order_id=order.client_order_id,
@@ -198,7 +199,7 @@ class Orders:
                 cum_quantity=ZERO,
             )
         else:
-            recently = self._recently(shown.updated_ms)
+            recently = self._recently(shown.updated_ms, within_ms)
         if recently:
             raise NoAnswerError(
                 f"{venue_order_id} no longer waits; what it sent may not show yet", evidence, early=True

@@ -295,7 +295,7 @@ async def test_trap_9_1_what_it_sent_may_not_show_yet() -> None:
     desk.link.on(codec.ORDER_HISTORY, ok([row(type="planorder", state=4, update_time=NOW_MS - 2000)]))
     with pytest.raises(NoAnswerError, match="may not show yet"):
         await desk.venue.order(WAITING)
-    await asyncio.sleep(7)
+    await asyncio.sleep(LAG - 3)
     with pytest.raises(NoAnswerError, match="may not show yet"):
         await desk.venue.order(WAITING)
     await asyncio.sleep(3)
