@@ -13,8 +13,10 @@ import pytest
 from msgspec.structs import replace
 
 from oms.book import Image
+from oms.cli import diagnose
 from oms.cli.tokens import keep_operator_token, operator_token
-from oms.config import load
+from oms.config import Config, load
+from oms.gateway.operations import Check, Health
 from tests.cli.recorded import remember
 
 pytestmark = pytest.mark.postgres
@@ -267,6 +269,20 @@ def test_the_doctor_finds_what_is_well_and_what_is_not(oms: Oms, traded: str, ho
     said = oms("doctor", "--json")
     assert (said.code, said.json["healthy"]) == (1, False)
     assert any(check["state"] == "failed" and "chmod 600" in check["fix"] for check in said.json["checks"])
+
+
+def test_the_doctor_sends_nobody_to_read_models_that_are_as_far_behind_as_they_may(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    checks = [Check(name="read models", ok=True, detail="1 events behind, 10000 are allowed")]
+
+    async def asked(*_: object) -> tuple[Health, str]:
+        return Health(ok=True, position=1, checks=checks), ""
+
+    monkeypatch.setattr(diagnose, "_ask_ready", asked)
+    assert diagnose._gateway(Config()).state == "ok"
+    checks.append(Check(name="calls of main", ok=True, detail="submit has retired"))
+    assert diagnose._gateway(Config()).state == "warning"
 
 
 def test_a_payload_is_decoded_as_the_adapter_reads_it(oms: Oms, tmp_path: Path) -> None:
