@@ -49,9 +49,7 @@ AT_ONCE: Final = frozenset({BreakKind.HISTORY})
 NEVER: Final = float("-inf")
 LAG_SECONDS: Final = 120.0  # a trade is listed whose order is not found: waited for so long, then told by the figures
 UNANSWERED_MAX: Final = 3  # orders of a market that could not be asked for in a row, before its others have to wait
-EARLY_MAX: Final = (
-    6  # orders that no list shows any more and of which nothing can be said yet, beside a whole comparison
-)
+EARLY_MAX: Final = 6  # orders of which nothing can be said yet, since they are gone too lately, beside a whole look
 UNANSWERED_IN_ALL: Final = 9  # before everybody has to
 ASKED_AT_START: Final = 10  # unsettled orders that trading waits for: others may have asked for forty in this window
 COVERED_EVERY_MS: Final = 60_000  # how often at most the log is told how far trades are known

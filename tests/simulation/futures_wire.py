@@ -76,16 +76,16 @@ class FuturesLook:
         if named.client_order_id:
             return self._witness.orders.get(order_stream(self._account, ClientOrderId(named.client_order_id)))
         known = self._witness.by_venue_id.get(str(named.order_id))
+        there = self._truth.order(str(named.order_id)) or self._truth.plan(str(named.order_id))
+        name = "" if there is None else there.client_order_id
+        if name.startswith(CHILD):  # what a plan has sent is ended with it, under whatever name it was booked before
+            parent = self._witness.by_venue_id.get(name.removeprefix(CHILD))
+            if parent is not None and (known is None or _asked(parent, path)):
+                return parent
+            name = ""  # the log's word for the plan's own id is on its way, too
         if known is not None:
             return known
         # The log's word for the venue's id is on its way: the venue says whose it is.
-        there = self._truth.order(str(named.order_id)) or self._truth.plan(str(named.order_id))
-        name = "" if there is None else there.client_order_id
-        if name.startswith(CHILD):
-            known = self._witness.by_venue_id.get(name.removeprefix(CHILD))
-            if known is not None:
-                return known
-            name = ""  # the log's word for the plan's own id is on its way, too
         if there is not None and not name:  # the venue keeps no name of it: one of ours that nobody has an id of yet
             return next((each for each in self._witness.orders.values() if _nameless(each, path)), None)
         return self._witness.orders.get(order_stream(self._account, ClientOrderId(name)))
@@ -93,5 +93,8 @@ class FuturesLook:
 
 def _nameless(order: Order, path: str) -> bool:
     """Whether it is an order that waits, of which that was asked for, and of which the log has no id of the venue's."""
-    asked = order.cancels_known if path in CANCELS else order.amends_known
-    return order.conditional and order.venue_order_id is None and bool(asked)
+    return order.conditional and order.venue_order_id is None and _asked(order, path)
+
+
+def _asked(order: Order, path: str) -> bool:
+    return bool(order.cancels_known if path in CANCELS else order.amends_known)

@@ -59,7 +59,7 @@ CALM_SECONDS: Final = 2.0  # to come up in: afterwards coming up is as hard as e
 SAFETY_SECONDS: Final = 12.0
 LIVENESS_SECONDS: Final = 120.0
 BUSTED_SECONDS: Final = 300.0  # where trades were taken back: both looks that prove it are a minute apart
-READ_ON_SECONDS: Final = 120.0  # more, where those lists are longer than one answer too
+READ_ON_SECONDS: Final = 120.0  # more, where lists are longer than one answer
 AFTERMATH_SECONDS: Final = 125.0
 REST_SECONDS: Final = 25.0  # after the last thing under way: two comparisons of everything
 READ_RATE: Final = 0.25  # worlds with read models and subscribers
@@ -545,7 +545,7 @@ class World:
         """How many seconds it may take to agree. Who was banned asks for nothing at all for some minutes."""
         banned = self.simulator.faults.fired("banned")
         proven = self.scene.taken_back or self._owner.moves_money
-        read_on = self.scene.taken_back and self._lengths is not None  # each proof reads the list twice, in many calls
+        read_on = self._lengths is not None  # each proof reads its lists, some twice, in many calls
         seconds = BUSTED_SECONDS if proven else LIVENESS_SECONDS
         return seconds + (BAN_SECONDS if banned else 0.0) + (READ_ON_SECONDS if read_on else 0.0)
 
