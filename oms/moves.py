@@ -67,6 +67,7 @@ def _fill(order: Order, trade: OrderFilled | TradeBusted) -> Fill:
         commission_currency=trade.commission_currency,
         contract_size=request.contract_size,
         leverage=request.margin_leverage,
+        margin_mode=request.margin_mode,
     )
 
 

@@ -16,7 +16,8 @@ class FillBooked(_Event, frozen=True, tag="fill-booked/1"):
 
     `cost_change` is the signed change of the open cost (quote units), `realized` what the closed part earned before
     commissions: `quantity x contract_size x price = cost_change - realized`, exactly. A trade that flips the leg is
-    booked twice under its one id, as a close and as an open. `leverage` is what backs the leg from here on, if told.
+    booked twice under its one id, as a close and as an open. `leverage` is what backs the leg from here on, and
+    `margin_mode` how, if told.
     """
 
     exec_id: ExecId
@@ -29,6 +30,7 @@ class FillBooked(_Event, frozen=True, tag="fill-booked/1"):
     commission_currency: Currency | None = None
     contract_size: Decimal = ONE
     leverage: Decimal | None = None
+    margin_mode: MarginMode | None = None
 
 
 class FillReversed(_Event, frozen=True, tag="fill-reversed/1"):

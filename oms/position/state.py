@@ -83,6 +83,7 @@ class Fill(Struct, frozen=True, kw_only=True, gc=False):
     commission_currency: Currency | None = None
     contract_size: Decimal = ONE
     leverage: Decimal | None = None
+    margin_mode: MarginMode | None = None
 
 
 def book(fill: Fill, position: Position) -> tuple[FillBooked, ...]:
@@ -148,7 +149,7 @@ def evolve(position: Position, event: PositionEvent) -> Position:
     """Return the leg after `event`. Moves data, decides nothing."""
     version = position.version + 1
     if isinstance(event, FillBooked | FillReversed):
-        backed = event.leverage if isinstance(event, FillBooked) else None
+        backed, mode = (event.leverage, event.margin_mode) if isinstance(event, FillBooked) else (None, None)
         return Position(
             version=version,
             quantity=EXACT.add(position.quantity, event.quantity),
@@ -157,7 +158,7 @@ def evolve(position: Position, event: PositionEvent) -> Position:
             commissions=_paid(position.commissions, event.commission_currency, event.commission),
             contract_size=event.contract_size,
             leverage=backed or position.leverage,
-            margin_mode=position.margin_mode,
+            margin_mode=mode or position.margin_mode,
             funding=position.funding,
             flows=position.flows,
             asked=position.asked,
@@ -210,6 +211,7 @@ def _booked(fill: Fill, position: Position) -> FillBooked:
         commission_currency=fill.commission_currency,
         contract_size=fill.contract_size,
         leverage=fill.leverage,
+        margin_mode=fill.margin_mode,
     )
 
 
