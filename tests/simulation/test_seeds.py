@@ -93,7 +93,7 @@ FAILED = {
     33031932: "what a plan had sent was ended with it, and booked as somebody else's (the simulation's own mistake)",
     33047694: "the same, of one whose submit had no answer (the simulation's own mistake)",
     33034368: "an absence takes longer to prove where every list is short (the simulation's own patience)",
-    34022559: "a fill took the leverage of its order and not its margin mode, which was told as a break for ten seconds",
+    34022559: "a fill took the leverage of its order and not its margin mode: a break that was none",
     102441: "a change that showed only in its fills was forgotten as they filled it (the simulation's own mistake)",
 }
 CHUNK = 50
