@@ -52,7 +52,8 @@ UNANSWERED_MAX: Final = 3  # orders of a market that could not be asked for in a
 EARLY_MAX: Final = 6  # orders of which nothing can be said yet, since they are gone too lately, beside a whole look
 UNANSWERED_IN_ALL: Final = 9  # before everybody has to
 ASKED_AT_START: Final = 10  # unsettled orders that trading waits for: others may have asked for forty in this window
-COVERED_EVERY_MS: Final = 60_000  # how often at most the log is told how far trades are known
+COVERED_EVERY_MS: Final = 60_000  # how often the log is told how far trades are known, as a start reads on from there,
+COVERED_TRADES: Final = 100  # and at each look that lists so many: a start may not make the calls of a busy minute
 
 log = structlog.get_logger()
 
@@ -356,7 +357,9 @@ class Survey:
             reports.append((self._account_stream, told))
         covered_ms = self._book.account.covered_ms
         wrote_since = self._recording.written_ns // 1_000_000 > covered_ms
-        if wrote_since and self._traded_until_ms >= covered_ms + COVERED_EVERY_MS:
+        busy = picture.trades is not None and len(picture.trades.reports) >= COVERED_TRADES
+        every_ms = 1 if busy else COVERED_EVERY_MS
+        if wrote_since and self._traded_until_ms >= covered_ms + every_ms:
             reports.append((self._account_stream, TradesCovered(until_ms=self._traded_until_ms)))
         if reports:
             await self._recording.report(reports, source=Provenance.POLL, evidence=evidence)

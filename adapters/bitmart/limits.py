@@ -9,9 +9,6 @@ Submits and cancels have buckets of their own at the venue. What they share is o
 those is kept for cancels, so that a venue that answers slowly cannot fill them with submits. And what is ours is who
 gives way: once the venue said 429 to anything, new orders are turned away at once for as long as that bucket rests,
 while cancels and queries of other buckets go on. After 418 nothing goes at all, to no host of the venue.
-
-An account's next leader starts at once where this one dies, and cannot know what this one used up: so a part of what an
-endpoint answers is not asked for.
 """
 
 import asyncio
@@ -133,7 +130,6 @@ BY_ADDRESS: Final = frozenset(
 WAIT_MAX: Final = 5.0  # seconds a caller waits for its turn
 STRETCH: Final = 1.1  # of the window: calls spaced when they leave may arrive closer together
 FREEZE_MAX: Final = 60.0
-LEFT_PART: Final = 3  # of the questions that an endpoint answers, one in so many is left to whoever leads next
 BAN_SECONDS: Final = 300.0  # after 418: "retry after minutes"; how long a ban lasts is unverified
 STRIKES_MAX: Final = 6
 
@@ -176,14 +172,13 @@ class _Bucket:
     def __init__(self, rate: Rate) -> None:
         self.window = rate.seconds * STRETCH
         self.calls: deque[_Call] = deque(maxlen=rate.calls)
-        self.limit = rate.calls
         self.frozen_until = 0.0
         self.strikes = 0
 
-    def before(self, purpose: Purpose) -> _Call:
-        """Return the call that the next one waits for."""
-        most = self.limit - self.limit // LEFT_PART if purpose is Purpose.ASKING else self.limit
-        return self.calls[-most] if len(self.calls) >= most else _NEVER
+    @property
+    def before(self) -> _Call:
+        """The call that the next one waits for."""
+        return self.calls[0] if len(self.calls) == self.calls.maxlen else _NEVER
 
     def free(self, before: _Call, now: float) -> float:
         """Return when a call that waits for `before` may leave, at the soonest."""
@@ -235,7 +230,7 @@ class Limiter:
         else:
             await slots.acquire()  # at once: a timer for it would be wasted
         try:
-            call = await self._wait(path, purpose)
+            call = await self._wait(path)
             try:
                 self._give_way(path, purpose)  # the venue may have said so while we waited
                 yield
@@ -274,10 +269,10 @@ class Limiter:
         if purpose is Purpose.OPENING and rest > 0:
             raise TurnedAwayError(f"{path}: the venue is busy, no new orders for {rest:.1f} s", rest)
 
-    async def _wait(self, path: str, purpose: Purpose) -> _Call:
+    async def _wait(self, path: str) -> _Call:
         """Return the call once it may leave, and count it from then on."""
         bucket, now = self._bucket(path), self._clock.monotonic()
-        deadline, before, call = now + WAIT_MAX, bucket.before(purpose), None
+        deadline, before, call = now + WAIT_MAX, bucket.before, None
         while True:
             start = max(bucket.free(before, now), self.ban.until)
             if start > deadline:

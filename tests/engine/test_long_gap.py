@@ -77,3 +77,31 @@ def test_more_trades_than_one_answer_in_what_two_looks_overlap_by_are_read_all_t
         assert (len(booked), desk.breaks()) == (250, {})
 
     play(story)
+
+
+class Asked(ScriptedVenue):
+    """It keeps how far back the first question about trades went, in milliseconds."""
+
+    since: int | None = None
+
+    async def trades(self, *, since_ms: int, until_ms: int) -> Answer:
+        self.since = until_ms - since_ms if self.since is None else self.since
+        return await super().trades(since_ms=since_ms, until_ms=until_ms)
+
+
+def test_a_start_amid_many_trades_reads_on_from_the_look_before_it() -> None:
+    async def story(desk: Desk) -> None:
+        venue = desk.venue = Asked(desk.clock.now_ns)
+        await desk.start()
+        await asyncio.sleep(120)
+        for number in range(200):
+            venue.by_hand(f"human{number}", "0.001")
+            venue.fill(f"human{number}", "0.001", price="100")
+            await asyncio.sleep(0.25)
+        desk.process.kill()
+        venue.since = None
+        await desk.start()
+        assert venue.since is not None
+        assert venue.since < 45_000, "a look each ten seconds, and what overlaps"
+
+    play(story)

@@ -14,21 +14,17 @@ from adapters.bitmart.limits import (
     FUTURES_RATES,
     SPOT_RATES,
     Limiter,
-    Purpose,
     Rate,
     TurnedAwayError,
 )
 from adapters.bitmart.perp import codec as perp
 from adapters.bitmart.spot import codec
-from adapters.simulator.wire.limits import Limit as VenueLimit
-from adapters.simulator.wire.limits import Limiter as VenueLimiter
 from oms.values import MarginMode
 from oms.venue import NoAnswerError
 from tests.adapters.bitmart.fakes import KNOWN, ORDER, FakeLink, LoopClock, bitmart, ok, page, refused, virtual
 from tests.adapters.bitmart.perp.desk import BTC, Desk
 
 PATH = "/x"
-CHANGING = Purpose.CHANGING
 PRIVATE = ("/private/", "order", "query", "wallet", "fee", "cancel")
 
 
@@ -42,7 +38,7 @@ class Callers:
 
     async def call(self, path: str = PATH) -> None:
         try:
-            async with self.limiter.turn(path, CHANGING):
+            async with self.limiter.turn(path):
                 self.left.append(asyncio.get_running_loop().time())
         except TurnedAwayError:
             self.turned_away += 1
@@ -82,7 +78,7 @@ def test_no_window_is_overrun_wherever_a_wire_holds_the_calls_up(flights: list[t
 
         async def fly(seconds: float, share: float) -> None:
             with suppress(TurnedAwayError):
-                async with limiter.turn(PATH, CHANGING):
+                async with limiter.turn(PATH):
                     await asyncio.sleep(seconds * share)
                     arrived.append(asyncio.get_running_loop().time())
                     await asyncio.sleep(seconds * (1 - share))
@@ -104,7 +100,7 @@ async def test_what_a_stalled_wire_delivers_at_once_is_no_more_than_a_window_tak
 
     async def through() -> None:
         with suppress(TurnedAwayError):
-            async with callers.limiter.turn(PATH, CHANGING):
+            async with callers.limiter.turn(PATH):
                 callers.left.append(asyncio.get_running_loop().time())
                 await wire.wait()
 
@@ -130,35 +126,6 @@ async def test_buckets_do_not_share() -> None:
     callers = Callers()
     await asyncio.gather(*(callers.call(PATH) for _ in range(4)), *(callers.call("/y") for _ in range(4)))
     assert callers.left == [0.0] * 8
-
-
-@given(died=st.floats(0, 20), comes=st.floats(0, 5))
-@settings(max_examples=100, deadline=None)
-def test_whoever_leads_next_finds_calls_left(died: float, comes: float) -> None:
-    """A leader that asks as often as it may dies; its follower, which knows nothing of that, is not told 429."""
-
-    @virtual
-    async def story() -> None:
-        venue, allowed = VenueLimiter(), VenueLimit(6, 2, "key")
-
-        async def ask(limiter: Limiter) -> None:
-            async with limiter.turn(PATH):
-                venue.count(PATH, "main", allowed, int(asyncio.get_running_loop().time() * 1000))
-
-        async def lead(limiter: Limiter) -> None:
-            while True:
-                await ask(limiter)
-
-        with suppress(TimeoutError):
-            async with asyncio.timeout(died):
-                await lead(Limiter(LoopClock(), {PATH: Rate(6, 2)}))
-        await asyncio.sleep(comes)
-        follower, begins = Limiter(LoopClock(), {PATH: Rate(6, 2)}), asyncio.get_running_loop().time()
-        for _ in range(2):
-            await ask(follower)
-        assert asyncio.get_running_loop().time() == begins, "and at once"
-
-    story()
 
 
 @virtual
@@ -344,7 +311,7 @@ async def test_s55_four_processes_that_share_an_address_keep_its_limits_without_
 
     async def call(number: int, path: str) -> None:
         with suppress(TurnedAwayError):
-            async with limiters[number].turn(path, CHANGING):
+            async with limiters[number].turn(path):
                 left[number, path].append(asyncio.get_running_loop().time())
 
     for _ in range(4):
