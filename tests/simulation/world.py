@@ -61,6 +61,7 @@ LIVENESS_SECONDS: Final = 120.0
 BUSTED_SECONDS: Final = 300.0  # where trades were taken back: both looks that prove it are a minute apart
 READ_ON_SECONDS: Final = 120.0  # more, where lists are longer than one answer
 AFTERMATH_SECONDS: Final = 125.0
+GONE_SECONDS: Final = 60.0  # of a plan order that no list shows: as long as they may lag, and two looks
 REST_SECONDS: Final = 25.0  # after the last thing under way: two comparisons of everything
 READ_RATE: Final = 0.25  # worlds with read models and subscribers
 AFTERMATH_RATE: Final = 0.15  # worlds that rest twice, with an aftermath between
@@ -571,7 +572,8 @@ class World:
             if self.simulator.under_way:
                 rested_at = max(rested_at, loop.time() + REST_SECONDS)
         # A list from before a trade was taken back may have come so late that it is booked now: that takes its proof.
-        until = loop.time() + (BUSTED_SECONDS if self.scene.taken_back else 0.0)
+        # And a plan order that ended meanwhile without a word is nowhere once lists could no longer lag.
+        until = loop.time() + (BUSTED_SECONDS if self.scene.taken_back else GONE_SECONDS)
         while loop.time() < until and any(self._differences()):
             await self._watch(5.0, every=5.0)
         if any(leftovers.grown(before, self._rest())):
