@@ -12,6 +12,14 @@ from tests.engine.scripted_venue import ScriptedVenue
 ROWS_MAX = 100  # that one question brings, of any window: as `bisected` stops after so many calls, the oldest first
 
 
+async def others_trade(venue: ScriptedVenue, count: int, *, every: float) -> None:
+    """Another program trades on the account, every so many seconds."""
+    for number in range(count):
+        venue.by_hand(f"human{number}", "0.001")
+        venue.fill(f"human{number}", "0.001", price="100")
+        await asyncio.sleep(every)
+
+
 class Busy(ScriptedVenue):
     async def trades(self, *, since_ms: int, until_ms: int) -> Answer:
         answer = await super().trades(since_ms=since_ms, until_ms=until_ms)
@@ -28,10 +36,7 @@ def test_s17_a_long_gap_is_read_part_by_part() -> None:
         await desk.start()
         await asyncio.sleep(120)
         desk.process.kill()
-        for number in range(250):  # another program trades on the account
-            venue.by_hand(f"human{number}", "0.001")
-            venue.fill(f"human{number}", "0.001", price="100")
-            await asyncio.sleep(2)
+        await others_trade(venue, 250, every=2)
         venue.totals |= {"BTC": Decimal("5.25"), "USDT": Decimal(950)}  # 25 for fills, 25 for commissions
         begin(desk.start())
         await asyncio.sleep(1800)
@@ -47,10 +52,7 @@ def test_s17_also_while_the_process_runs() -> None:
         await desk.start()
         await asyncio.sleep(120)
         venue.cut = True
-        for number in range(250):  # another program trades on the account
-            venue.by_hand(f"human{number}", "0.001")
-            venue.fill(f"human{number}", "0.001", price="100")
-            await asyncio.sleep(2)
+        await others_trade(venue, 250, every=2)
         venue.cut = False
         venue.totals |= {"BTC": Decimal("5.25"), "USDT": Decimal(950)}
         await asyncio.sleep(1800)
@@ -94,10 +96,7 @@ def test_a_start_amid_many_trades_reads_on_from_the_look_before_it() -> None:
         venue = desk.venue = Asked(desk.clock.now_ns)
         await desk.start()
         await asyncio.sleep(120)
-        for number in range(200):
-            venue.by_hand(f"human{number}", "0.001")
-            venue.fill(f"human{number}", "0.001", price="100")
-            await asyncio.sleep(0.25)
+        await others_trade(venue, 200, every=0.25)
         desk.process.kill()
         venue.since = None
         await desk.start()
