@@ -62,14 +62,19 @@ class Remembers(ScriptedVenue):
         return False
 
 
+async def remembered(desk: Desk) -> tuple[Remembers, int]:
+    """An order that works there, and by when it did (UTC ms)."""
+    venue = desk.venue = Remembers(desk.clock.now_ns)
+    await desk.start()
+    await desk.place()
+    await asyncio.sleep(1)
+    return venue, desk.clock.now_ns() // 1_000_000
+
+
 @pytest.mark.parametrize("ahead_ms", [0, 600_000])
 def test_a_trade_of_an_order_whose_end_is_dated_ahead_is_taken_back_all_the_same(ahead_ms: int) -> None:
     async def story(desk: Desk) -> None:
-        venue = desk.venue = Remembers(desk.clock.now_ns)
-        await desk.start()
-        await desk.place()
-        await asyncio.sleep(1)
-        began_ms = desk.clock.now_ns() // 1_000_000
+        venue, began_ms = await remembered(desk)
         order, trade = venue.fill("c1", "2")
         dated = venue.ended_ms["c1"] = began_ms + ahead_ms
         venue.trades_done = [replace(trade, at_ms=dated)]
@@ -108,11 +113,7 @@ def test_s52_a_trade_is_proven_gone_though_more_was_traded_in_its_orders_time_th
 @pytest.mark.parametrize("works_seconds", [30, 600])
 def test_a_count_is_lowered_though_its_order_ended_long_after_it_was_told(works_seconds: int) -> None:
     async def story(desk: Desk) -> None:
-        venue = desk.venue = Remembers(desk.clock.now_ns)
-        await desk.start()
-        await desk.place()
-        await asyncio.sleep(1)
-        began_ms = desk.clock.now_ns() // 1_000_000
+        venue, began_ms = await remembered(desk)
         before = venue.orders["c1"] = replace(venue.orders["c1"], created_ms=began_ms)
         order, _ = venue.fill("c1", "1")
         venue.push(order)  # its trade is taken back before anybody tells of it
