@@ -137,13 +137,16 @@ class Held:
             self._say("I15", f"{stream} is sent by a strategy that has lost {lost}, {allowed} is allowed")
 
     def _filled(self, stream: str, order: Order) -> None:
-        """What an order of ours opened is no more than is allowed; unless others have moved the leg, too."""
+        """What an order of ours opened is no more than is allowed, with what the leg was when this log began; unless
+        others have moved it, too.
+        """
         request = order.request
         most = self._limits.position_max.get(request.symbol)
         if most is None or request.reduces or self._witness.external or self._uncounted:
             return
-        leg = position_stream(self._account, request.symbol, request.position_leg)
-        size = signed(request.side, self._witness.traded.get(leg, ZERO))
+        leg, known = position_stream(self._account, request.symbol, request.position_leg), self._witness
+        held_before = EXACT.subtract(known.positions.get(leg, ZERO), known.booked.get(leg, ZERO))
+        size = signed(request.side, EXACT.add(known.traded.get(leg, ZERO), held_before))
         if size > most:
             self._say("I15", f"{stream} has brought its leg to {size}, {most} is allowed")
 
