@@ -57,6 +57,14 @@ def since_ms(account: Account, opened_ns: int) -> int:
     return account.history.since_ms if account.history is not None else opened_ns // 1_000_000
 
 
+def is_before(account: Account, dated_ms: int | None) -> bool:
+    """Whether what the venue dates so (UTC ms) is older than a clock may have been set back since the opening, whose
+    figures hold it then.
+    """
+    history, opened_ms = account.history, account.opened_ms
+    return dated_ms is not None and dated_ms < (opened_ms - MARGIN_MS if history is None else history.since_ms)
+
+
 def news_of(account: Account, answer: Answer) -> Answer:
     """Return `answer` without what the opening balances hold; where nothing was remembered, payments go by their date
     alone, while trades from before are told by figures.

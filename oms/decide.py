@@ -197,7 +197,9 @@ class Decider:
                 if stream[0] == "o":  # an order's stream is told about the order, an account's about the account
                     order = book.orders.get(stream)
                     if order is not None:
-                        state = fold_order(book, stream, orders.record(report, order), facts)  # type: ignore[arg-type]
+                        dated_ms = report.at_ms if isinstance(report, TradeReport) else None
+                        events = orders.record(report, order)  # type: ignore[arg-type]
+                        state = fold_order(book, stream, events, facts, dated_ms=dated_ms)
                     else:
                         state = self._unknown(book, stream, report, facts)  # type: ignore[arg-type]
                 elif stream[0] == "a":

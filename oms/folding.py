@@ -8,10 +8,11 @@ from decimal import Decimal
 from oms.account import state as accounts
 from oms.account.events import AccountEvent
 from oms.account.state import Account, OpeningRevised
+from oms.baseline import is_before
 from oms.book import Book, Event, account_stream, position_stream
 from oms.moves import MOVING, moved
 from oms.order import decisions as orders
-from oms.order.events import CancelRequested, CommissionReported, OrderEvent, OrderFilled
+from oms.order.events import CancelRequested, CommissionReported, InferredFillReplaced, OrderEvent, OrderFilled
 from oms.order.state import EXTERNAL, Order
 from oms.position.events import FillBooked, FillReversed, PositionEvent
 from oms.position.shown import given_back
@@ -22,13 +23,19 @@ from oms.values import EXACT, ZERO
 Fact = tuple[str, Event, State]  # stream, event, the state it led to
 
 
-def fold_order(book: Book, stream: str, events: Sequence[OrderEvent], facts: list[Fact]) -> Order | None:
-    """Fold `events` and what they move, put both into `facts`, and return the order that they lead to."""
+def fold_order(
+    book: Book, stream: str, events: Sequence[OrderEvent], facts: list[Fact], *, dated_ms: int | None = None
+) -> Order | None:
+    """Fold `events` and what they move, put both into `facts`, and return the order that they lead to. `dated_ms` is
+    when the venue says that the trade among them happened (UTC).
+    """
+    if any(isinstance(event, InferredFillReplaced) for event in events):
+        dated_ms = None  # what stood for the trade moved the figures already: its date says nothing more
     for event in events:
         order = book.order(stream, event)
         facts.append((stream, event, order))
         if type(event) in MOVING:
-            if book.account.opening_trades and isinstance(event, OrderFilled | CommissionReported):
+            if isinstance(event, OrderFilled | CommissionReported) and _is_in_opening(book, order, event, dated_ms):
                 _move_once(book, order, event, facts)
             else:
                 _move(book, order, event, facts)
@@ -41,21 +48,27 @@ def _move(book: Book, order: Order, event: OrderEvent, facts: list[Fact]) -> Non
     facts.extend((leg, change, book.leg(leg, change)) for change in changes)
 
 
-def _is_in_opening(account: Account, order: Order, event: OrderFilled | CommissionReported) -> bool:
-    """Whether the venue had listed this trade when its balances were taken over, and nobody has told of it since. One
+def _is_in_opening(book: Book, order: Order, event: OrderFilled | CommissionReported, dated_ms: int | None) -> bool:
+    """Whether the balances that were taken over hold this trade, or what it cost, and nobody has told of it since. One
     that was taken out of them, and then taken back, moves something when it comes again, and so does what it cost,
     which may be told later.
     """
-    again = event.exec_id in order.busted
-    told = again or (isinstance(event, OrderFilled) and event.exec_id in account.revised)
-    return event.exec_id in account.opening_trades and not told
+    account, name = book.account, event.exec_id
+    if name in order.busted or (isinstance(event, OrderFilled) and name in account.revised):
+        return False
+    return name in account.opening_trades or (not order.attempts and _was_before(account, event, dated_ms))
+
+
+def _was_before(account: Account, event: OrderFilled | CommissionReported, dated_ms: int | None) -> bool:
+    """Whether a trade of somebody else's order, as ours are sent after it, is from before the opening for certain: by
+    its date, or because it was booked by then and only lacked what it cost.
+    """
+    booked = () if account.history is None or isinstance(event, OrderFilled) else account.history.booked
+    return is_before(account, dated_ms) or event.exec_id in booked
 
 
 def _move_once(book: Book, order: Order, event: OrderFilled | CommissionReported, facts: list[Fact]) -> None:
-    """Move what a trade moves, so that its story is whole; if it is in what was taken over, take it out of there."""
-    if not _is_in_opening(book.account, order, event):
-        _move(book, order, event, facts)
-        return
+    """Move what a trade moves, so that its story is whole, and take it out of what was taken over."""
     request, owned = order.request, dict(book.totals)
     leg = position_stream(request.account, request.symbol, request.position_leg)
     before = book.positions.get(leg, FLAT)

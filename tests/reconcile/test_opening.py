@@ -10,17 +10,18 @@ from msgspec.structs import replace
 
 from oms.account.events import HistoryKept, TradesCovered
 from oms.account.state import OpeningRevised
+from oms.baseline import MARGIN_MS
 from oms.book import Book, account_stream
 from oms.breaks.decisions import Disagreement
 from oms.breaks.events import BreakKind
 from oms.decide import Addressed, Said
 from oms.opening import LAG_SECONDS, SLACK_MS, Opening, revised
-from oms.order.messages import SubmitAccepted
+from oms.order.messages import FillInferred, SubmitAccepted
 from oms.order.state import Order
 from oms.ports import VenueMessage
-from oms.reports import VenueOrderStatus
+from oms.reports import TradeReport, VenueOrderStatus
 from oms.store.memory import MemoryLog
-from oms.values import Currency, ExecId, Provenance, Wallet, purse
+from oms.values import ZERO, Currency, ExecId, Provenance, Wallet, purse
 from oms.venue import Answer, Venue
 from tests.adapters.bitmart.fakes import PlainIds
 from tests.reconcile.test_reconcile import DECIDER, MAIN, answer, book_with, say, shown, stream, trade
@@ -99,6 +100,50 @@ def test_nothing_is_inferred_from_less(differences: dict[str, str], traded: obje
 
 def test_our_own_orders_traded_after_the_opening() -> None:
     assert revised(opened(ours=True), differing(MOVED), answer(HIDDEN)) is None
+
+
+def moved_by(book: Book, news: object) -> dict[str, Decimal]:
+    """Return what is owned once the order of a story has `news`, less what was."""
+    before = dict(book.totals)
+    say(book, Said(message=((stream("theirs"), news),), actor="venue", cause=None, source=Provenance.POLL))  # type: ignore[arg-type]
+    owned = {name: total - before.get(name, ZERO) for name, total in book.totals.items()}
+    return {name: change for name, change in owned.items() if change}
+
+
+OLD = replace(trade("theirs", "t0", "1"), at_ms=OPENED_MS - MARGIN_MS - 1)
+YOUNGER = replace(OLD, at_ms=OPENED_MS - MARGIN_MS)
+WORTH = {"BTC": Decimal(1), "USDT": Decimal("-100.1")}
+
+
+@pytest.mark.parametrize(
+    ("report", "book", "moves"),
+    [
+        (OLD, opened(), {}),
+        (YOUNGER, opened(), WORTH),  # it may be of now: the venue's clock was set back since
+        (OLD, opened(history=HistoryKept(since_ms=OPENED_MS - 2 * MARGIN_MS)), WORTH),  # the log began long before
+        (OLD, opened(ours=True), WORTH),  # nothing of ours left before the opening
+        (OLD, book_with("theirs"), WORTH),  # nothing is taken over yet
+    ],
+)
+def test_a_trade_that_is_dated_from_long_before_the_opening_is_in_it(
+    report: TradeReport, book: Book, moves: dict[str, Decimal]
+) -> None:
+    assert moved_by(book, report) == moves
+
+
+def test_a_trade_of_then_that_takes_the_place_of_a_guess_moves_what_the_guess_did_not() -> None:
+    book = book_with()
+    mark = Said(
+        message=((account_stream(MAIN), TradesCovered(until_ms=OPENED_MS)),),
+        actor="oms",
+        cause=None,
+        source=Provenance.POLL,
+    )
+    say(book, mark)
+    moved_by(book, shown("theirs", VenueOrderStatus.CANCELED, cum="1"))
+    assert moved_by(book, FillInferred(cum_quantity=Decimal(1), average_price=Decimal(100))) == {"BTC": 1, "USDT": -100}
+    assert moved_by(book, OLD) == {"USDT": Decimal("-0.1")}
+    assert moved_by(book, OLD) == {}
 
 
 class Desk:
