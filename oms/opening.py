@@ -22,7 +22,7 @@ from oms.book import Book, account_stream, order_stream, position_stream
 from oms.breaks.decisions import Disagreement
 from oms.breaks.events import BreakKind
 from oms.busts import MOVED, SEARCH_SECONDS, Recording, Searching
-from oms.decide import Addressed, BalancesReport, given
+from oms.decide import Addressed, BalancesReport, Given, given
 from oms.errors import OvertakenError
 from oms.evidence import kept
 from oms.explained import combined
@@ -32,12 +32,14 @@ from oms.order.inferred import is_inferred
 from oms.order.state import Order, Trade
 from oms.ports import Clock, EventLog, Ids, VenueMessage
 from oms.position.shown import quantity_of, take_over
+from oms.reconcile import Picture
 from oms.recovery import booked
 from oms.reports import BalanceReport, PositionReport, TradeReport
 from oms.sums import leg_of, symbol_of, traded
 from oms.values import (
     EXACT,
     ZERO,
+    ClientOrderId,
     ExecId,
     PositionLeg,
     Provenance,
@@ -58,6 +60,9 @@ FIRST_WAIT_SECONDS: Final = 5.0  # a list that hid a trade may go on to: every l
 WAIT_SECONDS_MAX: Final = 3_600.0  # and a break may stand for days: one call an hour then
 SUSPECTS_MAX: Final = 10  # trades of which every combination is tried
 LAG_SECONDS: Final = 35.0  # a list that was right once is thought to lag by half a minute at most
+NAMED_MAX: Final = 5  # orders, in what a person is told
+UNMOVED: Final = "a moment in which nothing trades, as something moved while it was looked at"
+Settled = Callable[[Iterable[Answer | None]], Awaitable[bool]]
 
 log = structlog.get_logger()
 
@@ -79,6 +84,16 @@ class Revision(Struct, frozen=True):
     money: OpeningRevised
 
 
+class _Look(Struct, frozen=True, kw_only=True):
+    """What the venue owns and holds for us, until when trades were read, and what it listed before and after that."""
+
+    before: History
+    owned: Answer
+    held: Answer
+    covered_ms: int
+    after: History
+
+
 class Opening:
     """Takes over what the venue holds when a log begins; where balances differ, looks for trades that count twice."""
 
@@ -88,60 +103,88 @@ class Opening:
         self._log = event_log
         self._clock = clock
         self._ids = ids
-        self._history: History | None = None  # what the venue listed last of the time before
         self._searching = Searching(clock)
         self._unlisted_since = float("inf")  # by its seconds: a trade is booked which the venue does not list
+        self._lacked: dict[tuple[ClientOrderId, Decimal, int], float] = {}  # likewise: an order lacks so much
         self._differs = ""  # what did when the venue was asked last
         self._found: tuple[ExecId, ...] = ()  # what explained it then
         self._wait_seconds = FIRST_WAIT_SECONDS  # after a look that finds nothing
         self._again_at = float("-inf")  # when to look again, by the monotonic clock
 
-    async def begin(self, read_trades: Callable[[], Awaitable[int]]) -> bool:
-        """Take over what the venue says we own and hold, unless a trade falls between the looks: then it is in the
-        figures, or it is not, and nobody can tell; and unless one is booked that the venue does not list, which is
-        hidden, or gone and in no figure any more. Returns whether it was possible. `read_trades` books every trade and
-        says until when they are known.
+    async def begin(self, picture: Picture, settled: Settled, read_trades: Callable[[], Awaitable[int]]) -> str:
+        """Take over what the venue says we own and hold; return what that waits for, nothing once it is done.
+
+        Not while a trade falls between the looks: then it is in the figures, or it is not, and nobody can tell. Nor,
+        for a while, where what is booked is not what the venue counts and lists. `picture` is what it has just shown;
+        `settled` says whether nothing that is booked may turn out to be gone; `read_trades` books every trade and says
+        until when they are known.
         """
+        if picture.open_orders is None or picture.open_orders.unasked or picture.balances is None:
+            return "an answer about open orders and balances"
+        if not await settled((picture.open_orders, *picture.looked_up.values())):
+            return "proof that nothing which is booked was taken back"
         book = self._recording.book
         before = given(book)
         try:
-            history = self._history = self._history or await self._listed()
-            owned = await self._venue.balances()
-            held = await self._venue.positions()
-            covered_ms = await read_trades()
-            self._history = await self._listed()
-        except NoAnswerError:
-            return False
-        if not (owned.complete and held.complete):
-            log.warning("the account is not taken over: not all that it owns and holds can be read", account=book.name)
-            return False
-        moved = book is not self._recording.book or given(book) != before or self._history.rows != history.rows
-        if moved or any(order.trades_missing for order in book.orders.values()):
-            return False
-        if await self._awaits_listing(self._history):
-            return False
+            look = await self._look(read_trades)
+        except NoAnswerError as error:
+            return f"an answer: {error.cause}"
+        if not (look.owned.complete and look.held.complete):
+            return "a whole list of what it owns, and of what it holds"
+        if book is not self._recording.book or given(book) != before or look.after.rows != look.before.rows:
+            return UNMOVED
+        if awaited := await self._awaited(look.after):
+            return awaited
+        return "" if await self._taken_over(look, before) else UNMOVED
+
+    async def _look(self, read_trades: Callable[[], Awaitable[int]]) -> _Look:
+        """Ask for all that is taken over, between two lists: no more time than that has to pass without a trade. Raises
+        NoAnswerError.
+        """
+        before = await self._listed()
+        owned, held = await self._venue.balances(), await self._venue.positions()
+        covered_ms = await read_trades()
+        return _Look(before=before, owned=owned, held=held, covered_ms=covered_ms, after=await self._listed())
+
+    async def _taken_over(self, look: _Look, before: Given) -> bool:
+        """Record what was seen, unless the book moves from how it was `before`; whether it was recorded."""
+        book = self._recording.book
         stream = account_stream(book.name)
-        balances = tuple(report for report in owned.reports if isinstance(report, BalanceReport))
+        balances = tuple(report for report in look.owned.reports if isinstance(report, BalanceReport))
         opening: list[Addressed] = [
             (stream, before),
-            *legs_of(book, held),
+            *legs_of(book, look.held),
             (stream, BalancesReport(balances=balances, reason="opening")),
-            (stream, TradesCovered(until_ms=covered_ms)),
+            (stream, TradesCovered(until_ms=look.covered_ms)),
         ]
         booked = {trade.exec_id for order in book.orders.values() for trade in order.trades}
         # As listed before the balances, which hold all of that; what was listed after them may have come later.
-        if (remembered := history.kept(booked)) is not None:
+        if (remembered := look.before.kept(booked)) is not None:
             opening.append((stream, remembered))
-        answers = (held, owned, self._history.traded, self._history.paid)
+        answers = (look.held, look.owned, look.after.traded, look.after.paid)
         evidence = [message for answer in answers for message in kept(answer.evidence, self._ids, self._clock)]
         return await self._recorded(opening, evidence)
 
-    async def _awaits_listing(self, history: History) -> bool:
-        """Whether something is booked that the venue does not list, of the time that was asked for; for so long at most
-        as a bust may take to prove.
+    async def _awaited(self, history: History) -> str:
+        """Return what is missing of trades: those that the venue counts and does not show, or not what they cost; and
+        those that are booked and not listed, which are hidden, or gone and in no figure any more. Each is waited for as
+        long at most as a bust may take to prove: what is out of reach for good is from before, and in the balances.
         """
+        searched, book = self._searching.goes_on(), self._recording.book
+        short = [book.orders[stream] for stream in book.unsettled if book.orders[stream].trades_missing]
+        lacks = [(each.request.client_order_id, each.untold_quantity, each.uncharged) for each in short]
+        self._lacked = {each: self._lacked.get(each, searched) for each in lacks}
+        late = sorted(name for (name, *_), since in self._lacked.items() if searched - since <= SEARCH_SECONDS)
+        if late:
+            return f"all trades, and what each cost, of {', '.join(late[:NAMED_MAX])}"
+        if await self._awaits_listing(history, searched):
+            return "a list of trades that shows all that is booked"
+        return ""
+
+    async def _awaits_listing(self, history: History, searched: float) -> bool:
+        """Whether something is booked that the venue does not list, of the time that was asked for."""
         listed = {each.exec_id for each in history.traded.reports if isinstance(each, TradeReport)}
-        searched, whole = self._searching.goes_on(), True
+        whole = True
         for stream, order in list(self._recording.book.orders.items()) if history.traded.complete else ():
             hidden = [each for each in order.trades if not is_inferred(each) and each.exec_id not in listed]
             times = await booked(self._log, stream) if hidden else {}

@@ -27,7 +27,8 @@ class Sighting(StrEnum):
 
 class Standing(Struct, frozen=True, kw_only=True):
     """How a comparison went: `failures` say what could not be asked, `disagreements` what remains, `orders` what was
-    found of each open order. What disagrees and was not seen with these figures before is not `confirmed`.
+    found of each open order. What disagrees and was not seen with these figures before is not `confirmed`. `waits_for`
+    says what an account is not taken over without; it is empty once it was.
     """
 
     result: Result
@@ -35,6 +36,7 @@ class Standing(Struct, frozen=True, kw_only=True):
     failures: Mapping[Part, str]
     disagreements: tuple[Disagreement, ...]
     orders: Mapping[ClientOrderId, Sighting] = _NOTHING
+    waits_for: str = ""
     confirmed: bool = True
 
 

@@ -124,9 +124,8 @@ class Survey:
             await self._lost.infer(picture)
         opened = opened_before = self._opened
         unconfirmed = False
-        lists = (picture.open_orders, *picture.looked_up.values())
-        if picture.balances is not None and not opened and await self._busts.settled(lists):
-            opened = await self._opening.begin(self.read_trades)
+        waits_for = "" if opened else await self._opening.begin(picture, self._busts.settled, self.read_trades)
+        opened = not waits_for
         if opened and picture.positions is not None:
             await self._perpetuals.learn(picture.positions, backing)
         # What was recorded just now may explain what disagreed: only what stands once it is in the book counts.
@@ -150,6 +149,7 @@ class Survey:
         return Standing(
             result=picture.result,
             opened=opened,
+            waits_for=waits_for,
             confirmed=not unconfirmed,
             failures=picture.failures,
             disagreements=reconciled.disagreements if opened else (),

@@ -110,8 +110,11 @@ class Watcher:
             return "not compared with its venue yet"
         ago = self.complete_seconds_ago
         if ago is None or ago > STALE_SECONDS:
-            failures = "; ".join(f"{part}: {cause}" for part, cause in standing.failures.items())
-            return f"the comparison with the venue is {standing.result}: {failures or 'balances move'}"
+            causes = [f"{part}: {cause}" for part, cause in standing.failures.items()]
+            if standing.waits_for:
+                causes.append(f"the first start waits for {standing.waits_for}")
+            why = "; ".join(causes) or "no other one came about since"
+            return f"the comparison with the venue is {standing.result}: {why}"
         return None if self.live else "the private stream is stale: prices and fills may be late"
 
     # ------------------------------------------------------------------------------------------------ the stream
@@ -206,7 +209,8 @@ class Watcher:
             self.began = together(self.began, standing.orders)
         if standing.result is not Result.COMPLETE or not standing.opened:
             failures = {str(part): cause for part, cause in standing.failures.items()}
-            log.warning("could not compare", account=self._engine.account, result=standing.result, **failures)
+            told = {"result": standing.result, "waits_for": standing.waits_for, **failures}
+            log.warning("could not compare", account=self._engine.account, **told)
             return False
         self._complete_at = self._clock.monotonic()
         if not (self.synced.is_set() or standing.confirmed) and self._unconfirmed < UNCONFIRMED_MAX:

@@ -1,12 +1,15 @@
 """A first start does not wait for a trade of an hour ago to be listed, since nobody asks for that time; and one that is
-taken back while it goes on is proven gone, though the order had traded before there was a log (seed 40002555).
+taken back while it goes on is proven gone, though the order had traded before there was a log (seed 40002555). What it
+does wait for, it says, and for what may never come no longer than some minutes.
 """
 
 import asyncio
 from decimal import Decimal
 
+import pytest
 from msgspec.structs import replace
 
+from oms.values import Purse
 from tests.engine.desk import Desk, begin, play
 
 
@@ -40,5 +43,86 @@ def test_s52_a_trade_of_an_order_that_traded_before_the_log_is_proven_gone_while
         assert starting.done()
         assert (order.busted, [trade.exec_id for trade in order.trades]) == (("t2",), ["t1"])
         assert (order.cum_quantity, desk.breaks().keys() - {"order:human"}) == (Decimal("0.5"), set())
+
+    play(story)
+
+
+@pytest.mark.parametrize(
+    ("seconds_before", "lacking"),
+    [(3600, "reach"), (3600, "the trade"), (60, "the trade"), (3600, "what it cost"), (60, "what it cost")],
+)
+def test_s10_a_first_start_waits_some_minutes_for_what_is_missing_of_an_order_that_works(
+    seconds_before: int, lacking: str
+) -> None:
+    """What the venue shows of it no more is from before, and so in the opening: also should it turn up some day."""
+
+    async def story(desk: Desk) -> None:
+        venue = desk.venue
+        venue.by_hand("h1", "3")
+        _, trade = venue.fill("h1", "1")  # the venue's totals hold it
+        await asyncio.sleep(seconds_before)
+        if lacking == "reach":
+            venue.reach_ms = desk.clock.now_ns() // 1_000_000
+        costless = replace(trade, commission=None, commission_currency=None)
+        venue.trades_done = {"reach": [trade], "the trade": [], "what it cost": [costless]}[lacking]
+        begin(desk.start())
+        await asyncio.sleep(120)
+        waits = "the first start waits for all trades, and what each cost, of h1"
+        assert desk.watcher.broken() == f"the comparison with the venue is complete: {waits}"
+        await asyncio.sleep(300)
+        assert (desk.watcher.synced.is_set(), desk.watcher.broken()) == (True, None)
+        await asyncio.sleep(120)
+        assert desk.breaks().keys() == {"fills:h1"}
+        venue.reach_ms, venue.trades_done = 0, [trade]
+        await asyncio.sleep(600)
+        assert (desk.order("h1").cum_quantity, desk.order("h1").trades_missing, desk.breaks()) == (1, False, {})
+        assert desk.engine.book.totals == {"BTC": Decimal(5), "USDT": Decimal(1000)}
+        assert desk.agrees()
+
+    play(story)
+
+
+def test_a_first_start_says_that_it_waits_for_a_moment_in_which_nothing_trades() -> None:
+    async def story(desk: Desk) -> None:
+        venue = desk.venue
+        venue.by_hand("bot", "1000", price="0.01")
+
+        async def trade_on() -> None:
+            while venue.totals["BTC"] < 30:  # a try takes 0.07 s here
+                await asyncio.sleep(0.05)
+                venue.totals["BTC"] += Decimal("0.01")
+                venue.totals["USDT"] -= Decimal("0.1001")
+                venue.push(*venue.fill("bot", "0.01", price="0.01"))
+
+        trading = begin(trade_on())
+        begin(desk.start())
+        await asyncio.sleep(60)
+        waits = "the first start waits for a moment in which nothing trades, as something moved while it was looked at"
+        assert desk.watcher.broken() == f"the comparison with the venue is complete: {waits}"
+        await trading
+        await asyncio.sleep(60)
+        assert (desk.watcher.broken(), desk.engine.book.totals[Purse("BTC")], desk.breaks()) == (None, 30, {})
+
+    play(story)
+
+
+def test_a_first_start_needs_no_longer_pause_than_a_try_takes() -> None:
+    async def story(desk: Desk) -> None:
+        venue = desk.venue
+        venue.by_hand("bot", "1000", price="0.01")
+
+        async def trade_on() -> None:
+            await asyncio.sleep(0.08)  # within the first try, which takes 0.07 s here; seconds go by before the next
+            while True:
+                venue.totals["BTC"] += Decimal("0.01")
+                venue.totals["USDT"] -= Decimal("0.1001")
+                venue.push(*venue.fill("bot", "0.01", price="0.01"))
+                await asyncio.sleep(0.5)
+
+        trading = begin(trade_on())
+        await asyncio.wait_for(desk.start(), 60)
+        trading.cancel()
+        await asyncio.sleep(60)
+        assert (desk.engine.book.totals[Purse("BTC")], desk.breaks()) == (venue.totals["BTC"], {})
 
     play(story)
