@@ -35,6 +35,8 @@ CLIENT_ORDER_ID: Final = re.compile(
     r"[A-Za-z0-9]{1,32}"
 )  # the narrowest any venue of ours accepts (BitMart 50037, 50038)
 
+LATEST_NS: Final = 2**63 - 1  # UTC, in April 2262: the read models hold no later time
+
 
 class Side(StrEnum):
     """FIX 54."""
@@ -232,6 +234,11 @@ def worth(quantity: Decimal, price: Decimal, contract_size: Decimal) -> Decimal:
     """Return what `quantity` comes to at `price`, in quote units, exactly."""
     value = EXACT.multiply(quantity, price)
     return value if contract_size is ONE else EXACT.multiply(value, contract_size)
+
+
+def holdable(ns: int | None) -> int | None:
+    """Return `ns`, or the nearest time to it that the read models hold."""
+    return ns if ns is None else max(-LATEST_NS, min(ns, LATEST_NS))
 
 
 def plain(value: Decimal) -> str:

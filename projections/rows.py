@@ -34,10 +34,10 @@ from oms.values import (
     TimeInForce,
     VenueOrderId,
     Wallet,
+    holdable,
 )
 from oms.venue import Trigger
 
-BIGINT_MAX: Final = 2**63 - 1
 _NUL: Final = re.compile(rb"(?<!\\)((?:\\\\)*)\\u0000")  # no backslash that was escaped itself begins it
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -269,4 +269,4 @@ def readable(body: bytes) -> bytes:
 
 def instant(ns: int | None) -> int | None:
     """Return a venue's time, None if it is none that a bigint could hold: a wild one must not stop the reading."""
-    return ns if ns is not None and -BIGINT_MAX <= ns <= BIGINT_MAX else None
+    return ns if ns == holdable(ns) else None

@@ -34,6 +34,7 @@ _TROUBLE: Final = (
     psycopg.OperationalError,
     psycopg.InterfaceError,
     psycopg.errors.IdleInTransactionSessionTimeout,
+    psycopg.DataError,  # a row that its table cannot hold: nothing but the read models is to wait for whoever mends it
     psycopg.errors.ReadOnlySqlTransaction,  # a standby, behind an address that has failed over and not to the end
     LogUnavailableError,
     CheckpointMovedError,

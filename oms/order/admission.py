@@ -14,6 +14,7 @@ from oms.order.state import Order, waiting_for
 from oms.risk import Facts
 from oms.values import (
     EXACT,
+    LATEST_NS,
     ONE,
     ZERO,
     ClientOrderId,
@@ -24,6 +25,7 @@ from oms.values import (
     Side,
     TimeInForce,
     Wallet,
+    holdable,
     plain,
     reduces,
     worth,
@@ -188,7 +190,7 @@ def same(command: PlaceOrder, request: OrderRequested) -> bool:
         and command.trigger == request.trigger
         and command.take_profit == request.take_profit
         and command.stop_loss == request.stop_loss
-        and command.expires_ns == request.expires_ns
+        and holdable(command.expires_ns) == request.expires_ns
     )
 
 
@@ -238,6 +240,8 @@ def _sized(command: PlaceOrder, can: Capabilities) -> None:
         raise InvalidOrderError("a post-only order must be able to rest: time_in_force gtc or gtd")
     if (command.time_in_force is _GTD) is (command.expires_ns is None):
         raise InvalidOrderError("time_in_force gtd and expires_at go together")
+    if command.expires_ns is not None and not 0 <= command.expires_ns <= LATEST_NS:
+        raise InvalidOrderError("expires_at is from 1970-01-01 to 2262-04-11: no other time can be kept")
     by_notional = not limit and command.side is _BUY and can.market_buy_by_notional
     if by_notional is (command.notional is None) or by_notional is (command.quantity is not None):
         wanted = "notional, in quote units" if by_notional else "quantity, in base units or contracts"

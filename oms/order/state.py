@@ -62,6 +62,7 @@ from oms.values import (
     Origin,
     StrategyId,
     VenueOrderId,
+    holdable,
     worth,
 )
 
@@ -286,7 +287,9 @@ def fold(history: Iterable[OrderEvent]) -> Order | None:
 def _opened(event: OrderEvent) -> Order:
     match event:
         case OrderRequested():
-            return Order(request=event, life=NEW, version=1, conditional=event.trigger is not None)
+            until_ns = holdable(event.expires_ns)  # an older log may have a time that nothing made from it could hold
+            asked = event if until_ns == event.expires_ns else replace(event, expires_ns=until_ns)
+            return Order(request=asked, life=NEW, version=1, conditional=event.trigger is not None)
         case ExternalOrderSeen():
             request = OrderRequested(
                 account=event.account,

@@ -11,7 +11,7 @@ from oms.order.messages import BustReport
 from oms.order.state import Life, status
 from oms.reports import Refusal, RefusalClass, VenueOrderStatus
 from oms.store.memory import Fault, Trouble
-from oms.values import ZERO, OrderStatus, TimeInForce
+from oms.values import LATEST_NS, ZERO, OrderStatus, TimeInForce
 from oms.venue import Answer, LastLook, OrderRef, nothing_holds
 from tests.engine.desk import Desk, play, stream
 from tests.engine.scripted_venue import Fate, ScriptedVenue
@@ -294,5 +294,16 @@ def test_a_time_and_gtd_go_together() -> None:
         ):
             with pytest.raises(InvalidOrderError, match="gtd and expires_at go together"):
                 await desk.place("c9", **wrong)
+
+    play(story)
+
+
+def test_a_time_that_no_table_can_hold_is_refused_whoever_asks() -> None:
+    async def story(desk: Desk) -> None:
+        await desk.start()
+        for wrong in (-1, LATEST_NS + 1):
+            with pytest.raises(InvalidOrderError, match="expires_at is from 1970-01-01 to 2262-04-11"):
+                await desk.place("c9", time_in_force=TimeInForce.GTD, expires_ns=wrong)
+        await desk.place("c1", time_in_force=TimeInForce.GTD, expires_ns=LATEST_NS)
 
     play(story)

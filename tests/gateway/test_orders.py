@@ -422,6 +422,10 @@ async def test_an_order_may_be_good_till_a_time(house: House) -> None:
         {"expires_at": "2030-01-01T00:00:00"},
         {"expires_at": "tomorrow"},
         {"expires_at": 1893456000},
+        {"expires_at": "9999-12-31T23:59:59-12:00"},  # past the last year that there is a name for
+        {"expires_at": "2262-04-11T23:47:16.854776Z"},  # past what a table can hold
+        {"expires_at": "1969-12-31T23:59:59.999999Z"},
+        {"expires_at": "0001-01-01T00:00:00+14:00"},
     ],
 )
 async def test_a_time_that_is_none_is_refused(house: House, changes: dict[str, Any]) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from oms.errors import (
     BelowMinimumError,
@@ -37,6 +38,7 @@ from oms.order.state import Life, evolve, status
 from oms.reports import VenueOrderStatus
 from oms.risk import Facts, Limits
 from oms.values import (
+    LATEST_NS,
     AccountId,
     ClientOrderId,
     Crossing,
@@ -559,3 +561,13 @@ def test_an_order_that_is_claimed_is_its_strategys_whatever_became_of_it() -> No
     order = evolve(story.order, claimed)
     assert (order.request.strategy, order.life) == ("a", Life.FILLED)
     assert decisions.claim(claim, order) == ()
+
+
+def test_a_time_of_an_older_log_that_nothing_could_hold_is_the_nearest_one_and_its_order_the_same() -> None:
+    """A snapshot of memory takes sixty-four bits, as the tables do."""
+    far_ns = 253_402_343_999_000_000_000  # 9999-12-31T23:59:59-12:00, which was taken once
+    order = evolve(None, replace(requested(time_in_force=TimeInForce.GTD, expires_ns=LATEST_NS), expires_ns=far_ns))
+    assert order.request.expires_ns == LATEST_NS
+    assert msgspec.msgpack.encode(order)
+    again = asking(time_in_force=TimeInForce.GTD, expires_ns=far_ns)
+    assert decisions.place(again, order, RICH, Limits()) == (), "the first answer, once more"

@@ -10,8 +10,10 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import given as forall
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from oms.errors import CorruptStreamError
+from oms.gateway import views
 from oms.order.messages import (
     AbsenceReport,
     BustReport,
@@ -21,17 +23,22 @@ from oms.order.messages import (
     SubmitRefused,
     SubmitUnknown,
 )
+from oms.order.state import fold
+from oms.ports import NewEvent
 from oms.reports import VenueOrderStatus
 from oms.runtime import SystemClock, Tasks
+from oms.store.codec import decode
 from oms.store.database import Role
 from oms.store.memory import MemoryLog
-from oms.values import Side, VenueOrderId
+from oms.values import Side, TimeInForce, VenueOrderId
 from projections.checkpoint import CheckpointsDifferError
 from projections.compare import Difference, compare, differences
 from projections.compare import stored as read_tables
 from projections.connection import SILENT_SECONDS, Connection, connect_to_write
 from projections.fold import Twin, projectors
+from projections.past import Past
 from projections.projector import Projector
+from projections.queries import Queries
 from projections.runner import Runner
 from projections.table import Cursor, Table
 from tests.order.story import shown, trade
@@ -259,6 +266,58 @@ async def test_amounts_are_stored_digit_for_digit(tables: str, spawn: Tasks) -> 
         cost = connection.execute("SELECT cum_cost FROM orders").fetchone()
     assert row == (quantity, price)
     assert cost == (story.book.orders["order/main/c1"].cum_cost,)
+
+
+@pytest.mark.parametrize(
+    ("expires_ns", "shown_as"),
+    [
+        (253_402_343_999_000_000_000, "2262-04-11T23:47:16.854775+00:00"),  # 9999-12-31T23:59:59-12:00
+        (-62_135_646_800_000_000_000, "1677-09-21T00:12:43.145224+00:00"),  # 0001-01-01T00:00:00+14:00
+    ],
+)
+async def test_a_log_that_holds_a_time_no_table_can_is_read_with_the_nearest_one(
+    tables: str, spawn: Tasks, expires_ns: int, shown_as: str
+) -> None:
+    """As logs may that were written before such times were refused."""
+    url, story, log = emptied(tables), Recorder(), MemoryLog()
+    story.place("c1", time_in_force=TimeInForce.GTD, expires_ns=T0)
+    wild = [_replaced(event, b'"expires_ns":%d' % T0, b'"expires_ns":%d' % expires_ns) for event in story.events]
+    await write(log, wild)
+    await runner(log, url, spawn).run_to_end()
+    assert await equal(log, url) == len(story.events)
+    async with Queries(url) as queries:
+        (row,) = (await queries.orders()).rows
+    (past,) = (await Past(log).at(await log.head()).orders()).rows
+    assert row == past
+    order = fold(decode(event.topic, event.state) for event in wild if event.stream == "order/main/c1")  # type: ignore[misc]
+    assert order is not None
+    for expires_at in (views.shown(views.OrderView, row).expires_at, views.order_view(order).expires_at):
+        assert expires_at is not None
+        assert expires_at.isoformat() == shown_as
+
+
+def _replaced(event: NewEvent, old: bytes, new: bytes) -> NewEvent:
+    return replace(event, state=event.state.replace(old, new))
+
+
+async def test_a_row_that_no_table_can_hold_keeps_the_read_models_still_and_ends_nothing(
+    tables: str, spawn: Tasks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url, story, log = emptied(tables), two_orders(), MemoryLog()
+    await write(log, story.events)
+
+    async def unfit(self: Table[Any], cursor: Cursor, rows: Sequence[Any]) -> None:
+        await cursor.execute("SELECT 99999999999999999999::int8")
+
+    following = runner(log, url, spawn)
+    with monkeypatch.context() as patched:
+        patched.setattr(Table, "write", unfit)
+        following.start()
+        assert not await following.catch_up(len(story.events), 0.5)
+        assert following.trouble is not None
+        assert "out of range" in following.trouble
+    assert await following.catch_up(len(story.events), 20), "once it can be written, it goes on"
+    assert not spawn.failed.done()
 
 
 @pytest.mark.parametrize(
