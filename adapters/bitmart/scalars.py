@@ -23,6 +23,7 @@ SECOND_MS: Final = 1000
 LATEST_MS: Final = 253_402_300_799_999  # the end of 9999
 SECONDS_BELOW: Final = 100_000_000_000  # a time of less is in seconds: as milliseconds it were before 1973-03
 MAGNITUDE_MAX: Final = 60  # digits either side of the point: 1e999999 would be an attack on memory
+LARGEST_MAX: Final = 19  # digits before the point, less one: no coin has as many units, and of more no sum is exact
 
 
 def amount(value: Wire) -> Decimal | None:
@@ -46,7 +47,7 @@ def _spelled(value: str) -> Decimal | None:
         number = Decimal(value)
     except InvalidOperation as error:
         raise ValueError(f"not a number: {value:.80}") from error
-    if not number.is_finite() or abs(number.adjusted()) > MAGNITUDE_MAX:
+    if not number.is_finite() or not -MAGNITUDE_MAX <= number.adjusted() <= LARGEST_MAX:
         raise ValueError(f"beyond any amount: {value:.80}")
     return number
 

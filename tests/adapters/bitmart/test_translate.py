@@ -332,7 +332,9 @@ def test_an_amount_keeps_every_digit(value: object, number: Decimal | None) -> N
     assert amount(value) == number
 
 
-@pytest.mark.parametrize("value", ["NaN", "Infinity", "1e999999", "1_0", "ten", True, 1.5, [], "9" * 99, "1e-99"])
+@pytest.mark.parametrize(
+    "value", ["NaN", "Infinity", "1e999999", "1_0", "ten", True, 1.5, [], "9" * 99, "1e-99", "1e20", "-1e20"]
+)
 def test_what_is_no_amount_is_refused(value: object) -> None:
     with pytest.raises(ValueError, match=r"number|amount"):
         amount(value)
@@ -356,7 +358,7 @@ def test_times_and_texts() -> None:
         None,
     )
     for wrong in ("-5", "1.5", "253402300800000", "99999999999999999999", 10**20):  # the year 10000 and later
-        with pytest.raises(ValueError, match="not a time"):
+        with pytest.raises(ValueError, match=r"not a time|beyond any amount"):
             millis(wrong)
     assert millis("253402300799999") == millis(253402300799999) == 253402300799999
 
