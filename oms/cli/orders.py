@@ -277,6 +277,8 @@ def _halted(output: Output, answer: Halts) -> None:
             output.say(f"{item.account}: {item.problem.detail}")
         elif not item.halts:
             output.say(f"{item.account} trades")
+        if item.note is not None:
+            output.say(f"{item.account}: {item.note}")
         for each in item.halts:
             scope = ", ".join(name for name in (each.strategy, each.symbol) if name) or "everything"
             output.say(f"{item.account} is halted, {scope}: {each.reason} (halt {each.halt_id})")

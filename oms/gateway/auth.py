@@ -11,8 +11,10 @@ from oms.errors import LogUnavailableError, UnknownAccountError, UnknownOrderErr
 from oms.gateway.allowance import UNLIMITED, TokenLimits
 from oms.gateway.problems import ForbiddenError, UnauthenticatedError
 from oms.gateway.tokens import Scope, Token, TokenStore, split
+from oms.instrument import unknown_market
 from oms.order.state import Order
 from oms.ports import Clock
+from oms.sums import symbol_of
 from oms.values import AccountId, ClientOrderId, StrategyId, Symbol
 
 FRESH_SECONDS: Final = 1.0  # how long a revoked token may still open
@@ -191,6 +193,24 @@ class Accounts:
             names = ", ".join(engine.account for engine in engines) or "none"
             raise UnknownAccountError(f"name the account: this token sees {names}")
         return engines[0]
+
+    def need_market(self, caller: Caller, name: str | None, symbol: Symbol) -> None:
+        """Raise UnknownSymbolError unless one of the accounts that are meant has that market, or had: it may be listed
+        no more. Where not all markets are known yet, it may be one of the others. Raises as `visible`.
+        """
+        engines = self.visible(caller, name)
+        if not any(_may_have(engine, symbol) for engine in engines):
+            raise unknown_market(symbol, AccountId(", ".join(engine.account for engine in engines)))
+
+
+def _may_have(engine: Engine, symbol: Symbol) -> bool:
+    book = engine.book
+    return (
+        symbol in engine.decider.instruments
+        or ("/" in symbol and not engine.trading)  # nothing trades before all markets are known
+        or any(order.request.symbol == symbol for order in book.orders.values())
+        or any(symbol_of(stream) == symbol for stream in book.positions)
+    )
 
 
 def unknown_order(client_order_id: str) -> UnknownOrderError:

@@ -84,12 +84,15 @@ class Items(View, frozen=True, kw_only=True):
 
 
 class HaltItem(View, frozen=True, kw_only=True):
-    """One account after a halt or a resume: every halt that is on, or the problem."""
+    """One account after a halt or a resume: every halt that is on, or the problem. A `note` says that a resume ended
+    nothing.
+    """
 
     account: str
     status: int
     halts: Sequence[HaltView] = ()
     problem: Problem | None = None
+    note: str | None = None
 
 
 class Halts(View, frozen=True, kw_only=True):
@@ -296,9 +299,12 @@ class Commands:
 
         Raises:
             ForbiddenError: a market that is not the token's is named, or none by a token that is for some only.
+            UnknownSymbolError: no such account has the market that is named, which would trade on under another name.
         """
         reason, halt_id = checked_text(body.reason, "reason"), self._ids.next()
         strategy, symbol = _scope(caller, body)
+        if symbol is not None:
+            self._accounts.need_market(caller, body.account, symbol)
         return await self._each(
             caller,
             body.account,
@@ -308,13 +314,16 @@ class Commands:
         )
 
     async def resume(self, caller: Caller, body: HaltBody) -> Reply:
-        """End the halt of that very scope, on every account the token sees if none is named. Raises as `halt`."""
+        """End the halt of that very scope, on every account the token sees if none is named; `note` says where there
+        was none. Raises ForbiddenError as `halt`.
+        """
         reason = checked_text(body.reason, "reason")
         strategy, symbol = _scope(caller, body)
         return await self._each(
             caller,
             body.account,
             lambda account: ResumeTrading(account=account, reason=reason, strategy=strategy, symbol=symbol),
+            idle="nothing was halted in that scope",
         )
 
     async def set_leverage(self, caller: Caller, body: LeverageBody, *, key: str) -> Reply:
@@ -380,9 +389,16 @@ class Commands:
         return engine, command
 
     async def _each(
-        self, caller: Caller, account: str | None, command: Callable[[AccountId], HaltTrading | ResumeTrading]
+        self,
+        caller: Caller,
+        account: str | None,
+        command: Callable[[AccountId], HaltTrading | ResumeTrading],
+        *,
+        idle: str | None = None,
     ) -> Reply:
-        """Give the command to each account, at once, so that none trades on while another one's log is slow."""
+        """Give the command to each account, at once, so that none trades on while another one's log is slow; `idle` is
+        what is noted where it changes nothing.
+        """
         cause = self._ids.next()
         engines = self._accounts.visible(caller, account)
         offers: list[asyncio.Future[Receipt] | OmsError] = []
@@ -391,7 +407,7 @@ class Commands:
                 offers.append(engine.offer(command(engine.account), actor=caller.strategy, cause=cause))
             except OmsError as error:
                 offers.append(error)
-        items = [await _halted(engine, offer) for engine, offer in zip(engines, offers, strict=True)]
+        items = [await _halted(engine, offer, idle) for engine, offer in zip(engines, offers, strict=True)]
         position = self._accounts.position
         return Reply(OK, position, Halts(position=position, items=items))
 
@@ -467,17 +483,18 @@ def _scope(caller: Caller, body: HaltBody) -> tuple[StrategyId | None, Symbol | 
     return strategy, symbol
 
 
-async def _halted(engine: Engine, offer: asyncio.Future[Receipt] | OmsError) -> HaltItem:
+async def _halted(engine: Engine, offer: asyncio.Future[Receipt] | OmsError, idle: str | None) -> HaltItem:
     try:
         if isinstance(offer, OmsError):
             raise offer
-        account = (await offer).state
+        receipt = await offer
     except OmsError as error:
         problem = problem_of(error)
         return HaltItem(account=engine.account, status=problem.status, problem=problem)
+    account = receipt.state
     assert isinstance(account, Account)
     halts = [
         HaltView(halt_id=halt.halt_id, reason=halt.reason, strategy=strategy, symbol=symbol)
         for (strategy, symbol), halt in account.halts.items()
     ]
-    return HaltItem(account=engine.account, status=OK, halts=halts)
+    return HaltItem(account=engine.account, status=OK, halts=halts, note=None if receipt.events else idle)
