@@ -5,9 +5,10 @@ costs trading and not the start: the log, the reads and the halts are there, and
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from typing import Final
+from functools import partial
+from typing import Final, Protocol
 
 import structlog
 from msgspec import Struct
@@ -15,7 +16,7 @@ from msgspec import Struct
 from oms.decide import Decider
 from oms.errors import OmsError
 from oms.instrument import Instrument
-from oms.ports import Clock
+from oms.ports import Clock, Spawn
 from oms.reconcile import Result
 from oms.values import AccountId
 from oms.venue import CatalogueCutError, NoAnswerError, Venue
@@ -28,6 +29,12 @@ LOOK_SECONDS: Final = 0.1
 Tell = Callable[[str], None]
 
 log = structlog.get_logger()
+
+
+class Follow(Protocol):
+    """Follows the markets that are wanted, as far as they are known."""
+
+    def __call__(self, *, cut: bool) -> None: ...
 
 
 class VenueDownError(OmsError):
@@ -77,6 +84,20 @@ async def complete(decider: Decider, venue: Venue, whole: Callable[[], None]) ->
             log.info("the venue has named all of its markets", account=decider.account)
             whole()
             return
+
+
+def complete_each(
+    lacking: Mapping[AccountId, Venue], deciders: Mapping[AccountId, Decider], follow: Follow, spawn: Spawn
+) -> None:
+    """Have each account's markets completed, and those followed that are wanted; `cut` while another one lacks some."""
+    left = set(lacking)
+
+    def whole(name: AccountId) -> None:
+        left.discard(name)
+        follow(cut=bool(left))
+
+    for name, venue in lacking.items():
+        spawn(complete(deciders[name], venue, partial(whole, name)), name=f"markets of {name}")
 
 
 async def compared(name: AccountId, watcher: Watcher, *, seconds: float, clock: Clock, tell: Tell) -> None:

@@ -273,7 +273,7 @@ def _convert(values: Mapping[str, object], origins: Mapping[str, str]) -> Config
             raise ConfigError(f"{key} from {origins[key]} does not fit: {error}") from error
     outer = fitted.pop("")
     sections = {name: struct(**fitted[name]) for name, struct in _sections() if name}
-    for name in ("dead_man", "wind_down"):
+    for name in ("limits", "breaks", "dead_man", "wind_down"):
         wrong = sections[name].wrong()  # type: ignore[attr-defined]  # the sections' own types
         if wrong is not None:
             raise ConfigError(f"{name}: {wrong}")

@@ -41,26 +41,31 @@ async def keep_instruments(decider: Decider, venue: Venue, *, age: float = 0.0) 
 
 
 def follow_markets(
-    names: Iterable[str], markets: Mapping[AccountId, MarketData], deciders: Mapping[AccountId, Decider]
+    names: Iterable[str],
+    markets: Mapping[AccountId, MarketData],
+    deciders: Mapping[AccountId, Decider],
+    *,
+    cut: bool = False,
 ) -> None:
     """Follow the markets of those names and those that a collar needs, each at the venue of the accounts that have it,
-    and keep what comes where decisions look for it.
+    and keep what comes where decisions look for it. `cut`: a venue has not named all of its markets yet.
 
     Raises:
-        UnknownSymbolError: no account has one of them.
+        UnknownSymbolError: no account has one of them, or one whose position has a limit, which would hold nothing.
     """
     wanted = {Symbol(name) for name in names}
     wanted |= {symbol for decider in deciders.values() for symbol in decider.limits.collar}
-    unknown = set(wanted)
+    unknown = wanted.difference(*(deciders[account].instruments for account in markets))
+    limited = {symbol for decider in deciders.values() for symbol in decider.limits.position_max}
+    unknown |= limited.difference(*(decider.instruments for decider in deciders.values()))
     for account, venue in markets.items():
         decider = deciders[account]
-        here = wanted & decider.instruments.keys()
-        unknown -= here
         venue.on_mark(decider.marks.__setitem__)
         decider.quotes = venue.quote
-        venue.follow(here)
-    if unknown:
+        venue.follow(wanted & decider.instruments.keys())
+    if unknown and not cut:
         raise UnknownSymbolError(
-            f"market_data.follow or limits.collar names {', '.join(sorted(unknown))}, which no account has",
+            "market_data.follow, limits.collar or limits.position_max names"
+            f" {', '.join(sorted(unknown))}, which no account has",
             next_step="correct it; `oms config show --origin` shows where it comes from",
         )

@@ -18,6 +18,7 @@ from oms.order.holds import contracts, margin, reservation
 from oms.position.state import FLAT, Position
 from oms.values import (
     EXACT,
+    ONE,
     ZERO,
     PositionMode,
     Purse,
@@ -25,6 +26,7 @@ from oms.values import (
     StrategyId,
     Symbol,
     Wallet,
+    bounds,
     plain,
     purse_parts,
     purses,
@@ -76,13 +78,29 @@ class Limits(Struct, frozen=True, kw_only=True):
     """
 
     order_notional_max: Decimal | None = None
-    open_orders_max: int = 10_000
+    open_orders_max: Annotated[int, Meta(ge=0)] = 10_000
     leverage_max: Decimal | None = None
     halt_on_seizure: bool = True
     position_max: Mapping[Symbol, Decimal] = field(default_factory=dict)
     strategy_loss_max: Mapping[StrategyId, Decimal] = field(default_factory=dict)
     collar: Mapping[Symbol, Decimal] = field(default_factory=dict)
     collar_seconds: Annotated[float, Meta(gt=0, le=3_600)] = 5.0
+
+    def wrong(self) -> str | None:
+        """Return the limit that nothing can be held against, if one is: it would be none, or fail when it is needed."""
+        worth, leverage = self.order_notional_max, self.leverage_max
+        if worth is not None and not (bounds(worth, ZERO) and worth):
+            return f"order_notional_max is {worth}: an amount above 0 is expected"
+        if leverage is not None and not bounds(leverage, ONE):
+            return f"leverage_max is {leverage}: a number from 1 upward is expected"
+        for name, limits in (("position_max", self.position_max), ("strategy_loss_max", self.strategy_loss_max)):
+            for whose, most in limits.items():
+                if not bounds(most, ZERO):
+                    return f"{name} of {whose} is {most}: an amount from 0 upward is expected"
+        for symbol, width in self.collar.items():
+            if not (bounds(width, ZERO) and width < ONE):
+                return f"collar of {symbol} is {width}: a fraction from 0 and below 1 is expected"
+        return None
 
 
 class Denial(Struct, frozen=True, gc=False):

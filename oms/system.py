@@ -315,14 +315,10 @@ def _follow(
     connected: Mapping[AccountId, Connected],
 ) -> None:
     """Follow the configured markets; those of a venue that has not named all of its own, once it has."""
-    wanted = system.config.market_data.follow
-    whole = partial(follow_markets, wanted, system.markets, deciders)
-    lacking = [name for name, cause in missing.items() if cause]
-    known = {symbol for decider in deciders.values() for symbol in decider.instruments}
-    follow_markets([name for name in wanted if not lacking or name in known], system.markets, deciders)
-    for name in lacking:
-        completing = catalogue.complete(deciders[name], connected[name].venue, whole)
-        system.world.spawn(completing, name=f"markets of {name}")
+    follow = partial(follow_markets, system.config.market_data.follow, system.markets, deciders)
+    lacking = {name: connected[name].venue for name, cause in missing.items() if cause}
+    follow(cut=bool(lacking))
+    catalogue.complete_each(lacking, deciders, follow, system.world.spawn)
 
 
 async def _lead(

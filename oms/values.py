@@ -35,6 +35,7 @@ CLIENT_ORDER_ID: Final = re.compile(
     r"[A-Za-z0-9]{1,32}"
 )  # the narrowest any venue of ours accepts (BitMart 50037, 50038)
 
+DIGITS_MAX: Final = 40  # before the point: no figure of a person's means more
 LATEST_NS: Final = 2**63 - 1  # UTC, in April 2262: the read models hold no later time
 
 
@@ -234,6 +235,11 @@ def worth(quantity: Decimal, price: Decimal, contract_size: Decimal) -> Decimal:
     """Return what `quantity` comes to at `price`, in quote units, exactly."""
     value = EXACT.multiply(quantity, price)
     return value if contract_size is ONE else EXACT.multiply(value, contract_size)
+
+
+def bounds(value: Decimal, least: Decimal) -> bool:
+    """Whether a person's figure is one that anything can be held against: a number from `least` to 40 digits."""
+    return value.is_finite() and value >= least and value.adjusted() < DIGITS_MAX
 
 
 def holdable(ns: int | None) -> int | None:

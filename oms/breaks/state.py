@@ -1,6 +1,6 @@
 """The breaks of one account as the log tells them, and which of them keep it from opening orders."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from decimal import Decimal
 from types import MappingProxyType
 from typing import Final
@@ -19,7 +19,7 @@ from oms.breaks.events import (
     Resolution,
 )
 from oms.errors import CorruptStreamError
-from oms.values import Symbol
+from oms.values import ZERO, Symbol, bounds
 
 ACCEPTED_MAX: Final = 1_000  # breaks that were accepted and are remembered, so that they do not open again
 
@@ -57,6 +57,20 @@ class Policy(Struct, frozen=True, kw_only=True):
     block_kinds: str = "position,history"
     block_above: Decimal | None = None
 
+    def wrong(self) -> str | None:
+        """Return what is wrong with it, if anything is: a kind that nobody knows would block nothing."""
+        unknown = [kind for kind in self.kinds if kind not in set(BreakKind)]
+        if unknown:
+            return f"block_kinds names {unknown[0]!r}, which is no kind of break: {', '.join(BreakKind)} are"
+        if self.block_above is not None and not bounds(self.block_above, ZERO):
+            return f"block_above is {self.block_above}: an amount from 0 upward is expected"
+        return None
+
+    @property
+    def kinds(self) -> Collection[str]:
+        """The kinds that are named."""
+        return {kind for part in self.block_kinds.split(",") if (kind := part.strip())}
+
 
 DEFAULT_POLICY: Final = Policy()
 
@@ -65,7 +79,7 @@ def blocking(breaks: Breaks, policy: Policy, symbol: Symbol) -> Break | None:
     """Return the first open break that keeps an order on `symbol` from opening, or None."""
     if not breaks.open:
         return None
-    kinds = {kind.strip() for kind in policy.block_kinds.split(",")}
+    kinds = policy.kinds
     for each in breaks.open.values():
         beyond = (
             policy.block_above is not None and each.difference is not None and abs(each.difference) > policy.block_above

@@ -73,6 +73,62 @@ def test_what_does_not_fit_is_refused_by_name(environment: dict[str, str], words
 
 
 @pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ('order_notional_max = "NaN"', "order_notional_max is NaN: an amount above 0 is expected"),
+        ('order_notional_max = "-1"', "order_notional_max is -1"),
+        ('order_notional_max = "0"', "order_notional_max is 0"),
+        ('order_notional_max = "1e999999"', "order_notional_max is 1E+999999"),
+        ("open_orders_max = -1", "limits.open_orders_max"),
+        ('leverage_max = "NaN"', "leverage_max is NaN: a number from 1 upward"),
+        ('leverage_max = "0.5"', "leverage_max is 0.5"),
+        ('strategy_loss_max = {operator = "NaN"}', "strategy_loss_max of operator is NaN: an amount from 0 upward"),
+        ('strategy_loss_max = {operator = "-1"}', "strategy_loss_max of operator is -1"),
+        ('position_max = {"BTC/USDT:USDT" = "Infinity"}', "position_max of BTC/USDT:USDT is Infinity"),
+        ('position_max = {"BTC/USDT:USDT" = "-1"}', "position_max of BTC/USDT:USDT is -1"),
+        ('collar = {"BTC/USDT" = "NaN"}', "collar of BTC/USDT is NaN: a fraction from 0 and below 1"),
+        ('collar = {"BTC/USDT" = "-0.02"}', "collar of BTC/USDT is -0.02"),
+        ('collar = {"BTC/USDT" = "2"}', "collar of BTC/USDT is 2"),
+    ],
+)
+def test_a_limit_that_nothing_can_be_held_against_is_refused(tmp_path: Path, line: str, words: str) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text(f"[limits]\n{line}\n")
+    with pytest.raises(ConfigError) as refused:
+        load({}, file)
+    assert words in refused.value.cause
+    assert "config show --origin" in refused.value.advice
+
+
+def test_a_limit_may_be_so_narrow_that_nothing_passes() -> None:
+    limits = load({"OMS__LIMITS__OPEN_ORDERS_MAX": "0", "OMS__LIMITS__LEVERAGE_MAX": "1"}).config.limits
+    assert (limits.open_orders_max, limits.leverage_max) == (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("environment", "words"),
+    [
+        ({"OMS__BREAKS__BLOCK_KINDS": "positon"}, "positon"),
+        ({"OMS__BREAKS__BLOCK_KINDS": "position;history"}, "position;history"),
+        ({"OMS__BREAKS__BLOCK_ABOVE": "NaN"}, "block_above is NaN"),
+        ({"OMS__BREAKS__BLOCK_ABOVE": "-1"}, "block_above is -1"),
+        ({"OMS__GATEWAY__WAIT_SECONDS": "nan"}, "gateway.wait_seconds"),
+        ({"OMS__GATEWAY__PORT": "-1"}, "gateway.port"),
+        ({"OMS__GATEWAY__STREAMS_MAX": "-1"}, "gateway.streams_max"),
+    ],
+)
+def test_a_bound_that_nobody_can_mean_is_refused(environment: dict[str, str], words: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        load(environment)
+    assert words in refused.value.cause
+
+
+@pytest.mark.parametrize("kinds", ["", "balance, order", "position,", "history,protection"])
+def test_kinds_of_breaks_are_taken_by_their_names(kinds: str) -> None:
+    assert load({"OMS__BREAKS__BLOCK_KINDS": kinds}).config.breaks.block_kinds == kinds
+
+
+@pytest.mark.parametrize(
     "text",
     ["[gateway\n", "[gateway]\nprot = 1\n", 'home = "/x"\n', "gateway = 3\n", "[gateway]\nport = [1]\n"],
 )
