@@ -1,20 +1,50 @@
 """Whether this OMS keeps its promises, one by one."""
 
-from collections.abc import Callable, Iterable, Mapping
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Final, Protocol
 
 from oms.engine import Engine
 from oms.errors import LogUnavailableError
 from oms.gateway.operations import Check, Health
-from oms.gateway.reads import Reads
 from oms.heartbeat import COMMIT_SECONDS
 from oms.lease import Lease
-from oms.ports import EventLog
+from oms.ports import Spawn
 
 READ_MODELS: Final = "read models"
+ANSWER_SECONDS: Final = 0.8  # that the database has to say something; whoever asks for health may wait two
 
 Promise = Callable[[], str | None]  # what is broken, None while it is kept
 Alert = Callable[[], str | None]  # what a person should look at, None while there is nothing
+
+
+class Asked:
+    """Asks the database how far something is, one question at a time: nobody adds to what waits while it is silent."""
+
+    def __init__(self, ask: Callable[[], Awaitable[int]], spawn: Spawn) -> None:
+        self._ask = ask
+        self._spawn = spawn
+        self._answer: asyncio.Future[int | LogUnavailableError] | None = None
+
+    async def __call__(self) -> int:
+        """Return the position. Raises LogUnavailableError, within a second."""
+        if self._answer is None or self._answer.done():
+            self._answer = asyncio.get_running_loop().create_future()
+            self._spawn(self._fill(self._answer), name="health")
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                found = await asyncio.shield(self._answer)
+        except TimeoutError as error:
+            raise LogUnavailableError(f"the database has not answered within {ANSWER_SECONDS} seconds") from error
+        if isinstance(found, LogUnavailableError):
+            raise found
+        return found
+
+    async def _fill(self, answer: asyncio.Future[int | LogUnavailableError]) -> None:
+        try:
+            answer.set_result(await self._ask())
+        except LogUnavailableError as error:
+            answer.set_result(error)
 
 
 class Follower(Protocol):
@@ -32,31 +62,39 @@ class Follower(Protocol):
 
 async def readiness(
     engines: Iterable[Engine],
-    log: EventLog,
-    reads: Reads,
+    head: Asked,
+    read: Asked,
     promises: Mapping[str, Promise],
     *,
     alerts: Mapping[str, Alert],
     lag_max: int,
 ) -> Health:
-    """Return every promise with what is broken of it: the log, the engines, the read models, and `promises`; and, as
-    remarks, what the `alerts` say.
+    """Return every promise with what is broken of it: the log, which ends at `head`, the engines, the read models,
+    which are at `read`, and `promises`; and, as remarks, what the `alerts` say. A silent database is waited for no
+    longer than a second, and all that needs none is told all the same.
     """
-    checks, head = [], 0
-    try:
-        head = await log.head()
-        checks.append(Check(name="log", ok=True))
-    except LogUnavailableError as error:
-        checks.append(Check(name="log", ok=False, detail=error.cause))
+    ended, reached = await asyncio.gather(head(), read(), return_exceptions=True)
     engines = list(engines)
+    known = max((engine.position for engine in engines), default=0)
+    position = known if isinstance(ended, BaseException) else ended
+    checks = [Check(name="log", ok=not isinstance(ended, BaseException), detail=_cause(ended))]
     checks.extend(_engine(engine) for engine in engines)
     checks.extend(_calls(engine) for engine in engines if lost_calls(engine))
-    checks.append(await _reads(reads, head, lag_max))
+    checks.append(_reads(reached, position, lag_max))
     for name, promise in promises.items():
         broken = promise()
         checks.append(Check(name=name, ok=broken is None, detail=broken or ""))
     checks.extend(Check(name=name, ok=True, detail=text) for name, alert in alerts.items() if (text := alert()))
-    return Health(ok=all(check.ok for check in checks), position=head, checks=checks)
+    return Health(ok=all(check.ok for check in checks), position=position, checks=checks)
+
+
+def _cause(said: int | BaseException) -> str:
+    """Return what the database said instead of a position. What nobody foresaw goes on up."""
+    if isinstance(said, LogUnavailableError):
+        return said.cause
+    if isinstance(said, BaseException):
+        raise said
+    return ""
 
 
 def _engine(engine: Engine) -> Check:
@@ -92,10 +130,9 @@ def _calls(engine: Engine) -> Check:
     return Check(name=f"calls of {engine.account}", ok=True, detail="; ".join(lost))
 
 
-async def _reads(reads: Reads, head: int, lag_max: int) -> Check:
-    try:
-        behind = head - await reads.position()
-    except LogUnavailableError as error:
-        return Check(name=READ_MODELS, ok=False, detail=error.cause)
+def _reads(reached: int | BaseException, head: int, lag_max: int) -> Check:
+    if isinstance(reached, BaseException):
+        return Check(name=READ_MODELS, ok=False, detail=_cause(reached))
+    behind = head - reached
     detail = f"{behind} events behind, {lag_max} are allowed" if behind > 0 else ""
     return Check(name=READ_MODELS, ok=behind <= lag_max, detail=detail)

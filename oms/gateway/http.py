@@ -18,7 +18,7 @@ from oms.gateway.bodies import checked_key, decode_body, read_query
 from oms.gateway.candles import CandleQuestions
 from oms.gateway.commands import Commands, Reply
 from oms.gateway.guard import Guard, require_safe_bind
-from oms.gateway.health import Alert, Promise, readiness
+from oms.gateway.health import Alert, Asked, Promise, readiness
 from oms.gateway.listening import CannotListenError, PortTakenError, free_socket
 from oms.gateway.market_stream import MarketChannels
 from oms.gateway.metrics import Metrics
@@ -109,6 +109,7 @@ def build(
         accounts,
         reads=reads,
         log=log,
+        spawn=spawn,
         metrics=metrics,
         venues=venues,
         promises={} if promises is None else promises,
@@ -223,6 +224,7 @@ class _Operations:
         *,
         reads: Reads,
         log: MessageLog,
+        spawn: Spawn,
         metrics: Metrics,
         venues: VenueMetrics,
         promises: Mapping[str, Promise],
@@ -230,8 +232,8 @@ class _Operations:
         lag_max: int,
     ) -> None:
         self._accounts = accounts
-        self._reads = reads
-        self._log = log
+        self._head = Asked(log.head, spawn)
+        self._read = Asked(reads.position, spawn)
         self._metrics = metrics
         self._venues = venues
         self._promises = promises
@@ -246,13 +248,13 @@ class _Operations:
     async def ready(self, _: web.Request) -> web.Response:
         engines = self._accounts.engines.values()
         health = await readiness(
-            engines, self._log, self._reads, self._promises, alerts=self._alerts, lag_max=self._lag_max
+            engines, self._head, self._read, self._promises, alerts=self._alerts, lag_max=self._lag_max
         )
         return _json(200 if health.ok else 503, health.position, health)
 
     async def figures(self, _: web.Request) -> web.Response:
         try:
-            read = await self._reads.position()
+            read = await self._read()
         except LogUnavailableError:
             read = 0  # a scrape must not fail because the database does: the lag shows it
         self._venues.look()

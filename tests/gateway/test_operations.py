@@ -79,6 +79,43 @@ async def test_a_commit_that_hangs_is_a_broken_promise_until_it_ends(
     assert (await house.call("GET", "/health/ready", token=None)).status == 200
 
 
+async def test_a_database_that_says_nothing_keeps_no_health_waiting_and_is_asked_by_one_question_alone(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go, asked, head = asyncio.Event(), 0, house.log.head
+
+    async def hanging() -> int:
+        nonlocal asked
+        asked += 1
+        await go.wait()
+        return await head()
+
+    monkeypatch.setattr(house.log, "head", hanging)
+    await house.stop()
+    await house.serve()
+    house.promises["database"] = lambda: "server process 7 has kept 8 waiting for 3 s"
+    for _ in range(3):
+        async with asyncio.timeout(2):
+            answer = await house.call("GET", "/health/ready", token=None)
+            figures = (await house.call("GET", "/metrics", token=None)).json.decode()
+        assert answer.status == 503
+        broken = {check["name"]: check["detail"] for check in answer.json["checks"] if not check["ok"]}
+        silent = "the database has not answered within 0.8 seconds"
+        assert broken == {
+            "log": silent,
+            "read models": silent,
+            "database": "server process 7 has kept 8 waiting for 3 s",
+        }
+        assert answer.json["position"] == house.engine.position, "as far as is known"
+        assert f"oms_log_position {house.engine.position}.0" in figures
+    assert asked == 2, "one for the log and one for the read models, which look there in this house"
+    go.set()
+    await asyncio.sleep(0)
+    assert (await house.call("GET", "/health/ready", token=None)).status == 503, "the database's own word has its time"
+    del house.promises["database"]
+    assert (await house.call("GET", "/health/ready", token=None)).status == 200
+
+
 async def test_a_lease_that_is_not_fresh_is_a_broken_promise_of_what_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     given: dict[str, Any] = {}
     monkeypatch.setattr(system, "build", lambda **parts: given.update(parts))

@@ -130,6 +130,22 @@ def test_s64_a_read_model_that_stands_still_behind_an_open_transaction_is_told_a
     assert program.terminate() == 0
 
 
+def test_s64_health_names_whoever_locks_the_log_itself_within_two_seconds(
+    running: tuple[Machine, Program], database: str
+) -> None:
+    program = running[1]
+    url = program.ready["gateway_url"]
+    with left_open(database, "LOCK TABLE stored_events IN ACCESS EXCLUSIVE MODE") as lunch:
+        pid = lunch.info.backend_pid
+        in_time(lambda: f"server process {pid} (lunch" in ready(url)[1])
+        began = time.monotonic()  # noqa: TID251 - a real system takes real time
+        status, _ = ready(url)
+        assert (status, time.monotonic() - began < 2) == (503, True)  # noqa: TID251 - as above
+        lunch.rollback()
+    in_time(lambda: ready(url) == (200, ""))
+    assert program.terminate() == 0
+
+
 @contextmanager
 def waiting_order(url: str, machine: Machine, name: str) -> Iterator[None]:
     """An order that waits for the log, beside the story; it is durable at the story's end."""
