@@ -317,6 +317,9 @@ def read_query(kind: type[_B], given: Mapping[str, str]) -> _B:
     values = dict(given)
     if len(values) < len(given):
         raise InvalidQueryError("a query parameter stands there twice")
+    for name, value in values.items():
+        if not value.isprintable():  # nothing that is kept has such a name, and no database takes a NUL
+            raise InvalidQueryError(f"{name[:40]!r} holds a character that cannot be printed")
     try:
         query = msgspec.convert(values, kind, strict=False)
     except msgspec.ValidationError as error:

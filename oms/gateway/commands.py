@@ -466,7 +466,7 @@ def _stream(order: Order) -> str:
 
 async def _found(engine: Engine, name: ClientOrderId, allowed: Callable[[Order], bool]) -> Order:
     """Return an order that the caller may do that to. Raises UnknownOrderError, and LogUnavailableError at once."""
-    order = await engine.find(order_stream(engine.account, name))
+    order = await engine.find(order_stream(engine.account, name)) if name.isprintable() else None
     if order is None or not allowed(order):
         raise unknown_order(name)
     return order

@@ -197,6 +197,8 @@ class Questions:
     async def _history(
         self, caller: Caller, account: AccountId, client_order_id: str, upto: int | None
     ) -> Sequence[StoredEvent]:
+        if not client_order_id.isprintable():  # the log takes a NUL in no name
+            raise unknown_order(client_order_id)
         history = await self._log.read(order_stream(account, ClientOrderId(client_order_id)))
         if upto is not None:
             history = [event for event in history if event.position <= upto]

@@ -1,7 +1,7 @@
 """Every bad input gets one clear answer: status, code, outcome, next step; nothing half-done, no traceback."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import aiohttp
 import pytest
@@ -10,7 +10,7 @@ from oms.errors import OmsError
 from oms.gateway.guard import UnsafeBindError, require_safe_bind
 from oms.gateway.listening import CannotListenError, PortTakenError
 from oms.gateway.settings import Settings
-from oms.ports import Batch
+from oms.ports import Batch, StoredEvent
 from oms.store.memory import Fault, NoFaults, Trouble
 from tests.gateway.house import House, order
 from tests.store.writers import seized
@@ -103,12 +103,28 @@ async def test_a_body_over_64_kib_is_refused(house: House, size: int) -> None:
         ("min_position=99999999999999999999", "min_position"),
         ("open=maybe", "$.open"),
         ("symbol=a&symbol=b", "twice"),
+        ("symbol=a%00b", "'symbol' holds a character that cannot be printed"),
+        ("strategy=a%00b", "'strategy' holds"),
+        ("account=%07", "'account' holds"),
     ],
 )
 async def test_a_query_that_is_not_understood_is_refused_and_never_ignored(house: House, query: str, says: str) -> None:
     answer = await house.call("GET", f"/v1/orders?{query}")
     assert (answer.status, answer.json["code"]) == (422, "invalid_query")
     assert says in answer.json["detail"]
+
+
+@pytest.mark.parametrize(("method", "more"), [("GET", ""), ("GET", "/timeline"), ("DELETE", ""), ("PATCH", "")])
+async def test_a_name_that_no_order_can_have_is_looked_for_nowhere(
+    house: House, monkeypatch: pytest.MonkeyPatch, method: str, more: str
+) -> None:
+    async def asked(stream: str, *, after_version: int = 0) -> Sequence[StoredEvent]:
+        raise AssertionError("the database takes no NUL in a text")
+
+    monkeypatch.setattr(house.log, "read", asked)
+    body = {"price": "1"} if method == "PATCH" else None
+    answer = await house.call(method, f"/v1/orders/a%00b{more}", body, headers={"Idempotency-Key": "k1"})
+    assert (answer.status, answer.json["code"], answer.json["outcome"]) == (404, "unknown_order", "none")
 
 
 async def test_a_cursor_from_elsewhere_is_refused(house: House) -> None:
