@@ -227,7 +227,8 @@ class Decider:
                 state = fold_leg(book, leg, self._leverage(command, book.positions.get(leg, FLAT)), facts)
             case ClaimShare() as command:
                 leg = position_stream(self.account, command.symbol, command.position_leg)
-                state = fold_leg(book, leg, claim(command, book.positions.get(leg, FLAT), book.nobodys(leg)), facts)
+                held, market = book.positions.get(leg, FLAT), self.instruments.get(command.symbol)
+                state = fold_leg(book, leg, claim(command, held, book.nobodys(leg), market), facts)
             case SetPositionMode() as command:
                 state = fold_account(book, self._mode(command, book), facts)
             case HaltTrading() as command:

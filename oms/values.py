@@ -35,7 +35,7 @@ CLIENT_ORDER_ID: Final = re.compile(
     r"[A-Za-z0-9]{1,32}"
 )  # the narrowest any venue of ours accepts (BitMart 50037, 50038)
 
-DIGITS_MAX: Final = 40  # before the point: no figure of a person's means more
+DIGITS_MAX: Final = 40  # no figure of a person's means more
 LATEST_NS: Final = 2**63 - 1  # UTC, in April 2262: the read models hold no later time
 
 
@@ -238,8 +238,8 @@ def worth(quantity: Decimal, price: Decimal, contract_size: Decimal) -> Decimal:
 
 
 def bounds(value: Decimal, least: Decimal) -> bool:
-    """Whether a person's figure is one that anything can be held against: a number from `least` to 40 digits."""
-    return value.is_finite() and value >= least and value.adjusted() < DIGITS_MAX
+    """Whether a person's figure is one that sums stay exact with: a number from `least` on, of 40 digits at most."""
+    return value.is_finite() and value >= least and value.adjusted() < DIGITS_MAX >= len(value.as_tuple().digits)
 
 
 def holdable(ns: int | None) -> int | None:

@@ -4,11 +4,12 @@ from decimal import Decimal
 
 from msgspec import Struct
 
-from oms.errors import NotClaimableError
+from oms.errors import NotClaimableError, OffGridError
+from oms.instrument import Instrument
 from oms.order.state import EXTERNAL
 from oms.position.events import ShareClaimed
 from oms.position.state import Position
-from oms.values import ZERO, AccountId, PositionLeg, StrategyId, Symbol, plain
+from oms.values import EXACT, ZERO, AccountId, PositionLeg, StrategyId, Symbol, bounds, plain
 
 
 class ClaimShare(Struct, frozen=True, kw_only=True, gc=False):
@@ -27,11 +28,15 @@ class ClaimShare(Struct, frozen=True, kw_only=True, gc=False):
     price: Decimal | None = None
 
 
-def claim(command: ClaimShare, leg: Position, nobodys: Decimal) -> tuple[ShareClaimed, ...]:
-    """Return the claim; none if the request was granted before. `nobodys` is the share that is there to be given.
+def claim(
+    command: ClaimShare, leg: Position, nobodys: Decimal, instrument: Instrument | None
+) -> tuple[ShareClaimed, ...]:
+    """Return the claim; none if the request was granted before. `nobodys` is the share that is there to be given,
+    `instrument` its market's grid, where that is known.
 
     Raises:
         NotClaimableError: there is not so much, or nobody can say at which price.
+        OffGridError: it is a part that no order of that market could trade.
     """
     name = f"{command.symbol} {command.position_leg}"
     if command.request_id in leg.claims:
@@ -46,8 +51,13 @@ def claim(command: ClaimShare, leg: Position, nobodys: Decimal) -> tuple[ShareCl
             f"{plain(size)} of {name} cannot be given: {plain(nobodys)} is nobody's",
             next_step="name a quantity above zero that is there",
         )
+    if instrument is not None and size != nobodys.copy_abs() and EXACT.remainder(size, instrument.quantity_step):
+        raise OffGridError(
+            f"{plain(size)} of {name} is no multiple of {plain(instrument.quantity_step)}: no order could close it",
+            next_step="name a multiple of it, or no quantity: that is all of it",
+        )
     price = leg.average_price if command.price is None else command.price
-    if price is None or not price > ZERO:
+    if price is None or not price > ZERO or (command.price is not None and not bounds(price, ZERO)):
         raise NotClaimableError(
             f"nobody can say what a share of {name} cost", next_step="name a price above zero for it"
         )

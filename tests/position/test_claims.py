@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from oms.book import Book, position_stream
 from oms.decide import Decider, Said
-from oms.errors import NotClaimableError
+from oms.errors import NotClaimableError, OffGridError
 from oms.order.events import OrderClaimed
 from oms.order.messages import ClaimOrder
 from oms.position.claims import ClaimShare
@@ -100,6 +100,8 @@ def test_the_same_request_gives_once() -> None:
         (share(StrategyId("external")), "is no strategy"),
         (share(StrategyId("")), "is no strategy"),
         (share(price=Decimal(0)), "name a price|nobody can say"),
+        (share(price=Decimal("1e41")), "nobody can say"),
+        (share(quantity="4", price=Decimal("9." + "9" * 90)), "nobody can say"),
     ],
 )
 def test_what_is_not_there_to_be_given_is_refused_and_changes_nothing(command: ClaimShare, why: str) -> None:
@@ -109,6 +111,24 @@ def test_what_is_not_there_to_be_given_is_refused_and_changes_nothing(command: C
     assert book.nobodys(LEG) == 10
     with pytest.raises(NotClaimableError, match="no share of"):
         say(book_with(), share())
+
+
+@pytest.mark.parametrize("quantity", ["0.5", "9.5", "0.00001"])
+def test_half_a_contract_is_given_to_nobody(quantity: str) -> None:
+    book = book_with(taken_over("10"))
+    with pytest.raises(OffGridError, match=f"{quantity} of .* is no multiple of 1"):
+        say(book, share(quantity=quantity))
+    assert book.nobodys(LEG) == 10
+
+
+def test_all_that_is_there_is_given_though_it_is_off_the_grid_and_so_is_a_part_where_nobody_knows_the_grid() -> None:
+    book = book_with(taken_over("10.5"))
+    assert len(say(book, share(quantity="4"))) == 1
+    assert len(say(book, share(quantity="6.5", request_id="k2"))) == 1
+    assert book.nobodys(LEG) == 0
+    unknown = Decider(MAIN, instruments={}, capabilities=lambda _: FUTURES, limits=Limits())
+    said = Said(message=share(quantity="0.5"), actor="desk", cause="k", source=Provenance.COMMAND)
+    assert len(unknown.decide(said, book_with(taken_over("10"))).facts) == 1
 
 
 def test_a_claim_that_was_not_committed_is_taken_back() -> None:
