@@ -25,6 +25,7 @@ from oms.values import (
     Side,
     TimeInForce,
     Wallet,
+    bounds,
     holdable,
     plain,
     reduces,
@@ -63,6 +64,8 @@ def checked(command: PlaceOrder, facts: Facts) -> OrderRequested:
         _contracts(command, instrument, facts)
     else:
         _spot(command)
+    for what, waited in _waited_for(command):
+        _on_grid(what, waited, instrument)
     price = None if command.price is None else instrument.price(command.price)
     quantity = None if command.quantity is None else instrument.quantity(command.quantity)
     notional = None if command.notional is None else instrument.notional(command.notional)
@@ -215,6 +218,9 @@ def _offered(command: PlaceOrder, can: Capabilities) -> None:
         raise InvalidOrderError(f"{can.name} has no orders that wait for a price")
     if command.trigger is not None and command.trigger.callback_rate is not None and not can.trailing:
         raise InvalidOrderError(f"{can.name} has no trailing orders")
+    rate = None if command.trigger is None else command.trigger.callback_rate
+    if rate is not None and not (bounds(rate, ZERO) and ZERO < rate < ONE):
+        raise InvalidOrderError("callback_rate is a fraction above 0 and below 1")
     if (command.take_profit is not None or command.stop_loss is not None) and not can.protections:
         raise InvalidOrderError(f"{can.name} has no take-profit and stop-loss that come with an order")
 
@@ -269,8 +275,6 @@ def _contracts(command: PlaceOrder, instrument: Instrument, facts: Facts) -> Non
         raise InvalidOrderError(f"a {command.side} opens the {command.position_leg} leg and cannot be reduce-only")
     if closes and (command.take_profit is not None or command.stop_loss is not None):
         raise InvalidOrderError("take_profit and stop_loss come with an order that opens")
-    for what, price in _waited_for(command):
-        _on_grid(what, price, instrument)
     leverage = command.leverage
     if leverage is None:
         return

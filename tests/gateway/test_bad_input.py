@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import aiohttp
 import pytest
+from msgspec.structs import replace
 
 from oms.errors import OmsError
 from oms.gateway.guard import UnsafeBindError, require_safe_bind
@@ -13,6 +14,7 @@ from oms.gateway.settings import Settings
 from oms.ports import Batch, StoredEvent
 from oms.store.memory import Fault, NoFaults, Trouble
 from tests.gateway.house import House, order
+from tests.order.story import SPOT
 from tests.store.writers import seized
 
 LONG = "a" * 33
@@ -317,3 +319,26 @@ async def test_our_own_page_may_write(house: House) -> None:
 async def test_a_token_in_an_address_is_refused(house: House, query: str) -> None:
     answer = await house.call("GET", f"/v1/orders?{query}")
     assert (answer.status, answer.json["code"]) == (400, "token_in_query")
+
+
+@pytest.mark.parametrize(
+    ("trigger", "code", "says"),
+    [
+        ({"price": "-5"}, "invalid_order", "trigger: BTC/USDT price -5 is not positive"),
+        ({"price": "0"}, "invalid_order", "not positive"),
+        ({"price": "9e45"}, "invalid_order", "beyond what any market trades"),
+        ({"price": "60000.001"}, "off_grid", "trigger: BTC/USDT price 60000.001 is off the grid of 0.01"),
+        ({"price": "60000", "callback_rate": "0"}, "invalid_order", "callback_rate is a fraction above 0 and below 1"),
+        ({"price": "60000", "callback_rate": "-0.01"}, "invalid_order", "callback_rate"),
+        ({"price": "60000", "callback_rate": "2"}, "invalid_order", "callback_rate"),
+    ],
+)
+async def test_an_order_that_waits_for_what_no_price_can_be_is_refused_on_spot_too(
+    house: House, trigger: Mapping[str, str], code: str, says: str
+) -> None:
+    house.engine.decider.capabilities = lambda _: replace(SPOT, triggers=True, trailing=True)
+    before = await house.log.head()
+    answer = await house.place(trigger={**trigger, "when": "rises_to"})
+    assert (answer.status, answer.json["code"], answer.json["outcome"]) == (422, code, "none")
+    assert says in answer.json["detail"]
+    assert await house.log.head() == before
