@@ -4,6 +4,7 @@ from decimal import Decimal
 
 import pytest
 
+from oms.gateway.tokens import Scope
 from oms.gateway.views import encode, moment
 from oms.order.messages import SubmitAccepted
 from oms.values import VenueOrderId
@@ -51,3 +52,11 @@ async def test_markets_wait_for_a_position_and_travel_nowhere(house: House) -> N
 def test_a_time_has_its_microseconds_also_where_they_are_none() -> None:
     assert encode(moment(1_700_000_000_000_000_000)) == b'"2023-11-14T22:13:20.000000Z"'
     assert encode(moment(1_700_000_000_123_456_789)) == b'"2023-11-14T22:13:20.123456Z"'
+
+
+@pytest.mark.parametrize("name", ["orders", "fills", "positions", "balances", "breaks", "instruments", "events"])
+async def test_a_list_of_an_account_that_does_not_run_here_is_refused_and_not_empty(house: House, name: str) -> None:
+    answer = await house.call("GET", f"/v1/{name}?account=nope")
+    assert (answer.status, answer.json["code"], answer.json["outcome"]) == (422, "unknown_account", "none")
+    admin = house.tokens.create("boss", accounts=(), scopes=[Scope.ADMIN])
+    assert (await house.call("GET", f"/v1/{name}?account=nope", token=admin)).json["code"] == "unknown_account"
