@@ -133,8 +133,8 @@ class Book:
         # Whose an order is that a venue shows by its ids alone: kept when the order itself has left memory, since its
         # trades may be told again. An undo takes nothing from it: the venue has said so all the same.
         self.waited: OrderedDict[tuple[Symbol, VenueOrderId], ClientOrderId] = OrderedDict()
-        # Every market that an order ended in, the last one last: what was set there outlives the order. An undo takes
-        # nothing from it either.
+        # Every market that an order of ours ended in, the last one last: what was set there outlives the order. An undo
+        # takes nothing from it either.
         self.ended_in: OrderedDict[Symbol, None] = OrderedDict()
         self._sums = Sums()
         self._stale: dict[str, None] = {}  # streams that have moved since the sums were last added up
@@ -248,8 +248,9 @@ class Book:
         if order.life in CLOSED:
             if stream in self.open:
                 del self.open[stream]
-                self.ended_in[order.request.symbol] = None
-                self.ended_in.move_to_end(order.request.symbol)
+                if order.request.strategy != EXTERNAL:
+                    self.ended_in[order.request.symbol] = None
+                    self.ended_in.move_to_end(order.request.symbol)
             self._closed[stream] = None
             if protected(order):
                 _put_last(self._protected, stream)

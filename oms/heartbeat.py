@@ -1,10 +1,11 @@
 """The dead man's switch: a writer that is well says so at the venue, which cancels the orders of whoever fell silent.
 
 Only where a market has such a switch (BitMart's cancel-all-after, PROTOCOL 6.4) and the configuration asks for it. A
-market is armed while orders are open on it, and disarmed when none is left. Nothing is said while the log is gone or
-takes nothing, or the lease is not fresh: that silence is the signal. A clean stop says nothing more either, so the
-orders of an armed market end with the OMS. Who begins lets go what the process before may have armed: else that goes
-off while all is well, and ends what was placed since. For the same reason what may have been armed counts as armed.
+market is armed while orders of ours are open on it, and disarmed when none is left: the switch ends everybody's there,
+and where only somebody else's are it is not ours to say when. Nothing is said while the log is gone or takes nothing,
+or the lease is not fresh: that silence is the signal. A clean stop says nothing more either, so the orders of an armed
+market end with the OMS. Who begins lets go what the process before may have armed: else that goes off while all is
+well, and ends what was placed since. For the same reason what may have been armed counts as armed.
 """
 
 import asyncio
@@ -15,6 +16,7 @@ from typing import Final
 import structlog
 
 from oms.engine import Engine
+from oms.order.state import EXTERNAL
 from oms.ports import Spawn
 from oms.reports import Refusal, RefusalClass
 from oms.values import Symbol
@@ -31,8 +33,8 @@ log = structlog.get_logger()
 
 
 class Heartbeat:
-    """Keeps the switch of every market with open orders from going off. `seconds` 0: there is none. A call that hangs
-    for one market keeps no other waiting.
+    """Keeps the switch of every market with open orders of ours from going off. `seconds` 0: there is none. A call that
+    hangs for one market keeps no other waiting.
     """
 
     def __init__(self, engine: Engine, venue: Venue, *, seconds: int, spawn: Spawn) -> None:
@@ -65,25 +67,31 @@ class Heartbeat:
         wanted = self._wanted()
         for symbol in (*sorted(wanted - self._saying), *sorted(self.armed - wanted - self._saying)):
             self._saying.add(symbol)
-            seconds = self._seconds if symbol in wanted else 0
-            self._spawn(self._set(symbol, seconds), name=f"heartbeat {self._engine.account} {symbol}")
+            self._spawn(self._set(symbol), name=f"heartbeat {self._engine.account} {symbol}")
 
-    async def _set(self, symbol: Symbol, seconds: int) -> None:
+    async def _set(self, symbol: Symbol) -> None:
+        """Say of a market what is true once there is a place to say it."""
         try:
             async with self._places:
-                if self._well:  # it may have waited for its place
+                seconds = self._due(symbol)
+                if self._well and (seconds or symbol in self.armed):
                     await self._say(symbol, seconds)
         finally:
             self._saying.discard(symbol)
 
+    def _due(self, symbol: Symbol) -> int:
+        return self._seconds if symbol in self._wanted() else 0
+
     def _wanted(self) -> set[Symbol]:
+        """Return the markets where orders of ours are open; one that somebody was given is his."""
         book = self._engine.book
-        return set(self._with_switch({book.orders[stream].request.symbol for stream in book.open}))
+        requests = (book.orders[stream].request for stream in book.open)
+        return set(self._with_switch({each.symbol for each in requests if each.strategy != EXTERNAL}))
 
     def _armed_before(self) -> set[Symbol]:
-        """Return the markets that the process before may have armed: those with open orders, and those where orders
-        ended last. Of these as many as BitMart takes calls in half a span, two a second: no beat waits behind them for
-        longer, and what is told much later has gone off by then.
+        """Return the markets that the process before may have armed: those with open orders of ours, and those where
+        such ended last. Of these as many as BitMart takes calls in half a span, two a second: no beat waits behind them
+        for longer, and what is told much later has gone off by then.
         """
         wanted = self._wanted()
         ended_in = (symbol for symbol in reversed(self._engine.book.ended_in) if symbol not in wanted)
@@ -93,8 +101,11 @@ class Heartbeat:
         return (symbol for symbol in symbols if self._venue.capabilities(symbol).dead_man)
 
     async def _say(self, symbol: Symbol, seconds: int) -> None:
+        def overtaken() -> str | None:
+            return None if self._due(symbol) == seconds else "not sent: orders were placed, or ended, while it waited"
+
         try:
-            answer = await self._venue.dead_man(symbol, seconds)
+            answer = await self._venue.dead_man(symbol, seconds, last_look=overtaken)
         except NoAnswerError as error:
             cause, klass = error.cause, RefusalClass.UNKNOWN if error.sent else RefusalClass.TRANSIENT
         else:

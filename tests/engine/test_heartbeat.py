@@ -7,12 +7,14 @@ import pytest
 from msgspec.structs import replace
 
 from oms.heartbeat import BEATS, Heartbeat
-from oms.order.state import Life
+from oms.order.messages import ClaimOrder
+from oms.order.state import EXTERNAL, Life
+from oms.reports import VenueOrderStatus
 from oms.snapshot import PACE, Pace
 from oms.store.memory import Fault
-from oms.values import PositionMode, Symbol
+from oms.values import ClientOrderId, PositionMode, StrategyId, Symbol
 from oms.venue import Answer, Evidence, LastLook, NoAnswerError, nothing_holds
-from tests.engine.desk import Desk, begin, play
+from tests.engine.desk import MAIN, Desk, begin, play
 from tests.engine.scripted_venue import Fate, ScriptedVenue
 from tests.order.story import BTC_PERPETUAL, FUTURES
 
@@ -231,12 +233,12 @@ def test_a_call_that_hangs_for_one_market_costs_no_other_its_beats(monkeypatch: 
         wanted, said = beat._wanted, desk.venue.dead_man
         hung: list[Symbol] = []
 
-        async def dead_man(symbol: Symbol, seconds: int) -> Answer:
+        async def dead_man(symbol: Symbol, seconds: int, *, last_look: LastLook = nothing_holds) -> Answer:
             if symbol == other:
                 hung.append(symbol)
                 await asyncio.sleep(10.0)  # as long as the adapter waits for an answer
                 raise NoAnswerError("timed out", Evidence(channel="POST"))
-            return await said(symbol, seconds)
+            return await said(symbol, seconds, last_look=last_look)
 
         monkeypatch.setattr(desk.venue, "dead_man", dead_man)
         monkeypatch.setattr(beat, "_wanted", lambda: wanted() | {other})  # as if an order were open there, too
@@ -244,5 +246,104 @@ def test_a_call_that_hangs_for_one_market_costs_no_other_its_beats(monkeypatch: 
         await asyncio.sleep(60)
         assert len(desk.venue.switches) - before >= 60 * BEATS / 5 - 1
         assert len(hung) <= 60 / 10 + 1, "one word at a time"
+
+    play(story)
+
+
+async def his_order(desk: Desk) -> None:
+    """Given an order that a person placed at the website, and nothing else."""
+    desk.venue.can = replace(FUTURES, dead_man=True)
+    desk.venue.mode, desk.venue.futures = PositionMode.ONE_WAY, Decimal(1000)
+    desk.venue.by_hand("h1", "10", symbol=PERPETUAL, price="20000")
+    await desk.start()
+    assert desk.order("h1").request.strategy == EXTERNAL
+
+
+@pytest.mark.parametrize("ended", [False, True])
+def test_s19_a_market_where_only_somebody_elses_orders_are_is_left_alone(ended: bool) -> None:  # noqa: FBT001
+    """A switch ends whatever is open there once this OMS stops, cleanly or not: his orders are not ours to end."""
+
+    async def story(desk: Desk) -> None:
+        await his_order(desk)
+        if ended:
+            desk.venue.set_status("h1", VenueOrderStatus.CANCELED)
+        await asyncio.sleep(30)
+        assert desk.life("h1") is (Life.CANCELED if ended else Life.WORKING)
+        Heartbeat(desk.engine, desk.venue, seconds=30, spawn=desk.process.spawn).start()
+        await asyncio.sleep(60)
+        assert desk.venue.switches == []
+
+    play(story)
+
+
+def test_s19_an_order_that_a_strategy_was_given_is_watched_over_as_its_own() -> None:
+    async def story(desk: Desk) -> None:
+        await his_order(desk)
+        claim = ClaimOrder(
+            account=MAIN, client_order_id=ClientOrderId("h1"), strategy=StrategyId("maker"), reason="it is mine"
+        )
+        await desk.engine.execute(claim, actor="operator")
+        Heartbeat(desk.engine, desk.venue, seconds=30, spawn=desk.process.spawn).start()
+        await asyncio.sleep(1)
+        assert desk.venue.switches == [(PERPETUAL, 30)]
+
+    play(story)
+
+
+def test_s19_a_switch_is_let_go_once_only_somebody_elses_order_is_left() -> None:
+    async def story(desk: Desk) -> None:
+        beat = await beating(desk)
+        await one_order(desk)
+        desk.venue.by_hand("h1", "10", symbol=PERPETUAL, price="20000")
+        await asyncio.sleep(30)
+        assert desk.venue.switches[-1] == (PERPETUAL, 30)
+        await desk.cancel()
+        await asyncio.sleep(20)
+        assert desk.life("h1") is Life.WORKING
+        assert desk.venue.switches[-1] == (PERPETUAL, 0)
+        assert beat.armed == set()
+
+    play(story)
+
+
+class Hanging(ScriptedVenue):
+    """Does not answer for other markets within ten seconds."""
+
+    async def dead_man(self, symbol: Symbol, seconds: int, *, last_look: LastLook = nothing_holds) -> Answer:
+        if symbol != PERPETUAL:
+            await asyncio.sleep(10)
+            raise NoAnswerError("timed out", self._evidence())
+        return await super().dead_man(symbol, seconds, last_look=last_look)
+
+
+class Late(ScriptedVenue):
+    """Lets every word wait for its rates, and asks once more before it leaves."""
+
+    async def dead_man(self, symbol: Symbol, seconds: int, *, last_look: LastLook = nothing_holds) -> Answer:
+        await asyncio.sleep(2)
+        held = last_look()
+        if held is not None:
+            raise NoAnswerError(held, self._evidence(), sent=False)
+        return await super().dead_man(symbol, seconds)
+
+
+@pytest.mark.parametrize("kind", [Hanging, Late])
+def test_a_word_that_waited_says_what_is_true_when_it_leaves(kind: type[ScriptedVenue]) -> None:
+    """A market was to be let go, and an order was placed there while that waited behind four calls, or for rates."""
+
+    async def story(desk: Desk) -> None:
+        venue = desk.venue = kind(desk.clock.now_ns)
+        venue.can = replace(FUTURES, dead_man=True)
+        venue.mode, venue.futures = PositionMode.ONE_WAY, Decimal(1000)
+        await desk.start()
+        others = [Symbol(f"A{number}/USDT:USDT") for number in range(4)]
+        desk.engine.book.ended_in.update(dict.fromkeys((*others, PERPETUAL)))
+        Heartbeat(desk.engine, venue, seconds=30, spawn=desk.process.spawn).start()
+        await asyncio.sleep(1)
+        await one_order(desk)
+        await asyncio.sleep(18)
+        words = [seconds for symbol, seconds in venue.switches if symbol == PERPETUAL]
+        assert words, "the order is open for 18 s by now"
+        assert set(words) == {30}
 
     play(story)
