@@ -26,7 +26,6 @@ from oms.errors import (
     CommandRefusedError,
     DuplicateOrderError,
     FencedError,
-    IntakeFullError,
     LogUnavailableError,
     NotReadyError,
     OmsError,
@@ -35,6 +34,7 @@ from oms.errors import (
     UnknownAccountError,
 )
 from oms.evidence import reported
+from oms.intake import INTAKE_MAX, require_room
 from oms.order.messages import AmendOrder, CancelOrder, ClaimOrder, PlaceOrder
 from oms.order.state import CLOSED, Order
 from oms.ports import (
@@ -56,7 +56,6 @@ from oms.snapshot import PACE, Memory, Pace, Snapshots
 from oms.store.codec import new_event, opening
 from oms.values import AccountId, Provenance
 
-INTAKE_MAX: Final = 20_000  # messages decided or waiting, and not yet durable
 BATCH_EVENTS: Final = 2_000  # a batch is closed at so many events: large enough for the disk, small enough to overlap
 RETRY_SECONDS: Final = (0.05, 0.1, 0.2, 0.5, 1.0)  # between looks at a log that does not answer; the last repeats
 
@@ -209,8 +208,7 @@ class Engine:
             raise NotReadyError(f"account {self.account} has not been reconciled with its venue yet")
         if self._stopping:
             raise StoppingError("the OMS is stopping; the command was not taken")
-        if self._waiting >= self._intake_max:
-            raise IntakeFullError(f"{self._waiting} commands wait to become durable; this one was not taken")
+        require_room(command, self._waiting, self._intake_max)
         return self._take(Said(message=command, actor=actor, cause=cause, source=_COMMAND))
 
     async def report(

@@ -48,9 +48,10 @@ from oms.values import (
 )
 
 QUARANTINED_MAX: Final = 100
-HALTS_MAX: Final = 1_000  # scopes of one account that are halted at once
+HALTS_MAX: Final = 1_000  # scopes of one account that are halted at once; the widest always has room
 
 HaltScope = tuple[StrategyId | None, Symbol | None]  # None: every one
+EVERYTHING: Final[HaltScope] = (None, None)
 
 
 class Halt(Struct, frozen=True, gc=False):
@@ -92,7 +93,7 @@ class Account(Struct, frozen=True, kw_only=True, gc=False):
         """Return the halt that stops a strategy in a market, the widest one first; None if it may trade."""
         if not self.halts:
             return None
-        scopes = ((None, None), (strategy, None), (None, symbol), (strategy, symbol))
+        scopes = (EVERYTHING, (strategy, None), (None, symbol), (strategy, symbol))
         return next((self.halts[scope] for scope in scopes if scope in self.halts), None)
 
 
@@ -126,11 +127,15 @@ class ResumeTrading(Struct, frozen=True, kw_only=True, gc=False):
 
 
 def halt(command: HaltTrading, account: Account) -> tuple[AccountEvent, ...]:
-    """Return the halt; none if that scope is halted already. Raises TooManyHaltsError."""
+    """Return the halt; none if that scope is halted already.
+
+    Raises:
+        TooManyHaltsError: so many are, and this one is not the whole account's: whoever stops everything is let.
+    """
     strategy, symbol = command.strategy, command.symbol
     if (strategy, symbol) in account.halts:
         return ()
-    if len(account.halts) >= HALTS_MAX:
+    if len(account.halts) >= HALTS_MAX and (strategy, symbol) != EVERYTHING:
         raise TooManyHaltsError(f"{HALTS_MAX} scopes of {command.account} are halted already")
     return (TradingHalted(reason=command.reason, halt_id=command.halt_id, strategy=strategy, symbol=symbol),)
 

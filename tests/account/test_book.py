@@ -6,10 +6,12 @@ from decimal import Decimal
 import pytest
 from hypothesis import given as forall
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from oms.account.events import BalanceAdjusted, TradingHalted, TradingResumed
 from oms.account.state import (
     NOBODY,
+    Halt,
     HaltTrading,
     ResumeTrading,
     TooManyHaltsError,
@@ -121,12 +123,18 @@ def test_a_halt_stops_whom_it_names_where_it_says() -> None:
         assert resume(other, halted) == ()  # another scope's end is not this one's
 
 
-def test_a_thousand_scopes_are_enough() -> None:
-    halted = NOBODY
+def test_a_thousand_scopes_are_enough_and_the_whole_account_is_one_more() -> None:
+    halted, everything = NOBODY, HaltTrading(account=MAIN, reason="drill", halt_id="h1")
     for n in range(1000):
         halted = evolve(halted, TradingHalted(reason="r", halt_id=str(n), strategy=StrategyId(str(n))))
     with pytest.raises(TooManyHaltsError):
-        halt(HaltTrading(account=MAIN, reason="drill", halt_id="h1"), halted)
+        halt(replace(everything, strategy=StrategyId("one more")), halted)
+    (stopped,) = halt(everything, halted)  # as the refusal advises
+    halted = evolve(halted, stopped)
+    assert halt(everything, halted) == ()
+    assert halted.halt_of(StrategyId("7"), Symbol("BTC/USDT")) == Halt("drill", "h1")
+    with pytest.raises(TooManyHaltsError):
+        halt(replace(everything, strategy=StrategyId("one more")), halted)
 
 
 def test_s51_what_a_strategy_lost_is_tallied_taken_back_and_never_anothers() -> None:

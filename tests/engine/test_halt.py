@@ -5,11 +5,14 @@ import asyncio
 import pytest
 from msgspec.structs import replace
 
-from oms.account.state import HaltTrading, ResumeTrading
+from oms.account.state import HALTS_MAX, HaltTrading, ResumeTrading
+from oms.errors import IntakeFullError
+from oms.intake import ROOM
 from oms.order.events import OrderDenied
+from oms.order.messages import CancelOrder
 from oms.order.state import Life
 from oms.store.memory import Fault, Trouble
-from oms.values import StrategyId, Symbol
+from oms.values import ClientOrderId, StrategyId, Symbol
 from tests.engine.desk import MAIN, Desk, begin, play
 from tests.engine.scripted_venue import Fate
 from tests.order.story import SPOT
@@ -178,5 +181,71 @@ def test_an_order_is_refused_where_the_log_does_not_say_in_time_whether_trading_
         await begun
         assert not desk.venue.submitted
         assert desk.life() is Life.REJECTED
+
+    play(story)
+
+
+async def behind_a_slow_log(desk: Desk) -> None:
+    """Given as many orders as the intake takes, while a commit lasts."""
+    desk.intake_max = 5
+    await desk.start()
+    desk.faults.appends.append(Fault(seconds_before=5))
+    for number in range(5):
+        desk.engine.offer(desk.asking(f"c{number}"), actor="maker")
+    await asyncio.sleep(1)
+    with pytest.raises(IntakeFullError):
+        await desk.place("c5")
+
+
+def test_s18_a_halt_is_taken_while_the_intake_is_full() -> None:
+    """The kill switch is asked for just then, and what waits there would leave as soon as it is durable."""
+
+    async def story(desk: Desk) -> None:
+        await behind_a_slow_log(desk)
+        await desk.engine.execute(halting(), actor="operator")
+        await asyncio.sleep(20)
+        assert not desk.venue.submitted
+        assert {desk.life(f"c{number}") for number in range(5)} == {Life.DENIED}
+        assert desk.agrees()
+
+    play(story)
+
+
+def test_s18_cancels_are_taken_while_the_intake_is_full_and_leave_a_halt_its_room() -> None:
+    async def story(desk: Desk) -> None:
+        await behind_a_slow_log(desk)
+        asked = [CancelOrder(account=MAIN, client_order_id=ClientOrderId("c0"), request_id="r0")] * ROOM[CancelOrder]
+        for command in asked:
+            desk.engine.offer(command, actor="maker")
+        with pytest.raises(IntakeFullError):
+            desk.engine.offer(asked[0], actor="maker")
+        desk.engine.offer(halting(), actor="operator")
+        await asyncio.sleep(20)
+        assert not desk.venue.submitted
+        assert desk.agrees()
+
+    play(story)
+
+
+def test_s18_a_halt_has_a_bound_too() -> None:
+    async def story(desk: Desk) -> None:
+        await behind_a_slow_log(desk)
+        for _ in range(ROOM[HaltTrading]):
+            desk.engine.offer(halting(), actor="operator")
+        with pytest.raises(IntakeFullError):
+            desk.engine.offer(halting(), actor="operator")
+        await asyncio.sleep(20)
+
+    play(story)
+
+
+def test_s18_the_whole_account_can_be_halted_however_many_of_its_scopes_are() -> None:
+    async def story(desk: Desk) -> None:
+        await desk.start()
+        for number in range(HALTS_MAX):
+            await desk.engine.execute(halting(strategy=f"s{number}"), actor="operator")
+        await desk.engine.execute(halting(), actor="operator")
+        await desk.place()
+        assert desk.life() is Life.DENIED
 
     play(story)
