@@ -20,9 +20,9 @@ from oms.ports import Clock, Ids, Spawn
 from oms.values import AccountId
 
 RENEW_SECONDS: Final = 0.5
-FRESH_SECONDS: Final = 2.0  # a lease that was renewed longer ago allows no send
 LEASE_SECONDS: Final = 3.0  # a leader that has not renewed for so long may be replaced
-DEAD_SECONDS: Final = 1.0  # likewise, if its session broke; one that lives, and could not renew, sends no longer either
+DEAD_SECONDS: Final = 1.0  # likewise, if its session broke
+FRESH_SECONDS: Final = DEAD_SECONDS  # a lease that was renewed longer ago allows no send: its holder may live, cut off
 LOOK_SECONDS: Final = 0.2
 REST_SECONDS: Final = LEASE_SECONDS + 1.0  # without reading a log that failed: enough to see whether anybody renews
 ANSWER_SECONDS: Final = 30.0  # a question to the log that takes longer is held up; millions of events fold in less
@@ -74,7 +74,6 @@ class Lease:
         self._clock = clock
         self._spawn = spawn
         self._renewed_at = float("-inf")
-        self._unanswered = False  # the last renewal has no answer: its session may be gone for whoever waits
         self._kept = True
         self._asking = True  # the last question was answered
         self._following = True
@@ -83,8 +82,12 @@ class Lease:
 
     @property
     def fresh(self) -> bool:
-        """Whether it was renewed so lately that something may be sent on the strength of it."""
-        return self._clock.monotonic() - self._renewed_at < (DEAD_SECONDS if self._unanswered else FRESH_SECONDS)
+        """Whether it was renewed so lately that something may be sent on the strength of it.
+
+        For whoever waits the session may be gone, whether or not we have asked for anything since: whoever stalls
+        begins no renewal that could go without an answer.
+        """
+        return self._clock.monotonic() - self._renewed_at < FRESH_SECONDS
 
     async def acquire(
         self,
@@ -163,7 +166,7 @@ class Lease:
 
     async def _renew_for_ever(self, lost: Callable[[], None]) -> None:
         while self._kept:
-            asked_at, self._unanswered = self._clock.monotonic(), True  # it may hang, and never say why
+            asked_at = self._clock.monotonic()
             try:
                 if not await self._leases.renew(self.account, self.holder):
                     self._renewed_at = float("-inf")
@@ -172,7 +175,7 @@ class Lease:
                         lost()
                     return
                 if self._kept:  # the answer may come after it was given up
-                    self._renewed_at, self._unanswered = asked_at, False
+                    self._renewed_at = asked_at
             except LogUnavailableError as error:
                 log.warning("the lease cannot be renewed", account=self.account, cause=error.cause)
             again_at = asked_at + RENEW_SECONDS  # whatever the answer took

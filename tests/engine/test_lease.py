@@ -156,6 +156,19 @@ def test_when_a_standby_leads_a_leader_whose_session_broke_may_send_nothing_any_
     play(story)
 
 
+def test_when_a_standby_leads_a_leader_that_stalled_while_its_session_broke_may_send_nothing_either() -> None:
+    """It has begun no renewal since, so it knows of none that has no answer; and it wakes before its lease runs out."""
+
+    async def story(desk: Desk) -> None:
+        leases = MemoryLeases()
+        leader, standby, waiting = await led(desk, leases)
+        await asyncio.sleep(10.1)
+        leader.process.pause(LEASE_SECONDS)
+        await session_gone(leader, leases, standby, waiting)
+
+    play(story)
+
+
 def test_a_renewal_that_a_slow_look_shows_counts_from_its_answer() -> None:
     """It may have been made after the look was asked for: its leader may send as long from then."""
 
@@ -197,7 +210,7 @@ def test_s22_a_paused_leader_that_wakes_may_not_send_and_finds_that_it_lost_the_
         leader.process.pause(LEASE_SECONDS + 2)
         await asyncio.sleep(FRESH_SECONDS + 0.6)
         assert not leader.lease.fresh  # whoever asks before anything else ran is told so
-        await asyncio.sleep(LEASE_SECONDS)
+        await asyncio.sleep(LEASE_SECONDS + 1)
         assert standby.has
         assert leader.lost
         await waiting
