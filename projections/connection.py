@@ -6,7 +6,7 @@ from typing import Any, Final
 import psycopg
 from psycopg.sql import SQL, Identifier, Literal
 
-from oms.store.database import Role, conninfo
+from oms.store.database import READ_COMMITTED, Role, conninfo
 
 SILENT_SECONDS: Final = 3.0
 
@@ -18,6 +18,7 @@ async def connect(url: str, role: Role) -> Connection:
     """Return an autocommit connection that acts as `role`, where the user may. Raises psycopg.OperationalError."""
     connection = await psycopg.AsyncConnection.connect(conninfo(url), autocommit=True)
     try:
+        await connection.execute(READ_COMMITTED)
         await act_as(connection, role)
     except BaseException:
         await connection.close()

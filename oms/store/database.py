@@ -33,6 +33,10 @@ CONNECTION_DEFAULTS: Final = {
     "tcp_user_timeout": "10000",
 }
 
+# A server, a database or a role may have a stricter default. Whoever waits for a lock then goes on with what it saw
+# before: an append that waited through a take-over finds its old epoch, and lands (I14).
+READ_COMMITTED: Final = "SET default_transaction_isolation = 'read committed'"
+
 _CREATE_ROLES: Final = """
 DO $$
 DECLARE
@@ -99,6 +103,7 @@ def connect(url: str, *, role: Role | None = None) -> psycopg.Connection[tuple[o
         raise _not_asked(cause, "start the database, or correct OMS_DATABASE_URL") from error
     try:
         require_server(connection)
+        connection.execute(READ_COMMITTED)
         if role is not None:
             act_as(connection, role)
     except BaseException:
@@ -163,7 +168,12 @@ def alembic_engine(url: str) -> "Engine":
     from sqlalchemy.pool import NullPool  # noqa: PLC0415 - likewise
 
     info = conninfo(url)
-    return create_engine("postgresql+psycopg://", creator=lambda: psycopg.connect(info), poolclass=NullPool)
+    return create_engine(
+        "postgresql+psycopg://",
+        creator=lambda: psycopg.connect(info),
+        poolclass=NullPool,
+        isolation_level="READ COMMITTED",  # see `READ_COMMITTED`
+    )
 
 
 def upgrade(url: str) -> str:

@@ -20,7 +20,7 @@ from psycopg.pq.abc import PGconn
 from psycopg.rows import DictRow
 
 from oms.ports import NewEvent, VenueMessage
-from oms.store.database import act_as, conninfo
+from oms.store.database import READ_COMMITTED, act_as, conninfo
 from oms.store.packing import pack_events, pack_messages
 from oms.store.seals import digest
 
@@ -80,6 +80,7 @@ class LogDatastore(PostgresDatastore):
 
         def after_connect(connection: psycopg.Connection[DictRow]) -> None:
             configure(connection)
+            connection.execute(READ_COMMITTED)
             row = connection.execute(_BACKEND_START).fetchone()
             assert row is not None
             assert row["backend_start"] is not None, "asked as somebody who may not see it"
