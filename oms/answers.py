@@ -14,10 +14,11 @@ from msgspec import Struct, field
 
 from oms.book import Journal
 from oms.decide import Decided, Said
-from oms.errors import CommandRefusedError, OmsError
+from oms.errors import OmsError
 from oms.folding import Fact
-from oms.ports import NewEvent, VenueMessage
+from oms.ports import Ids, NewEvent, VenueMessage
 from oms.snapshot import Memory
+from oms.store.codec import new_event, opening
 from oms.sums import State
 
 AT_ONCE: Final = 64  # answers given before the event loop may look up
@@ -43,12 +44,31 @@ class Pending(Struct, eq=False):
     name: bytes = b""
     said: list[Said] = field(default_factory=list)
     replies: list[asyncio.Future[Receipt]] = field(default_factory=list)
-    outcomes: list[Decided | CommandRefusedError] = field(default_factory=list)
+    outcomes: list[Decided | OmsError] = field(default_factory=list)
     facts: list[Fact] = field(default_factory=list)
     events: list[NewEvent] = field(default_factory=list)
     messages: list[VenueMessage] = field(default_factory=list)
     journal: Journal | None = None
     memory: Memory | None = None  # as it is once this is durable, where that is worth keeping
+
+    def written(self, facts: Sequence[Fact], *, recorded_ns: int, epoch: int, ids: Ids) -> Sequence[NewEvent]:
+        """Return what the last message caused as the log will hold it."""
+        if not facts:
+            return ()
+        if not self.name:
+            self.name = ids.next().encode()
+        said = self.said[-1]
+        meta = opening(
+            self.name,
+            len(self.said),
+            recorded_ns=recorded_ns,
+            cause=said.cause,
+            actor=said.actor,
+            epoch=epoch,
+            source=said.source,
+            occurred_ns=said.occurred_ns,
+        )
+        return [new_event(stream, state.version, meta, event) for stream, event, state in facts]
 
     def fail(self, error: OmsError) -> None:
         """Nothing of it is known to be durable: tell everyone who waits."""
@@ -100,7 +120,7 @@ def _tell(batch: Pending, start: int, position: int) -> int:
     """Answer the next few, the events so far standing through `position`; return where they stand now."""
     until = start + AT_ONCE
     for reply, outcome in zip(batch.replies[start:until], batch.outcomes[start:until], strict=True):
-        if isinstance(outcome, CommandRefusedError):
+        if isinstance(outcome, OmsError):
             _fail(reply, outcome)
             continue
         events = len(outcome.facts)

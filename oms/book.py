@@ -408,7 +408,7 @@ class Book:
         book.shares = dict(image.shares)
         book.waited = OrderedDict(((symbol, order_id), name) for symbol, order_id, name in image.waited)
         book.ended_in = OrderedDict.fromkeys(image.ended_in)
-        book._stale = dict.fromkeys((account_stream(account), *image.positions, *image.open, *image.unsettled))
+        book._stale = book._with_a_share()
         return book
 
     # -------------------------------------------------------------------------------------------- cut and undo
@@ -439,6 +439,24 @@ class Book:
                         table.pop(stream, None)
             self._stale[stream] = None
         self._journal = []
+
+    @property
+    def mark(self) -> int:
+        """How much was journaled since the last cut, for `back`."""
+        return len(self._journal or ())
+
+    def back(self, mark: int) -> None:
+        """Take back what came since `mark`, and no cut since. Whatever stopped half way may have left the sums so, too:
+        they are added up anew.
+        """
+        journal = self._journal or []
+        self.undo(journal[mark:])
+        self._journal, self._sums = journal[:mark], Sums()
+        self._stale = self._with_a_share()
+
+    def _with_a_share(self) -> dict[str, None]:
+        """Return the streams that are part of a sum, or may be: an order that is over and settled holds nothing."""
+        return dict.fromkeys((account_stream(self.name), *self.positions, *self.open, *self.unsettled))
 
     def _share_back(self, name: ShareName, before: State | None) -> None:
         if isinstance(before, Position):

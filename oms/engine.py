@@ -53,7 +53,7 @@ from oms.ports import (
 )
 from oms.recovery import Recovered, read_order, recover
 from oms.snapshot import PACE, Memory, Pace, Snapshots
-from oms.store.codec import new_event, opening
+from oms.unforeseen import unforeseen
 from oms.values import AccountId, Provenance
 
 BATCH_EVENTS: Final = 2_000  # a batch is closed at so many events: large enough for the disk, small enough to overlap
@@ -176,6 +176,7 @@ class Engine:
 
         Raises:
             CommandRefusedError: the domain says no; nothing was written.
+            UnforeseenError: a mistake of ours; nothing was written.
             IntakeFullError, StoppingError: not taken.
             LogUnavailableError: the log is gone; its `outcome` says whether the command may have been written.
             FencedError: another writer has the account.
@@ -225,6 +226,7 @@ class Engine:
 
         Raises:
             FencedError: another writer has the account.
+            UnforeseenError: a mistake of ours; nothing was recorded, and the process ends.
         """
         said, maybe_there, attempt = reported(reports, source, occurred_ns, evidence), False, 0
         while True:
@@ -315,35 +317,25 @@ class Engine:
         batch = self._open
         batch.said.append(said)
         batch.replies.append(reply)
-        now_ns = self._clock.now_ns()
+        now_ns, mark = self._clock.now_ns(), self.book.mark
         try:
             decided = self.decider.decide(said, self.book, now_ns)
+            events = batch.written(decided.facts, recorded_ns=now_ns, epoch=self.epoch, ids=self._ids)
         except CommandRefusedError as refusal:
             batch.outcomes.append(refusal)
             return
+        except Exception as error:  # noqa: BLE001 - a mistake of ours: it costs the one message, and not the engine
+            self.book.back(mark)
+            batch.outcomes.append(unforeseen(said, error, self.account, self._spawn))
+            return
         batch.outcomes.append(decided)
-        if not decided.facts:
+        if not events:
             return
         batch.facts += decided.facts
+        batch.events += events
+        batch.messages += said.evidence
         self.written_ns = now_ns
-        self.opened_ns = self.opened_ns or self.written_ns
-        if not batch.name:
-            batch.name = self._ids.next().encode()
-        meta = opening(
-            batch.name,
-            len(batch.said),
-            recorded_ns=self.written_ns,
-            cause=said.cause,
-            actor=said.actor,
-            epoch=self.epoch,
-            source=said.source,
-            occurred_ns=said.occurred_ns,
-        )
-        events = batch.events
-        for stream, event, state in decided.facts:
-            events.append(new_event(stream, state.version, meta, event))
-        if said.evidence:
-            batch.messages.extend(said.evidence)
+        self.opened_ns = self.opened_ns or now_ns
         if len(batch.events) >= BATCH_EVENTS:
             self._close_batch()
 

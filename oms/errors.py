@@ -197,6 +197,13 @@ class VenueDownError(OmsError):
     next_step = "see that the venue is up and its address is right (oms config show), then start again"
 
 
+class UnforeseenError(OmsError):
+    """We made a mistake: a message could not be judged. Memory and log are as if it had never come."""
+
+    code = "internal"
+    next_step = "nothing of it was recorded; whoever runs this OMS finds the cause in its log"
+
+
 class CorruptStreamError(OmsError):
     """The log contradicts itself: we are wrong, stop."""
 
