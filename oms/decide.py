@@ -32,7 +32,7 @@ from oms.errors import CapabilityLostError, InvalidOrderError, OvertakenError, U
 from oms.folding import Fact, fold_account, fold_leg, fold_order, unprotect_flat
 from oms.instrument import Instrument
 from oms.market_data import Quote, unquoted
-from oms.obstacles import busy, stopped, unproven
+from oms.obstacles import busy, ended, stopped, unproven
 from oms.order import decisions as orders
 from oms.order.events import OrderEvent, OrderRequested
 from oms.order.holds import WHOLE, contracts, guards, hold, may_move
@@ -305,7 +305,7 @@ class Decider:
             quote=self._quote(command.symbol),
             best=self._best(command),
             at_ns=at_ns,
-            wind_down=self.wind_down.denies(at_ns, reduces=False),
+            wind_down=ended(command, self.wind_down, at_ns),
             loss=book.loss(command.strategy),
             unproven=unproven(command, book),
         )
@@ -337,7 +337,7 @@ class Decider:
             quote=self._quote(symbol),
             best=self._best(command),
             at_ns=at_ns,
-            wind_down=self.wind_down.denies(at_ns, reduces=closes),
+            wind_down=ended(command, self.wind_down, at_ns),
             loss=book.loss(command.strategy),
             unproven=unproven(command, book),
         )

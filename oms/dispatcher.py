@@ -18,7 +18,7 @@ from oms.engine import Engine
 from oms.errors import FencedError
 from oms.evidence import concluded, kept
 from oms.folding import Fact
-from oms.obstacles import stopped
+from oms.obstacles import barred
 from oms.order.amends import Amend
 from oms.order.events import AmendRequested, CancelRequested, SendStarted, VenueAccepted
 from oms.order.messages import (
@@ -37,6 +37,7 @@ from oms.order.state import MAYBE_OVER, Life, Order
 from oms.ports import Clock, Ids, Spawn
 from oms.proofs import settled
 from oms.reports import Ack, OrderReport, Refusal, RefusalClass, Report
+from oms.risk import Denial
 from oms.sending import (
     FIRED,
     amend_verdict,
@@ -213,15 +214,14 @@ class Dispatcher:
                 self._wanted_until.pop(stream, None)
             answered.set()
 
-    def _stops(self, order: Order) -> tuple[str | None, str | None]:
-        """Return what stops an order that opens by now, by the log, and by what memory is ahead of it with."""
-        request, policy = order.request, self._engine.decider.policy
-        if request.reduces:
-            return None, None
-        return stopped(request, self._logged, policy), stopped(request, self._engine.book.account, policy)
+    def _stops(self, order: Order) -> tuple[Denial | None, Denial | None]:
+        """Return what stops an order by now, by the log, and by what memory is ahead of it with."""
+        decider, at_ns = self._engine.decider, self._clock.now_ns()
+        by = partial(barred, order.request, policy=decider.policy, plan=decider.wind_down, at_ns=at_ns)
+        return by(self._logged), by(self._engine.book.account)
 
-    def _stopped(self, order: Order) -> str | None:
-        """Return what stops an order: the last look before the wire (S18)."""
+    def _stopped(self, order: Order) -> Denial | None:
+        """Return what stops an order: the last look before the wire (S18, S61)."""
         logged, ahead = self._stops(order)
         return logged or ahead
 
@@ -236,8 +236,8 @@ class Dispatcher:
             return "its end was asked for"
         if change is not None and fired(self._engine.book.orders.get(stream, order), change):
             return FIRED
-        reason = self._stopped(order)
-        return None if reason is None else f"trading is halted: {reason}"
+        stop = self._stopped(order)
+        return None if stop is None else f"{stop.limit}: {stop.detail}"
 
     def _holds_send(self, stream: str, order: Order) -> str | None:
         return self._holds(stream, order) or (None if self._is_wanted(stream) else "it was wanted sooner")
@@ -249,7 +249,7 @@ class Dispatcher:
         while True:
             logged, ahead = self._stops(order)
             if logged is not None and ahead is not None:
-                return SubmitHalted(reason=logged), None
+                return SubmitHalted(limit=logged.limit, reason=logged.detail), None
             if self._is_over_time(order):
                 return SubmitExpired(), None
             if self._is_canceled(stream):
@@ -357,11 +357,11 @@ class Dispatcher:
         if over is not None:
             return AmendRejected(request_id=request_id, reason=over), None
         logged, ahead = self._stops(order)
-        if logged is not None or ahead is not None:
+        if (stop := logged or ahead) is not None:
             wanted = waited < self._venue.capabilities(order.request.symbol).submit_validity
             if wanted and (logged is None or ahead is None):
                 return None
-            return AmendRejected(request_id=request_id, reason="trading_halted", text=logged or ahead), None
+            return AmendRejected(request_id=request_id, reason=stop.limit, text=stop.detail), None
         try:
             hold = partial(self._holds, stream, order, change)
             answer = await self._venue.amend(amendment(order, change), last_look=hold)

@@ -5,8 +5,10 @@ from oms.book import Book
 from oms.breaks.state import Policy, blocking
 from oms.order.events import OrderRequested
 from oms.order.messages import PlaceOrder
+from oms.risk import Denial
 from oms.sums import symbol_of, traded
-from oms.values import Symbol, plain, purses
+from oms.values import Symbol, plain, purses, reduces
+from oms.winddown import WindDown
 
 
 def busy(book: Book) -> str | None:
@@ -26,6 +28,23 @@ def stopped(command: PlaceOrder | OrderRequested, account: Account, policy: Poli
     position mode, a break of its market. Who decides and who sends both ask this, so that they cannot come to differ.
     """
     return halted(account, command) or switching(account, command.symbol) or blocked(account, policy, command.symbol)
+
+
+def ended(command: PlaceOrder | OrderRequested, plan: WindDown, at_ns: int) -> str | None:
+    """Return why the venue's own end keeps an order from being taken, and from leaving once it was; both ask this, too.
+    On spot no order only closes.
+    """
+    perpetual = purses(command.symbol).base is None
+    closes = perpetual and reduces(command.side, command.position_leg, reduce_only=command.reduce_only)
+    return plan.denies(at_ns, reduces=closes)
+
+
+def barred(request: OrderRequested, account: Account, policy: Policy, plan: WindDown, at_ns: int) -> Denial | None:
+    """Return what keeps an order, or a change of it, from leaving by now."""
+    if (over := ended(request, plan, at_ns)) is not None:
+        return Denial("wind_down", over)
+    reason = None if request.reduces else stopped(request, account, policy)
+    return None if reason is None else Denial("trading_halted", reason)
 
 
 def halted(account: Account, command: PlaceOrder | OrderRequested) -> str | None:

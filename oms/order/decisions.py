@@ -224,7 +224,7 @@ def record(news: OrderNews, order: Order) -> tuple[OrderEvent, ...]:
             again = order.life is Life.SENDING and order.attempts < ATTEMPTS_MAX
             return (SendStarted(attempt=order.attempts + 1),) if again else ()
         case SubmitHalted():
-            denied = OrderDenied(limit="trading_halted", detail=news.reason)
+            denied = OrderDenied(limit=news.limit, detail=news.reason)
             return (denied,) if order.life is Life.SENDING else ()
         case SubmitExpired():
             return (OrderExpired(),) if order.life is Life.SENDING else ()

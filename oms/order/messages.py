@@ -114,9 +114,10 @@ class SubmitRepeated(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class SubmitHalted(Struct, frozen=True, kw_only=True, gc=False):
-    """What stops orders that open came after the order was committed and before it left: nothing was sent."""
+    """What stops an order came after it was committed and before it left: nothing was sent."""
 
     reason: str
+    limit: str = "trading_halted"
 
 
 class SubmitWithdrawn(Struct, frozen=True, kw_only=True, gc=False):

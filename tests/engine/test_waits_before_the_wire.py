@@ -1,6 +1,7 @@
 """Orders of awaits before the wire."""
 
 import asyncio
+from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
@@ -11,11 +12,12 @@ from oms.errors import DuplicateOrderError
 from oms.order.state import Life
 from oms.position.settings import SetLeverage
 from oms.store.memory import Fault, Trouble
-from oms.values import MarginMode, PositionMode
+from oms.values import MarginMode, PositionMode, Side
 from oms.venue import Answer, LastLook, nothing_holds
+from oms.winddown import WindDown
 from tests.engine.desk import MAIN, Desk, begin, play
 from tests.engine.scripted_venue import Fate, ScriptedVenue
-from tests.engine.test_perpetuals import MARKET, PERPETUAL, opened
+from tests.engine.test_perpetuals import MARKET, PERPETUAL, TEN, opened
 from tests.order.story import SPOT
 
 
@@ -226,5 +228,66 @@ def test_an_order_that_waits_for_its_turn_for_too_long_never_leaves() -> None:
         await asyncio.sleep(10)
         assert not desk.venue.submitted
         assert (desk.life(), desk.held()) == (Life.REJECTED, 0)
+
+    play(story)
+
+
+def nothing_opens(desk: Desk, *, in_seconds: float) -> None:
+    soon = datetime.fromtimestamp(desk.clock.now_ns() / 1e9 + in_seconds, UTC)
+    desk.engine.decider.wind_down = WindDown(no_opens_at=soon)
+
+
+@pytest.mark.parametrize("where", ["turned away", "waiting for its turn"])
+def test_s61_an_order_that_waits_does_not_leave_once_nothing_opens(where: str) -> None:
+    """It was decided before the date, and would have been placed after it."""
+
+    async def story(desk: Desk) -> None:
+        await desk.start()
+        nothing_opens(desk, in_seconds=1)
+        if where == "turned away":
+            desk.venue.fates.append(Fate.HELD_BACK)  # for two seconds
+        else:
+            desk.venue.turn = asyncio.Event()
+            asyncio.get_running_loop().call_later(2, desk.venue.turn.set)
+        await desk.place()
+        await asyncio.sleep(30)
+        assert not desk.venue.submitted
+        assert desk.life() is Life.DENIED
+        assert (desk.order().reason or "").startswith("wind_down: the venue winds down: since")
+        assert desk.agrees()
+
+    play(story)
+
+
+def test_s61_a_change_that_waits_does_not_leave_once_nothing_opens() -> None:
+    async def story(desk: Desk) -> None:
+        desk.venue.can = replace(SPOT, amend=True)
+        await desk.start()
+        await desk.place()
+        await asyncio.sleep(1)
+        nothing_opens(desk, in_seconds=1)
+        desk.venue.turn = asyncio.Event()
+        asyncio.get_running_loop().call_later(2, desk.venue.turn.set)
+        await desk.amend(price="90")
+        await asyncio.sleep(30)
+        assert not desk.venue.amended
+        assert desk.told()[-1] == "amend-refused"
+        await desk.cancel()
+        await asyncio.sleep(5)
+        assert desk.life() is Life.CANCELED, "cancels pass"
+
+    play(story)
+
+
+def test_s61_what_only_closes_leaves_until_nothing_trades() -> None:
+    async def story(desk: Desk) -> None:
+        await opened(desk)
+        nothing_opens(desk, in_seconds=1)
+        desk.venue.fates.append(Fate.HELD_BACK)
+        await desk.place(
+            "c2", symbol=PERPETUAL, side=Side.SELL, quantity=TEN, price=Decimal(30000), leverage=TEN, reduce_only=True
+        )
+        await asyncio.sleep(30)
+        assert desk.venue.submitted[-1].client_order_id == "c2"
 
     play(story)
