@@ -1,7 +1,7 @@
 """The composition root: the one module that sees everything, and hands the rest its parts."""
 
 import sys
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from decimal import Decimal
 from typing import Final
@@ -42,13 +42,13 @@ from oms.cli import app
 from oms.cli.parts import Parts, Trouble
 from oms.config import Bitmart as Chosen
 from oms.config import Config, Secret
+from oms.connected import Connected, VenueName, World
 from oms.errors import OmsError
 from oms.order.state import Life, Order
 from oms.position.state import Position
 from oms.recovery import Known
 from oms.store.log import PostgresLog
 from oms.sums import symbol_of, traded
-from oms.system import Connected, VenueName, World
 from oms.values import (
     EXACT,
     RATIO,
@@ -102,10 +102,10 @@ async def venues(
             ) as connected:
                 yield connected
         case VenueName.PAPER:
-            async with _paper(config, world, known, tell) as (own, market):
+            async with _paper(config, world, tell) as (own, market, stand):
                 credentials = Credentials(own.key, own.secret, own.memo)
                 async with _connected({PAPER: credentials}, market, world, config.bitmart) as connected:
-                    yield connected
+                    yield {name: replace(each, stand=stand) for name, each in connected.items()}
         case VenueName.SIMULATOR:
             async with _simulated(config, world, known, tell) as (own, endpoints):
                 accounts = {AccountId(own.account): Credentials(own.key, own.secret, own.memo)}
@@ -233,26 +233,29 @@ async def _simulated(
 
 @asynccontextmanager
 async def _paper(
-    config: Config, world: World, known: Known, tell: Tell
-) -> AsyncIterator[tuple[keys.Credentials, Endpoints]]:
-    """Start a simulated exchange in which the paper account stands as our log says: what it owns, holds, and what rests
-    or waits there.
+    config: Config, world: World, tell: Tell
+) -> AsyncIterator[tuple[keys.Credentials, Endpoints, Callable[[Book], None]]]:
+    """Start a simulated exchange, with how the paper account is put up there, once, as our log says: what it owns,
+    holds, and what rests or waits there. Until then it is empty: another OMS may lead it, on an exchange of its own.
 
     So the log is the one memory of both, and a kill at any moment leaves no difference between them.
     """
     simulated = Simulator(seed=config.simulator.seed)
     own = keys.demo_credentials(PAPER, config.simulator.seed)
-    book = await known.book(PAPER)
-    if not book.account.adjustments:
-        simulated.open_account(own, MAIN_FUNDS, MAIN_MARGIN)
-    else:
-        simulated.open_account(own, _coins(book, Wallet.SPOT), _coins(book, Wallet.FUTURES))
+    simulated.open_account(own, {})
+
+    def stand(book: Book) -> None:
+        if not book.account.adjustments:
+            simulated.fund(PAPER, MAIN_FUNDS, MAIN_MARGIN)
+            return
+        simulated.fund(PAPER, _coins(book, Wallet.SPOT), _coins(book, Wallet.FUTURES))
         again = stand_again(simulated, PAPER, book)
         tell(f"the paper account goes on with {again.orders} orders and {again.positions} positions; prices begin anew")
         if again.left:
             tell(f"warning: not put back, since nothing says what they wait for: {', '.join(again.left)}")
+
     async with serve(simulated, clock=world.clock, spawn=world.spawn) as urls:
-        yield own, _endpoints(urls)
+        yield own, _endpoints(urls), stand
 
 
 class Again(Struct, frozen=True):

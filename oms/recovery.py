@@ -6,7 +6,7 @@ from typing import Final
 import structlog
 from msgspec import Struct
 
-from oms.book import CLOSED_KEPT, Book, account_stream
+from oms.book import Book, account_stream
 from oms.errors import CorruptStreamError
 from oms.order.events import OrderFilled
 from oms.order.state import Order, fold
@@ -145,14 +145,11 @@ async def booked(log: EventLog, stream: str) -> Mapping[str, Booked]:
 
 
 class Known(Struct, frozen=True):
-    """What the log knows, as whoever connects a venue asks it.
-
-    `fresh` returns a name like the one given that the log has never seen, for an exchange that begins anew; `book`
-    what the log of an account adds up to, for one that goes on.
+    """What the log knows, as whoever connects a venue asks it: `fresh` returns a name like the one given that the log
+    has never seen, for an exchange that begins anew.
     """
 
     fresh: Callable[[str], Awaitable[AccountId]]
-    book: Callable[[AccountId], Awaitable[Book]]
 
 
 def known(log_: EventLog) -> Known:
@@ -163,7 +160,4 @@ def known(log_: EventLog) -> Known:
         taken = await log_.existing([account_stream(each) for each in names])
         return next(each for each in names if account_stream(each) not in taken)
 
-    async def book(account: AccountId) -> Book:
-        return (await recover(account, log_, closed_kept=CLOSED_KEPT)).book
-
-    return Known(fresh, book)
+    return Known(fresh)

@@ -1,16 +1,15 @@
 """The running OMS: what starts after what, what ends before what, and why it ended.
 
 Start: the port (free or not at all), the database, its schema, the log, the venues; then, once nobody else leads its
-accounts, projections, a writer per account, the gateway. Nothing is taken over before it is certain that the rest can
-start. Stop: the gateway takes nothing more, the writers drain, answers under way are awaited for a while, projections
-catch up, the leases are given up, everything closes.
+accounts, projections, a writer per account, the account itself at a venue that keeps none, the gateway. Nothing is
+taken over before it is certain that the rest can start. Stop: the gateway takes nothing more, the writers drain,
+answers under way are awaited for a while, projections catch up, the leases are given up, everything closes.
 """
 
 import asyncio
 import signal
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from enum import StrEnum
 from functools import partial
 from typing import Final, Protocol
 
@@ -19,8 +18,10 @@ from aiohttp import web
 from msgspec import Struct
 
 from oms import catalogue, winddown
+from oms.book import CLOSED_KEPT
 from oms.catalogue import Tell
 from oms.config import Config
+from oms.connected import Connected, OpenVenues, VenueName, World
 from oms.decide import Decider
 from oms.dispatcher import Dispatcher
 from oms.engine import Engine
@@ -39,8 +40,7 @@ from oms.instrument import Instrument
 from oms.lease import Lease, Leases
 from oms.market_data import MarketData
 from oms.markets import follow_markets, keep_instruments
-from oms.ports import Clock, Ids, Spawn
-from oms.recovery import Known, known
+from oms.recovery import known, recover
 from oms.rehearsal import Rehearsed, compare_well, rehearse
 from oms.runtime import SystemClock, Tasks, TimeOrderedIds, tune_process
 from oms.standby import WAIT_MAX_SECONDS, AccountHeldError, Leading, Standby, lead_all
@@ -52,51 +52,12 @@ from oms.store.log import PostgresLog
 from oms.store.process import ProcessAppender
 from oms.survey import Survey
 from oms.values import AccountId
-from oms.venue import Venue, VenueClock
+from oms.venue import Venue
 from oms.watcher import Watcher
 
 CATCH_UP_SECONDS: Final = 10.0  # for the projections, at the end
 
 log = structlog.get_logger()
-
-
-class VenueName(StrEnum):
-    """What `oms up` can trade at."""
-
-    BITMART = "bitmart"
-    SIMULATOR = "simulator"
-    PAPER = "paper"
-
-
-class World(Struct, frozen=True):
-    """Time, names and tasks of the running system."""
-
-    clock: Clock
-    ids: Ids
-    spawn: Spawn
-
-    def by(self, venue: Venue) -> "World":
-        """Return this world by the time of `venue`: so lives an account that trades there."""
-        return World(VenueClock(venue, self.clock), self.ids, self.spawn)
-
-
-class Connected(Struct, frozen=True):
-    """One account at its venue, and whoever knows what the markets there did, if anybody does."""
-
-    venue: Venue
-    markets: MarketData | None = None
-
-
-class OpenVenues(Protocol):
-    """Connects the accounts of a venue while the context lasts.
-
-    `tell` says something to whoever started the OMS.
-    Raises OmsError where there is no account to connect.
-    """
-
-    def __call__(
-        self, name: VenueName, config: Config, world: World, known: Known, tell: Tell
-    ) -> AbstractAsyncContextManager[Mapping[AccountId, Connected]]: ...
 
 
 class Projections(Protocol):
@@ -232,8 +193,7 @@ async def _start(
     accounts: dict[AccountId, Account] = {}
     stack.push_async_callback(_drain, config, accounts, following)
     for name, led in leading.items():
-        venue_ = connected[name].venue
-        accounts[name] = await _writer(led, venue_, config=config, log_=log_, world=world.by(venue_), asked_at=named_at)
+        accounts[name] = await _writer(led, connected[name], config=config, log_=log_, world=world, asked_at=named_at)
     system = System(
         config=config,
         url=url,
@@ -346,14 +306,16 @@ async def _release(leading: Mapping[AccountId, Leading]) -> None:
 
 
 async def _writer(
-    led: Leading, venue: Venue, *, config: Config, log_: PostgresLog, world: World, asked_at: float
+    led: Leading, connected: Connected, *, config: Config, log_: PostgresLog, world: World, asked_at: float
 ) -> Account:
     """Take the account over and begin to work for it; its markets were asked for at `asked_at`."""
+    venue, by = connected.venue, world.by(connected.venue)
     engine, gate = led.engine, Gate(venue, lambda: led.may_send)
-    clock, ids, spawn = world.clock, world.ids, world.spawn
+    clock, ids, spawn = by.clock, by.ids, by.spawn
     dispatcher = Dispatcher(engine, gate, clock=clock, ids=ids, spawn=spawn)
     watcher = Watcher(engine, dispatcher, gate, event_log=log_, clock=clock, ids=ids, spawn=spawn)
     await engine.start(venue.name, warm=led.warm, after=led.lease.after)
+    connected.stand(engine.book)
     watcher.start()
     age = clock.monotonic() - asked_at
     spawn(keep_instruments(engine.decider, gate, age=age), name=f"markets of {engine.account}")
@@ -401,14 +363,14 @@ async def reconcile_once(
                 named = await _named(name, each.venue, config, world, tell)
                 by = world.by(each.venue)
                 compared[name] = await _compared(
-                    name, each.venue, named.markets, config=config, log_=log_, world=by, dry_run=dry_run
+                    name, each, named.markets, config=config, log_=log_, world=by, dry_run=dry_run
                 )
     return compared
 
 
 async def _compared(
     name: AccountId,
-    venue: Venue,
+    connected: Connected,
     markets: Sequence[Instrument],
     *,
     config: Config,
@@ -416,8 +378,10 @@ async def _compared(
     world: World,
     dry_run: bool,
 ) -> Rehearsed:
+    venue = connected.venue
     decider = _decider(name, venue, markets, config)
     if dry_run:
+        connected.stand((await recover(name, log_, closed_kept=CLOSED_KEPT)).book)
         return await rehearse(name, log_, decider, venue, clock=world.clock, ids=world.ids)
     leases = PostgresLeases(log_.url)
     try:
@@ -428,6 +392,7 @@ async def _compared(
         raise AccountHeldError(f"another OMS leads account {name}") from None
     try:
         await led.engine.start(venue.name, warm=led.warm, after=led.lease.after)
+        connected.stand(led.engine.book)
         survey = Survey(led.engine, venue, event_log=log_, clock=world.clock, ids=world.ids)
         standing = await compare_well(survey)
         await led.engine.stop()

@@ -114,6 +114,11 @@ class FuturesHost:
         self.exchange.open_account(name, deposits)
         self._shown.opened(name, {coin: Wallet(available=amount) for coin, amount in deposits.items()})
 
+    def fund(self, name: str, coins: Mapping[str, Decimal]) -> None:
+        owner = self.exchange.accounts[name]
+        owner.wallets.update({coin: Wallet(available=amount) for coin, amount in coins.items()})
+        self._shown.opened(name, {coin: Wallet(available=amount) for coin, amount in coins.items()})
+
     def trades(self, symbol: str) -> bool:
         return symbol in self.exchange.contracts
 

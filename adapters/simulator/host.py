@@ -62,6 +62,10 @@ class Host(Protocol):
 
     def open_account(self, name: str, deposits: Mapping[str, Decimal]) -> None: ...
 
+    def fund(self, name: str, coins: Mapping[str, Decimal]) -> None:
+        """Put coins into an account that has none. Nobody is told: it is no news. Raises KeyError."""
+        ...
+
     def trades(self, symbol: str) -> bool:
         """Say whether `symbol` is a market here."""
         ...

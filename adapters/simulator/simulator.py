@@ -186,6 +186,11 @@ class Simulator:
         self.keys.add(credentials)
         self.credentials.append(credentials)
 
+    def fund(self, account: str, spot: Mapping[str, Decimal], futures: Mapping[str, Decimal]) -> None:
+        """Put coins on both hosts into an account that was opened without any. Raises KeyError."""
+        self.spot.fund(account, spot)
+        self.futures.fund(account, futures)
+
     def move_market(self, symbol: str, price: Decimal, now_ms: int) -> None:
         """Bring a market to `price` through its book. Raises ValueError for a bad symbol or price."""
         venue_ms = self._enter(now_ms)

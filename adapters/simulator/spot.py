@@ -108,6 +108,11 @@ class SpotHost:
         self.exchange.open_account(name, deposits)
         self._shown.opened(name, {coin: Balance(available=amount) for coin, amount in deposits.items()})
 
+    def fund(self, name: str, coins: Mapping[str, Decimal]) -> None:
+        owner = self.exchange.accounts[name]
+        owner.balances.update({coin: Balance(available=amount) for coin, amount in coins.items()})
+        self._shown.opened(name, {coin: Balance(available=amount) for coin, amount in coins.items()})
+
     def trades(self, symbol: str) -> bool:
         return symbol in self.exchange.markets
 

@@ -15,9 +15,9 @@ from oms.cli.connect import connected_keys
 from oms.cli.output import REFUSED, AsJson, Output
 from oms.cli.parts import Decode, Market, Parts
 from oms.config import Config, Secret
+from oms.connected import VenueName, World
 from oms.reports import Report
 from oms.runtime import SystemClock, Tasks, TimeOrderedIds
-from oms.system import VenueName, World
 from oms.values import AccountId
 from oms.vault import NotConnectedError
 

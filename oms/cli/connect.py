@@ -17,9 +17,9 @@ from oms.cli.config import ConfigFile, configured
 from oms.cli.output import AsJson, Output
 from oms.cli.parts import KeyReport, Parts
 from oms.config import Config, Secret
+from oms.connected import VenueName, World
 from oms.errors import OmsError
 from oms.runtime import SystemClock, Tasks, TimeOrderedIds
-from oms.system import VenueName, World
 from oms.values import AccountId
 from oms.vault import Entry, Keys, Vault
 from oms.venue import NoAnswerError

@@ -9,11 +9,12 @@ from msgspec import Struct
 from oms.archive import Page
 from oms.catalogue import Tell
 from oms.config import Config, Secret
+from oms.connected import Connected, VenueName, World
 from oms.gateway.reads import Past, Reads
 from oms.ports import Clock, EventLog, Spawn
 from oms.recovery import Known
 from oms.reports import Report
-from oms.system import Connected, OpenProjections, VenueName, World
+from oms.system import OpenProjections
 from oms.values import AccountId
 from oms.vault import Keys
 
@@ -66,7 +67,7 @@ class Decode(Protocol):
 
 
 class OpenVenuesWithKeys(Protocol):
-    """`oms.system.OpenVenues`, given the keys of the connected accounts."""
+    """`oms.connected.OpenVenues`, given the keys of the connected accounts."""
 
     def __call__(
         self, name: VenueName, config: Config, world: World, known: Known, tell: Tell, *, keys: Keys

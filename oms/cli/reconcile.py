@@ -16,11 +16,12 @@ from oms.cli.reads import AccountName
 from oms.cli.running import RUNNING
 from oms.client import UnreachableError
 from oms.config import Config
+from oms.connected import VenueName
 from oms.gateway.operations import Comparison, Comparisons
 from oms.gateway.reconciling import comparison
 from oms.gateway.views import encode
 from oms.reconcile import Result
-from oms.system import VenueName, reconcile_once
+from oms.system import reconcile_once
 from oms.vault import Keys
 
 

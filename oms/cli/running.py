@@ -16,8 +16,9 @@ from oms.cli.parts import Parts
 from oms.cli.process import log_to
 from oms.cli.tokens import keep_operator_token
 from oms.config import Config
+from oms.connected import VenueName
 from oms.gateway.listening import socket_path
-from oms.system import System, VenueName, run
+from oms.system import System, run
 
 RUNNING: Final = "running.json"  # under the home while the OMS is up: where its gateway is
 

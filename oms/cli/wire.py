@@ -12,10 +12,10 @@ from oms.cli.config import configured
 from oms.cli.output import AsJson, Output
 from oms.cli.parts import Kind, Market, Parts, Trouble
 from oms.cli.process import until_stopped
+from oms.connected import World
 from oms.errors import OmsError
 from oms.gateway.listening import PortTakenError
 from oms.runtime import SystemClock, Tasks, TimeOrderedIds
-from oms.system import World
 from oms.values import plain
 
 FAULTS_HELP: Final = (

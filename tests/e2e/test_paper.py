@@ -48,6 +48,31 @@ def test_s70_paper_orders_survive_a_kill(machine: Any, until: Callable[..., None
     assert (code, replayed["equal"], replayed["seals_intact"]) == (0, True, True)
 
 
+@pytest.mark.parametrize("ends", ["kill", "terminate"])
+def test_s70_a_standby_goes_on_where_its_leader_was(machine: Any, until: Callable[..., None], ends: str) -> None:
+    """Its exchange was put up when it began to wait: orders were missing there, and what was bought was given back."""
+    first = machine._start("up", "--venue", "paper", "--json")
+    second = machine._start("up", "--venue", "paper", "--json", said="standby.err", waiting=True)
+    until(lambda: "standby" in second.said.read_text())
+    with oms.connect_sync(first.ready["gateway_url"], token=machine.token) as client:
+        client.place(symbol="BTC/USDT", side="buy", type="limit", quantity="0.001", price=FAR, client_order_id="r0")
+        client.place(symbol="ETH/USDT", side="buy", type="market", notional="500", client_order_id="bought")
+        until(lambda: client.order("r0").status == "open")
+        until(lambda: client.order("bought").status == "filled")
+        until(lambda: all(fill.commission is not None for fill in client.fills().items))
+        before = owned(client)
+    getattr(first, ends)()
+
+    second.wait_ready()
+    with oms.connect_sync(second.ready["gateway_url"], token=machine.token) as client:
+        assert owned(client) == before
+        client.cancel("r0")
+        until(lambda: client.order("r0").status == "canceled")
+    code, listed = machine.oms("breaks")
+    assert (code, listed["items"]) == (0, [])
+    assert second.terminate() == 0
+
+
 PERPETUAL = "BTC/USDT:USDT"
 BUY = ("place", "--symbol", PERPETUAL, "--side", "buy", "--position-leg", "long")
 INVERSE = ("place", "--symbol", "BTC/USD:BTC", "--side", "buy")

@@ -4,11 +4,11 @@ import asyncio
 from collections.abc import Callable
 
 from oms import system
+from oms.connected import World
 from oms.decide import Decider
 from oms.risk import Limits
 from oms.standby import Leading, lead_all
 from oms.store.memory import MemoryLeases
-from oms.system import World
 from oms.values import AccountId
 from tests.engine.desk import Desk, begin, play
 from tests.order.story import SPOT

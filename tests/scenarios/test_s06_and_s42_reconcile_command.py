@@ -10,9 +10,9 @@ import psycopg
 import pytest
 
 from oms.__main__ import PARTS
+from oms.connected import Connected
 from oms.reports import OrderReport, TradeReport, VenueOrderStatus
 from oms.runtime import SystemClock
-from oms.system import Connected
 from oms.values import AccountId, ClientOrderId, Currency, ExecId, Side, VenueOrderId
 from oms.venue import Answer, NoAnswerError
 from tests.cli import conftest as cli
