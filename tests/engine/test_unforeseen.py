@@ -10,19 +10,21 @@ from msgspec.structs import replace
 
 from oms.book import Book
 from oms.decide import Decided, Decider, Said
-from oms.errors import UnforeseenError
+from oms.errors import DuplicateOrderError, UnforeseenError
 from oms.order.messages import CancelOrder, PlaceOrder
 from oms.order.state import Life
 from oms.reports import TradeReport
 from oms.store.memory import Fault
-from oms.values import Provenance
-from tests.engine.desk import Desk, play, stream
+from oms.values import Provenance, Purse
+from tests.engine.desk import Desk, begin, play, stream
+from tests.engine.scripted_venue import Fate
 
 
 class Mistake(Enum):
     """What comes of what it met, once it is folded into the book and added up."""
 
     RAISES = auto()
+    RAISES_HALF_WAY = auto()  # while it is added up
     CANNOT_BE_WRITTEN = auto()
 
 
@@ -39,7 +41,9 @@ class Mistaken(Decider):
             return decided
         assert decided.facts
         assert book.totals
-        if self.mistake is Mistake.RAISES:
+        if self.mistake is Mistake.RAISES_HALF_WAY:
+            book._sums.held[Purse("USDT")] += 1
+        if self.mistake is not Mistake.CANNOT_BE_WRITTEN:
             raise ZeroDivisionError("over a market without a price")
         (name, _, state), *rest = decided.facts
         unwritable: Any = object()
@@ -130,6 +134,29 @@ def test_a_report_that_cannot_be_judged_ends_the_process_and_is_not_lost(mistake
         await desk.start()
         await asyncio.sleep(15)
         assert desk.order().cum_quantity == 1
+        assert desk.agrees()
+
+    play(story)
+
+
+def test_a_batch_that_is_decided_again_meets_the_mistake_again() -> None:
+    """An id that left memory was used anew: all that was decided since is taken back, and what could not be is, too."""
+
+    async def story(desk: Desk) -> None:
+        desk.closed_kept = 0
+        await desk.start(watching=False)
+        desk.venue.fates.append(Fate.REFUSED)
+        await desk.place("c0")
+        await asyncio.sleep(1)
+        assert not desk.engine.book.orders
+        mistaken(desk, Mistake.RAISES, PlaceOrder)
+        desk.faults.appends.append(Fault(seconds_before=1.0))
+        names = ("c2", "bad", "c0", "c3")
+        first, bad, again, last = (begin(desk.place(name, price=Decimal(10))) for name in names)
+        with pytest.raises(UnforeseenError):
+            await bad
+        assert isinstance((await asyncio.gather(again, return_exceptions=True))[0], DuplicateOrderError)
+        assert [(await each).events for each in (first, last)] == [2, 2]
         assert desk.agrees()
 
     play(story)
