@@ -24,7 +24,7 @@ class Desk(Protocol):
         ...
 
     async def place(self, plan: Plan, step: Place) -> None:
-        """Place a slice; one that is there already stays as it is."""
+        """Place a slice; one that is there already stays as it is, and one that is denied stands among the others."""
         ...
 
     async def cancel(self, plan: Plan, step: Cancel) -> None:
@@ -89,7 +89,9 @@ class ClientDesk:
                 tags=plan.tags(step.number),
             )
         except RefusedError as refusal:
-            if refusal.code != DuplicateOrderError.code:  # another host was first, before a fill was told
+            denied = refusal.outcome == "recorded"  # the slice says so itself, and what follows is the plan's to say
+            first = refusal.code != DuplicateOrderError.code  # else another host was, before a fill was told
+            if first and not denied:
                 raise
 
     async def cancel(self, plan: Plan, step: Cancel) -> None:

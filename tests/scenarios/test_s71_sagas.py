@@ -11,6 +11,7 @@ from hypothesis import given as forall
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from oms.account.state import HaltTrading
 from oms.errors import DuplicateOrderError, OrderClosedError
 from oms.order.messages import CancelUnanswered, SubmitAccepted
 from oms.order.state import Life, status
@@ -18,6 +19,7 @@ from oms.reports import OrderReport, VenueOrderStatus
 from oms.sagas.host import ClientDesk, follow
 from oms.sagas.twap import OVER, Cancel, Done, Place, Plan, Slice, Wait, decide, plan_of
 from oms.values import ClientOrderId, OrderStatus, Provenance, Side, Symbol, VenueOrderId
+from tests.engine.desk import MAIN
 from tests.gateway.conftest import house as gateway_house  # noqa: F401 - a fixture
 from tests.gateway.house import House as Gateway
 from tests.order.story import trade
@@ -225,6 +227,16 @@ def test_s71_on_any_path_no_two_slices_are_live_and_no_more_than_the_whole_is_as
                 assert filled == sum(each.filled for each in slices) <= PLAN.quantity
                 return
     raise AssertionError("it never ended")
+
+
+async def test_s71_a_halt_ends_a_plan_that_runs_over_the_sdk(gateway_house: Gateway) -> None:  # noqa: F811
+    house = gateway_house
+    await house.engine.execute(HaltTrading(account=MAIN, reason="stop", halt_id="h1"), actor="operator")
+    plan = replace(PLAN, saga="G1", price=Decimal(60_000), begins_ns=house.clock.now_ns())
+    async with house.client() as client, asyncio.timeout(10):
+        done = await follow(plan, ClientDesk(client), house.clock)
+    assert done.why is not None
+    assert "h1" in done.why
 
 
 def test_s71_a_slice_that_a_limit_denied_ends_the_plan_and_a_plan_that_cannot_be_is_named() -> None:
