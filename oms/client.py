@@ -99,7 +99,7 @@ class Client(Calls):
 
         Raises:
             RefusedError: denied by a limit (`outcome` ``recorded``), malformed, or its id was used for another order.
-            UnreachableError, UnexpectedAnswerError: it may have been placed.
+            UnreachableError, UnexpectedAnswerError: it may have been placed, unless `outcome` is ``none``.
         """
         name = client_order_id or self._ids.next()
         body = {
@@ -415,7 +415,8 @@ class Client(Calls):
                     if event:
                         yield frame
             if self._clock.monotonic() - down_since > DOWN_SECONDS:
-                raise UnreachableError(f"no stream from {self._named} for {DOWN_SECONDS:.0f} seconds")
+                silent = f"no stream from {self._named} for {DOWN_SECONDS:.0f} seconds"
+                raise UnreachableError(silent, outcome="none")
             await self._pause(failures)
             failures += 1
 

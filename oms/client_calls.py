@@ -106,11 +106,13 @@ class Calls:
                 maybe_done = maybe_done or not isinstance(error, aiohttp.ClientConnectorError)
                 if maybe_done and not known_again:
                     raise UnreachableError(
-                        f"no answer from {self._named}: it may be done; look before you ask again: {error}"
+                        f"no answer from {self._named}: it may be done; look before you ask again: {error}",
+                        outcome="unknown",
                     ) from error
                 if last:
                     raise UnreachableError(
-                        f"no answer from {self._named} in {ATTEMPTS_MAX} attempts: {error}"
+                        f"no answer from {self._named} in {ATTEMPTS_MAX} attempts: {error}",
+                        outcome="unknown" if maybe_done and method != "GET" else "none",
                     ) from error
             await self._pause(attempt)
         raise AssertionError("the last attempt returns or raises")

@@ -44,12 +44,20 @@ class RefusedError(ClientError):
 
 
 class UnreachableError(ClientError):
-    """No answer came, however often it was tried. The request may have arrived."""
+    """No answer came, however often it was tried. The request may have arrived, unless nothing took a connection."""
 
     code = "unreachable"
-    outcome: Outcome = "unknown"
     retryable = True
-    next_step = "see that the OMS runs; look the order up, or place it again under the same client_order_id"
+    next_step = "see that the OMS runs, then ask again"
+
+    def __init__(self, cause: str, *, outcome: Outcome) -> None:
+        doubt = "see that the OMS runs, and look what became of it before you ask again"
+        super().__init__(cause, next_step=doubt if outcome == "unknown" else None)
+        self.outcome = outcome
+
+    def name(self, client_order_id: str) -> None:
+        super().name(client_order_id)
+        self.advice = "see that the OMS runs; look the order up, or place it again under the same client_order_id"
 
 
 class UnexpectedAnswerError(ClientError):

@@ -181,10 +181,17 @@ def test_a_command_without_a_token_says_where_one_comes_from(oms: Callable[..., 
     assert "OMS_TOKEN" in said.error["next_step"]
 
 
-def test_a_command_to_an_oms_that_is_not_there_says_so(oms: Callable[..., Any]) -> None:
-    said = oms("cancel", "x", "--json", OMS_TOKEN="oms_a_b", OMS__GATEWAY__PORT="1")
-    assert (said.code, said.error["code"], said.error["outcome"]) == (1, "unreachable", "unknown")
+@pytest.mark.parametrize(
+    "arguments", [("cancel", "x"), ("cancel-all",), ("halt", "--reason", "stop"), ("resume", "--reason", "go")]
+)
+def test_a_command_to_an_oms_that_is_not_there_says_so_and_that_nothing_was_done(
+    oms: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
+) -> None:
+    monkeypatch.setattr("oms.client_calls.PAUSES", (0.001,))
+    said = oms(*arguments, "--json", OMS_TOKEN="oms_a_b", OMS__GATEWAY__PORT="1")
+    assert (said.code, said.error["code"], said.error["outcome"]) == (1, "unreachable", "none")
     assert "see that the OMS runs" in said.error["next_step"]
+    assert "client_order_id" not in said.error["next_step"]
 
 
 # ---------------------------------------------------------------------------------------------------- files

@@ -153,15 +153,35 @@ async def test_a_refusal_is_typed_and_not_repeated(house: House) -> None:
         assert await house.log.head() == before
 
 
-async def test_a_gateway_that_is_not_there_leaves_the_outcome_unknown_and_names_the_order(
+async def test_of_a_gateway_that_is_not_there_nobody_says_that_it_may_have_placed_an_order(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("oms.client_calls.PAUSES", (0.001,))
     await house.stop()
     async with house.client() as client:
+        with pytest.raises(oms.UnreachableError, match="no answer") as error:
+            await client.place(**GOOD, client_order_id="c77")
+    assert (error.value.outcome, error.value.client_order_id) == ("none", None)
+    assert "may have" not in error.value.advice
+
+
+async def test_a_gateway_that_never_answers_leaves_the_outcome_unknown_and_names_the_order(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("oms.client_calls.PAUSES", (0.001,))
+    async with Lossy.opened(house) as lossy, oms.connect(lossy.url, token=house.token) as client:
+        lossy.plan = ["refuse"] * 60  # what accepts a connection and breaks it may have read what came
         with pytest.raises(oms.UnreachableError, match="order c77: no answer") as error:
             await client.place(**GOOD, client_order_id="c77")
+        with pytest.raises(oms.UnreachableError) as halting:
+            await client.halt("stop")
+        with pytest.raises(oms.UnreachableError) as reading:
+            await client.orders()
     assert (error.value.outcome, error.value.client_order_id) == ("unknown", "c77")
+    assert "same client_order_id" in error.value.advice
+    assert halting.value.outcome == "unknown"
+    assert "client_order_id" not in halting.value.advice
+    assert reading.value.outcome == "none"
 
 
 async def test_money_in_a_float_is_refused_before_it_leaves(house: House) -> None:
