@@ -27,7 +27,9 @@ from oms.client_wire import (
     UnreachableError,
     decoded,
     given,
+    order_path,
     spelled,
+    written,
 )
 from oms.gateway.candles import Candles
 from oms.gateway.commands import Halts, Items
@@ -67,6 +69,7 @@ class Client(Calls):
     Raises, from every call:
         RefusedError: the OMS said no.
         UnreachableError: no answer came within the attempts.
+        UnsendableError: what was given is no text; nothing was sent.
     """
 
     async def place(
@@ -146,7 +149,7 @@ class Client(Calls):
         """
         if isinstance(order, OrderView):
             account, order = order.account, order.client_order_id
-        path, query, key = f"/v1/orders/{order}", {"account": account}, self._ids.next()
+        path, query, key = order_path(order), {"account": account}, self._ids.next()
         change = given(
             {
                 "price": spelled(price),
@@ -167,7 +170,7 @@ class Client(Calls):
         return await self._call(
             OrderAnswer,
             "DELETE",
-            f"/v1/orders/{order}",
+            order_path(order),
             query={"account": account},
             body=given({"reason": reason}),
             key=self._ids.next(),
@@ -175,7 +178,7 @@ class Client(Calls):
 
     async def claim(self, order: str, *, strategy: str, reason: str, account: str | None = None) -> OrderAnswer:
         """Give an order that nobody here had asked for to a strategy."""
-        path, query, body = f"/v1/orders/{order}/claim", {"account": account}, {"strategy": strategy, "reason": reason}
+        path, query, body = f"{order_path(order)}/claim", {"account": account}, {"strategy": strategy, "reason": reason}
         return await self._call(OrderAnswer, "POST", path, query=query, body=body)
 
     async def claim_share(
@@ -243,14 +246,14 @@ class Client(Calls):
     ) -> OrderAnswer:
         """Return one order."""
         query = {"account": account, "min_position": min_position, "as_of": as_of}
-        return await self._call(OrderAnswer, "GET", f"/v1/orders/{client_order_id}", query=query)
+        return await self._call(OrderAnswer, "GET", order_path(client_order_id), query=query)
 
     async def timeline(
         self, client_order_id: str, *, account: str | None = None, as_of: str | int | None = None
     ) -> Timeline:
         """Return the whole story of one order."""
         query = {"account": account, "as_of": as_of}
-        return await self._call(Timeline, "GET", f"/v1/orders/{client_order_id}/timeline", query=query)
+        return await self._call(Timeline, "GET", f"{order_path(client_order_id)}/timeline", query=query)
 
     async def orders(
         self,
@@ -422,7 +425,8 @@ class Client(Calls):
 
     async def _connected(self, since: int | None, channels: Sequence[str]) -> AsyncGenerator[Frame, None]:
         """Yield the frames of one connection; return when it broke, raise when it was refused."""
-        hello = msgspec.json.encode({"token": self._token, "channels": channels, "since": since})
+        with written():
+            hello = msgspec.json.encode({"token": self._token, "channels": channels, "since": since})
         try:
             async with self._opened().ws_connect(self._url.join(URL("/v1/stream")), max_msg_size=FRAME_MAX) as socket:
                 await socket.send_str(hello.decode())

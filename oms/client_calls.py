@@ -14,9 +14,11 @@ from oms.client_wire import (
     RefusedError,
     UnexpectedAnswerError,
     UnreachableError,
+    UnsendableError,
     connector,
     decoded,
     given,
+    written,
 )
 from oms.gateway.problems import Problem
 from oms.ports import Clock, Ids
@@ -47,7 +49,10 @@ class Calls:
         """Name the gateway at `url`: ``http://``, ``https://``, or ``unix://`` and the path of a socket.
 
         `timeout` is the seconds that one attempt may take, `ca` a PEM file of whom to trust beside the usual.
+        Raises UnsendableError for what is no token.
         """
+        if not token.isprintable():
+            raise UnsendableError("the token has characters that no header can hold")
         system = SystemClock()
         self._named = URL(url)
         self._url = URL("http://localhost") if self._named.scheme == "unix" else self._named
@@ -87,9 +92,12 @@ class Calls:
         that it would not know again is not repeated once it may have arrived; of one that may have, nobody says that
         nothing happened.
         """
-        url = self._url.join(URL(path)).with_query(given(query or {}))
+        asked = given(query or {})
+        url = self._url.join(URL(path, encoded=True)).with_query(asked)
+        with written():
+            "".join(str(value) for value in asked.values()).encode()  # an address would leave out what is no text
+            data = None if body is None else msgspec.json.encode(body)
         headers = given({"Authorization": f"Bearer {self._token}", "Idempotency-Key": key})
-        data = None if body is None else msgspec.json.encode(body)
         maybe_done = False  # by an attempt whose answer was lost, or that nobody knows the end of
         for attempt in range(ATTEMPTS_MAX):
             last = attempt == ATTEMPTS_MAX - 1

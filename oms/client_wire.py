@@ -1,9 +1,11 @@
 """What the client and its twin share: how amounts travel, how answers are read, and what can go wrong."""
 
 import ssl
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from decimal import Decimal
 from typing import Any, TypeVar
+from urllib.parse import quote
 
 import aiohttp
 import msgspec
@@ -60,6 +62,13 @@ class UnreachableError(ClientError):
         self.advice = "see that the OMS runs; look the order up, or place it again under the same client_order_id"
 
 
+class UnsendableError(ClientError):
+    """What was given cannot travel. Nothing was sent."""
+
+    code = "unsendable"
+    next_step = "correct it and ask again"
+
+
 class UnexpectedAnswerError(ClientError):
     """What answers there is no OMS, or not one that this SDK knows."""
 
@@ -80,6 +89,21 @@ def spelled(amount: Amount | None) -> str | None:
     if isinstance(amount, bool) or not isinstance(amount, Decimal | int):
         raise TypeError(f"{amount!r} is no amount: use a Decimal, a string or an int")
     return format(Decimal(amount), "f")
+
+
+@contextmanager
+def written() -> Iterator[None]:
+    """Write what was given as it travels. Raises UnsendableError for what is no text, such as bytes of a shell's."""
+    try:
+        yield
+    except UnicodeEncodeError as error:
+        raise UnsendableError(f"{error.object!a} is no text") from error
+
+
+def order_path(client_order_id: str) -> str:
+    """Return where an order is, whatever its id holds: of ``a#b`` nobody is to end ``a``. Raises UnsendableError."""
+    with written():
+        return f"/v1/orders/{quote(client_order_id, safe='')}"
 
 
 def decoded(kind: type[_V], answer: bytes | str) -> _V:

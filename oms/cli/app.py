@@ -3,6 +3,7 @@
 import os
 import sys
 import traceback
+from collections.abc import Sequence
 from typing import Final
 
 import typer
@@ -29,7 +30,7 @@ from oms.cli import (
     winddown,
     wire,
 )
-from oms.cli.output import REFUSED, complain
+from oms.cli.output import REFUSED, USAGE, complain
 from oms.cli.parts import Parts
 from oms.errors import OmsError
 
@@ -85,6 +86,7 @@ def main(parts: Parts) -> int:
     """Run the command line; return its exit code. Never lets a traceback out, unless OMS_DEBUG=1 asks for it."""
     as_json = "--json" in sys.argv
     try:
+        _require_text(sys.argv[1:])
         return int(app(obj=parts, standalone_mode=False) or 0)
     except TyperException as error:
         if error.exit_code and error.format_message():  # none where only the help was asked for
@@ -95,6 +97,9 @@ def main(parts: Parts) -> int:
     except BrokenPipeError:  # whoever read our output has enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except UsageError as error:
+        complain(error, as_json=as_json)
+        return USAGE
     except OmsError as error:
         _debug()
         complain(error, as_json=as_json)
@@ -103,6 +108,13 @@ def main(parts: Parts) -> int:
         _debug()
         complain(InternalError(f"{type(error).__name__}: {error}"), as_json=as_json)
         return REFUSED
+
+
+def _require_text(arguments: Sequence[str]) -> None:
+    """See that what was given is text, which bytes of a shell's need not be. Raises UsageError."""
+    for argument in arguments:
+        if any("\ud800" <= letter <= "\udfff" for letter in argument):
+            raise UsageError(f"{argument!a} is no text: it holds bytes that are not UTF-8")
 
 
 def _debug() -> None:

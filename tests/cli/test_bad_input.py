@@ -194,6 +194,29 @@ def test_a_command_to_an_oms_that_is_not_there_says_so_and_that_nothing_was_done
     assert "client_order_id" not in said.error["next_step"]
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("place", "--symbol", "BTC/USDT", "--side", "buy", "--quantity", "1", "--price", "1", "--tag", "a=\udcff"),
+        ("cancel", "\udcff"),
+        ("halt", "--reason", "\udcff"),
+        ("orders", "--symbol", "\udcff"),
+        ("explain", "\udcff"),
+    ],
+)
+def test_bytes_that_are_no_text_are_a_mistake_of_the_command_line(
+    oms: Callable[..., Any], arguments: tuple[str, ...]
+) -> None:
+    said = oms(*arguments, "--json", OMS_TOKEN="oms_a_b", OMS__GATEWAY__PORT="1")
+    assert (said.code, said.error["code"], said.error["outcome"]) == (2, "usage", "none")
+    assert "\\udcff" in said.error["cause"]
+
+
+def test_a_token_with_a_line_break_is_said_to_be_none(oms: Callable[..., Any]) -> None:
+    said = oms("cancel-all", "--json", OMS_TOKEN="a\nb", OMS__GATEWAY__PORT="1")
+    assert (said.code, said.error["code"], said.error["outcome"]) == (1, "unsendable", "none")
+
+
 # ---------------------------------------------------------------------------------------------------- files
 
 

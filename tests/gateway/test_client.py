@@ -184,6 +184,37 @@ async def test_a_gateway_that_never_answers_leaves_the_outcome_unknown_and_names
     assert reading.value.outcome == "none"
 
 
+@pytest.mark.parametrize(
+    "given", [{"tags": {"a": "\udcff"}}, {"symbol": "\udcff"}, {"client_order_id": "\udcff"}, {"account": "\udcff"}]
+)
+async def test_what_is_no_text_is_refused_before_it_leaves(house: House, given: dict[str, Any]) -> None:
+    async with house.client() as client:
+        with pytest.raises(oms.ClientError, match="no text") as error:
+            await client.place(**GOOD | given)
+        assert (error.value.code, error.value.outcome, error.value.client_order_id) == ("unsendable", "none", None)
+        with pytest.raises(oms.ClientError, match="no text"):
+            await client.cancel("\udcff")
+        with pytest.raises(oms.ClientError, match="no text"):
+            await client.orders(symbol="\udcff")
+
+
+async def test_an_id_that_only_begins_as_an_orders_is_another_one(house: House) -> None:
+    async with house.client() as client:
+        await client.place(**GOOD, client_order_id="c1")
+        for other in ("c1#2", "c1?2", "c1/claim", "../orders/c1"):
+            with pytest.raises(oms.RefusedError):
+                await client.cancel(other)
+        assert (await client.order("c1")).status == "sending"
+
+
+@pytest.mark.parametrize("token", ["a\nb", "a\x00b", "\udcff"])
+async def test_a_token_that_no_header_can_hold_is_refused_before_anything_leaves(token: str) -> None:
+    with pytest.raises(oms.ClientError, match="token") as error:
+        oms.connect("http://127.0.0.1:1", token=token)
+    assert (error.value.code, error.value.outcome) == ("unsendable", "none")
+    assert token not in str(error.value)
+
+
 async def test_money_in_a_float_is_refused_before_it_leaves(house: House) -> None:
     async with house.client() as client:
         with pytest.raises(TypeError, match="no amount"):
