@@ -56,7 +56,9 @@ def explain(
     as_json: AsJson = False,
 ) -> None:
     """Say what an open break comes from; it stays open."""
-    said = ask_gateway(configured(config), lambda client: client.explain_break(break_id, reason, account=account))
+    said = ask_gateway(
+        configured(config), lambda client: client.explain_break(break_id, reason, account=account), account=account
+    )
     _show(Output(as_json=as_json), said, f"{break_id} is explained")
 
 
@@ -70,7 +72,9 @@ def resolve(
     as_json: AsJson = False,
 ) -> None:
     """End an open break; of a balance the venue's figure becomes ours."""
-    said = ask_gateway(configured(config), lambda client: client.resolve_break(break_id, reason, account=account))
+    said = ask_gateway(
+        configured(config), lambda client: client.resolve_break(break_id, reason, account=account), account=account
+    )
     _show(Output(as_json=as_json), said, f"{break_id} is resolved")
 
 

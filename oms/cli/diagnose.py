@@ -7,6 +7,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -19,7 +20,8 @@ from yarl import URL
 from oms.cli.config import ConfigFile, configured
 from oms.cli.database import recorded, shown
 from oms.cli.output import REFUSED, AsJson, Output
-from oms.cli.running import gateway_url
+from oms.cli.presence import Entry, leaders
+from oms.cli.running import configured_url
 from oms.cli.tokens import FILE
 from oms.client_wire import connector
 from oms.config import Config
@@ -75,8 +77,11 @@ def doctor(*, config: ConfigFile = None, as_json: AsJson = False) -> None:
 
 def _examine(config: Config) -> Iterator[Finding]:
     yield Finding("python", "ok", sys.version.split()[0])
-    for check, look in (("home", _home), ("token", _token), ("database", _database), ("gateway", _gateway)):
+    for check, look in (("home", _home), ("token", _token), ("database", _database)):
         yield _checked(check, look, config)
+    running = {entry.pid: entry for entry in leaders(config.home).values()}
+    for entry in running.values() or (None,):
+        yield _checked("gateway", partial(_gateway, entry=entry), config)
 
 
 def _checked(check: str, look: Callable[[Config], Finding], config: Config) -> Finding:
@@ -116,11 +121,15 @@ def _database(config: Config) -> Finding:
         return Finding("database", "ok", f"{shown(url)}, schema {revision(url)}, {top.position} events")
 
 
-def _gateway(config: Config) -> Finding:
-    url = gateway_url(config)
+def _gateway(config: Config, *, entry: Entry | None) -> Finding:
+    """Ask the gateway of an OMS that runs, or where it would be if one did."""
+    url = configured_url(config) if entry is None else entry.gateway_url
     try:
         health, said = asyncio.run(_ask_ready(url, config.gateway.certificate))
     except (aiohttp.ClientError, TimeoutError):
+        if entry is not None:
+            silent = f"process {entry.pid} leads {', '.join(entry.accounts)}, and does not answer at {url}"
+            return Finding("gateway", "failed", silent, f"see the log under OMS_HOME/logs, end process {entry.pid}")
         return Finding("gateway", "warning", f"nothing answers at {url}", "start it with: oms up --venue simulator")
     if health is None:
         return Finding("gateway", "failed", f"{url} is not ready: {said}", "see the log under OMS_HOME/logs")

@@ -1,17 +1,17 @@
 """`oms place`, `amend`, `cancel`, `cancel-all`, `halt`, `resume`: what an operator commands, through the gateway."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Annotated, Final
 
 import typer
 
-from oms.cli.asking import ask_gateway
+from oms.cli.asking import ask_each, ask_gateway
 from oms.cli.config import ConfigFile, configured
 from oms.cli.output import REFUSED, AsJson, Output
 from oms.cli.reads import AccountName, StrategyName, SymbolName
-from oms.gateway.commands import Halts
+from oms.gateway.commands import Halts, Items
 from oms.gateway.views import OrderAnswer, ShareView, encode
 from oms.values import Crossing, MarginMode, OrderType, PositionLeg, PriceSource, Protection, Side, TimeInForce, plain
 from oms.venue import Trigger
@@ -96,6 +96,7 @@ def place(
             client_order_id=client_order_id,
             account=account,
         ),
+        account=account,
     )
     _show(output, order)
 
@@ -134,6 +135,7 @@ def amend(
             stop_loss=loss,
             account=account,
         ),
+        account=account,
     )
     _show(output, changed)
 
@@ -148,7 +150,10 @@ def cancel(
 ) -> None:
     """Ask for an order's end; return once the request is durable."""
     output = Output(as_json=as_json)
-    _show(output, ask_gateway(configured(config), lambda client: client.cancel(order, account=account, reason=reason)))
+    canceled = ask_gateway(
+        configured(config), lambda client: client.cancel(order, account=account, reason=reason), account=account
+    )
+    _show(output, canceled)
 
 
 def claim(
@@ -186,6 +191,7 @@ def claim(
                     price=price,
                     account=account,
                 ),
+                account=account,
             ),
         )
         return
@@ -194,6 +200,7 @@ def claim(
     given = ask_gateway(
         configured(config),
         lambda client: client.claim(order, strategy=strategy, reason=reason, account=account),
+        account=account,
     )
     if as_json:
         output.write(encode(given))
@@ -219,16 +226,18 @@ def cancel_all(
 ) -> None:
     """Ask for the end of every open order in scope."""
     output = Output(as_json=as_json)
-    answer = ask_gateway(
+    answers = ask_each(
         configured(config),
         lambda client: client.cancel_all(account=account, strategy=strategy, symbol=symbol, reason=reason),
+        account=account,
     )
+    items = [item for answer in answers for item in answer.items]
     if as_json:
-        output.write(encode(answer))
+        output.write(encode(Items(position=max(answer.position for answer in answers), items=items)))
         return
-    for item in answer.items:
+    for item in items:
         output.say(f"{item.client_order_id}: {item.problem.detail if item.problem else 'cancel asked for'}")
-    output.say(f"{len(answer.items)} orders")
+    output.say(f"{len(items)} orders")
 
 
 def halt(
@@ -243,9 +252,10 @@ def halt(
     """Stop everything that opens, of a strategy, in a market, on an account, or everywhere; cancels pass."""
     _halted(
         Output(as_json=as_json),
-        ask_gateway(
+        ask_each(
             configured(config),
             lambda client: client.halt(reason, account=account, strategy=strategy, symbol=symbol),
+            account=account,
         ),
     )
 
@@ -262,17 +272,19 @@ def resume(
     """End the halt of that very scope."""
     _halted(
         Output(as_json=as_json),
-        ask_gateway(
+        ask_each(
             configured(config),
             lambda client: client.resume(reason, account=account, strategy=strategy, symbol=symbol),
+            account=account,
         ),
     )
 
 
-def _halted(output: Output, answer: Halts) -> None:
+def _halted(output: Output, answers: Sequence[Halts]) -> None:
+    items = [item for answer in answers for item in answer.items]
     if output.as_json:
-        output.write(encode(answer))
-    for item in answer.items:
+        output.write(encode(Halts(position=max(answer.position for answer in answers), items=items)))
+    for item in items:
         if item.problem is not None:
             output.say(f"{item.account}: {item.problem.detail}")
         elif not item.halts:
@@ -282,7 +294,7 @@ def _halted(output: Output, answer: Halts) -> None:
         for each in item.halts:
             scope = ", ".join(name for name in (each.strategy, each.symbol) if name) or "everything"
             output.say(f"{item.account} is halted, {scope}: {each.reason} (halt {each.halt_id})")
-    if any(item.problem is not None for item in answer.items):
+    if any(item.problem is not None for item in items):
         raise typer.Exit(REFUSED)
 
 

@@ -12,7 +12,7 @@ import typer
 from msgspec import Struct
 
 from oms.asof import position_of
-from oms.cli.asking import ask_gateway, runs
+from oms.cli.asking import ask_each, runs
 from oms.cli.bar import bar
 from oms.cli.config import ConfigFile, configured
 from oms.cli.database import accounts_of, recorded
@@ -144,7 +144,8 @@ def _priced(config: Config, legs: Sequence[PositionView]) -> Sequence[PositionVi
     try:
         told = {
             (each.account, each.symbol, each.leg): each
-            for each in ask_gateway(config, lambda client: client.positions())
+            for answer in ask_each(config, lambda client: client.positions())
+            for each in answer
         }
     except OmsError:
         return legs

@@ -7,13 +7,13 @@ from typing import Annotated
 
 import typer
 
-from oms.cli.asking import ask_gateway
+from oms.cli.asking import ask_each
 from oms.cli.config import ConfigFile, configured
 from oms.cli.connect import connected_keys
 from oms.cli.output import REFUSED, AsJson, Output
 from oms.cli.parts import Parts
+from oms.cli.presence import leaders
 from oms.cli.reads import AccountName
-from oms.cli.running import RUNNING
 from oms.client import UnreachableError
 from oms.config import Config
 from oms.connected import VenueName
@@ -57,11 +57,13 @@ def reconcile(
 def _through_gateway(
     settings: Config, output: Output, *, account: str | None, dry_run: bool
 ) -> Sequence[Comparison] | None:
-    """Ask the OMS that runs; None where none does."""
-    if not (settings.home / RUNNING).exists():
+    """Ask the OMS that runs, or each; None where none does, or none leads the account."""
+    leading = leaders(settings.home)
+    if not leading or account not in {None, *leading}:
         return None
     try:
-        return ask_gateway(settings, lambda client: client.reconcile(account=account, dry_run=dry_run))
+        answers = ask_each(settings, lambda client: client.reconcile(account=account, dry_run=dry_run), account=account)
+        return [item for answer in answers for item in answer]
     except UnreachableError as error:
         output.note(f"no OMS answers ({error.cause}): comparing by ourselves")
         return None

@@ -1,10 +1,10 @@
 """`oms up`: the running OMS."""
 
-from contextlib import ExitStack, suppress
+import os
+from contextlib import ExitStack
 from functools import partial
-from typing import Annotated, Final
+from typing import Annotated
 
-import msgspec
 import typer
 import uvloop
 
@@ -13,14 +13,13 @@ from oms.cli.connect import connected_keys
 from oms.cli.database import shown
 from oms.cli.output import AsJson, Output
 from oms.cli.parts import Parts
+from oms.cli.presence import Entry, announced
 from oms.cli.process import log_to
 from oms.cli.tokens import keep_operator_token
 from oms.config import Config
 from oms.connected import VenueName
 from oms.gateway.listening import socket_path
 from oms.system import System, run
-
-RUNNING: Final = "running.json"  # under the home while the OMS is up: where its gateway is
 
 
 def register(app: typer.Typer) -> None:
@@ -41,16 +40,15 @@ def up(
     settings, output = configured(config), Output(as_json=as_json)
     keys = connected_keys(settings, venue)  # before the loop: a person may be asked
     log_to(None if verbose else settings.home / "logs")
-    announced = ExitStack()
+    kept = ExitStack()
 
     def announce(system: System, url: str) -> None:
-        place = settings.home / RUNNING
         keep_operator_token(settings, system.url)
-        place.write_bytes(msgspec.json.encode({"gateway_url": url}))
-        announced.callback(place.unlink, missing_ok=True)
+        leads: dict[str, int] = {name: account.engine.epoch for name, account in system.accounts.items()}
+        kept.enter_context(announced(settings.home, Entry(os.getpid(), url, leads)))
         _say_ready(output, system, url)
 
-    with announced:
+    with kept:
         uvloop.run(
             run(
                 settings,
@@ -64,12 +62,8 @@ def up(
     output.say("stopped: everything taken is in the log")
 
 
-def gateway_url(config: Config) -> str:
-    """Return where the gateway is: as the running OMS says, or as the configuration would have it."""
-    with suppress(OSError, msgspec.MsgspecError):
-        running = msgspec.json.decode((config.home / RUNNING).read_bytes(), type=dict[str, str])
-        if "gateway_url" in running:
-            return running["gateway_url"]
+def configured_url(config: Config) -> str:
+    """Return where the gateway would be, as the configuration has it."""
     gateway = config.gateway
     if gateway.socket is not None:
         return f"unix://{socket_path(gateway.socket)}"

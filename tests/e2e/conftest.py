@@ -100,6 +100,10 @@ class Machine:
         """Start an OMS that finds another one leading; do not wait until it leads."""
         return self._start("up", "--venue", "simulator", "--json", said="standby.err", waiting=True)
 
+    def paper(self) -> Program:
+        """Start an OMS for another account beside the first."""
+        return self._start("up", "--venue", "paper", "--json", said="paper.err")
+
     def up_as(self, code: str) -> Program:
         """Start the OMS as `code` would have it; do not wait until it is ready."""
         return self._start("up", "--venue", "simulator", "--json", run=("-c", code), waiting=True)

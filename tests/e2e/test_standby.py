@@ -12,6 +12,7 @@ import psycopg
 import pytest
 
 import oms
+from oms.cli.presence import Entry, announced
 from oms.cli.truth import Truth
 from oms.client import ClientError
 
@@ -84,7 +85,48 @@ def test_s22_a_paused_leader_that_wakes_neither_writes_nor_sends_and_exits(
     assert first.wait() == 1
     assert msgspec.json.decode(first.rest_of_stdout())["error"]["code"] == "fenced"
     assert at_venue(machine) == Counter({"mine": 1})
+    code, halted = machine.oms("halt", "--reason", "who leads is found")
+    assert (code, halted["items"][0]["account"], len(halted["items"][0]["halts"])) == (0, "main", 1)
+    code, looked = machine.oms("doctor")
+    assert (code, {each["state"] for each in looked["checks"] if each["check"] == "gateway"}) == (0, {"ok"})
+    code, compared = machine.oms("reconcile")
+    assert (code, compared["items"][0]["result"]) == (0, "complete")
     assert second.terminate() == 0
+
+
+def test_a_command_reaches_every_oms_of_its_home_or_the_one_that_leads_its_account(machine: Any) -> None:
+    machine.exchange()
+    first, second = machine.up(), machine.paper()
+    code, halted = machine.oms("halt", "--reason", "all of it")
+    assert (code, sorted(item["account"] for item in halted["items"])) == (0, ["main", "paper"])
+    code, resumed = machine.oms("resume", "--reason", "one of it", "--account", "main")
+    assert (code, [item["account"] for item in resumed["items"]]) == (0, ["main"])
+    code, unnamed = machine.oms("cancel", "x")
+    assert (code, unnamed["error"]["code"], unnamed["error"]["outcome"]) == (1, "unknown_account", "none")
+    assert "main" in unnamed["error"]["cause"]
+    assert "paper" in unnamed["error"]["cause"]
+    code, canceled = machine.oms("cancel-all")
+    assert (code, canceled["items"]) == (0, [])
+    code, compared = machine.oms("reconcile")
+    assert (code, sorted(item["account"] for item in compared["items"])) == (0, ["main", "paper"])
+    second.kill()
+    code, halted = machine.oms("halt", "--reason", "what is left")
+    assert (code, [item["account"] for item in halted["items"]]) == (0, ["main"])
+    assert first.terminate() == 0
+
+
+def test_an_oms_that_does_not_answer_is_named_and_the_others_do_what_was_asked(machine: Any) -> None:
+    machine.exchange()
+    machine.up()
+    with announced(machine.home, Entry(os.getpid(), "http://127.0.0.1:1", {"mute": 1})):
+        code, looked = machine.oms("doctor")
+        assert (code, [each["state"] for each in looked["checks"] if each["check"] == "gateway"]) == (
+            1,
+            ["ok", "failed"],
+        )
+        code, halted = machine.oms("halt", "--reason", "all of it")
+    assert (code, halted["error"]["code"], halted["error"]["outcome"]) == (1, "partly_done", "unknown")
+    assert "done on main, and not known to be on mute" in halted["error"]["cause"]
 
 
 def test_when_postgres_kills_every_connection_work_resumes_by_itself_and_the_leader_stays(
