@@ -11,6 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
 import structlog
+from msgspec.structs import replace
 
 from oms.decide import Addressed
 from oms.dispatcher import Dispatcher
@@ -18,7 +19,7 @@ from oms.engine import Engine
 from oms.errors import FencedError, LogUnavailableError, OmsError
 from oms.ports import Clock, EventLog, Ids, Spawn
 from oms.reconcile import Result, told_short
-from oms.rehearsal import Rehearsed, rehearse
+from oms.rehearsal import LOOKS_MAX, Rehearsed, rehearse
 from oms.reports import Control, OrderReport, TradeReport
 from oms.rhythm import Key, Rhythm
 from oms.sending import recalled
@@ -31,6 +32,7 @@ from oms.witness import Witness
 POLL_SECONDS: Final = 0.5  # between looks at what is unsettled
 FULL_SECONDS: Final = 10.0  # between comparisons of everything
 RETRY_SECONDS: Final = (0.5, 1.0, 2.0, 5.0, 10.0)  # after a comparison that was not complete; the last one repeats
+AGAIN_SECONDS: Final = 1.0  # until the next look of a comparison that somebody asked for: a list may lag
 UNCONFIRMED_MAX: Final = 2  # looks before trading begins although something disagrees otherwise each time
 SILENT_SECONDS: Final = 20.0  # a stream that brought nothing for so long, not even the answer to a ping, is stale
 STALE_SECONDS: Final = 60.0  # a complete comparison older than that proves nothing any more
@@ -197,6 +199,22 @@ class Watcher:
         """
         async with self._turn:  # somebody may ask for a comparison while one is under way
             return await self._compare()
+
+    async def compare_well(self) -> Standing:
+        """Compare until what disagrees counts, or was an old picture, and return how it stands. Raises as `compare`."""
+        standing = await self._compared_now()
+        for _ in range(LOOKS_MAX - 1):
+            if standing.confirmed and not self.survey.lacking:
+                break
+            await asyncio.sleep(AGAIN_SECONDS)
+            before, standing = standing, await self._compared_now()
+            standing = replace(standing, orders=together(before.orders, standing.orders))
+        return standing
+
+    async def _compared_now(self) -> Standing:
+        await self.compare()
+        assert self.standing is not None, "it was compared just now"
+        return self.standing
 
     async def rehearse(self) -> Rehearsed:
         """Compare, and return what that would append; nothing is. Raises NoAnswerError, LogUnavailableError."""

@@ -3,7 +3,7 @@
 import asyncio
 import os
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from oms.cli.presence import leaders
 from oms.cli.running import configured_url
@@ -11,6 +11,9 @@ from oms.cli.tokens import operator_token
 from oms.client import Client, connect
 from oms.config import Config
 from oms.errors import OmsError, UnknownAccountError
+
+ANSWERED_SECONDS: Final = 10.0  # what one attempt may take
+LOOKED_SECONDS: Final = 120.0  # where the venue is asked, several times and at the pace that it allows
 
 _T = TypeVar("_T")
 
@@ -28,7 +31,13 @@ def runs(config: Config) -> bool:
     return bool(leaders(config.home))
 
 
-def ask_gateway(config: Config, ask: Callable[[Client], Awaitable[_T]], *, account: str | None = None) -> _T:
+def ask_gateway(
+    config: Config,
+    ask: Callable[[Client], Awaitable[_T]],
+    *,
+    account: str | None = None,
+    seconds: float = ANSWERED_SECONDS,
+) -> _T:
     """Ask the OMS that leads the account, or the only one there is.
 
     Raises:
@@ -40,10 +49,16 @@ def ask_gateway(config: Config, ask: Callable[[Client], Awaitable[_T]], *, accou
         here = "; ".join(f"{url} leads {names}" for url, names in asked.items())
         raise UnknownAccountError(f"several OMS run here: {here}", next_step="name the account, with --account")
     [url] = asked
-    return asyncio.run(_ask(config, url, ask))
+    return asyncio.run(_ask(config, url, ask, seconds))
 
 
-def ask_each(config: Config, ask: Callable[[Client], Awaitable[_T]], *, account: str | None = None) -> Sequence[_T]:
+def ask_each(
+    config: Config,
+    ask: Callable[[Client], Awaitable[_T]],
+    *,
+    account: str | None = None,
+    seconds: float = ANSWERED_SECONDS,
+) -> Sequence[_T]:
     """Ask the OMS that leads the account, or all of them at once: one that is silent keeps no other from being asked.
 
     Raises:
@@ -53,7 +68,7 @@ def ask_each(config: Config, ask: Callable[[Client], Awaitable[_T]], *, account:
     """
     asked = _gateways(config, account)
     answers, failed, done = list[_T](), dict[str, OmsError](), list[str]()
-    for names, answer in zip(asked.values(), asyncio.run(_ask_all(config, asked, ask)), strict=True):
+    for names, answer in zip(asked.values(), asyncio.run(_ask_all(config, asked, ask, seconds)), strict=True):
         if isinstance(answer, OmsError):
             failed[names] = answer
         else:
@@ -80,18 +95,18 @@ def _gateways(config: Config, account: str | None) -> Mapping[str, str]:
 
 
 async def _ask_all(
-    config: Config, urls: Iterable[str], ask: Callable[[Client], Awaitable[_T]]
+    config: Config, urls: Iterable[str], ask: Callable[[Client], Awaitable[_T]], seconds: float
 ) -> Sequence[_T | OmsError]:
     async def one(url: str) -> _T | OmsError:
         try:
-            return await _ask(config, url, ask)
+            return await _ask(config, url, ask, seconds)
         except OmsError as error:
             return error
 
     return await asyncio.gather(*(one(url) for url in urls))
 
 
-async def _ask(config: Config, url: str, ask: Callable[[Client], Awaitable[_T]]) -> _T:
+async def _ask(config: Config, url: str, ask: Callable[[Client], Awaitable[_T]], seconds: float) -> _T:
     token = operator_token(config, os.environ)
-    async with connect(url, token=token, ca=config.gateway.certificate) as client:
+    async with connect(url, token=token, timeout=seconds, ca=config.gateway.certificate) as client:
         return await ask(client)

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from oms.cli.asking import ask_gateway
+from oms.cli.asking import LOOKED_SECONDS, ask_gateway
 from oms.cli.config import ConfigFile, configured
 from oms.cli.output import AsJson, Output
 from oms.cli.reads import LIMIT, AccountName, AsOf, CursorText, Limit, listed
@@ -73,7 +73,10 @@ def resolve(
 ) -> None:
     """End an open break; of a balance the venue's figure becomes ours."""
     said = ask_gateway(
-        configured(config), lambda client: client.resolve_break(break_id, reason, account=account), account=account
+        configured(config),
+        lambda client: client.resolve_break(break_id, reason, account=account),
+        account=account,
+        seconds=LOOKED_SECONDS,
     )
     _show(Output(as_json=as_json), said, f"{break_id} is resolved")
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from oms.cli.asking import ask_each
+from oms.cli.asking import LOOKED_SECONDS, ask_each
 from oms.cli.config import ConfigFile, configured
 from oms.cli.connect import connected_keys
 from oms.cli.output import REFUSED, AsJson, Output
@@ -62,7 +62,12 @@ def _through_gateway(
     if not leading or account not in {None, *leading}:
         return None
     try:
-        answers = ask_each(settings, lambda client: client.reconcile(account=account, dry_run=dry_run), account=account)
+        answers = ask_each(
+            settings,
+            lambda client: client.reconcile(account=account, dry_run=dry_run),
+            account=account,
+            seconds=LOOKED_SECONDS,
+        )
         return [item for answer in answers for item in answer]
     except UnreachableError as error:
         output.note(f"no OMS answers ({error.cause}): comparing by ourselves")

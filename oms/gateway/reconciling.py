@@ -1,6 +1,7 @@
 """What an operator asks about the venue: its breaks, a comparison with it, and what that would append."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, Final, Protocol
 
 import msgspec
@@ -8,10 +9,10 @@ from prometheus_client import CollectorRegistry, Gauge, Histogram
 
 from oms.account.state import Account
 from oms.answers import Receipt
-from oms.breaks.decisions import ExplainBreak, ResolveBreak
+from oms.breaks.decisions import Disagreement, ExplainBreak, ResolveBreak
 from oms.breaks.events import BreakKind
 from oms.engine import Engine
-from oms.errors import LogUnavailableError, UnknownBreakError, VenueUnreachableError
+from oms.errors import LogUnavailableError, OvertakenError, UnknownBreakError, VenueUnreachableError
 from oms.gateway.auth import Accounts, Caller
 from oms.gateway.bodies import BreakBody, ReconcileBody, checked_text
 from oms.gateway.health import lost_calls
@@ -53,6 +54,10 @@ class Watching(Protocol):
         """Compare everything once; whether all of it could be asked. Raises NoAnswerError, LogUnavailableError."""
         ...
 
+    async def compare_well(self) -> Standing:
+        """Compare until what disagrees counts; return how it stands. Raises as `compare`."""
+        ...
+
     async def rehearse(self) -> Rehearsed:
         """Compare, and return what that would append; nothing is."""
         ...
@@ -88,9 +93,15 @@ class Reconciling:
         return open_breaks(caller, engine, receipt)
 
     async def resolve(self, caller: Caller, body: BreakBody) -> AccountBreaks:
-        """End an open break by a person's word. Raises UnknownBreakError, OvertakenError."""
+        """End an open break by a person's word; a balance, which is taken over by that, is looked at first.
+
+        Raises:
+            UnknownBreakError, OvertakenError: it is no more, or has moved.
+            VenueUnreachableError, LogUnavailableError: nobody could look at it; it stays.
+        """
         engine = self._broken(caller, body)
         reason = checked_text(body.reason, "reason")
+        await self._look_at(engine, body.break_id)
         command = ResolveBreak(account=engine.account, break_id=body.break_id, reason=reason)
         receipt = await engine.execute(command, actor=caller.strategy, cause=self._ids.next())
         return open_breaks(caller, engine, receipt)
@@ -103,21 +114,55 @@ class Reconciling:
             raise UnknownBreakError(f"no break {body.break_id} is open on account {engine.account}")
         return engine
 
-    async def _compare(self, engine: Engine, watching: Watching, *, dry_run: bool) -> Comparison:
+    async def _look_at(self, engine: Engine, break_id: str) -> None:
+        """See that a balance differs as its break says. Raises as `resolve`."""
+        seen = engine.book.account.breaks.open.get(break_id)
+        if seen is None or seen.kind is not BreakKind.BALANCE:
+            return
         try:
+            with _said_to_break_off(engine.account):
+                await self._watchers[engine.account].compare()
+            found = _found(self._watchers[engine.account].standing, break_id)
+        except (VenueUnreachableError, LogUnavailableError) as error:
+            error.outcome = "none"  # of the break
+            raise
+        if break_id in engine.book.account.breaks.open and (found is None or found.difference != seen.difference):
+            now = "they agree" if found is None else f"here it is {found.ours}, and the venue says {found.theirs}"
+            raise OvertakenError(
+                f"{break_id} was seen as {seen.ours} here and {seen.theirs} at the venue: {now} by now",
+                next_step="compare again, with oms reconcile, and resolve what is still open then",
+            )
+
+    async def _compare(self, engine: Engine, watching: Watching, *, dry_run: bool) -> Comparison:
+        with _said_to_break_off(engine.account):
             if dry_run:
                 rehearsed = await watching.rehearse()
                 return comparison(engine.account, rehearsed.standing, rehearsed.events)
-            await watching.compare()
-        except NoAnswerError as error:
-            raise VenueUnreachableError(f"the comparison of {engine.account} broke off: {error.cause}") from error
-        except LogUnavailableError as error:
-            raise LogUnavailableError(
-                f"the comparison of {engine.account} broke off: {error.cause}",
-                next_step="ask again once the database is back: what was recorded meanwhile stays",
-            ) from error
-        assert watching.standing is not None, "it was compared just now"
-        return comparison(engine.account, watching.standing, ())
+            return comparison(engine.account, await watching.compare_well(), ())
+
+
+def _found(standing: Standing | None, break_id: str) -> Disagreement | None:
+    """Return what was found of a break; None where it agrees. Raises VenueUnreachableError: that could not be asked."""
+    assert standing is not None, "it was compared just now"
+    found = next((each for each in standing.disagreements if each.break_id == break_id), None)
+    if found is None and standing.failures:
+        causes = "; ".join(f"{part}: {cause}" for part, cause in standing.failures.items())
+        raise VenueUnreachableError(f"nobody can tell what {break_id} comes to now: {causes}")
+    return found
+
+
+@contextmanager
+def _said_to_break_off(account: AccountId) -> Iterator[None]:
+    """Say of a comparison that broke off that it did. Raises VenueUnreachableError, LogUnavailableError."""
+    try:
+        yield
+    except NoAnswerError as error:
+        raise VenueUnreachableError(f"the comparison of {account} broke off: {error.cause}") from error
+    except LogUnavailableError as error:
+        raise LogUnavailableError(
+            f"the comparison of {account} broke off: {error.cause}",
+            next_step="ask again once the database is back: what was recorded meanwhile stays",
+        ) from error
 
 
 def comparison(account: AccountId, standing: Standing, events: Sequence[NewEvent]) -> Comparison:
