@@ -1,12 +1,12 @@
 """From the bytes behind a report to the rows that keep them beside the events they caused."""
 
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 from msgspec.structs import replace
 
 from oms.decide import Addressed, Said
-from oms.ports import Clock, Ids, VenueMessage
+from oms.ports import Clock, Ids, Meta, VenueMessage
 from oms.reports import OrderReport
 from oms.values import Provenance
 from oms.venue import Evidence
@@ -58,6 +58,16 @@ def concluded(reports: Sequence[Addressed], evidence: Sequence[VenueMessage]) ->
 def exchange(cause: str) -> tuple[str, ...]:
     """Return the ids of the messages behind `cause`, the request first; some, or all, may not exist."""
     return (cause[:-1] + _OUT, cause) if cause.endswith(_IN) else (cause,)
+
+
+def behind(meta: Meta, body: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the ids of the messages behind an event, as they were exchanged: of the answers that its `body` names as
+    proof, and of what caused it. A command's cause is a name that its sender gave it, and names no message.
+    """
+    marks = [str(mark["message_id"]) for mark in body.get("marks", ())]
+    caused = () if meta.source is Provenance.COMMAND else (meta.cause,)
+    named = (*marks, *body.get("evidence", ()), *caused)
+    return tuple(dict.fromkeys(name for answer in named for name in exchange(answer)))
 
 
 def _cut(body: bytes) -> bytes:

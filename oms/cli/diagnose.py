@@ -121,7 +121,7 @@ def _database(config: Config) -> Finding:
         return Finding("database", "ok", f"{shown(url)}, schema {revision(url)}, {top.position} events")
 
 
-def _gateway(config: Config, *, entry: Entry | None) -> Finding:
+def _gateway(config: Config, *, entry: Entry | None = None) -> Finding:
     """Ask the gateway of an OMS that runs, or where it would be if one did."""
     url = configured_url(config) if entry is None else entry.gateway_url
     try:

@@ -16,9 +16,9 @@ from oms.cli.database import accounts_of, recorded
 from oms.cli.output import AsJson, Output, short
 from oms.cli.story import Step, body_of, instant, tell
 from oms.errors import UnknownOrderError
-from oms.evidence import exchange
+from oms.evidence import behind
 from oms.moves import MOVING
-from oms.ports import StoredEvent, VenueMessage
+from oms.ports import StoredEvent
 from oms.store.codec import decode_meta
 from oms.store.log import PostgresLog
 from oms.values import AccountId, ClientOrderId, Provenance
@@ -135,9 +135,9 @@ async def story_of(url: str, order: str, account: str | None) -> tuple[AccountId
             raise UnknownOrderError(f"{order!r} is an order of {names}", next_step="name one with --account")
         history = await log.read(found[0])
         effects = await _effects(log, history)
-        causes = list(dict.fromkeys(decode_meta(stored.state).cause for stored in history))
-        exchanges = await _exchanges(log, causes)
-        return streams[found[0]], list(tell(history, effects, exchanges))
+        named = {name: None for each in history for name in behind(decode_meta(each.state), body_of(each))}
+        messages = {message.message_id: message for message in await log.messages(list(named))}
+        return streams[found[0]], list(tell(history, effects, messages))
     finally:
         await log.close()
 
@@ -151,16 +151,6 @@ async def _effects(log: PostgresLog, history: Sequence[StoredEvent]) -> Mapping[
                 if behind.stream.startswith("position/"):
                     effects[stored.position] = behind
     return effects
-
-
-async def _exchanges(log: PostgresLog, causes: Sequence[str]) -> Mapping[str, Sequence[VenueMessage]]:
-    """Return the bytes behind each cause, what went out before what came in."""
-    names = {cause: exchange(cause) for cause in causes}
-    found = {
-        message.message_id: message
-        for message in await log.messages([name for each in names.values() for name in each])
-    }
-    return {cause: [found[name] for name in each if name in found] for cause, each in names.items()}
 
 
 def print_story(output: Output, order: str, account: AccountId, steps: Sequence[Step]) -> None:

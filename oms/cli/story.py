@@ -8,6 +8,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
+from oms.evidence import behind
 from oms.order.events import OrderEvent
 from oms.order.state import CLOSED, Order, evolve, status
 from oms.ports import Meta, StoredEvent, VenueMessage
@@ -55,19 +56,20 @@ class Step(Struct, frozen=True, kw_only=True, omit_defaults=True):
 def tell(
     events: Sequence[StoredEvent],
     effects: Mapping[int, StoredEvent],
-    exchanges: Mapping[str, Sequence[VenueMessage]],
+    messages: Mapping[str, VenueMessage],
 ) -> Iterator[Step]:
     """Yield the steps of one order's stream. `effects` are position events by the position of the order event they
-    follow, `exchanges` the venue's messages by the cause they are.
+    follow, `messages` the venue's, by id: each is shown with the first event that it is behind.
     """
     order: Order | None = None
     before_ns: int | None = None
-    told: dict[str, None] = {}
+    told = set[str]()
     for stored in events:
         meta = decode_meta(stored.state)
         event: OrderEvent = decode(stored.topic, stored.state)  # type: ignore[assignment]  # an order's stream
         after = evolve(order, event)
         effect = effects.get(stored.position)
+        wire = [name for name in behind(meta, body_of(stored)) if name in messages and name not in told]
         yield Step(
             position=stored.position,
             type=stored.topic,
@@ -83,10 +85,10 @@ def tell(
             source=meta.source,
             epoch=meta.epoch,
             effect=None if effect is None else body_of(effect),
-            wire=() if meta.cause in told else tuple(_wire(each) for each in exchanges.get(meta.cause, ())),
+            wire=tuple(_wire(messages[name]) for name in wire),
         )
         order, before_ns = after, meta.recorded_ns
-        told[meta.cause] = None
+        told.update(wire)
 
 
 def instant(at_ns: int) -> str:

@@ -1,16 +1,17 @@
 """The whole story of one order: its events, the position events they caused, and the bytes behind each.
 
 An answer to our own request is about this order alone. A push or a poll may speak of other strategies' orders too, so
-its bytes are shown only to who may read the whole account.
+its bytes are shown only to who may read the whole account; so are the answers that prove an absence.
 """
 
 import base64
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import Any, Final, Protocol
 
 import msgspec
 
-from oms.evidence import exchange
+from oms.evidence import behind, exchange
 from oms.gateway.views import Timeline, TimelineEntry, WireMessage, moment, order_view
 from oms.order.state import Order
 from oms.ports import EventLog, Meta, StoredEvent, VenueMessage
@@ -35,16 +36,17 @@ async def timeline(
     """Return the story that `history`, the order's stream, tells. Raises LogUnavailableError."""
     events = sorted([*history, *await _moved(log, history)], key=lambda event: event.position)
     metas = [decode_meta(event.state) for event in events]
-    # A command's cause is the name its sender gave it, which must not open whatever message has the same name.
-    messages = await _messages(log, [meta.cause for meta in metas if meta.source is not Provenance.COMMAND])
+    bodies = [_body(event) for event in events]
+    names = [behind(meta, body) for meta, body in zip(metas, bodies, strict=True)]
+    messages = {each.message_id: each for each in await log.messages(list(chain.from_iterable(names)))}
     entries = [
         _entry(
             event,
             meta,
-            messages.get(meta.cause, ()),
-            shown=all_bytes or meta.source is Provenance.RESPONSE,
+            body,
+            [_wire(messages[name], shown=all_bytes or _own(meta, name)) for name in named if name in messages],
         )
-        for event, meta in zip(events, metas, strict=True)
+        for event, meta, body, named in zip(events, metas, bodies, names, strict=True)
     ]
     view = order_view(order, created_ns=metas[0].recorded_ns, updated_ns=metas[-1].recorded_ns)
     return Timeline(position=max(position, events[-1].position), order=view, items=entries)
@@ -59,16 +61,18 @@ async def _moved(log: EventLog, history: Sequence[StoredEvent]) -> Sequence[Stor
     return [event for event in moved if event.stream[0] == "p"]
 
 
-async def _messages(log: MessageLog, causes: Sequence[str]) -> Mapping[str, Sequence[VenueMessage]]:
-    """Return the bytes behind each cause, what went out before what came in."""
-    pairs = {cause: exchange(cause) for cause in causes}
-    wanted = [name for names in pairs.values() for name in names]
-    found = {message.message_id: message for message in await log.messages(wanted)}
-    return {cause: [found[name] for name in names if name in found] for cause, names in pairs.items()}
+def _own(meta: Meta, message_id: str) -> bool:
+    """Whether a message is of a request for this order: of our own, and what the event came of."""
+    return meta.source is Provenance.RESPONSE and message_id in exchange(meta.cause)
 
 
-def _entry(event: StoredEvent, meta: Meta, messages: Sequence[VenueMessage], *, shown: bool) -> TimelineEntry:
+def _body(event: StoredEvent) -> Mapping[str, Any]:
+    """Return the event's own fields as they are stored, without what stands beside them."""
     body: dict[str, Any] = msgspec.json.decode(event.state)
+    return {name: value for name, value in body.items() if name not in _META}
+
+
+def _entry(event: StoredEvent, meta: Meta, body: Mapping[str, Any], messages: Sequence[WireMessage]) -> TimelineEntry:
     return TimelineEntry(
         position=event.position,
         stream=event.stream,
@@ -80,8 +84,8 @@ def _entry(event: StoredEvent, meta: Meta, messages: Sequence[VenueMessage], *, 
         cause=meta.cause,
         epoch=meta.epoch,
         source=meta.source,
-        event={name: value for name, value in body.items() if name not in _META},
-        messages=[_wire(message, shown=shown) for message in messages],
+        event=body,
+        messages=messages,
     )
 
 

@@ -10,8 +10,9 @@ from oms.book import Book, Image, account_stream, order_stream
 from oms.decide import BalancesReport, Decider
 from oms.engine import Engine
 from oms.evidence import kept
-from oms.order.messages import PlaceOrder, SubmitAccepted
-from oms.ports import NewEvent
+from oms.order.events import Mark
+from oms.order.messages import AbsenceReport, PlaceOrder, SubmitAccepted, SubmitUnknown
+from oms.ports import Clock, Ids, NewEvent
 from oms.replay import fold_log
 from oms.reports import BalanceReport, TradeReport
 from oms.risk import Limits
@@ -41,8 +42,11 @@ ASKED = Evidence(channel="POST /submit", request=b'{"size":"0.5"}', response=b'{
 PUSHED = Evidence(channel="ws orders", response=b"not JSON")
 
 
-async def record(url: str) -> int:
-    """Write the log into the database at `url`; return its length."""
+ANSWERS = ("order", "open_orders", "trades", "order_history")
+
+
+async def record(url: str, *, lost: bool = False) -> int:
+    """Write the log into the database at `url`; return its length. `lost`: with an order that never arrived."""
     clock, tasks = SystemClock(), Tasks()
     ids, log = TimeOrderedIds(clock), PostgresLog(url)
     decider = Decider(ACCOUNT, instruments={MARKET: BTC_USDT}, capabilities=lambda _: SPOT, limits=Limits())
@@ -85,11 +89,37 @@ async def record(url: str) -> int:
             occurred_ns=1_700_000_000_123_000_000,
             evidence=kept(PUSHED, ids, clock),
         )
+        if lost:
+            await _lose(engine, ids, clock)
         return await Runner(log, url, clock=clock, spawn=tasks).run_to_end()
     finally:
         await engine.stop()
         await tasks.close()
         await log.close()
+
+
+async def _lose(engine: Engine, ids: Ids, clock: Clock) -> None:
+    name = ClientOrderId("lost")
+    await engine.execute(
+        PlaceOrder(
+            account=ACCOUNT,
+            client_order_id=name,
+            strategy=StrategyId("maker"),
+            symbol=MARKET,
+            side=Side.BUY,
+            type=OrderType.LIMIT,
+            quantity=Decimal("0.5"),
+            price=Decimal(100),
+        ),
+        actor="maker",
+    )
+    stream = order_stream(ACCOUNT, name)
+    await engine.report([(stream, SubmitUnknown(reason="timeout", valid_until_ns=60))])
+    asked = [kept(Evidence(channel=what, request=b"ask", response=what.encode()), ids, clock) for what in ANSWERS]
+    marks = tuple(Mark(message_id=each[-1].message_id, what=what) for each, what in zip(asked, ANSWERS, strict=True))
+    absent = AbsenceReport(evidence=tuple(mark.message_id for mark in marks), marks=marks)
+    evidence = [message for each in asked for message in each]
+    await engine.report([(stream, absent)], source=Provenance.INFERRED, evidence=evidence)
 
 
 async def remember(url: str, position: int, forged: Callable[[Image], Image]) -> None:

@@ -17,7 +17,7 @@ from oms.cli import diagnose
 from oms.cli.tokens import keep_operator_token, operator_token
 from oms.config import Config, load
 from oms.gateway.operations import Check, Health
-from tests.cli.recorded import remember
+from tests.cli.recorded import record, remember
 
 pytestmark = pytest.mark.postgres
 Oms = Callable[..., Any]
@@ -125,6 +125,21 @@ def test_an_order_is_explained_with_cause_actor_clocks_and_bytes(oms: Oms, trade
     assert filled["occurred_at"] == "2023-11-14T22:13:20.123000Z"
     assert [wire["body"] for wire in filled["wire"]] == ["not JSON"]
     assert filled["after_ms"] > 0
+
+
+def test_s02_an_absence_is_explained_with_every_answer_that_proves_it(
+    oms: Oms, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asyncio.run(record(database, lost=True))
+    monkeypatch.setenv("OMS_DATABASE_URL", database)
+    *_, searched, proven = oms("explain", "lost", "--json").json["steps"]
+    assert (searched["type"], proven["type"]) == ("venue-searched/1", "absence-proven/1")
+    answers = [wire["body"] for wire in searched["wire"] if wire["direction"] == "in"]
+    assert answers == ["order", "open_orders", "trades", "order_history"]
+    assert "wire" not in proven  # the same ones
+    said = oms("explain", "lost").out
+    for what in answers:
+        assert f"← venue {what} at " in said
 
 
 def test_people_read_the_same_story(oms: Oms, traded: str) -> None:
