@@ -17,7 +17,7 @@ from oms.breaks.events import (
 )
 from oms.breaks.state import Breaks, figures, taken
 from oms.errors import UnknownBreakError
-from oms.values import AccountId, Symbol
+from oms.values import AccountId, Symbol, plain
 
 AGREED: Final = {BreakKind.PROTECTION: "it is behind a live stop again, or flat"}  # how a break ended by itself
 
@@ -133,7 +133,7 @@ def _opened(found: Disagreement, news: DisagreementsReport) -> BreakOpened:
         subject=found.subject,
         ours=found.ours,
         theirs=found.theirs,
-        difference=found.difference,
+        difference=None if found.difference is None else Decimal(plain(found.difference)),
         symbol=found.symbol,
         evidence=news.evidence,
         until_ms=found.until_ms,
@@ -146,7 +146,7 @@ def _changed(found: Disagreement, evidence: tuple[str, ...]) -> BreakChanged:
         break_id=found.break_id,
         ours=found.ours,
         theirs=found.theirs,
-        difference=found.difference,
+        difference=None if found.difference is None else Decimal(plain(found.difference)),
         evidence=evidence,
         until_ms=found.until_ms,
     )

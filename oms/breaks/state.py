@@ -19,7 +19,7 @@ from oms.breaks.events import (
     Resolution,
 )
 from oms.errors import CorruptStreamError
-from oms.values import ZERO, Symbol, bounds
+from oms.values import ZERO, Symbol, bounds, plain
 
 ACCEPTED_MAX: Final = 1_000  # breaks that were accepted and are remembered, so that they do not open again
 
@@ -94,7 +94,7 @@ def figures(difference: Decimal | None, ours: str, theirs: str) -> str:
 
     A difference that only is spelled otherwise is the same.
     """
-    return f"{ours}|{theirs}" if difference is None else str(difference.normalize())
+    return f"{ours}|{theirs}" if difference is None else plain(difference.normalize())
 
 
 def taken(kind: BreakKind, difference: Decimal | None, ours: str, theirs: str) -> str:

@@ -6,7 +6,7 @@ Answers go to stdout, everything else (progress, notes, errors) to stderr.
 import sys
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 import typer
@@ -34,8 +34,8 @@ class Output:
         self.err = Console(stderr=True, highlight=False, width=None if sys.stderr.isatty() else WIDE)
 
     def document(self, value: object) -> None:
-        """Print `value` as one line of JSON."""
-        self.write(msgspec.json.encode(value))
+        """Print `value` as one line of JSON, every decimal as a plain numeral: no exponent, no digit lost."""
+        self.write(msgspec.json.encode(_plainly(msgspec.to_builtins(value, builtin_types=(Decimal,)))))
 
     def write(self, document: bytes) -> None:
         """Print one line of JSON that is encoded already."""
@@ -63,6 +63,18 @@ class Output:
         for row in rows:
             table.add_row(*(cell(value) for value in row))
         self.out.print(table)
+
+
+def _plainly(value: Any) -> Any:  # noqa: ANN401 - whatever JSON holds
+    match value:
+        case Decimal():
+            return plain(value)
+        case dict():
+            return {name: _plainly(inner) for name, inner in value.items()}
+        case list() | tuple():
+            return [_plainly(inner) for inner in value]
+        case _:
+            return value
 
 
 def short(value: Decimal) -> str:

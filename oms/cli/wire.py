@@ -1,9 +1,8 @@
 """`oms simulator` and `oms decode`: a venue's wire, without an OMS behind it."""
 
 import asyncio
-from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 import msgspec
 import typer
@@ -16,7 +15,6 @@ from oms.connected import World
 from oms.errors import OmsError
 from oms.gateway.listening import PortTakenError
 from oms.runtime import SystemClock, Tasks, TimeOrderedIds
-from oms.values import plain
 
 FAULTS_HELP: Final = (
     'JSON: {"seed": 1, "rates": {"answer_lost": 0.1}, "schedule": {"no_opens_ms": 1795392000000}}; '
@@ -88,21 +86,7 @@ def decode(
         payload = file.read_bytes()
     except OSError as error:
         raise FileError(f"{file} cannot be read: {error.strerror}") from error
-    reports = msgspec.to_builtins(parts.decode(market, kind, path, payload), builtin_types=(Decimal,))
-    Output(as_json=True).document({"reports": _spelled(reports)})
-
-
-def _spelled(value: Any) -> Any:  # noqa: ANN401 - whatever JSON holds
-    """Return `value` with every decimal as a plain numeral: no exponent, no digit lost."""
-    match value:
-        case Decimal():
-            return plain(value)
-        case dict():
-            return {name: _spelled(inside) for name, inside in value.items()}
-        case list() | tuple():
-            return [_spelled(inside) for inside in value]
-        case _:
-            return value
+    Output(as_json=True).document({"reports": parts.decode(market, kind, path, payload)})
 
 
 def _read_trouble(file: Path) -> Trouble:

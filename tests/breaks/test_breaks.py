@@ -57,6 +57,14 @@ def test_s41_the_same_disagreement_is_the_same_break_however_often_it_is_seen() 
     assert told(breaks, differs("20.0", "22.00"))[0] == []  # both moved by a trade: the difference is what counts
 
 
+def test_a_difference_is_spelled_plainly() -> None:
+    found = differs("10", "30", difference=Decimal("2E+1"))
+    [event], _ = told(NO_BREAKS, found)
+    assert isinstance(event, BreakOpened)
+    assert (str(event.difference), found.figures) == ("20", "20")
+    assert differs("1", "0", difference=Decimal("-1E-8")).figures == "-0.00000001"
+
+
 def test_other_figures_change_it_and_agreement_ends_it() -> None:
     breaks = opened(differs())
     events, breaks = told(breaks, differs("10", "13"))
