@@ -1,7 +1,7 @@
 """`oms db`, and how commands reach the database: the one that is named, or the embedded one as one more user."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import typer
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
@@ -9,7 +9,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from oms.cli.config import ConfigFile, configured
 from oms.cli.output import AsJson, Output
 from oms.config import Config
-from oms.errors import OmsError
+from oms.errors import OmsError, UnknownAccountError
 from oms.store.database import check_schema, connect, revision, upgrade
 from oms.store.embedded import EmbeddedPostgres
 from oms.values import AccountId
@@ -68,6 +68,19 @@ def accounts_of(url: str) -> list[AccountId]:
     with contextlib.closing(connect(url, role="oms_reader")) as connection:
         rows = connection.execute("SELECT DISTINCT account FROM public.epochs ORDER BY account").fetchall()
     return [AccountId(str(name)) for (name,) in rows]
+
+
+def unknown(known: Sequence[AccountId], account: str) -> str:
+    """Return the words for an account that is not among those that the log knows."""
+    return f"no account {account} has run here yet, only {', '.join(known) or 'none'}"
+
+
+def require_account(url: str, account: str) -> AccountId:
+    """Return an account that the log knows. Raises UnknownAccountError, LogUnavailableError."""
+    known = accounts_of(url)
+    if account not in known:
+        raise UnknownAccountError(unknown(known, account), next_step="name one of those, or see OMS_HOME")
+    return AccountId(account)
 
 
 @group.command("upgrade")

@@ -10,7 +10,7 @@ import typer
 from msgspec import Struct
 
 from oms.cli.config import ConfigFile, configured
-from oms.cli.database import recorded
+from oms.cli.database import recorded, require_account
 from oms.cli.output import REFUSED, AsJson, Output, short
 from oms.cli.parts import Parts
 from oms.cli.reads import LIMIT, AccountName, AsOf, CursorText, Limit, SymbolName, answered, listed, note_behind, only
@@ -147,6 +147,8 @@ def drawdown(
     """Show how far each account is below its best, net of what was brought and taken away; folded from the log."""
     output = Output(as_json=as_json)
     with recorded(configured(config)) as url:
+        if account is not None:
+            require_account(url, account)
         found = asyncio.run(_curves(url, Currency(coin)))
     shown_ = {name: curve.now for name, curve in found.items() if account in {None, name}}
     if as_json:

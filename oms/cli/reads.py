@@ -15,7 +15,7 @@ from oms.asof import position_of
 from oms.cli.asking import ask_each, runs
 from oms.cli.bar import bar
 from oms.cli.config import ConfigFile, configured
-from oms.cli.database import accounts_of, recorded
+from oms.cli.database import accounts_of, recorded, require_account
 from oms.cli.output import AsJson, Output
 from oms.cli.parts import Parts
 from oms.config import Config
@@ -238,7 +238,7 @@ def answered(
 ) -> tuple[Listing, int]:
     """Return what the read models, or the past, answer, and how many events that is behind the log."""
     with recorded(settings) as url:
-        accounts = accounts_of(url) if account is None else [AccountId(account)]
+        accounts = accounts_of(url) if account is None else [require_account(url, account)]
         if as_of is None:
             return asyncio.run(_ask(parts, url, lambda reads: ask(reads, accounts)))
         return asyncio.run(_ask_past(parts, url, as_of, output, lambda reads: ask(reads, accounts))), 0

@@ -9,7 +9,7 @@ import msgspec
 import typer
 
 from oms.cli.config import ConfigFile, configured
-from oms.cli.database import recorded
+from oms.cli.database import accounts_of, recorded, unknown
 from oms.cli.output import AsJson, Output
 from oms.config import Config
 from oms.errors import OmsError
@@ -84,6 +84,10 @@ def create(
     scopes = tuple(scope or (Scope.READ, Scope.ORDERS_WRITE, Scope.ORDERS_CANCEL))
     output, limits = Output(as_json=as_json), read_limits(limit or ())
     with recorded(configured(config)) as url:
+        known = accounts_of(url)
+        for name in account or ():
+            if name not in known:
+                output.note(f"warning: {unknown(known, name)}; the token is for it all the same")
         token, text = PostgresTokens(url).create(
             strategy=StrategyId(strategy),
             accounts=tuple(AccountId(name) for name in account or ()),

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from oms.book import Image
 from oms.cli import diagnose
+from oms.cli.output import Output
 from oms.cli.tokens import keep_operator_token, operator_token
 from oms.config import Config, load
 from oms.gateway.operations import Check, Health
@@ -38,7 +39,7 @@ def test_lists_say_what_the_projections_hold_digit_for_digit(oms: Oms, traded: s
 
 
 def test_lists_narrow_down(oms: Oms, traded: str) -> None:
-    for arguments in (("--account", "other"), ("--symbol", "ETH/USDT"), ("--strategy", "taker")):
+    for arguments in (("--symbol", "ETH/USDT"), ("--strategy", "taker")):
         assert oms("orders", *arguments, "--json").json["items"] == []
     assert oms("fills", "--order", "other", "--json").json["items"] == []
 
@@ -81,7 +82,7 @@ def test_people_read_tables(oms: Oms, traded: str) -> None:
     header, row = said.out.splitlines()
     assert header.split()[0] == "client_order_id"
     assert "partially_filled" in row
-    assert oms("orders", "--account", "other").out.strip() == "no orders"
+    assert oms("orders", "--symbol", "ETH/USDT").out.strip() == "no orders"
     for command, word in (("fills", "t1"), ("positions", "BTC/USDT"), ("balances", "USDT")):
         said = oms(command)
         assert (said.code, word in said.out) == (0, True), said
@@ -257,6 +258,41 @@ def test_a_token_is_shown_once_listed_without_its_secret_and_ends_when_revoked(o
     assert oms("token", "revoke", made["id"], "--json").json == {"id": made["id"], "revoked": True}
     again = oms("token", "revoke", made["id"], "--json")
     assert (again.code, again.error["code"]) == (1, "invalid_token")
+
+
+def test_a_token_for_an_account_that_never_ran_here_is_made_with_a_warning(oms: Oms, traded: str) -> None:
+    known = oms("token", "create", "--strategy", "s", "--account", "main")
+    unknown = oms("token", "create", "--strategy", "s", "--account", "main", "--account", "nope")
+    assert (known.code, unknown.code) == (0, 0)
+    assert "warning" not in known.err
+    assert "no account nope has run here yet, only main" in unknown.err
+
+
+@pytest.mark.parametrize("command", ["orders", "fills", "positions", "balances", "breaks", "ledger"])
+@pytest.mark.parametrize("past", [(), ("--as-of", "3")])
+def test_an_account_that_never_ran_here_is_named_and_not_shown_as_empty(
+    oms: Oms, traded: str, command: str, past: tuple[str, ...]
+) -> None:
+    said = oms(command, "--account", "nope", *past, "--json")
+    assert (said.code, said.error["code"], said.error["outcome"]) == (1, "unknown_account", "none")
+    assert "nope" in said.error["cause"]
+    assert "main" in said.error["cause"]
+
+
+def test_the_books_of_an_account_that_never_ran_here_are_none(oms: Oms, traded: str) -> None:
+    for command in ("balance", "drawdown"):
+        said = oms("ledger", command, "--account", "nope", "--json")
+        assert (said.code, said.error["code"]) == (1, "unknown_account")
+
+
+def test_a_drawdown_is_told_without_exponents(oms: Oms, traded: str) -> None:
+    said = oms("ledger", "drawdown", "--json")
+    assert "E" not in "".join(str(value) for value in said.json["main"].values())
+
+
+def test_a_document_spells_every_decimal_plainly(capfd: pytest.CaptureFixture[str]) -> None:
+    Output(as_json=True).document({"a": Decimal("0E-8"), "b": [Decimal("-2E+1")], "c": (Decimal("1E-9"), "1E5", 3)})
+    assert json.loads(capfd.readouterr().out) == {"a": "0.00000000", "b": ["-20"], "c": ["0.000000001", "1E5", 3]}
 
 
 def test_the_operators_token_is_made_once_and_anew_when_it_opens_nothing(traded: str, home: Path) -> None:
