@@ -33,6 +33,7 @@ from oms.folding import Fact, fold_account, fold_leg, fold_order, unprotect_flat
 from oms.instrument import Instrument
 from oms.market_data import Quote, unquoted
 from oms.obstacles import busy, ended, stopped, unproven
+from oms.order import claims
 from oms.order import decisions as orders
 from oms.order.events import OrderEvent, OrderRequested
 from oms.order.holds import WHOLE, contracts, guards, hold, may_move
@@ -221,7 +222,7 @@ class Decider:
                 state = fold_order(book, stream, self._cancel(command, book.orders.get(stream)), facts)
             case ClaimOrder() as command:
                 stream = order_stream(self.account, command.client_order_id)
-                state = fold_order(book, stream, orders.claim(command, book.orders.get(stream)), facts)
+                state = fold_order(book, stream, claims.claim(command, book.orders.get(stream)), facts)
             case SetLeverage() as command:
                 leg = position_stream(self.account, command.symbol, PositionLeg.NET)
                 state = fold_leg(book, leg, self._leverage(command, book.positions.get(leg, FLAT)), facts)

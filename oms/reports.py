@@ -93,7 +93,7 @@ class OrderReport(_Report, frozen=True, kw_only=True, tag="order", gc=False):
 
 class TradeReport(_Report, frozen=True, kw_only=True, tag="trade", gc=False):
     """One fill. `commission` is a cost when positive, a rebate when negative; None when this channel does not say it
-    (then the REST trade has it).
+    (then the REST trade has it), or not in which coin (`oms.values.cost`).
     """
 
     exec_id: ExecId

@@ -247,6 +247,11 @@ def holdable(ns: int | None) -> int | None:
     return ns if ns is None else max(-LATEST_NS, min(ns, LATEST_NS))
 
 
+def cost(commission: Decimal | None, currency: Currency | None) -> tuple[Decimal | None, Currency | None]:
+    """Return what a trade cost, as one fact: an amount whose coin nobody names moves nothing, and is yet to be told."""
+    return (None, None) if commission and currency is None else (commission, currency)
+
+
 def plain(value: Decimal) -> str:
     """Spell a decimal without an exponent and without losing a digit (trailing zeros are kept)."""
     return format(value, "f")

@@ -14,7 +14,6 @@ from oms.errors import (
     DuplicateOrderError,
     InvalidOrderError,
     LimitExceededError,
-    NotClaimableError,
     OrderClosedError,
     UnknownOrderError,
 )
@@ -34,7 +33,6 @@ from oms.order.events import (
     CommissionReported,
     ExternalOrderSeen,
     LiquidityReported,
-    OrderClaimed,
     OrderDenied,
     OrderEvent,
     OrderExpired,
@@ -63,7 +61,6 @@ from oms.order.messages import (
     CancelRejected,
     CancelTaken,
     CancelUnanswered,
-    ClaimOrder,
     CountReport,
     FillInferred,
     OrderNews,
@@ -77,7 +74,7 @@ from oms.order.messages import (
     SubmitWithdrawn,
 )
 from oms.order.presets import STOP_LOSS, waits_for
-from oms.order.state import CLOSED, EXTERNAL, TRANSITIONS, Life, Order, Trade, evolve
+from oms.order.state import CLOSED, TRANSITIONS, Life, Order, Trade, evolve
 from oms.reports import OrderReport, TradeReport, VenueOrderStatus
 from oms.risk import Facts, Limits, collared, deny
 from oms.values import (
@@ -91,6 +88,7 @@ from oms.values import (
     PositionLeg,
     Side,
     VenueOrderId,
+    cost,
     plain,
 )
 
@@ -101,7 +99,6 @@ UNHEARD: Final = frozenset(
 FLAT: Final = "flat"  # requests that cancel an order whose position is gone begin so
 EXPIRY: Final = "expiry"  # the first request that cancels an order whose time has run out
 EXTERNAL_PREFIX: Final = "external"
-VENUES_OWN: Final = frozenset({Origin.LIQUIDATION, Origin.ADL, Origin.SETTLEMENT})
 WOULD_TAKE_MS: Final = 100  # a post-only order that the venue ends sooner than that was crossing when it arrived
 BY_VENUE: Final = frozenset({None, "system"})  # who ended an order, where that can be the venue: streams do not say
 
@@ -181,29 +178,6 @@ def amend(command: AmendOrder, order: Order | None, facts: Facts, limits: Limits
             stop_loss=command.stop_loss,
         ),
     )
-
-
-def claim(command: ClaimOrder, order: Order | None) -> tuple[OrderEvent, ...]:
-    """Return the claim; none if the order is that strategy's already.
-
-    Raises:
-        UnknownOrderError: the log holds no such order.
-        NotClaimableError: it is not an order that somebody may be given.
-    """
-    if order is None:
-        raise UnknownOrderError(f"no order {command.client_order_id} on account {command.account}")
-    name, owner = command.client_order_id, order.request.strategy
-    if not command.strategy or command.strategy == EXTERNAL:
-        raise NotClaimableError(f"{command.strategy!r} is no strategy", next_step="name the one that is to have it")
-    if owner == command.strategy:
-        return ()
-    if owner != EXTERNAL:
-        raise NotClaimableError(f"{name} is an order of the strategy {owner}")
-    if order.origin in VENUES_OWN:
-        raise NotClaimableError(f"{name} is the venue's own: a {order.origin}")
-    if order.life in CLOSED and not order.trades:
-        raise NotClaimableError(f"{name} is {order.life.value} and traded nothing: there is nothing to give")
-    return (OrderClaimed(strategy=command.strategy, reason=command.reason),)
 
 
 def record(news: OrderNews, order: Order) -> tuple[OrderEvent, ...]:
@@ -452,12 +426,13 @@ def _traded(trade: TradeReport, order: Order) -> tuple[OrderEvent, ...]:
     if gone(trade, order):
         return ()
     accepted = _heard(order, trade.venue_order_id) if trade.venue_order_id is not None else ()
+    commission, currency = cost(trade.commission, trade.commission_currency)
     filled = OrderFilled(
         exec_id=trade.exec_id,
         quantity=trade.quantity,
         price=trade.price,
-        commission=trade.commission,
-        commission_currency=trade.commission_currency,
+        commission=commission,
+        commission_currency=currency,
         liquidity=trade.liquidity,
     )
     before, after = replaced(trade, order)
@@ -479,9 +454,9 @@ def _again(trade: TradeReport, known: Trade, order: Order) -> tuple[OrderEvent, 
         # Two trades under one id, or one trade told twice differently: money either way, so a person must see it.
         return _contradicted(order, trade, f"trade {trade.exec_id} was {plain(known.quantity)} at {plain(known.price)}")
     told: list[OrderEvent] = []
-    if known.commission is None and trade.commission is not None and trade.commission_currency is not None:
-        cost, currency = trade.commission, trade.commission_currency
-        told.append(CommissionReported(exec_id=trade.exec_id, commission=cost, commission_currency=currency))
+    commission, currency = trade.commission, trade.commission_currency
+    if known.commission is None and commission is not None and currency is not None:
+        told.append(CommissionReported(exec_id=trade.exec_id, commission=commission, commission_currency=currency))
     if known.liquidity is None and trade.liquidity is not None:
         told.append(LiquidityReported(exec_id=trade.exec_id, liquidity=trade.liquidity))
     return tuple(told)

@@ -62,6 +62,7 @@ from oms.values import (
     Origin,
     StrategyId,
     VenueOrderId,
+    cost,
     holdable,
     worth,
 )
@@ -323,19 +324,19 @@ def _opened(event: OrderEvent) -> Order:
 
 
 def _filled(order: Order, event: OrderFilled, life: Life, version: int) -> Order:
-    quantity, price = event.quantity, event.price
+    quantity, price, trade = event.quantity, event.price, _trade(event)
     asked = order.request.quantity if not order.amends else _asked(order)
     cum_quantity = EXACT.add(order.cum_quantity, quantity)
     after = replace(
         order,
         life=life,
-        trades=(*order.trades, _trade(event)),
+        trades=(*order.trades, trade),
         cum_quantity=cum_quantity,
         cum_cost=EXACT.add(order.cum_cost, worth(quantity, price, order.request.contract_size)),
         venue_cum=max(order.venue_cum, cum_quantity),
         version=version,
     )
-    if event.commission is None and not event.exec_id.startswith(INFERRED):
+    if trade.commission is None and not event.exec_id.startswith(INFERRED):
         after = replace(after, uncharged=order.uncharged + 1)
     # Never sent, more than was asked, or over for the venue with less traded than this: a person should look.
     late = order.life in CLOSED and order.life is not FILLED and cum_quantity > order.venue_cum
@@ -454,9 +455,8 @@ def _busted(order: Order, event: TradeBusted, life: Life, version: int) -> Order
 
 
 def _trade(event: OrderFilled) -> Trade:
-    return Trade(
-        event.exec_id, event.quantity, event.price, event.commission, event.commission_currency, event.liquidity
-    )
+    commission, currency = cost(event.commission, event.commission_currency)
+    return Trade(event.exec_id, event.quantity, event.price, commission, currency, event.liquidity)
 
 
 def _commissioned(trades: Iterable[Trade], event: CommissionReported) -> Iterable[Trade]:

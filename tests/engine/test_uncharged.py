@@ -3,6 +3,7 @@
 import asyncio
 from decimal import Decimal
 
+import pytest
 from msgspec.structs import replace
 
 from oms.order.state import Life
@@ -43,5 +44,22 @@ def test_a_trade_whose_cost_nobody_tells_hides_no_position() -> None:
         assert desk.watcher.broken() is None
         assert LEG in desk.breaks()
         assert "balance:futures/USDT" in desk.breaks()
+
+    play(story)
+
+
+@pytest.mark.parametrize("named", ["the coin", "no coin"])
+def test_what_a_trade_cost_is_booked_though_its_coin_is_told_later(named: str) -> None:
+    async def story(desk: Desk) -> None:
+        venue = desk.venue
+        await desk.start()
+        await desk.place()
+        await asyncio.sleep(1)
+        shown, trade = venue.fill("c1", "0.5")  # the lists tell all of it
+        venue.totals = {"BTC": Decimal("5.5"), "USDT": Decimal("949.9")}
+        venue.push(shown, trade if named == "the coin" else replace(trade, commission_currency=None))
+        await asyncio.sleep(600)
+        assert desk.engine.book.totals["USDT"] == venue.totals["USDT"]
+        assert not desk.breaks()
 
     play(story)

@@ -17,7 +17,7 @@ from oms.errors import (
     UnknownOrderError,
     UnknownSymbolError,
 )
-from oms.order import decisions, events
+from oms.order import claims, decisions, events
 from oms.order.admission import WAITING_MAX
 from oms.order.decisions import external
 from oms.order.holds import hold
@@ -313,6 +313,32 @@ def test_a_commission_told_later_is_added_once() -> None:
     story.when(trade("t1", "0.5")).then()
 
 
+def test_an_amount_whose_coin_nobody_names_is_no_commission() -> None:
+    coinless = trade("t1", "0.5", commission_currency=None)
+    story = given(*sent(), ACCEPTED).when(coinless)
+    story.then(msgspec.structs.replace(filled("t1", "0.5"), commission=None, commission_currency=None))
+    assert story.order is not None
+    assert story.order.trades_missing
+    story.when(coinless).then()
+    story.when(trade("t1", "0.5")).then(
+        events.CommissionReported(
+            exec_id=coinless.exec_id, commission=Decimal("0.1"), commission_currency=Currency("USDT")
+        )
+    )
+    assert not story.order.trades_missing
+
+
+def test_what_a_log_holds_of_an_amount_without_its_coin_is_asked_for_again() -> None:
+    story = given(*sent(), ACCEPTED, msgspec.structs.replace(filled("t1", "0.5"), commission_currency=None))
+    assert story.order is not None
+    assert story.order.trades_missing
+    free = given(
+        *sent(), ACCEPTED, msgspec.structs.replace(filled("t1", "0.5"), commission=Decimal(0), commission_currency=None)
+    )
+    assert free.order is not None
+    assert not free.order.trades_missing, "nothing is as much in any coin"
+
+
 def test_the_venues_total_ahead_of_our_trades_is_remembered_until_they_come() -> None:
     behind = events.ProgressReported(cum_quantity=Decimal("0.5"))
     story = given(*sent(), ACCEPTED).when(shown(VenueOrderStatus.PARTIALLY_FILLED, "0.5")).then(behind)
@@ -556,11 +582,11 @@ def test_an_order_that_is_claimed_is_its_strategys_whatever_became_of_it() -> No
     claim = ClaimOrder(
         account=AccountId("main"), client_order_id=ClientOrderId("externalv1"), strategy=StrategyId("a"), reason="his"
     )
-    (claimed,) = decisions.claim(claim, story.order)
+    (claimed,) = claims.claim(claim, story.order)
     assert claimed == events.OrderClaimed(strategy=StrategyId("a"), reason="his")
     order = evolve(story.order, claimed)
     assert (order.request.strategy, order.life) == ("a", Life.FILLED)
-    assert decisions.claim(claim, order) == ()
+    assert claims.claim(claim, order) == ()
 
 
 def test_a_time_of_an_older_log_that_nothing_could_hold_is_the_nearest_one_and_its_order_the_same() -> None:

@@ -57,6 +57,7 @@ from oms.values import (
     Symbol,
     VenueOrderId,
     Wallet,
+    cost,
 )
 
 NET, LONG, SHORT = PositionLeg.NET, PositionLeg.LONG, PositionLeg.SHORT
@@ -251,6 +252,7 @@ def _last_trade(last: wire.LastTrade, report: OrderReport) -> tuple[TradeReport,
     if exec_id is None:
         return ()
     fee = amount(last.fee)
+    commission, currency = cost(fee.copy_negate() if fee else fee, _currency(last.feeCcy))
     return (
         TradeReport(
             exec_id=ExecId(exec_id),
@@ -262,8 +264,8 @@ def _last_trade(last: wire.LastTrade, report: OrderReport) -> tuple[TradeReport,
             side=report.side,
             position_leg=report.position_leg,
             effect=report.effect,
-            commission=fee.copy_negate() if fee else fee,
-            commission_currency=_currency(last.feeCcy),
+            commission=commission,
+            commission_currency=currency,
             at_ms=report.updated_ms,
         ),
     )

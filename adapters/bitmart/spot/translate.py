@@ -43,7 +43,7 @@ from oms.reports import (
     TradeReport,
     VenueOrderStatus,
 )
-from oms.values import ZERO, ClientOrderId, Currency, ExecId, Liquidity, OrderType, Side, Symbol, VenueOrderId
+from oms.values import ZERO, ClientOrderId, Currency, ExecId, Liquidity, OrderType, Side, Symbol, VenueOrderId, cost
 
 PENDING_NEW = VenueOrderStatus.PENDING_NEW
 NEW = VenueOrderStatus.NEW
@@ -159,6 +159,7 @@ def order(message: wire.Order) -> tuple[OrderReport]:
 def trade(message: wire.Trade) -> tuple[TradeReport]:
     """Return a fill with what it cost: the authority on commissions."""
     venue_order_id = order_id(message.orderId)
+    commission, currency = cost(amount(message.fee), _currency(message.feeCoinName))
     return (
         TradeReport(
             exec_id=ExecId(required_id(message.tradeId, "tradeId")),
@@ -168,8 +169,8 @@ def trade(message: wire.Trade) -> tuple[TradeReport]:
             venue_order_id=None if venue_order_id is None else VenueOrderId(venue_order_id),
             client_order_id=client_order_id(message.clientOrderId, venue_order_id),
             side=_side(message.side),
-            commission=amount(message.fee),
-            commission_currency=_currency(message.feeCoinName),
+            commission=commission,
+            commission_currency=currency,
             liquidity=_liquidity(message.tradeRole),
             at_ms=millis(message.createTime),
         ),

@@ -222,6 +222,13 @@ def test_9_25_no_fee_is_zero_and_an_absent_one_is_absent() -> None:
         assert trade.commission is None
 
 
+def test_9_51_a_pushed_fee_without_its_coin_is_none() -> None:
+    for absent in ("", "-", None):
+        trade = pushed(1, last_trade=LAST_TRADE | {"feeCcy": absent})[1]
+        assert isinstance(trade, TradeReport)
+        assert (trade.commission, trade.commission_currency) == (None, None)
+
+
 def test_9_31_a_push_is_cumulative_totals_and_one_last_trade() -> None:
     order, trade = pushed(1, state=2, deal_size="7", last_trade=LAST_TRADE | {"fillQty": "2"})
     assert isinstance(order, OrderReport)
