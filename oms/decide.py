@@ -199,7 +199,7 @@ class Decider:
                     order = book.orders.get(stream)
                     if order is not None:
                         dated_ms = report.at_ms if isinstance(report, TradeReport) else None
-                        events = orders.record(report, order)  # type: ignore[arg-type]
+                        events = orders.record(report, order, said.source)  # type: ignore[arg-type]
                         state = fold_order(book, stream, events, facts, dated_ms=dated_ms)
                     else:
                         state = self._unknown(book, stream, report, facts)  # type: ignore[arg-type]

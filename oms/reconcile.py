@@ -232,7 +232,7 @@ def _news(
         stream = address(book.name, report)
         order = standing.get(stream) or book.orders.get(stream)
         if order is not None:
-            events = record(report, order)
+            events = record(report, order, answer.source)
             for event in events:
                 order = evolve(order, event)
         else:

@@ -1,14 +1,16 @@
 """Trades that the venue took back, and what still speaks of them: late frames, which must not bring them back.
 
-A trade that was taken back is booked again only where the venue counts it again, in a record that is later than the one
-that proved it gone.
+A trade that was taken back is booked again only where a query lists it and the venue counts it again, in a record that
+is later than the one that proved it gone.
 """
 
 from oms.order.events import CountLowered, TradeBusted
 from oms.order.messages import BustReport, CountReport
 from oms.order.state import Order, Trade
 from oms.reports import OrderReport, TradeReport
-from oms.values import ZERO
+from oms.values import ZERO, Provenance
+
+_STREAM = Provenance.STREAM  # bound once, as in `oms.decide`
 
 
 def bust(news: BustReport, order: Order) -> tuple[TradeBusted, ...]:
@@ -23,9 +25,11 @@ def lowered(news: CountReport, order: Order) -> tuple[CountLowered, ...]:
     return (CountLowered(cum_quantity=news.cum_quantity, at_ms=news.at_ms),)
 
 
-def gone(trade: TradeReport, order: Order) -> bool:
-    """Whether a trade was taken back, and the venue does not count it again."""
-    return trade.exec_id in order.busted and order.venue_cum <= order.cum_quantity
+def gone(trade: TradeReport, order: Order, source: Provenance) -> bool:
+    """Whether a trade was taken back and is not there again. What is counted beyond what is booked may be any other
+    trade, so that a stream proves nothing: its frame may be an old one. A query lists what is there.
+    """
+    return trade.exec_id in order.busted and (source is _STREAM or order.venue_cum <= order.cum_quantity)
 
 
 def outdated(report: OrderReport, order: Order) -> bool:

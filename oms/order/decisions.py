@@ -86,6 +86,7 @@ from oms.values import (
     Origin,
     PositionEffect,
     PositionLeg,
+    Provenance,
     Side,
     VenueOrderId,
     cost,
@@ -180,10 +181,10 @@ def amend(command: AmendOrder, order: Order | None, facts: Facts, limits: Limits
     )
 
 
-def record(news: OrderNews, order: Order) -> tuple[OrderEvent, ...]:
+def record(news: OrderNews, order: Order, source: Provenance = Provenance.RESPONSE) -> tuple[OrderEvent, ...]:
     """Return what `news` adds to what is known of `order`; none when it says nothing new."""
     if isinstance(news, TradeReport):
-        return _traded(news, order)
+        return _traded(news, order, source)
     if isinstance(news, OrderReport):
         return _shown(news, order)
     if isinstance(news, SubmitAccepted):
@@ -418,12 +419,12 @@ def _would_take(order: Order, end: VenueCanceled | OrderExpired, report: OrderRe
     return lived_ms if 0 <= lived_ms < WOULD_TAKE_MS else None
 
 
-def _traded(trade: TradeReport, order: Order) -> tuple[OrderEvent, ...]:
+def _traded(trade: TradeReport, order: Order, source: Provenance) -> tuple[OrderEvent, ...]:
     """Return the booking of a trade: once, by its id, from any life."""
     for known in order.trades:
         if known.exec_id == trade.exec_id:
             return _again(trade, known, order)
-    if gone(trade, order):
+    if gone(trade, order, source):
         return ()
     accepted = _heard(order, trade.venue_order_id) if trade.venue_order_id is not None else ()
     commission, currency = cost(trade.commission, trade.commission_currency)

@@ -6,8 +6,10 @@ from decimal import Decimal
 import pytest
 from msgspec.structs import replace
 
+from oms.order.events import OrderFilled
 from oms.order.state import Life
 from oms.reports import OrderReport, VenueOrderStatus
+from oms.values import ExecId
 from tests.engine.desk import Desk, play
 from tests.engine.scripted_venue import Capped, ScriptedVenue
 
@@ -129,5 +131,29 @@ def test_a_count_is_lowered_though_its_order_ended_long_after_it_was_told(works_
             Decimal(0),
             set(),
         )
+
+    play(story)
+
+
+@pytest.mark.parametrize("listed_again", [False, True])
+def test_s52_a_late_frame_of_a_trade_that_was_taken_back_does_not_stand_for_another_one(
+    listed_again: bool,  # noqa: FBT001
+) -> None:
+    async def story(desk: Desk) -> None:
+        venue, order = desk.venue, await booked(desk, 0)
+        (busted,) = venue.trades_done
+        another = replace(busted, exec_id=ExecId("t2"))
+        venue.trades_done = []
+        count_nothing(desk, order, 30_000)
+        await asyncio.sleep(240)
+        assert desk.order().cum_quantity == 0
+        # It is told of late, while the venue counts another one, of which only a query tells; or itself, again.
+        counted, _ = venue.fill("c1", "1")
+        venue.trades_done = [busted if listed_again else another]
+        venue.push(counted)
+        venue.push(busted)
+        await asyncio.sleep(20)
+        fills = [event.exec_id for event in desk.story() if isinstance(event, OrderFilled)]
+        assert (fills, desk.life()) == (["t1", "t1" if listed_again else "t2"], Life.WORKING)
 
     play(story)
