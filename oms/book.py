@@ -19,7 +19,7 @@ from msgspec import Struct
 from oms.account import state as accounts
 from oms.account.events import AccountEvent
 from oms.account.state import NOBODY, Account
-from oms.breaks.events import BreakKind
+from oms.disputed import disputed
 from oms.moves import SHARING, ShareName, claimed, given_away, loss, share_name, shared
 from oms.order import state as orders
 from oms.order.events import OrderClaimed, OrderEvent
@@ -348,8 +348,11 @@ class Book:
                 self._sums.take(stream, order)
 
     def _awaits_a_person(self, stream: str) -> bool:
-        order, accepted = self.orders[stream], self.account.breaks.accepted
-        return order.flagged and f"{BreakKind.ORDER}:{order.request.client_order_id}" not in accepted
+        order = self.orders[stream]
+        if not order.flagged:
+            return False
+        told = disputed(order)
+        return self.account.breaks.accepted.get(told.break_id) != told.taken
 
     def summary(self) -> Mapping[str, object]:
         """Return everything that two books of the same history must agree on."""

@@ -17,6 +17,7 @@ from oms.account.modes import Known, PositionModeLook, known, see
 from oms.book import Book, account_stream, order_stream, position_stream
 from oms.breaks.decisions import Disagreement
 from oms.breaks.events import BreakKind
+from oms.disputed import disputed
 from oms.errors import InvalidOrderError
 from oms.figures import Figures, between, costs_here, costs_there, figures_of, of_balances, of_positions, wallet_of
 from oms.order.decisions import external, external_id, record
@@ -270,13 +271,7 @@ def _of_orders(book: Book, picture: Picture) -> Iterable[Disagreement]:
     """
     for order in book.orders.values():
         if order.flagged:
-            yield Disagreement(
-                kind=BreakKind.ORDER,
-                subject=order.request.client_order_id,
-                ours="as its history says",
-                theirs="otherwise: oms explain shows how",
-                symbol=order.request.symbol,
-            )
+            yield disputed(order)
     for report in _orders(picture.open_orders):
         known = book.orders.get(address(book.name, report))
         if known is not None and known.life in CLOSED and report.status in OPEN:

@@ -94,6 +94,7 @@ from oms.values import (
 )
 
 ATTEMPTS_MAX: Final = 3  # sends of one order, all under its one id, before a transient refusal is final
+CONTRADICTIONS_MAX: Final = 20  # kept of one order: a person knows by then, and a venue may have ever new words
 UNHEARD: Final = frozenset(
     {Life.SENDING, Life.IN_DOUBT, Life.REJECTED, Life.VANISHED}
 )  # lives in which "the venue has it" is news
@@ -379,12 +380,12 @@ def _rejected(report: OrderReport, order: Order) -> tuple[OrderEvent, ...]:
     """
     if order.life in {Life.REJECTED, Life.DENIED}:
         return ()
-    if order.trades:
+    if order.revived:  # it is flagged for just this: called dead, shown alive
+        untold = order.fate_ms is None or report.updated_ms is None  # which of them was said last
+        if order.trades or untold or _is_older(report, order):
+            return ()
+    elif order.trades:
         return _contradicted(order, report, "the venue calls an order rejected that has traded")
-    if order.revived and (order.fate_ms is None or report.updated_ms is None):
-        return _contradicted(order, report, "dead, alive and dead again, and nobody can tell which was said last")
-    if order.revived and _is_older(report, order):
-        return ()
     refused = VenueRefused(reason="refused_by_venue", text=report.raw_status, at_ms=report.updated_ms)
     return _if_possible(order, refused)
 
@@ -471,5 +472,7 @@ def _if_possible(order: Order, fact: OrderEvent) -> tuple[OrderEvent, ...]:
 
 
 def _contradicted(order: Order, report: Struct, why: str) -> tuple[OrderEvent, ...]:
-    """Keep what cannot be: once an order, since a venue that contradicts itself does so at every poll."""
-    return () if order.flagged else (ReportContradicted(report=repr(report)[:500], why=why),)
+    """Keep what cannot be: each once an order, since a venue that contradicts itself does so at every poll."""
+    if why in order.contradictions or len(order.contradictions) >= CONTRADICTIONS_MAX:
+        return ()
+    return (ReportContradicted(report=repr(report)[:500], why=why),)

@@ -116,7 +116,8 @@ class Order(Struct, frozen=True, kw_only=True, gc=False):
     conditional: bool = False  # it began as one that waits for a price
     triggered: bool = False  # the price it waited for has come
     reason: str | None = None  # why it was denied, refused, in doubt or ended
-    flagged: bool = False  # the venue contradicted itself or us: a person should look
+    flags: int = 0  # how often the venue contradicted itself or us: each time a person should look
+    contradictions: tuple[str, ...] = ()  # why, of those that are kept by themselves
     origin: Origin | None = None  # who made it, where nobody asked for it here
     parent: ClientOrderId | None = None  # the order that it came from, as what protects it or what that sent
     end_doubted: bool = False  # its cancel had no answer, or was refused as if it were over: whether it works is open
@@ -131,6 +132,11 @@ class Order(Struct, frozen=True, kw_only=True, gc=False):
         if self.life in CLOSED or self.request.quantity is None:
             return ZERO
         return max(EXACT.subtract(self.request.quantity, self.cum_quantity), ZERO)
+
+    @property
+    def flagged(self) -> bool:
+        """Whether a person should look."""
+        return self.flags > 0
 
     @property
     def average_price(self) -> Decimal | None:
@@ -209,7 +215,7 @@ def evolve(order: Order | None, event: OrderEvent) -> Order:
         known = event.venue_order_id or order.venue_order_id
         after = replace(order, life=life, venue_order_id=known, reason=None, version=version)
         dead = order.life is REJECTED or order.life is VANISHED
-        return replace(after, flagged=True, revived=True, fate_ms=event.at_ms) if dead else after
+        return replace(_flagged(after), revived=True, fate_ms=event.at_ms) if dead else after
     match event:
         case ProgressReported():
             venue_cum = max(order.venue_cum, event.cum_quantity)
@@ -255,7 +261,7 @@ def evolve(order: Order | None, event: OrderEvent) -> Order:
         case CountLowered():
             busted_ms = event.at_ms or order.busted_ms
             after = replace(order, life=life, venue_cum=event.cum_quantity, done=False, version=version)
-            return replace(after, flagged=True, busted_ms=busted_ms)
+            return replace(_flagged(after), busted_ms=busted_ms)
         case InferredFillReplaced():
             return _taken_back(order, event, version)
         case AmendRequested() | AmendAccepted() | AmendUnknown() | AmendRefused() | OrderAmended():
@@ -268,9 +274,9 @@ def evolve(order: Order | None, event: OrderEvent) -> Order:
                 less = replace(order.request, quantity=event.quantity)
                 fired = _finished(replace(fired, request=less, original=order.original or order.request))
             dead = order.life is REJECTED or order.life is VANISHED
-            return replace(fired, flagged=True) if dead else fired  # what it became has a record of its own
+            return _flagged(fired) if dead else fired  # what it became has a record of its own
         case ReportContradicted():
-            return replace(order, flagged=True, version=version)
+            return replace(_flagged(order), contradictions=(*order.contradictions, event.why), version=version)
         case OrderClaimed():
             return replace(order, request=replace(order.request, strategy=event.strategy), version=version)
         case OrderRequested() | ExternalOrderSeen():
@@ -341,7 +347,7 @@ def _filled(order: Order, event: OrderFilled, life: Life, version: int) -> Order
     # Never sent, more than was asked, or over for the venue with less traded than this: a person should look.
     late = order.life in CLOSED and order.life is not FILLED and cum_quantity > order.venue_cum
     if order.life is NEW or late or (asked is not None and cum_quantity > asked):
-        after = replace(after, flagged=True)
+        after = _flagged(after)
     return _finished(after)
 
 
@@ -356,6 +362,10 @@ def _finished(order: Order) -> Order:
     if not target or order.cum_quantity < target or order.life is FILLED:
         return order
     return replace(order, life=FILLED, cancels=(), amends=(), reason=None)
+
+
+def _flagged(order: Order) -> Order:
+    return replace(order, flags=order.flags + 1)
 
 
 def _asked(order: Order) -> Decimal | None:
@@ -447,7 +457,7 @@ def _busted(order: Order, event: TradeBusted, life: Life, version: int) -> Order
         cum_cost=EXACT.subtract(order.cum_cost, worth(event.quantity, event.price, order.request.contract_size)),
         venue_cum=cum_quantity,
         done=False,
-        flagged=True,
+        flags=order.flags + 1,
         busted=(*order.busted, event.exec_id)[-BUSTED_KEPT:],
         busted_ms=event.at_ms or order.busted_ms,
         version=version,

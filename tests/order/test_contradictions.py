@@ -3,7 +3,9 @@
 from hypothesis import given as forall
 from hypothesis import strategies as st
 
+from oms.disputed import disputed
 from oms.order import events
+from oms.order.decisions import CONTRADICTIONS_MAX
 from oms.order.messages import SubmitRefused
 from oms.order.state import Life
 from oms.reports import OrderReport, VenueOrderStatus
@@ -67,3 +69,20 @@ def test_the_same_words_at_every_look_settle(pictures: list[tuple[VenueOrderStat
     for _ in range(6):
         story.when(*told)
     story.when(*told).then()
+
+
+def test_each_word_that_cannot_be_is_kept_once_and_counted() -> None:
+    story = given(*sent(), ACCEPTED).when(trade("t1", "0.5"))
+    for word in (trade("t1", "0.6"), shown(None, raw_status="odd")) * 3:
+        story.when(word)
+    assert story.order is not None
+    assert story.order.flags == 2
+    assert disputed(story.order).taken == "as its history says|otherwise, 2 times: oms explain shows how"
+
+
+def test_of_words_that_are_ever_new_some_are_kept() -> None:
+    story = given(*sent(), ACCEPTED)
+    for n in range(CONTRADICTIONS_MAX + 5):
+        story.when(shown(None, raw_status=f"odd{n}"))
+    assert story.order is not None
+    assert story.order.flags == CONTRADICTIONS_MAX

@@ -61,13 +61,13 @@ class Recorder:
         reports = tuple(BalanceReport(currency=Currency(name), total=Decimal(total)) for name, total in totals.items())
         self.say(((account_stream(self.account), BalancesReport(balances=reports, reason="external")),))
 
-    def hear(self, name: str, *reports: Report) -> None:
+    def hear(self, name: str, *reports: Report, source: Provenance = Provenance.STREAM) -> None:
         stream = order_stream(self.account, ClientOrderId(name))
-        self.say(tuple((stream, report) for report in reports))
+        self.say(tuple((stream, report) for report in reports), source)
 
-    def say(self, message: Command | tuple[tuple[str, Report], ...]) -> None:
+    def say(self, message: Command | tuple[tuple[str, Report], ...], source: Provenance = Provenance.STREAM) -> None:
         """Decide `message`; a refusal leaves nothing behind."""
-        said = Said(message=message, actor="test", cause="test", source=Provenance.STREAM, occurred_ns=T0)
+        said = Said(message=message, actor="test", cause="test", source=source, occurred_ns=T0)
         try:
             facts = self._decider.decide(said, self.book).facts
         except CommandRefusedError:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from oms.errors import CorruptStreamError
 from oms.order.messages import BustReport, SubmitAccepted, SubmitRefused, SubmitUnknown
 from oms.reports import VenueOrderStatus
-from oms.values import OrderStatus, OrderType, Side, VenueOrderId
+from oms.values import OrderStatus, OrderType, Provenance, Side, VenueOrderId
 from projections.fold import Twin
 from projections.rows import BalanceRow, FillRow, OrderRow, PositionRow
 from tests.order.story import shown, trade
@@ -125,7 +125,7 @@ def test_a_trade_booked_again_after_its_bust_is_a_trade_again(story: Recorder) -
     story.place("c1")
     story.hear("c1", ACCEPTED, trade("t1", "2"))
     story.hear("c1", BustReport(exec_id="t1"))
-    story.hear("c1", shown(VenueOrderStatus.FILLED, "2"), trade("t1", "2"))
+    story.hear("c1", shown(VenueOrderStatus.FILLED, "2"), trade("t1", "2"), source=Provenance.POLL)
     told = Told(story)
     assert not told.fill("t1").busted
     assert len(told.rows["fills"]) == 1
