@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from oms.order.state import Life
 from oms.reports import PositionReport
-from oms.values import PositionLeg, PositionMode
+from oms.values import PositionLeg, PositionMode, Purse
 from tests.engine.desk import Desk, play
 from tests.order.story import BTC_PERPETUAL, FUTURES
 
@@ -59,7 +59,7 @@ def test_what_a_trade_cost_is_booked_though_its_coin_is_told_later(named: str) -
         venue.totals = {"BTC": Decimal("5.5"), "USDT": Decimal("949.9")}
         venue.push(shown, trade if named == "the coin" else replace(trade, commission_currency=None))
         await asyncio.sleep(600)
-        assert desk.engine.book.totals["USDT"] == venue.totals["USDT"]
+        assert desk.engine.book.totals[Purse("USDT")] == venue.totals["USDT"]
         assert not desk.breaks()
 
     play(story)

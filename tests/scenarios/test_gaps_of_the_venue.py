@@ -154,10 +154,12 @@ def test_s46_the_raw_bytes_of_a_word_that_nobody_knows_are_kept(symbol: Symbol, 
         house.stranger("sell", size, "50000", symbol=symbol)
         await house.until(lambda: house.life("c1") is Life.FILLED, seconds=120)
         history = house.log._streams[stream("c1")].values()
-        [told] = [each for each in history if each.topic.startswith("report-contradicted")]
-        cause = decode_meta(told.state).cause
-        assert cause is not None
-        assert b'"c1"' in house.log._messages[cause].body
+        words = [each for each in history if each.topic.startswith("report-contradicted")]
+        assert words
+        for told in words:  # each of them once
+            cause = decode_meta(told.state).cause
+            assert cause is not None
+            assert b'"c1"' in house.log._messages[cause].body
 
     tell(story)
 

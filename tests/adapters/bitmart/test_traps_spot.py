@@ -288,7 +288,7 @@ def test_trap_9_25_a_spot_fee_is_positive_when_paid_and_in_the_coin_that_it_name
 
 def test_trap_9_51_a_spot_fee_without_its_coin_is_none_and_no_fee_needs_none() -> None:
     for fee, coin, expected in (("0.006", None, None), ("0.006", "", None), ("0", None, Decimal(0))):
-        (trade,) = answered(codec.QUERY_TRADES, [FILL | {"fee": fee, "feeCoinName": coin}])
+        (trade,) = answered(codec.QUERY_TRADES, [{**FILL, "fee": fee, "feeCoinName": coin}])
         assert isinstance(trade, TradeReport)
         assert (trade.commission, trade.commission_currency) == (expected, None)
 
