@@ -136,6 +136,7 @@ class Book:
         # Every market that an order of ours ended in, the last one last: what was set there outlives the order. An undo
         # takes nothing from it either.
         self.ended_in: OrderedDict[Symbol, None] = OrderedDict()
+        self._by_venue_id: dict[tuple[Symbol, VenueOrderId], str] = {}  # streams, of the orders in memory
         self._sums = Sums()
         self._stale: dict[str, None] = {}  # streams that have moved since the sums were last added up
         self._closed: OrderedDict[str, None] = OrderedDict()  # streams, the longest closed first
@@ -167,6 +168,8 @@ class Book:
         """Fold one event of an order's stream. Raises CorruptStreamError."""
         before = self.orders.get(stream)
         after = self.orders[stream] = orders.evolve(before, event)
+        if before is None or before.venue_order_id is not after.venue_order_id:
+            self._identify(stream, before, after)
         self._stale[stream] = None
         if self._journal is not None:
             self._journal.append((stream, before))
@@ -180,6 +183,11 @@ class Book:
         if after.end_doubted:
             self._doubted[stream] = None
         return after
+
+    def known_as(self, symbol: Symbol, venue_order_id: VenueOrderId | None) -> Order | None:
+        """Return the order in memory that the venue knows by that id, which is unique within one market."""
+        stream = None if venue_order_id is None else self._by_venue_id.get((symbol, venue_order_id))
+        return None if stream is None else self.orders[stream]
 
     def unproven(self) -> Sequence[Order]:
         """Return the orders that were to be canceled and of which nobody can say yet whether they still work."""
@@ -236,6 +244,15 @@ class Book:
         self._stale[stream] = None
         if self._journal is not None:
             self._journal.append((stream, before))
+
+    def _identify(self, stream: str, before: Order | None, after: Order | None) -> None:
+        """Keep the venue's ids in step with the orders that are in memory."""
+        if before is not None and before.venue_order_id is not None:
+            key = (before.request.symbol, before.venue_order_id)
+            if self._by_venue_id.get(key) == stream:
+                del self._by_venue_id[key]
+        if after is not None and after.venue_order_id is not None:
+            self._by_venue_id[after.request.symbol, after.venue_order_id] = stream
 
     def _remember(self, order: Order, venue_order_id: VenueOrderId) -> None:
         request = order.request
@@ -311,6 +328,7 @@ class Book:
 
         It is the log's own word, so no undo takes it back.
         """
+        self._identify(stream, self.orders.get(stream), order)
         self.orders[stream] = order
         self._file(stream, order)
         self._stale[stream] = None
@@ -318,6 +336,7 @@ class Book:
     def recall(self, stream: str, state: Order | Position) -> None:
         """Take a state back whose share is in the sums that `recall_funds` brings."""
         if isinstance(state, Order):
+            self._identify(stream, self.orders.get(stream), state)
             self.orders[stream] = state
             self._file(stream, state)
         else:
@@ -344,6 +363,7 @@ class Book:
                 self._closed[stream] = None
                 continue
             order = self.orders.pop(stream)
+            self._identify(stream, order, None)
             if self._stale.pop(stream, _NOT_STALE) is not _NOT_STALE:
                 self._sums.take(stream, order)
 
@@ -403,6 +423,8 @@ class Book:
         book = cls(account, closed_kept=image.closed_kept)
         book.account, book._tallied = image.account, image.tallied
         book.orders, book.positions = dict(image.orders), dict(image.positions)
+        for stream, order in image.orders.items():
+            book._identify(stream, None, order)
         book.open, book.unsettled = dict.fromkeys(image.open), dict.fromkeys(image.unsettled)
         book._closed, book._doubted = OrderedDict.fromkeys(image.closed), dict.fromkeys(image.doubted)
         book._protected = OrderedDict.fromkeys(each for each in image.closed if protected(image.orders[each]))
@@ -429,6 +451,7 @@ class Book:
                 continue
             match before:
                 case Order():
+                    self._identify(stream, self.orders.get(stream), before)
                     self.orders[stream] = before
                     self._file(stream, before)
                     if before.end_doubted:
@@ -438,6 +461,7 @@ class Book:
                 case Account():
                     self.account = before
                 case None:
+                    self._identify(stream, self.orders.get(stream), None)
                     for table in (self.orders, self.positions, self.open, self.unsettled, self._closed):
                         table.pop(stream, None)
             self._stale[stream] = None

@@ -202,7 +202,7 @@ class Decider:
                         events = orders.record(report, order, said.source)  # type: ignore[arg-type]
                         state = fold_order(book, stream, events, facts, dated_ms=dated_ms)
                     else:
-                        state = self._unknown(book, stream, report, facts)  # type: ignore[arg-type]
+                        state = self._unknown(book, stream, report, said.source, facts)  # type: ignore[arg-type]
                 elif stream[0] == "a":
                     state = self._about_account(book, report, facts)  # type: ignore[arg-type]
                 else:
@@ -403,10 +403,15 @@ class Decider:
             return held  # nobody knows what a contract is worth
         return fold_leg(book, stream, shown.take_over(news, instrument.contract_size, held), facts)
 
-    def _unknown(self, book: Book, stream: str, news: OrderNews, facts: list[Fact]) -> State | None:
-        """Record what is learned of an order that this log does not hold. What the venue seizes, it seizes from a
-        market that nothing opens in any more, until a person has looked (S26).
+    def _unknown(self, book: Book, stream: str, news: OrderNews, source: Provenance, facts: list[Fact]) -> State | None:
+        """Record what is learned of an order that this log does not hold under that name. What the venue seizes, it
+        seizes from a market that nothing opens in any more, until a person has looked (S26).
         """
+        if isinstance(news, OrderReport | TradeReport):
+            held = book.known_as(news.symbol, news.venue_order_id)
+            if held is not None:  # we learned the venue's id after this was read
+                stream = order_stream(self.account, held.request.client_order_id)
+                return fold_order(book, stream, orders.record(news, held, source), facts)
         if not isinstance(news, OrderReport):
             return None  # a trade or an answer about an order that nobody has shown yet: the next poll brings the order
         instrument = self.instruments.get(news.symbol)

@@ -1,7 +1,7 @@
 """Whose order it is that the venue shows without a name of ours, pure: told by what our log holds."""
 
 from collections import ChainMap
-from collections.abc import Mapping, MutableMapping, Sequence
+from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 
 from msgspec.structs import replace
 
@@ -10,7 +10,7 @@ from oms.order.decisions import external_id
 from oms.order.state import CLOSED, Life, Order
 from oms.reconcile import OPEN, Picture, address
 from oms.reports import OrderReport, Report, TradeReport, VenueOrderStatus
-from oms.values import ZERO, ClientOrderId, Symbol, VenueOrderId
+from oms.values import ZERO, ClientOrderId, Provenance, Symbol, VenueOrderId
 from oms.venue import Answer
 
 _VenueId = tuple[Symbol, VenueOrderId | None]
@@ -18,15 +18,13 @@ _VenueId = tuple[Symbol, VenueOrderId | None]
 
 def recognized(book: Book, answer: Answer) -> Answer:
     """Return the answer under our own ids: a venue may keep no name of orders that wait for a price, nor of what they
-    send, and shows them by its ids alone. Those stand in our log, whatever a restart has made the adapter forget.
+    send, and a row of any order may lose its name (PROTOCOL 9.51). Then it shows them by its ids alone, which stand in
+    our log, whatever a restart has made the adapter forget.
     """
-    unnamed = any(
-        isinstance(each, OrderReport | TradeReport) and each.client_order_id is None for each in answer.reports
-    )
-    if not (unnamed or book.waited):
+    if not (book.waited or any(_is_strange(each, book) for each in answer.reports)):
         return answer
     ours: ChainMap[_VenueId, ClientOrderId] = ChainMap({}, book.waited)  # type: ignore[arg-type]  # no id is no key
-    withheld = _claimed(book, answer, ours)
+    withheld = [*_claimed(book, answer, ours), *_early(book, answer)]
     orders = _shown(answer)
     strangers = {
         (waiting.symbol, waiting.venue_order_id): external_id(waiting)
@@ -60,13 +58,7 @@ def _claimed(book: Book, answer: Answer, ours: MutableMapping[_VenueId, ClientOr
     """Add the orders that wait without a name, and are what an order of ours must have become of which no answer came:
     of its very terms, and the only one. Return those that may be ours where more than one fits.
     """
-    awaited = [
-        order
-        for stream in book.open
-        if (order := book.orders[stream]).request.trigger is not None
-        and order.venue_order_id is None
-        and order.life in {Life.SENDING, Life.IN_DOUBT}
-    ]
+    awaited = [order for order in _unanswered(book) if order.request.trigger is not None]
     fits: dict[_VenueId, list[Order]] = {}
     withheld: list[OrderReport] = []
     strangers = [each for each in _shown(answer) if awaited and _waits_unnamed(each, ours, book)]
@@ -81,6 +73,40 @@ def _claimed(book: Book, answer: Answer, ours: MutableMapping[_VenueId, ClientOr
     return withheld
 
 
+def _early(book: Book, answer: Answer) -> Sequence[OrderReport]:
+    """Return pictures that a stream shows without a name, and that may be of an order of ours whose answer has not
+    come: by then it is known under which id, and any query shows it again, whosever it is.
+    """
+    if answer.source is not Provenance.STREAM:
+        return ()
+    strangers = [
+        each
+        for each in _shown(answer)
+        if each.client_order_id is None
+        and _is_strange(each, book)
+        and book.known_as(each.symbol, each.venue_order_id) is None
+    ]
+    awaited = [order.request for order in _unanswered(book) if order.request.trigger is None] if strangers else ()
+    return [
+        each
+        for each in strangers
+        if any(
+            (each.symbol, each.side) == (asked.symbol, asked.side)
+            and each.price in {None, asked.price}
+            and each.quantity in {None, asked.quantity}
+            for asked in awaited
+        )
+    ]
+
+
+def _unanswered(book: Book) -> Iterable[Order]:
+    """Yield the orders of ours that the venue may have under an id that nobody has told yet."""
+    for stream in book.open:
+        order = book.orders[stream]
+        if order.venue_order_id is None and order.life in {Life.SENDING, Life.IN_DOUBT}:
+            yield order
+
+
 def _waits_unnamed(report: OrderReport, ours: Mapping[_VenueId, ClientOrderId], book: Book) -> bool:
     return (
         report.client_order_id is None
@@ -89,6 +115,7 @@ def _waits_unnamed(report: OrderReport, ours: Mapping[_VenueId, ClientOrderId], 
         and report.status in OPEN
         and (report.symbol, report.venue_order_id) not in ours
         and address(book.name, report) not in book.orders
+        and book.known_as(report.symbol, report.venue_order_id) is None
     )
 
 
@@ -106,11 +133,19 @@ def _recognized(report: Report, ours: Mapping[_VenueId, ClientOrderId], book: Bo
     if not isinstance(report, OrderReport | TradeReport) or report.venue_order_id is None:
         return report
     name = ours.get((report.symbol, report.venue_order_id))
-    if name is None or name == report.client_order_id:
+    if name is None:
+        known = book.known_as(report.symbol, report.venue_order_id) if _is_strange(report, book) else None
+        return report if known is None else replace(report, client_order_id=known.request.client_order_id)
+    if name == report.client_order_id:
         return report
     if report.client_order_id is not None and not _over(book, report.client_order_id):
         return report  # one that waited, and has still to learn that its price came: see `owned`
     return replace(report, client_order_id=name)
+
+
+def _is_strange(report: Report, book: Book) -> bool:
+    """Whether a report is about an order that the book does not hold under the name that it says."""
+    return isinstance(report, OrderReport | TradeReport) and address(book.name, report) not in book.orders
 
 
 def _over(book: Book, name: ClientOrderId) -> bool:

@@ -173,6 +173,44 @@ def test_closed_orders_leave_memory_unless_something_is_missing() -> None:
     assert set(book.orders) == {"order/main/c0", "order/main/c3"}  # the first still waits for its trade
 
 
+def test_the_venues_ids_come_and_go_with_the_orders_in_memory() -> None:
+    book = book_with(USDT="1000000")
+    book._closed_kept = 1
+
+    def known() -> set[str]:
+        ids = {f"v{n}": book.known_as(Symbol("BTC/USDT"), VenueOrderId(f"v{n}")) for n in range(5)}
+        return {f"{name} {order.request.client_order_id}" for name, order in ids.items() if order is not None}
+
+    for n in range(4):
+        say(book, asking(client_order_id=ClientOrderId(f"c{n}")))
+        say(book, SubmitAccepted(venue_order_id=VenueOrderId(f"v{n}")), f"order/main/c{n}")
+    assert known() == {"v0 c0", "v1 c1", "v2 c2", "v3 c3"}
+    first = book.orders["order/main/c0"]
+    for n in range(3):
+        ended = shown(VenueOrderStatus.CANCELED, venue_order_id=f"v{n}", client_order_id=f"c{n}")
+        say(book, ended, f"order/main/c{n}")
+        book.trim()
+    assert known() == {"v2 c2", "v3 c3"}
+    assert Book.of_image(MAIN, book.image()).known_as(Symbol("BTC/USDT"), VenueOrderId("v3")) is not None
+    book.cut()
+    say(book, asking(client_order_id=ClientOrderId("c4")))
+    say(book, SubmitAccepted(venue_order_id=VenueOrderId("v4")), "order/main/c4")
+    assert known() == {"v2 c2", "v3 c3", "v4 c4"}
+    book.undo(book.cut())
+    book.restore("order/main/c0", first)
+    assert known() == {"v0 c0", "v2 c2", "v3 c3"}
+
+
+def test_what_was_read_before_we_knew_the_venues_id_is_recorded_under_our_name() -> None:
+    book = book_with(USDT="1000")
+    say(book, asking())
+    say(book, SubmitAccepted(venue_order_id=VenueOrderId("v1")), "order/main/c1")
+    for unnamed in (trade("t1", "0.5"), shown(VenueOrderStatus.PARTIALLY_FILLED, "0.5", client_order_id=None)):
+        say(book, unnamed, "order/main/externalv1")
+    assert list(book.orders) == ["order/main/c1"]
+    assert book.orders["order/main/c1"].cum_quantity == Decimal("0.5")
+
+
 messages = st.lists(
     st.one_of(
         st.builds(

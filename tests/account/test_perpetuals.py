@@ -289,13 +289,14 @@ def test_s27_a_human_who_closes_the_position_leaves_no_protection_behind() -> No
     seen = shown(
         VenueOrderStatus.NEW,
         symbol=PERPETUAL,
+        venue_order_id="v9",
         client_order_id=None,
         side=SELL,
         quantity=Decimal(5),
         order_type="market",
     )
-    closed = trade("x1", "5", "27000", symbol=PERPETUAL, client_order_id=None)
-    desk.say((("order/main/externalv1", seen), ("order/main/externalv1", closed)))
+    closed = trade("x1", "5", "27000", symbol=PERPETUAL, venue_order_id="v9", client_order_id=None)
+    desk.say((("order/main/externalv9", seen), ("order/main/externalv9", closed)))
     assert desk.leg().quantity == 0
     assert all(desk.book.orders[named(order)].cancels for order in orders)
 
@@ -306,17 +307,18 @@ def test_somebody_elses_protection_keeps_nobody_from_closing() -> None:
     seen = shown(
         VenueOrderStatus.NEW,
         symbol=PERPETUAL,
+        venue_order_id="v9",
         client_order_id=None,
         side=SELL,
         effect=PositionEffect.CLOSE,
         quantity=Decimal(5),
         trigger_price=Decimal(26000),
     )
-    desk.say((("order/main/externalv1", seen),))
+    desk.say((("order/main/externalv9", seen),))
     close = desk.place(SELL, "5", reduce_only=True)
     assert close.life is Life.SENDING
     desk.fill(close, "5")
-    assert not desk.book.orders["order/main/externalv1"].cancels  # whoever made it looks after it
+    assert not desk.book.orders["order/main/externalv9"].cancels  # whoever made it looks after it
 
 
 @pytest.mark.parametrize("what", ["trigger", "take_profit", "stop_loss"])
@@ -461,15 +463,16 @@ def test_somebody_elses_close_of_a_leg_is_booked_on_that_leg() -> None:
     report = shown(
         VenueOrderStatus.NEW,
         symbol=PERPETUAL,
+        venue_order_id="v9",
         client_order_id=None,
         side=SELL,
         position_leg=LONG,
         quantity=Decimal(5),
         leverage=Decimal(10),
     )
-    desk.say((("order/main/externalv1", report),))
-    closed = trade("x1", "5", "27000", symbol=PERPETUAL, client_order_id=None)
-    desk.say((("order/main/externalv1", closed),))
+    desk.say((("order/main/externalv9", report),))
+    closed = trade("x1", "5", "27000", symbol=PERPETUAL, venue_order_id="v9", client_order_id=None)
+    desk.say((("order/main/externalv9", closed),))
     assert desk.leg(LONG).quantity == 0
     assert desk.book.funds(SETTLE).held == 0
 
