@@ -196,11 +196,8 @@ class Decider:
         if isinstance(message, tuple):
             for stream, report in _owned(book, message) if book.waited else message:
                 if stream[0] == "o":  # an order's stream is told about the order, an account's about the account
-                    order = book.orders.get(stream)
-                    if order is not None:
-                        dated_ms = report.at_ms if isinstance(report, TradeReport) else None
-                        events = orders.record(report, order, said.source)  # type: ignore[arg-type]
-                        state = fold_order(book, stream, events, facts, dated_ms=dated_ms)
+                    if stream in book.orders:
+                        state = _told(book, stream, report, said.source, facts)  # type: ignore[arg-type]
                     else:
                         state = self._unknown(book, stream, report, said.source, facts)  # type: ignore[arg-type]
                 elif stream[0] == "a":
@@ -411,7 +408,7 @@ class Decider:
             held = book.known_as(news.symbol, news.venue_order_id)
             if held is not None:  # we learned the venue's id after this was read
                 stream = order_stream(self.account, held.request.client_order_id)
-                return fold_order(book, stream, orders.record(news, held, source), facts)
+                return _told(book, stream, news, source, facts)
         if not isinstance(news, OrderReport):
             return None  # a trade or an answer about an order that nobody has shown yet: the next poll brings the order
         instrument = self.instruments.get(news.symbol)
@@ -427,6 +424,12 @@ class Decider:
             halt_id, reason = f"{news.origin}{news.venue_order_id}", f"{news.origin} of {news.symbol} by the venue"
             fold_account(book, (TradingHalted(reason=reason, halt_id=halt_id, symbol=news.symbol),), facts)
         return state
+
+
+def _told(book: Book, stream: str, news: OrderNews, source: Provenance, facts: list[Fact]) -> Order | None:
+    """Record what is learned of an order that the book holds."""
+    dated_ms = news.at_ms if isinstance(news, TradeReport) else None
+    return fold_order(book, stream, orders.record(news, book.orders[stream], source), facts, dated_ms=dated_ms)
 
 
 def _owned(book: Book, message: Sequence[Addressed]) -> Iterator[Addressed]:
