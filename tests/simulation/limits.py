@@ -84,6 +84,7 @@ class Held:
         self._say = say
         self._shares: dict[tuple[StrategyId, str], Share] = {}
         self._uncounted = False  # a trade was taken back: what was lost is no longer added up here
+        self._told_late = False  # a trade came of an order that was over without it: others had its room by then
 
     def take(self, stream: str, order: Order, event: OrderEvent) -> None:
         """Take in one event of an order, which is `order` after it."""
@@ -95,6 +96,7 @@ class Held:
                 size = EXACT.multiply(signed(request.side, event.quantity), request.contract_size)
                 share = self._share(order)
                 share.trade(signed(request.side, event.quantity), EXACT.multiply(size, event.price))
+                self._told_late = self._told_late or order.flagged
                 self._filled(stream, order)
                 self._charge(share, order, event.commission, event.commission_currency)
             case CommissionReported():
@@ -142,7 +144,7 @@ class Held:
         """
         request = order.request
         most = self._limits.position_max.get(request.symbol)
-        if most is None or request.reduces or self._witness.external or self._uncounted:
+        if most is None or request.reduces or self._witness.external or self._uncounted or self._told_late:
             return
         leg, known = position_stream(self._account, request.symbol, request.position_leg), self._witness
         held_before = EXACT.subtract(known.positions.get(leg, ZERO), known.booked.get(leg, ZERO))
