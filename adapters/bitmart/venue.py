@@ -204,10 +204,7 @@ class Bitmart:
         """Both wallets. What is not listed is zero: so if one cannot be read there is no answer."""
         if self._unnamed is not None:
             raise NoAnswerError(f"the markets are not known: {self._unnamed.cause}", self._unnamed.evidence)
-        answers, failures = await _both(self._spot.balances, self._perp.balances)
-        if failures:
-            raise failures[0]
-        return _together(answers)
+        return _together([await _asked(SPOT, self._spot.balances), await _asked(FUTURES, self._perp.balances)])
 
     # -------------------------------------------------------------------------------------------- stream and end
 
@@ -292,28 +289,16 @@ async def _either(of_spot: Callable[[], Awaitable[Answer]], of_futures: Callable
     Raises:
         NoAnswerError: neither could.
     """
-    answers, failures = await _both(of_spot, of_futures)
+    answers: list[Answer] = []
+    failures: list[NoAnswerError] = []
+    for market, ask in ((SPOT, of_spot), (FUTURES, of_futures)):
+        try:
+            answers.append(await _asked(market, ask))
+        except NoAnswerError as error:
+            failures.append(error)
     if not answers:
         raise failures[0]
     return _together(answers, failures)
-
-
-async def _both(
-    of_spot: Callable[[], Awaitable[Answer]], of_futures: Callable[[], Awaitable[Answer]]
-) -> tuple[list[Answer], list[NoAnswerError]]:
-    """Ask both hosts at once: each counts calls for itself, and a start that waits for the rates of both, as those
-    before it have used them up, waits once.
-    """
-
-    async def told(market: str, ask: Callable[[], Awaitable[Answer]]) -> Answer | NoAnswerError:
-        try:
-            return await _asked(market, ask)
-        except NoAnswerError as error:
-            return error
-
-    said = await asyncio.gather(told(SPOT, of_spot), told(FUTURES, of_futures))
-    answers = [each for each in said if isinstance(each, Answer)]
-    return answers, [each for each in said if isinstance(each, NoAnswerError)]
 
 
 def _together(answers: Sequence[Answer], failures: Sequence[NoAnswerError] = ()) -> Answer:

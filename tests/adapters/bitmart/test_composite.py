@@ -172,17 +172,6 @@ async def test_a_question_about_everything_is_answered_by_both() -> None:
     assert [each.symbol for each in await account.venue.instruments()] == [fakes.BTC, desk.BTC]
 
 
-@virtual
-async def test_rates_that_are_used_up_at_both_hosts_are_waited_for_once() -> None:
-    account, loop = Account(), asyncio.get_running_loop()
-    for path in (spot.QUERY_OPEN_ORDERS, perp.OPEN_ORDERS, spot.WALLET, perp.ASSETS):
-        account.link.on(path, refused(429, 30013), account.link.answers[path])
-    for asked in (account.venue.open_orders, account.venue.balances):
-        begun = loop.time()
-        assert (await asked()).complete
-        assert loop.time() - begun < 4.0  # two windows of two seconds each
-
-
 @pytest.mark.parametrize("answer", [LOST, page(502), refused(429, 30013), refused(200, 30019)])
 @pytest.mark.parametrize(
     ("orders", "trades", "left"),
