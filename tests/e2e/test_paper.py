@@ -20,6 +20,12 @@ def owned(client: SyncClient) -> dict[str, tuple[Any, Any]]:
     return {row.currency: (row.total, row.held) for row in client.balances(min_position=listed)}
 
 
+def charged(client: SyncClient, name: str) -> bool:
+    """Whether every fill of an order that is filled is listed, with what it cost."""
+    fills = client.fills(client_order_id=name, min_position=client.order(name).position).items
+    return bool(fills) and all(fill.commission is not None for fill in fills)
+
+
 def test_s70_paper_orders_survive_a_kill(machine: Any, until: Callable[..., None]) -> None:
     system = machine._start("up", "--venue", "paper", "--json")
     assert system.ready["accounts"] == ["paper"]
@@ -31,7 +37,7 @@ def test_s70_paper_orders_survive_a_kill(machine: Any, until: Callable[..., None
         client.place(symbol="ETH/USDT", side="buy", type="market", notional="500", client_order_id="bought")
         until(lambda: client.order("bought").status == "filled")
         until(lambda: {client.order(f"r{number}").status for number in range(3)} == {"open"})
-        until(lambda: all(fill.commission is not None for fill in client.fills().items))
+        until(lambda: charged(client, "bought"))
         before, ids = owned(client), {row.client_order_id: row.venue_order_id for row in client.orders(open=True).items}
     system.kill()
 
@@ -59,7 +65,7 @@ def test_s70_a_standby_goes_on_where_its_leader_was(machine: Any, until: Callabl
         client.place(symbol="ETH/USDT", side="buy", type="market", notional="500", client_order_id="bought")
         until(lambda: client.order("r0").status == "open")
         until(lambda: client.order("bought").status == "filled")
-        until(lambda: all(fill.commission is not None for fill in client.fills().items))
+        until(lambda: charged(client, "bought"))
         before = owned(client)
     getattr(first, ends)()
 
@@ -105,7 +111,7 @@ def test_s70_perpetuals_on_paper_survive_a_kill(machine: Any, until: Callable[..
         until(lambda: (client.order("resting").status, client.order("stop").status) == ("open", "open"))
         assert machine.oms("amend", "stop", "--trigger", "30500.0")[0] == 0
         until(lambda: (waits := client.order("stop").trigger) is not None and waits.price == 30500)
-        until(lambda: all(fill.commission is not None for fill in client.fills().items))
+        until(lambda: charged(client, "opened"))
         until(lambda: machine.oms("positions")[1]["items"][0].get("liquidation_price") is not None)
         shown = machine.oms("positions")[1]["items"][0]
         assert {"mark_price", "unrealized", "liquidation_price", "venue_liquidation_price"} <= shown.keys()
