@@ -57,19 +57,7 @@ async def record(url: str, *, lost: bool = False) -> int:
         opening = BalancesReport(balances=funds, reason="opening")
         await engine.report([(account_stream(ACCOUNT), opening)], source=Provenance.POLL)
         engine.trading = True
-        await engine.execute(
-            PlaceOrder(
-                account=ACCOUNT,
-                client_order_id=ORDER,
-                strategy=StrategyId("maker"),
-                symbol=MARKET,
-                side=Side.BUY,
-                type=OrderType.LIMIT,
-                quantity=Decimal("0.5"),
-                price=Decimal(100),
-            ),
-            actor="maker",
-        )
+        await engine.execute(_buy(ORDER), actor="maker")
         stream = order_stream(ACCOUNT, ORDER)
         accepted = SubmitAccepted(venue_order_id=VenueOrderId("77"))
         await engine.report([(stream, accepted)], evidence=kept(ASKED, ids, clock))
@@ -98,21 +86,22 @@ async def record(url: str, *, lost: bool = False) -> int:
         await log.close()
 
 
+def _buy(name: ClientOrderId) -> PlaceOrder:
+    return PlaceOrder(
+        account=ACCOUNT,
+        client_order_id=name,
+        strategy=StrategyId("maker"),
+        symbol=MARKET,
+        side=Side.BUY,
+        type=OrderType.LIMIT,
+        quantity=Decimal("0.5"),
+        price=Decimal(100),
+    )
+
+
 async def _lose(engine: Engine, ids: Ids, clock: Clock) -> None:
     name = ClientOrderId("lost")
-    await engine.execute(
-        PlaceOrder(
-            account=ACCOUNT,
-            client_order_id=name,
-            strategy=StrategyId("maker"),
-            symbol=MARKET,
-            side=Side.BUY,
-            type=OrderType.LIMIT,
-            quantity=Decimal("0.5"),
-            price=Decimal(100),
-        ),
-        actor="maker",
-    )
+    await engine.execute(_buy(name), actor="maker")
     stream = order_stream(ACCOUNT, name)
     await engine.report([(stream, SubmitUnknown(reason="timeout", valid_until_ns=60))])
     asked = [kept(Evidence(channel=what, request=b"ask", response=what.encode()), ids, clock) for what in ANSWERS]
