@@ -45,7 +45,8 @@ from oms.venue import Answer, NoAnswerError, Venue
 LEDGER_EVERY_SECONDS: Final = 60.0  # between looks at the ledger, which few calls may read
 LEDGER_OVERLAP_MS: Final = 3_600_000  # a payment may show late; ids tell apart what was read before
 SUSPECTS_MAX: Final = 10  # payments of which every combination is tried
-LEDGER_FIRST_MS: Final = 7 * 86_400_000  # how far back the first look of a process goes at least
+LEDGER_FIRST_MS: Final = 7 * 86_400_000  # how far back the first look goes at least, where the log says nothing
+LEDGER_LAG_MS: Final = 60_000  # what trading waits for of that overlap at a start; the look after it reads all of it
 
 # What backs a leg, what was asked for and is not settled, and all the latest requests: one may come and go meanwhile.
 Settings = tuple[Decimal | None, MarginMode | None, LeverageRequested | None, tuple[LeverageRequested, ...]]
@@ -97,6 +98,7 @@ class Perpetuals:
         self._clock = clock
         self._ids = ids
         self._unread_ms: int | None = None  # the ledger is to be read from here on; None: nobody has asked yet
+        self.read_ms = 0  # every payment until then was listed and is booked; 0: nobody has asked yet
         self._asked_at = float("-inf")
         self._never_read = True
         self._differed: frozenset[tuple[str, str]] = frozenset()  # balances that did at the last look, and by what
@@ -151,7 +153,10 @@ class Perpetuals:
         self._differed = frozenset((each.break_id, each.figures) for each in differing)
         now, now_ms = self._clock.monotonic(), self._clock.now_ns() // 1_000_000
         book = self._recording.book
-        if self._unread_ms is None:
+        paid_ms = book.account.paid_ms
+        if self._unread_ms is None and paid_ms:
+            self._unread_ms = paid_ms - LEDGER_OVERLAP_MS
+        elif self._unread_ms is None:
             # Where the process before left trades, days ago at least: it may have had no answer of the ledger. Once, as
             # trades go on to be known while the ledger does not answer.
             self._unread_ms = min(now_ms - LEDGER_FIRST_MS, book.account.covered_ms - LEDGER_OVERLAP_MS)
@@ -163,7 +168,8 @@ class Perpetuals:
             return None
         self._asked_at = now
         # What was paid before the opening is in its balances; what a clock set back dates from then is looked back for.
-        since_ms = max(self._unread_ms, now_ms - self._reach_ms(), min(self._opening_ms, now_ms))
+        unread_ms = max(self._unread_ms, paid_ms - LEDGER_LAG_MS if self._never_read else 0)
+        since_ms = max(unread_ms, now_ms - self._reach_ms(), min(self._opening_ms, now_ms))
         until_ms = now_ms + baseline.MARGIN_MS  # the venue's clock may have been ahead, and is right again
         try:
             answer = await self._read(since_ms, until_ms)
@@ -173,10 +179,12 @@ class Perpetuals:
                 self._asked_at = float("-inf")  # trading waits for it
             return error.cause
         self._never_read = False
-        if answer.complete:
-            self._unread_ms = now_ms - LEDGER_OVERLAP_MS
-        elif (read_ms := answer.whole_until(since_ms)) > since_ms:  # the next look begins where this one was cut
-            self._unread_ms = read_ms
+        read_ms = now_ms if answer.complete else answer.whole_until(since_ms)
+        if read_ms <= since_ms:
+            return None
+        self.read_ms = read_ms
+        if unread_ms == self._unread_ms:  # else what the start left out is still to be read
+            self._unread_ms = now_ms - LEDGER_OVERLAP_MS if answer.complete else read_ms
         return None
 
     def _reach_ms(self) -> int:

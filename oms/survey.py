@@ -355,12 +355,14 @@ class Survey:
                     evidence.extend(kept(answer.evidence, self._ids, self._clock))
             told = replace(told, evidence=tuple(message.message_id for message in evidence))
             reports.append((self._account_stream, told))
-        covered_ms = self._book.account.covered_ms
+        covered_ms, paid_ms = self._book.account.covered_ms, self._perpetuals.read_ms
         wrote_since = self._recording.written_ns // 1_000_000 > covered_ms
         busy = picture.trades is not None and len(picture.trades.reports) >= COVERED_TRADES
         every_ms = 1 if busy else COVERED_EVERY_MS
-        if wrote_since and self._traded_until_ms >= covered_ms + every_ms:
-            reports.append((self._account_stream, TradesCovered(until_ms=self._traded_until_ms)))
+        unpaid = paid_ms >= self._book.account.paid_ms + COVERED_EVERY_MS
+        if wrote_since and (self._traded_until_ms >= covered_ms + every_ms or unpaid):
+            until_ms = max(covered_ms, self._traded_until_ms)
+            reports.append((self._account_stream, TradesCovered(until_ms=until_ms, paid_ms=paid_ms)))
         if reports:
             await self._recording.report(reports, source=Provenance.POLL, evidence=evidence)
         self._recording.decider.looked(told)

@@ -58,10 +58,12 @@ class TradingResumed(_Event, frozen=True, tag="trading-resumed/2"):
 class TradesCovered(_Event, frozen=True, tag="trades-covered/1"):
     """Every trade of the account up to `until_ms` (UTC) is in the log: the venue was asked, and its lists were whole.
 
-    Whoever comes back after a gap asks from here on. Written seldom: what overlaps is told apart by ids.
+    Whoever comes back after a gap asks from here on. Written seldom: what overlaps is told apart by ids. So is every
+    payment of perpetuals up to `paid_ms`; 0 where nobody says.
     """
 
     until_ms: int
+    paid_ms: int = 0
 
 
 class HistoryKept(_Event, frozen=True, tag="history-kept/1"):

@@ -82,6 +82,7 @@ class Account(Struct, frozen=True, kw_only=True, gc=False):
     halts: Mapping[HaltScope, Halt] = MappingProxyType({})
     opened_ms: int = 0  # the venue's balances were taken over at about this moment (UTC), 0: not yet
     covered_ms: int = 0  # every trade until then (UTC) is in the log, or a person said that it need not be
+    paid_ms: int = 0  # likewise every payment of perpetuals; 0: the log does not say
     waived_ms: int = 0  # until then (UTC) a person said that what is not known of trades need not be
     history: HistoryKept | None = None  # what the opening balances hold of the time right before; None: only dates tell
     opening_trades: frozenset[ExecId] = frozenset()  # of these, those that were not booked by then
@@ -179,8 +180,8 @@ def revise(report: OpeningRevised, totals: Mapping[Purse, Decimal]) -> Sequence[
 
 
 def cover(report: TradesCovered, account: Account) -> tuple[AccountEvent, ...]:
-    """Return how far trades are known; none if that was known already."""
-    return (report,) if report.until_ms > account.covered_ms else ()
+    """Return how far trades and payments are known; none if that was known already."""
+    return (report,) if report.until_ms > account.covered_ms or report.paid_ms > account.paid_ms else ()
 
 
 def keep(report: HistoryKept, account: Account) -> tuple[AccountEvent, ...]:
@@ -224,7 +225,8 @@ def evolve(account: Account, event: AccountEvent) -> Account:
         case TradesCovered():
             opened_ms = account.opened_ms or event.until_ms  # the first mark comes with the opening
             covered_ms = max(account.covered_ms, event.until_ms)
-            return replace(account, version=version, opened_ms=opened_ms, covered_ms=covered_ms)
+            paid_ms = max(account.paid_ms, event.paid_ms)
+            return replace(account, version=version, opened_ms=opened_ms, covered_ms=covered_ms, paid_ms=paid_ms)
         case HistoryKept():
             unbooked = frozenset(event.trades).difference(event.booked)
             return replace(account, version=version, history=event, opening_trades=unbooked)

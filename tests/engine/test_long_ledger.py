@@ -74,3 +74,54 @@ def test_a_payment_between_a_logs_beginning_and_its_opening_counts_once_though_t
         assert not desk.breaks()
 
     play(story)
+
+
+class Asked(ScriptedVenue):
+    """It keeps how long ago, in seconds, what each question asks for began; it may hide what is paid for a while."""
+
+    def __init__(self, now_ns: Callable[[], int]) -> None:
+        super().__init__(now_ns)
+        self.back: list[float] = []
+        self.hides = False
+
+    async def ledger(self, *, since_ms: int, until_ms: int) -> Answer:
+        self.back.append((self._now_ns() // 1_000_000 - since_ms) / 1000)
+        answer = await super().ledger(since_ms=since_ms, until_ms=until_ms)
+        return replace(answer, reports=()) if self.hides else answer
+
+
+def test_a_start_reads_the_ledger_on_from_where_the_log_knows_it() -> None:
+    """It read a week, each time: of a busy account that takes more calls than there may be within a takeover."""
+
+    async def story(desk: Desk) -> None:
+        venue = desk.venue = Asked(desk.clock.now_ns)
+        await opened(desk)
+        funding(desk, "-0.5")
+        await asyncio.sleep(7_200)
+        desk.process.kill()
+        venue.back.clear()
+        await desk.start()
+        await asyncio.sleep(90)
+        first, *later = venue.back
+        assert first < 250, "a look a minute, told as seldom, and what a list lags by"
+        assert max(later) > 3_600, "what a payment may show late by, once nobody waits"
+        assert (leg(desk).funding, desk.breaks()) == (Decimal("-0.5"), {})
+
+    play(story)
+
+
+def test_a_payment_that_shows_later_than_a_start_reads_back_is_booked() -> None:
+    async def story(desk: Desk) -> None:
+        venue = desk.venue = Asked(desk.clock.now_ns)
+        await opened(desk)
+        await asyncio.sleep(600)
+        venue.hides = True
+        funding(desk, "-0.5")
+        await asyncio.sleep(600)
+        desk.process.kill()
+        venue.hides = False
+        await desk.start()
+        await asyncio.sleep(90)
+        assert (leg(desk).funding, desk.breaks()) == (Decimal("-0.5"), {})
+
+    play(story)
