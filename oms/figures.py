@@ -8,6 +8,7 @@ agree: the moves in between explain it. What is beyond both is a difference, how
 
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
+from typing import Final
 
 from msgspec import Struct
 
@@ -19,6 +20,10 @@ from oms.reports import PositionReport
 from oms.sums import symbol_of, traded
 from oms.values import EXACT, ZERO, Purse, plain, purse_parts, purses
 from oms.venue import Answer
+
+# A share of a cost has forty digits, so that two ways to the same figure may round it otherwise. No coin has units that
+# small: nobody is owed what is less.
+DUST: Final = Decimal("1e-20")
 
 
 class Figures(Struct, frozen=True):
@@ -71,7 +76,7 @@ def of_balances(
         here, said = ours.totals.get(name, ZERO), theirs.get(name, ZERO)
         apart = EXACT.subtract(ours.costs.get(name, ZERO), their_costs.get(name, ZERO))
         difference = EXACT.add(EXACT.subtract(said, here), apart)
-        if here != said and difference:
+        if here != said and difference.copy_abs() > DUST:
             yield Disagreement(
                 kind=BreakKind.BALANCE,
                 subject=wallet_of(name),

@@ -9,6 +9,7 @@ from adapters.simulator.exchange.futures.accounts import Account, FlowKind
 from adapters.simulator.exchange.futures.orders import Order as VenueOrder
 from adapters.simulator.exchange.futures.orders import PositionMode as VenuePositionMode
 from oms.book import order_stream, position_stream
+from oms.figures import DUST
 from oms.order.state import CLOSED, Life, Order
 from oms.values import EXACT, ZERO, AccountId, ClientOrderId, PositionLeg, PositionMode, Wallet, purse, signed
 from tests.simulation.futures_people import SYMBOL
@@ -139,7 +140,7 @@ def _legs(account: AccountId, truth: Account, witness: Witness) -> Wrong:
     cost: Decimal = sum((one.cost if one.signed_size > ZERO else -one.cost for one in truth.held_positions()), ZERO)
     theirs = EXACT.subtract(truth.wallet(COIN).total, cost)
     owned = EXACT.subtract(witness.totals.get(purse(Wallet.FUTURES, COIN), ZERO), witness.legs.cost)
-    if theirs != owned:
+    if EXACT.subtract(theirs, owned).copy_abs() > DUST:
         flows = {kind: sum((one.amount for one in truth.flows if one.kind is kind), ZERO) for kind in FlowKind}
         told = {kind.value: str(amount) for kind, amount in flows.items() if amount}
         yield "I7", f"without what is held the venue has {theirs} {COIN}, the log adds up to {owned}; flows {told}"

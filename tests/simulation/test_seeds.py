@@ -94,6 +94,7 @@ FAILED = {
     33047694: "the same, of one whose submit had no answer (the simulation's own mistake)",
     33034368: "an absence takes longer to prove where every list is short (the simulation's own patience)",
     36032001: "a plan order ended as all rested, and is missed while lists may lag (the simulation's own patience)",
+    44176920: "a share of a cost, rounded twice, left a break of a balance of 4e-26",
     42001547: "a trade came of an order that was over, whose room others had by then (the simulation's own mistake)",
     38011830: "what was held when the log began counted for nothing (the simulation's own mistake)",
     34022559: "a fill took the leverage of its order and not its margin mode: a break that was none",
