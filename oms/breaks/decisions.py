@@ -133,7 +133,7 @@ def _opened(found: Disagreement, news: DisagreementsReport) -> BreakOpened:
         subject=found.subject,
         ours=found.ours,
         theirs=found.theirs,
-        difference=None if found.difference is None else Decimal(plain(found.difference)),
+        difference=_told_plainly(found.difference),
         symbol=found.symbol,
         evidence=news.evidence,
         until_ms=found.until_ms,
@@ -146,7 +146,12 @@ def _changed(found: Disagreement, evidence: tuple[str, ...]) -> BreakChanged:
         break_id=found.break_id,
         ours=found.ours,
         theirs=found.theirs,
-        difference=None if found.difference is None else Decimal(plain(found.difference)),
+        difference=_told_plainly(found.difference),
         evidence=evidence,
         until_ms=found.until_ms,
     )
+
+
+def _told_plainly(difference: Decimal | None) -> Decimal | None:
+    """Return it as the log shall spell it: a sum may come with an exponent, as in -2E+1."""
+    return None if difference is None else Decimal(plain(difference))

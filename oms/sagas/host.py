@@ -89,9 +89,9 @@ class ClientDesk:
                 tags=plan.tags(step.number),
             )
         except RefusedError as refusal:
+            again = refusal.code == DuplicateOrderError.code  # another host was first, before a fill was told
             denied = refusal.outcome == "recorded"  # the slice says so itself, and what follows is the plan's to say
-            first = refusal.code != DuplicateOrderError.code  # else another host was, before a fill was told
-            if first and not denied:
+            if not (again or denied):
                 raise
 
     async def cancel(self, plan: Plan, step: Cancel) -> None:
