@@ -1,4 +1,4 @@
-"""What many worlds together went through, told so that it can be copied into docs/reliability.md."""
+"""What many worlds together went through, told so that it can be copied into docs/runs.md."""
 
 import subprocess
 from collections import Counter
