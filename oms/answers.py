@@ -51,24 +51,29 @@ class Pending(Struct, eq=False):
     journal: Journal | None = None
     memory: Memory | None = None  # as it is once this is durable, where that is worth keeping
 
-    def written(self, facts: Sequence[Fact], *, recorded_ns: int, epoch: int, ids: Ids) -> Sequence[NewEvent]:
+    def written(self, decided: Decided, *, recorded_ns: int, epoch: int, ids: Ids) -> Sequence[NewEvent]:
         """Return what the last message caused as the log will hold it."""
-        if not facts:
+        if not decided.facts:
             return ()
         if not self.name:
             self.name = ids.next().encode()
-        said = self.said[-1]
-        meta = opening(
-            self.name,
-            len(self.said),
-            recorded_ns=recorded_ns,
-            cause=said.cause,
-            actor=said.actor,
-            epoch=epoch,
-            source=said.source,
-            occurred_ns=said.occurred_ns,
-        )
-        return [new_event(stream, state.version, meta, event) for stream, event, state in facts]
+        said, metas = self.said[-1], dict[int | None, bytes]()
+        moments = decided.moments or [None] * len(decided.facts)
+        for moment in dict.fromkeys(moments):
+            metas[moment] = opening(
+                self.name,
+                len(self.said),
+                recorded_ns=recorded_ns,
+                cause=said.cause,
+                actor=said.actor,
+                epoch=epoch,
+                source=said.source,
+                occurred_ns=moment,
+            )
+        return [
+            new_event(stream, state.version, metas[moment], event)
+            for (stream, event, state), moment in zip(decided.facts, moments, strict=True)
+        ]
 
     def fail(self, error: OmsError) -> None:
         """Nothing of it is known to be durable: tell everyone who waits."""

@@ -33,7 +33,7 @@ from oms.ports import Clock, EventLog, Ids, VenueMessage
 from oms.proofs import names, taken_back, told_too_much, unbooked
 from oms.recognition import recognized
 from oms.reconcile import Reconciliation, address
-from oms.recovered import occurred_ns, runs
+from oms.recovered import runs
 from oms.recovery import booked
 from oms.reports import OrderReport, TradeReport
 from oms.sending import order_ref
@@ -130,14 +130,16 @@ class Busts:
         self._read: dict[str, int] = {}  # by stream: at which look it was brought back into memory last
         self._suspected: dict[str, _Suspicion] = {}  # by stream
 
-    async def settled(self, lists: Iterable[Answer | None]) -> bool:
+    async def settled(self, lists: Iterable[Answer | None], unlisted: Sequence[str] = ()) -> bool:
         """Whether nothing that is booked may turn out to be gone, so that the venue's figures can be taken over: those
         that it holds without a trade would hide for ever that the trade is none. Waited for as long as a search takes.
+        Of the orders `unlisted` something is booked that a list of trades did not show: they are asked for in any case,
+        since no list of orders may reach back to them.
         """
         searched = self._searching.goes_on()
         self._note_doubtful()
         symbols = list(dict.fromkeys(map(symbol_of, self._recording.book.positions)))
-        suspects = await self._search(symbols, lists)
+        suspects = await self._search(symbols, lists, unlisted)
         if suspects is not None and not (suspects or self._suspected):
             return True
         self._waits_since = min(self._waits_since, searched)
@@ -169,21 +171,24 @@ class Busts:
         suspects = await self._search(list(dict.fromkeys([*self._symbols(young), *doubtful])), lists)
         self._reach = 0 if suspects or not young else (self._reach + 1) % len(REACHES_MS)
 
-    async def _search(self, symbols: Sequence[Symbol], lists: Iterable[Answer | None]) -> Sequence[str] | None:
-        """Ask for a few of those that the venue counts less of than is booked, and of those in question; return the
-        former, None where the venue did not answer for all. Who cannot be asked for keeps nobody else from his proof.
+    async def _search(
+        self, symbols: Sequence[Symbol], lists: Iterable[Answer | None], unlisted: Sequence[str] = ()
+    ) -> Sequence[str] | None:
+        """Ask for a few of those that the venue counts less of than is booked, and of those in question or `unlisted`;
+        return the former, None where the venue did not answer for all. Who cannot be asked for keeps nobody else from
+        his proof.
         """
         now, mute = self._clock.monotonic(), 0
-        suspects, unlisted = await self._counted_less(symbols, lists)
-        due = self._due(now, (*suspects, *self._in_question()))[:ASKED_EACH_LOOK]
+        suspects, unasked = await self._counted_less(symbols, lists)
+        due = self._due(now, (*suspects, *self._in_question(), *unlisted))[:ASKED_EACH_LOOK]
         for stream in due:
             try:
                 await self._prove(stream, now)
             except NoAnswerError as error:
                 mute += 1
                 self._put_off(stream, error)
-        self._searching.answered = mute < len(due) or unlisted < min(len(symbols), SYMBOLS_MAX) or not (mute + unlisted)
-        return None if mute + unlisted else suspects
+        self._searching.answered = mute < len(due) or unasked < min(len(symbols), SYMBOLS_MAX) or not (mute + unasked)
+        return None if mute + unasked else suspects
 
     def _put_off(self, stream: str, error: NoAnswerError) -> None:
         """Let others have their turn before one that could not be asked for."""
@@ -309,12 +314,11 @@ class Busts:
 
     async def _book(self, stream: str, trades: Iterable[TradeReport], listed: Answer) -> None:
         """Book what the record counts and nobody has told of yet, before anything is taken back: once the record was
-        taken for its proof, it says nothing else. Each by itself, with its own time.
+        taken for its proof, it says nothing else.
         """
-        for trade in trades:
-            for source, part in runs([(stream, trade)], Provenance.POLL, self._began_ns):
-                evidence = kept(listed.evidence, self._ids, self._clock)
-                await self._recording.report(part, source=source, occurred_ns=occurred_ns(part), evidence=evidence)
+        for source, part in runs([(stream, each) for each in trades], Provenance.POLL, self._began_ns):
+            evidence = kept(listed.evidence, self._ids, self._clock)
+            await self._recording.report(part, source=source, evidence=evidence)
 
     def _patience(self, order: Order) -> float:
         return PATIENCE_SECONDS + self._venue.capabilities(order.request.symbol).visibility_delay

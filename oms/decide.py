@@ -58,6 +58,7 @@ from oms.reports import (
     PositionModeReport,
     PositionReport,
     TradeReport,
+    occurred_ns,
 )
 from oms.resolution import resolve
 from oms.risk import Facts, Limits
@@ -139,15 +140,18 @@ class Said(Struct, frozen=True, kw_only=True, gc=False):
     actor: str
     cause: str | None
     source: Provenance
-    occurred_ns: int | None = None
     evidence: tuple[VenueMessage, ...] = ()
 
 
 class Decided(Struct, frozen=True, gc=False):
-    """What a message caused, already folded into the book, and the state that whoever sent it asks about."""
+    """What a message caused, already folded into the book, and the state that whoever sent it asks about. `moments` has
+    for each fact when the venue says that happened which it follows from (UTC ns), as far as it says so; a command's
+    have none.
+    """
 
     facts: Sequence[Fact]
     state: State | None
+    moments: Sequence[int | None] = ()
 
 
 class Decider:
@@ -194,6 +198,7 @@ class Decider:
         state: State | None = None
         message = said.message
         if isinstance(message, tuple):
+            moments: list[int | None] = []
             for stream, report in _owned(book, message) if book.waited else message:
                 if stream[0] == "o":  # an order's stream is told about the order, an account's about the account
                     if stream in book.orders:
@@ -204,8 +209,9 @@ class Decider:
                     state = self._about_account(book, report, facts)  # type: ignore[arg-type]
                 else:
                     state = self._about_leg(book, stream, report, facts)  # type: ignore[arg-type]
+                moments += [occurred_ns(report)] * (len(facts) - len(moments))
             unprotect_flat(book, facts)
-            return Decided(facts, state)
+            return Decided(facts, state, [*moments, *[None] * (len(facts) - len(moments))])
         match message:
             case PlaceOrder() as command:
                 stream = order_stream(self.account, command.client_order_id)

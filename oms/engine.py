@@ -217,7 +217,6 @@ class Engine:
         reports: Sequence[Addressed],
         *,
         source: Provenance = Provenance.RESPONSE,
-        occurred_ns: int | None = None,
         evidence: Sequence[VenueMessage] = (),
     ) -> Receipt:
         """Record what the venue said, all of it in one commit, with the bytes it came in.
@@ -228,7 +227,7 @@ class Engine:
             FencedError: another writer has the account.
             UnforeseenError: a mistake of ours; nothing was recorded, and the process ends.
         """
-        said, maybe_there, attempt = reported(reports, source, occurred_ns, evidence), False, 0
+        said, maybe_there, attempt = reported(reports, source, evidence), False, 0
         while True:
             await self._ready.wait()
             try:
@@ -251,12 +250,11 @@ class Engine:
         reports: Sequence[Addressed],
         *,
         source: Provenance,
-        occurred_ns: int | None = None,
         evidence: Sequence[VenueMessage] = (),
     ) -> asyncio.Future[Receipt]:
         """Record reports on memory alone, once: `report` reads closed orders back first, and waits for the log."""
         self._check_open()
-        return self._take(reported(reports, source, occurred_ns, evidence))
+        return self._take(reported(reports, source, evidence))
 
     def _check_open(self) -> None:
         if self.fenced.is_set():
@@ -320,7 +318,7 @@ class Engine:
         now_ns, mark = self._clock.now_ns(), self.book.mark
         try:
             decided = self.decider.decide(said, self.book, now_ns)
-            events = batch.written(decided.facts, recorded_ns=now_ns, epoch=self.epoch, ids=self._ids)
+            events = batch.written(decided, recorded_ns=now_ns, epoch=self.epoch, ids=self._ids)
         except CommandRefusedError as refusal:
             batch.outcomes.append(refusal)
             return

@@ -32,16 +32,13 @@ def kept(evidence: Evidence, ids: Ids, clock: Clock) -> tuple[VenueMessage, ...]
     return tuple(messages)
 
 
-def reported(
-    reports: Sequence[Addressed], source: Provenance, occurred_ns: int | None, evidence: Sequence[VenueMessage]
-) -> Said:
+def reported(reports: Sequence[Addressed], source: Provenance, evidence: Sequence[VenueMessage]) -> Said:
     """Return reports as the engine decides them, caused by the last of the messages that they came in."""
     return Said(
         message=tuple(reports),
         actor="oms" if source is Provenance.INFERRED or not evidence else "venue",
         cause=evidence[-1].message_id if evidence else None,
         source=source,
-        occurred_ns=occurred_ns,
         evidence=tuple(evidence),
     )
 

@@ -74,10 +74,9 @@ class Recording(Protocol):
         reports: Sequence[Addressed],
         *,
         source: Provenance = ...,
-        occurred_ns: int | None = None,
         evidence: Sequence[VenueMessage] = (),
     ) -> object:
-        """Record what the venue said, all of it in one commit; `occurred_ns`: when it happened (UTC)."""
+        """Record what the venue said, all of it in one commit."""
         ...
 
 

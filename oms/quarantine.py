@@ -30,7 +30,6 @@ class Recording(Protocol):
         reports: Sequence[Addressed],
         *,
         source: Provenance = Provenance.RESPONSE,
-        occurred_ns: int | None = None,
         evidence: Sequence[VenueMessage] = (),
     ) -> object: ...
 

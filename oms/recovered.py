@@ -8,8 +8,8 @@ beginning may be taken for the other.
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
-from oms.decide import Addressed
-from oms.reports import LedgerReport, OrderReport, TradeReport
+from oms.decide import Addressed, Report
+from oms.reports import occurred_ns
 from oms.values import Provenance
 
 
@@ -23,24 +23,6 @@ def runs(
         yield (Provenance.RECOVERED if recovered else source), list(part)
 
 
-def occurred_ns(news: Sequence[Addressed]) -> int | None:
-    """Return when the venue says it happened, where all of it happened at one moment."""
-    moments = set()
-    for _, report in news:
-        match report:
-            case TradeReport(at_ms=at_ms):
-                moments.add(at_ms)
-            case OrderReport(updated_ms=updated_ms):
-                moments.add(updated_ms)
-            case _:
-                continue
-    moment = moments.pop() if len(moments) == 1 else None
-    return None if moment is None else moment * 1_000_000
-
-
-def _is_before(report: object, began_ns: int) -> bool:
-    match report:
-        case TradeReport(at_ms=int(at_ms)) | LedgerReport(at_ms=int(at_ms)) | OrderReport(updated_ms=int(at_ms)):
-            return at_ms * 1_000_000 < began_ns
-        case _:
-            return False
+def _is_before(report: Report, began_ns: int) -> bool:
+    happened_ns = occurred_ns(report)
+    return happened_ns is not None and happened_ns < began_ns

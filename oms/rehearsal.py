@@ -66,14 +66,14 @@ class Rehearsal:
         reports: Sequence[Addressed],
         *,
         source: Provenance = Provenance.RESPONSE,
-        occurred_ns: int | None = None,
         evidence: Sequence[VenueMessage] = (),
     ) -> None:
         """Decide as the engine would, and keep the events."""
         cause = evidence[-1].message_id if evidence else None
-        said = Said(message=tuple(reports), actor="venue", cause=cause, source=source, occurred_ns=occurred_ns)
+        said = Said(message=tuple(reports), actor="venue", cause=cause, source=source)
         now_ns = self._clock.now_ns()
-        for stream, event, state in self.decider.decide(said, self.book).facts:
+        decided = self.decider.decide(said, self.book)
+        for (stream, event, state), occurred_ns in zip(decided.facts, decided.moments, strict=True):
             name = f"rehearsed{len(self.events) + 1:06d}"
             meta = Meta(
                 id=name,

@@ -303,3 +303,12 @@ Report = (
     | Control
     | Unreadable
 )
+
+
+def occurred_ns(report: object) -> int | None:
+    """Return when what a report tells of happened, as the venue says (UTC ns); None where it does not say."""
+    match report:
+        case TradeReport(at_ms=int(at_ms)) | LedgerReport(at_ms=int(at_ms)) | OrderReport(updated_ms=int(at_ms)):
+            return at_ms * 1_000_000
+        case _:
+            return None

@@ -36,7 +36,7 @@ from oms.proofs import found
 from oms.quarantine import keep_unreadable
 from oms.recognition import recognized, recognized_all
 from oms.reconcile import Part, Picture, Reconciliation, address, questions, reconcile, told_short
-from oms.recovered import occurred_ns, runs
+from oms.recovered import runs
 from oms.reports import OrderReport, PositionModeReport, TradeReport
 from oms.sending import order_behind, order_ref
 from oms.standing import Standing, sightings
@@ -469,7 +469,7 @@ class Survey:
         for source, part in runs(news, answer.source, self._began_ns):
             evidence = kept(answer.evidence, self._ids, self._clock)
             told = concluded(part, evidence)
-            await self._recording.report(told, source=source, occurred_ns=occurred_ns(part), evidence=evidence)
+            await self._recording.report(told, source=source, evidence=evidence)
         for at_ms in late:
             if at_ms is not None:
                 for heard in self.on_fill:

@@ -67,7 +67,7 @@ class Recorder:
 
     def say(self, message: Command | tuple[tuple[str, Report], ...], source: Provenance = Provenance.STREAM) -> None:
         """Decide `message`; a refusal leaves nothing behind."""
-        said = Said(message=message, actor="test", cause="test", source=source, occurred_ns=T0)
+        said = Said(message=message, actor="test", cause="test", source=source)
         try:
             facts = self._decider.decide(said, self.book).facts
         except CommandRefusedError:
@@ -84,7 +84,7 @@ class Recorder:
                 actor=said.actor,
                 epoch=1,
                 source=said.source,
-                occurred_ns=said.occurred_ns,
+                occurred_ns=T0,
             )
             self.events.append(NewEvent(stream, version, topic_of(event), encode(encode_meta(meta), event)))
 

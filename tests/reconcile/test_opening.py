@@ -168,7 +168,6 @@ class Desk:
         reports: Sequence[Addressed],
         *,
         source: Provenance = Provenance.POLL,
-        occurred_ns: int | None = None,
         evidence: Sequence[VenueMessage] = (),
     ) -> None:
         say(self.book, Said(message=tuple(reports), actor="oms", cause=None, source=source))

@@ -89,7 +89,6 @@ class RetriesUnderOldNames(Engine):
         reports: Sequence[Addressed],
         *,
         source: Provenance = Provenance.RESPONSE,
-        occurred_ns: int | None = None,
         evidence: Sequence[VenueMessage] = (),
     ) -> Receipt:
         while True:
@@ -97,7 +96,7 @@ class RetriesUnderOldNames(Engine):
             try:
                 self._check_open()
                 await self._load(*(stream for stream, _ in reports))
-                return await self.note(reports, source=source, occurred_ns=occurred_ns, evidence=evidence)
+                return await self.note(reports, source=source, evidence=evidence)
             except LogUnavailableError:
                 await asyncio.sleep(RETRY_SECONDS)
 
