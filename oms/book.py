@@ -355,11 +355,12 @@ class Book:
 
     def trim(self, keep: Collection[str] = ()) -> None:
         """Let the longest closed orders go until the bound is kept, but for those of which something is still to come:
-        their trades, their commissions, a person's word, or (`keep`) the commit of what memory already says.
+        their trades, their commissions, a person's word, the opening of the log (which waits until all that they traded
+        is certain), or (`keep`) the commit of what memory already says.
         """
         for _ in range(len(self._closed) - self._closed_kept):
             stream, _ = self._closed.popitem(last=False)
-            if stream in self.unsettled or stream in keep or self._awaits_a_person(stream):
+            if stream in self.unsettled or stream in keep or self._awaits(stream):
                 self._closed[stream] = None
                 continue
             order = self.orders.pop(stream)
@@ -367,8 +368,11 @@ class Book:
             if self._stale.pop(stream, _NOT_STALE) is not _NOT_STALE:
                 self._sums.take(stream, order)
 
-    def _awaits_a_person(self, stream: str) -> bool:
+    def _awaits(self, stream: str) -> bool:
+        """Whether the opening of the log is still to count what it traded, or a person to say that it may stay so."""
         order = self.orders[stream]
+        if order.trades and not (self.account.opened_ms or self.account.adjustments):
+            return True
         if not order.flagged:
             return False
         told = disputed(order)

@@ -62,7 +62,7 @@ SUSPECTS_MAX: Final = 10  # trades of which every combination is tried
 LAG_SECONDS: Final = 35.0  # a list that was right once is thought to lag by half a minute at most
 NAMED_MAX: Final = 5  # orders, in what a person is told
 UNMOVED: Final = "a moment in which nothing trades, as something moved while it was looked at"
-Settled = Callable[[Iterable[Answer | None]], Awaitable[bool]]
+Settled = Callable[[Iterable[Answer | None], Sequence[str]], Awaitable[bool]]
 
 log = structlog.get_logger()
 
@@ -104,7 +104,8 @@ class Opening:
         self._clock = clock
         self._ids = ids
         self._searching = Searching(clock)
-        self._unlisted_since = float("inf")  # by its seconds: a trade is booked which the venue does not list
+        self._unlisted: Sequence[str] = ()  # orders of which a trade is booked that the venue does not list
+        self._unlisted_since = float("inf")  # since when, by its seconds
         self._lacked: dict[tuple[ClientOrderId, Decimal, int], float] = {}  # likewise: an order lacks so much
         self._differs = ""  # what did when the venue was asked last
         self._found: tuple[ExecId, ...] = ()  # what explained it then
@@ -116,12 +117,12 @@ class Opening:
 
         Not while a trade falls between the looks: then it is in the figures, or it is not, and nobody can tell. Nor,
         for a while, where what is booked is not what the venue counts and lists. `picture` is what it has just shown;
-        `settled` says whether nothing that is booked may turn out to be gone; `read_trades` books every trade and says
-        until when they are known.
+        `settled` says whether nothing that is booked may turn out to be gone, of these orders above all; `read_trades`
+        books every trade and says until when they are known.
         """
         if picture.open_orders is None or picture.open_orders.unasked or picture.balances is None:
             return "an answer about open orders and balances"
-        if not await settled((picture.open_orders, *picture.looked_up.values())):
+        if not await settled((picture.open_orders, *picture.looked_up.values()), self._unlisted):
             return "proof that nothing which is booked was taken back"
         book = self._recording.book
         before = given(book)
@@ -175,23 +176,25 @@ class Opening:
         lacks = [(each.request.client_order_id, each.untold_quantity, each.uncharged) for each in short]
         self._lacked = {each: self._lacked.get(each, searched) for each in lacks}
         late = sorted(name for (name, *_), since in self._lacked.items() if searched - since <= SEARCH_SECONDS)
+        self._unlisted = await self._not_listed(history)
+        self._unlisted_since = min(self._unlisted_since, searched) if self._unlisted else float("inf")
         if late:
             return f"all trades, and what each cost, of {', '.join(late[:NAMED_MAX])}"
-        if await self._awaits_listing(history, searched):
+        if self._unlisted and searched - self._unlisted_since <= SEARCH_SECONDS:
             return "a list of trades that shows all that is booked"
         return ""
 
-    async def _awaits_listing(self, history: History, searched: float) -> bool:
-        """Whether something is booked that the venue does not list, of the time that was asked for."""
+    async def _not_listed(self, history: History) -> Sequence[str]:
+        """Return the orders of which something is booked, of the time that was asked for, and not listed."""
         listed = {each.exec_id for each in history.traded.reports if isinstance(each, TradeReport)}
-        whole = True
+        unlisted: list[str] = []
         for stream, order in list(self._recording.book.orders.items()) if history.traded.complete else ():
             hidden = [each for each in order.trades if not is_inferred(each) and each.exec_id not in listed]
             times = await booked(self._log, stream) if hidden else {}
             known = [times.get(each.exec_id) for each in hidden]
-            whole = whole and all(at is not None and at.dated_ms < history.since_ms for at in known)
-        self._unlisted_since = float("inf") if whole else min(self._unlisted_since, searched)
-        return not whole and searched - self._unlisted_since <= SEARCH_SECONDS
+            if any(at is None or at.dated_ms >= history.since_ms for at in known):
+                unlisted.append(stream)
+        return unlisted
 
     async def _recorded(self, reports: Sequence[Addressed], evidence: Sequence[VenueMessage]) -> bool:
         """Record `reports`, unless the book moves before they are decided; whether they were recorded."""

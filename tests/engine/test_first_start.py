@@ -9,8 +9,11 @@ from decimal import Decimal
 import pytest
 from msgspec.structs import replace
 
-from oms.values import Purse
+from oms.reports import OrderReport, VenueOrderStatus
+from oms.values import Purse, Symbol
+from oms.venue import Answer
 from tests.engine.desk import Desk, begin, play
+from tests.engine.scripted_venue import ScriptedVenue
 
 
 def test_a_first_start_does_not_wait_for_a_trade_that_the_venue_would_list() -> None:
@@ -43,6 +46,45 @@ def test_s52_a_trade_of_an_order_that_traded_before_the_log_is_proven_gone_while
         assert starting.done()
         assert (order.busted, [trade.exec_id for trade in order.trades]) == (("t2",), ["t1"])
         assert (order.cum_quantity, desk.breaks().keys() - {"order:human"}) == (Decimal("0.5"), set())
+
+    play(story)
+
+
+class ListsByCreation(ScriptedVenue):
+    """Its list of orders that ended goes by when they were placed."""
+
+    async def order_history(self, symbol: Symbol, *, since_ms: int, until_ms: int) -> Answer:
+        answer = await super().order_history(symbol, since_ms=0, until_ms=until_ms)
+        shown = [each for each in answer.reports if isinstance(each, OrderReport)]
+        return replace(answer, reports=tuple(each for each in shown if (each.created_ms or 0) >= since_ms))
+
+
+def test_s52_a_trade_of_an_order_of_hours_ago_is_proven_gone_while_the_first_start_waits() -> None:
+    """No list of orders reaches back to it by then. Found by worlds in which an owner had traded for hours."""
+
+    async def story(desk: Desk) -> None:
+        venue = desk.venue = ListsByCreation(desk.clock.now_ns)
+        placed_ms = desk.clock.now_ns() // 1_000_000
+        venue.by_hand("human", "1")
+        venue.by_hand("slow", "2")
+        await asyncio.sleep(7200)
+        _, trade = venue.fill("slow", "1")  # of which nobody is told what it cost
+        venue.trades_done = [replace(trade, commission=None, commission_currency=None)]
+        starting = begin(desk.start())
+        shown, _ = venue.fill("human", "1")
+        await asyncio.sleep(30)
+        assert desk.order("human").cum_quantity == 1
+        del venue.trades_done[1]
+        venue.orders["human"] = replace(
+            shown, created_ms=placed_ms, status=VenueOrderStatus.CANCELED, cum_quantity=Decimal(0)
+        )
+        await asyncio.sleep(200)
+        assert (desk.order("human").busted, desk.order("human").cum_quantity) == (("t2",), 0)
+        venue.trades_done = [trade]
+        await asyncio.sleep(60)
+        assert starting.done()
+        await asyncio.sleep(60)
+        assert (dict(desk.engine.book.totals), desk.breaks().keys()) == (venue.totals, {"order:human"})
 
     play(story)
 

@@ -23,6 +23,10 @@ BEFORE_RATE: Final = 0.15  # worlds in which he traded before there was an OMS
 BEFORE_ACTS: Final = 8  # that often at most
 BEFORE_SECONDS: Final = 3.0  # for so long at most before the first start; the rest of it comes while that goes on
 BEFORE_PAUSE_SECONDS: Final = (0.05, 0.8)
+LONG_BEFORE_RATE: Final = 0.06  # worlds in which he traded for hours by then, and left orders open
+LONG_BEFORE_ACTS: Final = (3, 60)
+LONG_BEFORE_HOURS: Final = (0.1, 150.0)  # within the week of which a first start reads the ledger
+LONG_BEFORE_TRADES: Final = 6  # that often at most somebody trades with him after each act
 STRUCK_RATE: Final = 0.5  # of those: in which coming up for the first time is as hard as everything else
 MONEY_RATE: Final = 0.15  # worlds in which he brings money in, or takes some out
 MONEY_ACTS: Final = 3  # that often at most
@@ -55,12 +59,27 @@ class Owner:
         self._before, self._money, self._halts = dice_for("before"), dice_for("money"), dice_for("operator")
         self.traded_before = self._before.random() < BEFORE_RATE and "before" not in without
         self.struck_before = self.traded_before and self._before.random() < STRUCK_RATE
+        self._long_before = dice_for("long before")
+        self.traded_long_before = self._long_before.random() < LONG_BEFORE_RATE and "long before" not in without
         # What was taken back shows as a difference until it is proven: nobody ends that one meanwhile.
         moves = self._money.random() < MONEY_RATE and "money" not in without
         self.moves_money = moves and not scene.taken_back
         self._claims = dice_for("claims")
         self._claiming = self._claims.random() < CLAIM_RATE and "claim" not in without
         self._halting = self._halts.random() < HALT_RATE and "halt" not in without
+
+    def trade_long_before(self, step: Callable[[int], None]) -> None:
+        """Trade at the website, hours before there is an OMS, and so do others. `step` brings the venue to a time."""
+        if not self.traded_long_before:
+            return
+        chances, scene = self._long_before, self._scene
+        begun, until = self._now_ms() - round(chances.uniform(*LONG_BEFORE_HOURS) * 3_600_000), self._now_ms()
+        for now_ms in sorted(chances.randrange(begun, until) for _ in range(chances.randint(*LONG_BEFORE_ACTS))):
+            step(now_ms)
+            scene.by_hand(chances, self._account, now_ms)
+            for _ in range(chances.randint(0, LONG_BEFORE_TRADES)):
+                scene.trade(now_ms)
+        step(until)
 
     async def trade_before(self) -> None:
         """Trade at the website, without any OMS at first."""

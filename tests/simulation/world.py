@@ -409,6 +409,7 @@ class World:
 
     async def _history(self) -> None:
         loop = asyncio.get_running_loop()
+        self._owner.trade_long_before(self.simulator.step)
         exchange = loop.create_task(self._exchange_lives())
         errands = [
             loop.create_task(errand)
