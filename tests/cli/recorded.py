@@ -74,7 +74,6 @@ async def record(url: str, *, lost: bool = False) -> int:
         await engine.report(
             [(stream, trade)],
             source=Provenance.STREAM,
-            occurred_ns=1_700_000_000_123_000_000,
             evidence=kept(PUSHED, ids, clock),
         )
         if lost:
