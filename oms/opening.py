@@ -32,6 +32,7 @@ from oms.order.inferred import is_inferred
 from oms.order.state import Order, Trade
 from oms.ports import Clock, EventLog, Ids, VenueMessage
 from oms.position.shown import quantity_of, take_over
+from oms.recognition import recognized
 from oms.reconcile import Picture
 from oms.recovery import booked
 from oms.reports import BalanceReport, PositionReport, TradeReport
@@ -277,7 +278,9 @@ class Opening:
         return opened_ms + baseline.MARGIN_MS
 
     async def _listed_before(self) -> Answer | None:
-        """Ask for the trades from the log's beginning to its opening; None where they could not be asked for."""
+        """Ask for the trades from the log's beginning to its opening, each under the name that its order has here; None
+        where they could not be asked for.
+        """
         account = self._recording.book.account
         since_ms = baseline.since_ms(account, self._recording.opened_ns) - SLACK_MS
         try:
@@ -285,7 +288,7 @@ class Opening:
         except NoAnswerError as error:
             log.warning("could not look for what counts twice", account=self._recording.account, cause=error.cause)
             return None
-        return None if answer.unasked else answer
+        return None if answer.unasked else recognized(self._recording.book, answer)
 
 
 def legs_of(book: Book, held: Answer) -> Sequence[tuple[str, PositionReport]]:

@@ -196,6 +196,17 @@ def test_the_opening_is_revised_by_what_two_looks_show() -> None:
     assert desk.book.totals == {name: before[name] + Decimal(MOVED[name]) for name in before}
 
 
+def test_the_opening_is_revised_by_a_trade_that_is_listed_under_the_venues_id_of_a_known_order_alone() -> None:
+    """What a plan has sent trades so, and is booked on the plan's order (seed 44176920)."""
+    desk = Desk()
+    order = desk.book.orders[stream("theirs")]
+    desk.listed = answer(replace(HIDDEN, client_order_id=None, venue_order_id=order.venue_order_id))
+    opening = Opening(desk, cast(Venue, desk), event_log=MemoryLog(), clock=desk, ids=PlainIds())
+    assert not asyncio.run(opening.corrected(differing(MOVED)))
+    desk.seconds += LAG_SECONDS
+    assert asyncio.run(opening.corrected(differing(MOVED)))
+
+
 def test_the_opening_is_not_revised_by_what_the_venue_lists_no_more() -> None:
     desk = Desk()
     opening = Opening(desk, cast(Venue, desk), event_log=MemoryLog(), clock=desk, ids=PlainIds())
@@ -232,7 +243,10 @@ def test_a_break_that_nothing_explains_is_looked_for_ever_more_rarely() -> None:
 def test_a_trade_of_an_order_that_left_memory_is_looked_for_too() -> None:
     """Seed 1013512: it cost a look."""
     desk = Desk()
-    desk.forgotten[stream("theirs")] = desk.book.orders.pop(stream("theirs"))
+    desk.forgotten[stream("theirs")] = desk.book.orders[stream("theirs")]
+    desk.book._closed_kept = 0
+    desk.book.trim()
+    assert stream("theirs") not in desk.book.orders
     opening = Opening(desk, cast(Venue, desk), event_log=MemoryLog(), clock=desk, ids=PlainIds())
     assert not asyncio.run(opening.corrected(differing(MOVED)))
     desk.seconds += LAG_SECONDS
