@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Iterable
+from math import exp, log
 from random import Random  # noqa: TID251 - the simulation's chance comes from its seed
 from typing import Final
 
@@ -27,6 +28,10 @@ LONG_BEFORE_RATE: Final = 0.06  # worlds in which he traded for hours by then, a
 LONG_BEFORE_ACTS: Final = (3, 60)
 LONG_BEFORE_HOURS: Final = (0.1, 150.0)  # within the week of which a first start reads the ledger
 LONG_BEFORE_TRADES: Final = 6  # that often at most somebody trades with him after each act
+OUTAGE_RATE: Final = 0.1  # worlds in which nobody starts the OMS again for hours, once
+OUTAGE_HOURS: Final = (0.05, 60.0)
+OUTAGE_ACTS: Final = (0, 40)
+OUTAGE_HAND_RATE: Final = 0.2  # of those: his
 STRUCK_RATE: Final = 0.5  # of those: in which coming up for the first time is as hard as everything else
 MONEY_RATE: Final = 0.15  # worlds in which he brings money in, or takes some out
 MONEY_ACTS: Final = 3  # that often at most
@@ -59,6 +64,9 @@ class Owner:
         self._before, self._money, self._halts = dice_for("before"), dice_for("money"), dice_for("operator")
         self.traded_before = self._before.random() < BEFORE_RATE and "before" not in without
         self.struck_before = self.traded_before and self._before.random() < STRUCK_RATE
+        self._outages = dice_for("outage")
+        away = self._outages.random() < OUTAGE_RATE and "outage" not in without
+        self.hours_away = exp(self._outages.uniform(*map(log, OUTAGE_HOURS))) if away else 0.0
         self._long_before = dice_for("long before")
         self.traded_long_before = self._long_before.random() < LONG_BEFORE_RATE and "long before" not in without
         # What was taken back shows as a difference until it is proven: nobody ends that one meanwhile.
@@ -80,6 +88,23 @@ class Owner:
             for _ in range(chances.randint(0, LONG_BEFORE_TRADES)):
                 scene.trade(now_ms)
         step(until)
+
+    def goes_on_alone(self, step: Callable[[int], None]) -> float:
+        """Let hours pass at the venue from now on, once, in which others trade, and he may, as nothing of ours runs;
+        return how many.
+        """
+        chances, scene, begun = self._outages, self._scene, self._now_ms()
+        hours, self.hours_away = self.hours_away, 0.0
+        if not hours:
+            return hours
+        until = begun + round(hours * 3_600_000)
+        for now_ms in sorted(chances.randrange(begun, until) for _ in range(chances.randint(*OUTAGE_ACTS))):
+            step(now_ms)
+            scene.trade(now_ms)
+            if chances.random() < OUTAGE_HAND_RATE:
+                scene.by_hand(chances, self._account, now_ms)
+        step(until)
+        return hours
 
     async def trade_before(self) -> None:
         """Trade at the website, without any OMS at first."""

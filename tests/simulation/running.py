@@ -78,14 +78,21 @@ class Scene(Protocol):
         ...
 
 
-class WorldClock:
-    """The one clock of a world: virtual time since a day of its own."""
+class Gap:
+    """How long nothing of ours ran, in which no time passed for the loop."""
 
-    def __init__(self, epoch_ns: int) -> None:
+    ns = 0
+
+
+class WorldClock:
+    """The one clock of a world: virtual time since a day of its own, and the `gap` in it."""
+
+    def __init__(self, epoch_ns: int, gap: Gap | None = None) -> None:
         self._epoch_ns = epoch_ns
+        self._gap = gap or Gap()
 
     def now_ns(self) -> int:
-        return self._epoch_ns + int(self.monotonic() * 1e9)
+        return self._epoch_ns + self._gap.ns + int(self.monotonic() * 1e9)
 
     @cached_property
     def monotonic(self) -> Callable[[], float]:

@@ -7,7 +7,7 @@ from collections import Counter
 from random import Random  # noqa: TID251 - the simulation's chance comes from its seed
 from typing import Final
 
-from tests.simulation.running import WorldClock
+from tests.simulation.running import Gap, WorldClock
 
 WRONG_RATE: Final = 1 / 6  # worlds in which clocks are set
 RIGHT_RATE: Final = 0.3  # of what they are set to
@@ -27,16 +27,16 @@ class WallClock(WorldClock):
 class Walls:
     """One clock for each process: the next one may run on another machine. `fired` counts how often one was set."""
 
-    def __init__(self, chance: Random, epoch_ns: int, *, wrong: bool) -> None:
+    def __init__(self, chance: Random, epoch_ns: int, gap: Gap, *, wrong: bool) -> None:
         self.fired = Counter[str]()
         self._chance = chance
-        self._epoch_ns = epoch_ns
+        self._epoch_ns, self._gap = epoch_ns, gap
         self._wrong = wrong and chance.random() < WRONG_RATE
         self._clocks: list[WallClock] = []
 
     def another(self) -> WallClock:
         """Return the clock of a process that starts."""
-        clock = WallClock(self._epoch_ns)
+        clock = WallClock(self._epoch_ns, self._gap)
         self._clocks.append(clock)
         if self._wrong:
             self._set(clock)

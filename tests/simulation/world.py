@@ -46,7 +46,7 @@ from tests.simulation.people import Lasting, Strategies, lasting
 from tests.simulation.perpetuals import scene_of
 from tests.simulation.process import GoneError, Process
 from tests.simulation.readers import Readers
-from tests.simulation.running import PARTS, CountedIds, Parts, Running, WorldClock
+from tests.simulation.running import PARTS, CountedIds, Gap, Parts, Running, WorldClock
 from tests.simulation.scenes import HASTE
 from tests.simulation.secrecy import Ear
 from tests.simulation.storage import LogFaults
@@ -123,13 +123,15 @@ class World:
         self.overtaken = 0
         self.paused = 0
         self.stood_by = 0
+        self.outages = 0
         self.steps = 0
         self.settled_after = 0.0
         self._parts = parts
         self._trace = sha256()
         self._plan = dice = self._dice("world")
-        self._clock = WorldClock(EPOCH_NS)
-        self._walls = Walls(self._dice("walls"), EPOCH_NS, wrong="wall clock" not in self._without)
+        self._gap = Gap()
+        self._clock = WorldClock(EPOCH_NS, self._gap)
+        self._walls = Walls(self._dice("walls"), EPOCH_NS, self._gap, wrong="wall clock" not in self._without)
         self.witness = Witness(self.say, self._clock)
         self._limits = limits_of(self._dice("limits"))
         self._held = Held(ACCOUNT, self._limits, self.witness, self.say)
@@ -207,7 +209,7 @@ class World:
             seconds=self.seconds,
             settled_after=self.settled_after,
             faults=faults
-            + Counter(bust=self._busts)
+            + Counter({"bust": self._busts, "hours away": self.outages, "days before": self._owner.traded_long_before})
             + self._walls.fired
             + self._log_faults.fired
             + self.readers.faults.fired,
@@ -359,10 +361,20 @@ class World:
         if any(each.process.alive for each in self._processes):
             return  # another one has the account, or waits for it
         self.crashes += 1
+        if not self._calm:
+            self._pass_hours()
         down = self._plan.uniform(*DOWN_SECONDS) if not self._calm else DOWN_SECONDS[0]
         loop = asyncio.get_running_loop()
         self._starts_at = max(self._starts_at, loop.time() + down)
         loop.call_later(down, self._start)
+
+    def _pass_hours(self) -> None:
+        """Let hours go by at once, where nobody looks after the OMS for as long: for the loop no time passes."""
+        hours = self._owner.goes_on_alone(self.simulator.step)
+        if hours:
+            self._note("hours passed", hours)
+            self.outages += 1
+            self._gap.ns += round(hours * 3_600_000) * 1_000_000
 
     async def _give(self, command: Command) -> Receipt:
         if not self._processes:
