@@ -130,7 +130,7 @@ class Busts:
         self._read: dict[str, int] = {}  # by stream: at which look it was brought back into memory last
         self._suspected: dict[str, _Suspicion] = {}  # by stream
 
-    async def settled(self, lists: Iterable[Answer | None], unlisted: Sequence[str] = ()) -> bool:
+    async def settled(self, lists: Iterable[Answer | None], unlisted: Sequence[str]) -> bool:
         """Whether nothing that is booked may turn out to be gone, so that the venue's figures can be taken over: those
         that it holds without a trade would hide for ever that the trade is none. Waited for as long as a search takes.
         Of the orders `unlisted` something is booked that a list of trades did not show: they are asked for in any case,

@@ -1,7 +1,7 @@
 """Whose account it is: what he does at the venue without the OMS, and what he says to it about halts and breaks."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator
 from math import exp, log
 from random import Random  # noqa: TID251 - the simulation's chance comes from its seed
 from typing import Final
@@ -82,12 +82,10 @@ class Owner:
             return
         chances, scene = self._long_before, self._scene
         begun, until = self._now_ms() - round(chances.uniform(*LONG_BEFORE_HOURS) * 3_600_000), self._now_ms()
-        for now_ms in sorted(chances.randrange(begun, until) for _ in range(chances.randint(*LONG_BEFORE_ACTS))):
-            step(now_ms)
+        for now_ms in _passing(chances, begun, until, LONG_BEFORE_ACTS, step):
             scene.by_hand(chances, self._account, now_ms)
             for _ in range(chances.randint(0, LONG_BEFORE_TRADES)):
                 scene.trade(now_ms)
-        step(until)
 
     def goes_on_alone(self, step: Callable[[int], None]) -> float:
         """Let hours pass at the venue from now on, once, in which others trade, and he may, as nothing of ours runs;
@@ -98,12 +96,10 @@ class Owner:
         if not hours:
             return hours
         until = begun + round(hours * 3_600_000)
-        for now_ms in sorted(chances.randrange(begun, until) for _ in range(chances.randint(*OUTAGE_ACTS))):
-            step(now_ms)
+        for now_ms in _passing(chances, begun, until, OUTAGE_ACTS, step):
             scene.trade(now_ms)
             if chances.random() < OUTAGE_HAND_RATE:
                 scene.by_hand(chances, self._account, now_ms)
-        step(until)
         return hours
 
     async def trade_before(self) -> None:
@@ -184,3 +180,13 @@ class Owner:
             resume = ResumeTrading(account=self._account, reason="lunch is over")
             while not await self._give(resume):  # noqa: ASYNC110 - until somebody takes it
                 await asyncio.sleep(1.0)
+
+
+def _passing(
+    chances: Random, begun: int, until: int, acts: tuple[int, int], step: Callable[[int], None]
+) -> Iterator[int]:
+    """Bring the venue from `begun` to `until` (UTC ms), and yield at moments between, as many as `acts` leaves open."""
+    for now_ms in sorted(chances.randrange(begun, until) for _ in range(chances.randint(*acts))):
+        step(now_ms)
+        yield now_ms
+    step(until)
