@@ -108,7 +108,8 @@ class Calls:
                 again = refusal.retryable and refusal.status == _UNAVAILABLE and (known_again or not maybe_done)
                 if last or not again:
                     if maybe_done and refusal.outcome == "none" and method != "GET":  # true of this attempt alone
-                        raise RefusedError(replace(refusal.problem, outcome="unknown")) from refusal
+                        said = f"an attempt before may have arrived; of the last: {refusal.problem.detail}"
+                        raise RefusedError(replace(refusal.problem, outcome="unknown", detail=said)) from refusal
                     raise
             except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError, TimeoutError) as error:
                 maybe_done = maybe_done or not isinstance(error, aiohttp.ClientConnectorError)

@@ -54,6 +54,7 @@ async def test_the_sdk_never_says_none_of_an_order_that_may_have_landed(house: H
     (landed,) = [event.stream for event in await house.events() if event.topic == "order-requested/1"]
     assert (refused.value.code, refused.value.outcome) == ("not_ready", "unknown")
     assert refused.value.problem.outcome == "unknown"
+    assert "an attempt before may have arrived; of the last: " in refused.value.cause
     assert f"order/main/{refused.value.client_order_id}" == landed
     assert f"order {refused.value.client_order_id}: " in str(refused.value)
 
@@ -67,3 +68,4 @@ async def test_the_sdk_never_says_none_of_an_order_that_landed_where_the_token_h
     assert await house.log.read("order/main/c1")
     assert (refused.value.code, refused.value.outcome) == ("rate_limited", "unknown")
     assert refused.value.problem.outcome == "unknown"
+    assert "an attempt before may have arrived; of the last: " in refused.value.cause
