@@ -11,6 +11,7 @@ from oms.cli.asking import ask_each, ask_gateway
 from oms.cli.config import ConfigFile, configured
 from oms.cli.output import REFUSED, AsJson, Output
 from oms.cli.reads import AccountName, StrategyName, SymbolName
+from oms.errors import OrderClosedError
 from oms.gateway.commands import Halts, Items
 from oms.gateway.views import OrderAnswer, ShareView, encode
 from oms.values import Crossing, MarginMode, OrderType, PositionLeg, PriceSource, Protection, Side, TimeInForce, plain
@@ -224,7 +225,7 @@ def cancel_all(
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Ask for the end of every open order in scope."""
+    """Ask for the end of every open order in scope. Exit code 1 where one of them may go on."""
     output = Output(as_json=as_json)
     answers = ask_each(
         configured(config),
@@ -234,10 +235,12 @@ def cancel_all(
     items = [item for answer in answers for item in answer.items]
     if as_json:
         output.write(encode(Items(position=max(answer.position for answer in answers), items=items)))
-        return
     for item in items:
         output.say(f"{item.client_order_id}: {item.problem.detail if item.problem else 'cancel asked for'}")
-    output.say(f"{len(items)} orders")
+    refused = [item for item in items if item.problem is not None and item.problem.code != OrderClosedError.code]
+    output.say(f"{len(items)} orders" + (f", {len(refused)} of them refused and not over" if refused else ""))
+    if refused:
+        raise typer.Exit(REFUSED)
 
 
 def halt(

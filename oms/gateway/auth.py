@@ -177,6 +177,15 @@ class Accounts:
             return [self.one(caller, name)]
         return [engine for account, engine in self.engines.items() if caller.sees(account)]
 
+    def meant(self, caller: Caller, name: str | None) -> list[Engine]:
+        """Return the engines that a command goes to, as `visible`, but never none: whoever stops everything is not told
+        that all is well where nothing was stopped. Raises UnknownAccountError.
+        """
+        engines = self.visible(caller, name)
+        if not engines:
+            raise UnknownAccountError("none of this token's accounts runs here")
+        return engines
+
     def one(self, caller: Caller, name: str | None) -> Engine:
         """Return the engine of the account that is named, or of the only one there is for `caller`.
 

@@ -237,7 +237,7 @@ class Commands:
 
         Raises:
             ForbiddenError: another strategy, or a market that is not the token's, is named.
-            UnknownAccountError: the account that is named does not run here.
+            UnknownAccountError: the account that is named does not run here, or none of the token's.
             LogUnavailableError: nobody can say now what was placed after the first request.
         """
         strategy, symbols = caller.named_strategy(body.strategy), caller.named_symbols(body.symbol)
@@ -245,7 +245,7 @@ class Commands:
         request_id = f"{CANCEL_ALL}{caller.token_id} {key or self._ids.next()}"  # others may use the same key
         asked: list[tuple[Engine, Order]] = []
         others: list[tuple[Engine, Order]] = []
-        for engine in self._accounts.visible(caller, body.account):
+        for engine in self._accounts.meant(caller, body.account):
             for stream, order in engine.book.orders.items():
                 request = order.request
                 if strategy not in {None, request.strategy} or (symbols and request.symbol not in symbols):
@@ -400,7 +400,7 @@ class Commands:
         what is noted where it changes nothing.
         """
         cause = self._ids.next()
-        engines = self._accounts.visible(caller, account)
+        engines = self._accounts.meant(caller, account)
         offers: list[asyncio.Future[Receipt] | OmsError] = []
         for engine in engines:
             try:

@@ -70,3 +70,15 @@ async def test_a_resume_of_what_is_not_halted_says_so(house: House) -> None:
         assert [halt["symbol"] for halt in item["halts"]] == ["BTC/USDT"], "as it was"
     (item,) = (await house.call("POST", RESUME, {"reason": "calm", "symbol": "BTC/USDT"}, token=token)).json["items"]
     assert item == {"account": "main", "status": 200, "halts": []}
+
+
+@pytest.mark.parametrize(
+    ("path", "body"), [(HALT, {"reason": "panic"}), (RESUME, {"reason": "calm"}), ("/v1/cancel-all", {})]
+)
+async def test_a_command_that_reaches_no_account_is_refused_and_not_called_done(
+    house: House, path: str, body: dict[str, str]
+) -> None:
+    scopes = (Scope.RISK_WRITE, Scope.ORDERS_CANCEL)
+    elsewhere = house.tokens.create("guard", accounts=("another",), scopes=scopes)
+    refused = await house.call("POST", path, body, token=elsewhere)
+    assert (refused.status, refused.json["code"], refused.json["outcome"]) == (422, "unknown_account", "none")
