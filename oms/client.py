@@ -32,9 +32,9 @@ from oms.client_wire import (
     written,
 )
 from oms.gateway.candles import Candles
-from oms.gateway.commands import Halts, Items
 from oms.gateway.operations import AccountBreaks, Comparison, Comparisons
 from oms.gateway.problems import Problem
+from oms.gateway.replies import Halts, Items
 from oms.gateway.views import (
     Balances,
     BalanceView,

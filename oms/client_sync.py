@@ -7,8 +7,8 @@ from typing import Any, Self, TypeVar
 
 from oms.client import Client
 from oms.gateway.candles import Candles
-from oms.gateway.commands import Halts, Items
 from oms.gateway.operations import AccountBreaks, Comparison
+from oms.gateway.replies import Halts, Items
 from oms.gateway.views import (
     BalanceView,
     Breaks,

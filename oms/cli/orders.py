@@ -12,7 +12,7 @@ from oms.cli.config import ConfigFile, configured
 from oms.cli.output import REFUSED, AsJson, Output
 from oms.cli.reads import AccountName, StrategyName, SymbolName
 from oms.errors import OrderClosedError
-from oms.gateway.commands import Halts, Items
+from oms.gateway.replies import Halts, Items
 from oms.gateway.views import OrderAnswer, ShareView, encode
 from oms.values import Crossing, MarginMode, OrderType, PositionLeg, PriceSource, Protection, Side, TimeInForce, plain
 from oms.venue import Trigger

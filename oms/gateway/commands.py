@@ -6,8 +6,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from decimal import Decimal
 from typing import Final
 
-from msgspec import Struct
-
 from oms.account.modes import SetPositionMode
 from oms.account.state import Account, HaltTrading, ResumeTrading
 from oms.answers import Receipt
@@ -34,13 +32,13 @@ from oms.gateway.bodies import (
 )
 from oms.gateway.metrics import Metrics
 from oms.gateway.problems import ForbiddenError, InvalidBodyError, Problem, UnsupportedError, denial, problem_of
+from oms.gateway.replies import HaltItem, Halts, Item, Items, Reply
 from oms.gateway.views import (
     HaltView,
     LeverageView,
     OrderAnswer,
     PositionModeView,
     ShareView,
-    View,
     order_answer,
     order_view,
 )
@@ -57,49 +55,6 @@ from oms.values import AccountId, ClientOrderId, StrategyId, Symbol
 OK: Final = 200
 ACCEPTED: Final = 202
 DENIED: Final = 422
-
-
-class Reply(Struct, frozen=True):
-    """An answer before it is bytes. `position` is the log position it reflects."""
-
-    status: int
-    position: int
-    body: View | Problem
-
-
-class Item(View, frozen=True, kw_only=True):
-    """What became of one of several: the order, or the problem."""
-
-    client_order_id: str
-    status: int
-    order: OrderAnswer | None = None
-    problem: Problem | None = None
-
-
-class Items(View, frozen=True, kw_only=True):
-    """What became of each, in the order asked."""
-
-    position: int
-    items: Sequence[Item]
-
-
-class HaltItem(View, frozen=True, kw_only=True):
-    """One account after a halt or a resume: every halt that is on, or the problem. A `note` says that a resume ended
-    nothing.
-    """
-
-    account: str
-    status: int
-    halts: Sequence[HaltView] = ()
-    problem: Problem | None = None
-    note: str | None = None
-
-
-class Halts(View, frozen=True, kw_only=True):
-    """What became of a halt or a resume on each account."""
-
-    position: int
-    items: Sequence[HaltItem]
 
 
 class Commands:
@@ -136,6 +91,13 @@ class Commands:
 
     async def _placed(self, caller: Caller, body: PlaceBody) -> Receipt:
         engine, command = self._placing(caller, body)
+        try:
+            check_worth(worth_of(command), caller.limits, engine.decider.instruments.get(command.symbol))
+            self._pace.take(caller.token_id, caller.limits)
+        except OmsError:
+            placed = await engine.find(order_stream(engine.account, command.client_order_id))
+            if placed is None or not caller.owns(placed):  # a repeat hears what the first one heard
+                raise
         return await engine.execute(command, actor=caller.strategy, cause=self._ids.next())
 
     async def cancel(
@@ -378,15 +340,12 @@ class Commands:
     # ------------------------------------------------------------------------------------------------ inside
 
     def _placing(self, caller: Caller, body: PlaceBody) -> tuple[Engine, PlaceOrder]:
-        """Return the engine and the command of a new order that the token allows."""
+        """Return the engine and the command of an order in one of the token's markets."""
         if body.strategy not in {None, caller.strategy}:
             raise ForbiddenError(f"the token is bound to the strategy {caller.strategy}")
         caller.need_symbol(body.symbol)
         engine = self._accounts.one(caller, body.account)
-        command = place_order(body, engine.account, caller.strategy)
-        check_worth(worth_of(command), caller.limits, engine.decider.instruments.get(command.symbol))
-        self._pace.take(caller.token_id, caller.limits)
-        return engine, command
+        return engine, place_order(body, engine.account, caller.strategy)
 
     async def _each(
         self,

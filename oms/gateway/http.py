@@ -16,7 +16,7 @@ from oms.errors import LogUnavailableError, OmsError
 from oms.gateway.auth import Accounts, Authority
 from oms.gateway.bodies import checked_key, decode_body, read_query
 from oms.gateway.candles import CandleQuestions
-from oms.gateway.commands import Commands, Reply
+from oms.gateway.commands import Commands
 from oms.gateway.guard import Guard, require_safe_bind
 from oms.gateway.health import Alert, Asked, Promise, readiness
 from oms.gateway.listening import CannotListenError, PortTakenError, free_socket
@@ -37,6 +37,7 @@ from oms.gateway.problems import (
 from oms.gateway.questions import Questions
 from oms.gateway.reads import Past, Reads
 from oms.gateway.reconciling import Reconciling, VenueMetrics, Watching
+from oms.gateway.replies import Reply
 from oms.gateway.routes import ROUTES, Ask, Door, Route
 from oms.gateway.settings import BODY_MAX, Settings
 from oms.gateway.sight import Sight

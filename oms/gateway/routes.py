@@ -29,10 +29,11 @@ from oms.gateway.bodies import (
     ReconcileBody,
 )
 from oms.gateway.candles import CandleQuestions, Candles, CandlesQuery
-from oms.gateway.commands import Commands, Halts, Items, Reply
+from oms.gateway.commands import Commands
 from oms.gateway.operations import AccountBreaks, Comparisons
 from oms.gateway.questions import Questions
 from oms.gateway.reconciling import Reconciling
+from oms.gateway.replies import Halts, Items, Reply
 from oms.gateway.tokens import Scope
 from oms.gateway.views import (
     Balances,

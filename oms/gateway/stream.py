@@ -26,7 +26,7 @@ from oms.gateway.bodies import (
     checked_key,
     decode_body,
 )
-from oms.gateway.commands import Commands, Reply
+from oms.gateway.commands import Commands
 from oms.gateway.market_stream import Chosen, MarketChannels, chosen, framed
 from oms.gateway.market_stream import Subscribed as MarketSubscription
 from oms.gateway.metrics import Metrics
@@ -39,6 +39,7 @@ from oms.gateway.problems import (
     internal_problem,
     problem_of,
 )
+from oms.gateway.replies import Reply
 from oms.gateway.settings import BODY_MAX, Settings
 from oms.gateway.sight import Channel, Sight, channels_of, frame, instant
 from oms.gateway.tail import Tail

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from oms.errors import LogUnavailableError, OmsError, OrderClosedError
-from oms.gateway.commands import Item, Items
 from oms.gateway.problems import problem_of
+from oms.gateway.replies import Item, Items
 
 Oms = Callable[..., Any]
 

@@ -101,6 +101,24 @@ async def test_a_token_places_no_faster_than_its_limit(house: House) -> None:
     assert (await house.place(client_order_id="o3", token=token)).status == 202
 
 
+@pytest.mark.parametrize("limits", [{"order_notional_max": Decimal(500)}, {"orders_per_second": 1}])
+async def test_a_repeated_placing_hears_what_the_first_one_heard_whatever_its_token_may_place_now(
+    house: House, limits: dict[str, Any]
+) -> None:
+    """Told that nothing happened, its strategy would place it once more, smaller and under another id."""
+    first = await house.place(client_order_id="mine", quantity="0.01", price="60000")
+    token = house.tokens.create(limits=small(**limits))
+    await house.place(client_order_id="other", quantity="0.001", price="60000", token=token)
+    again = await house.place(client_order_id="mine", quantity="0.01", price="60000", token=token)
+    assert (again.status, again.json) == (first.status, first.json) == (202, first.json)
+    refused = await house.place(client_order_id="new", quantity="0.01", price="60000", token=token)
+    assert refused.json["outcome"] == "none"
+    stranger = house.tokens.create("taker", limits=small(**limits))
+    await house.place(client_order_id="third", quantity="0.001", price="60000", token=stranger)
+    theirs = await house.place(client_order_id="mine", quantity="0.01", price="60000", token=stranger)
+    assert theirs.json["code"] == refused.json["code"], "which orders others have is nobody's to find out"
+
+
 async def test_each_order_of_a_batch_counts(house: House) -> None:
     token = house.tokens.create(limits=small(orders_per_second=2))
     orders = [{"client_order_id": f"o{n}", "symbol": BTC, "side": "buy", "type": "limit", "quantity": "0.01",

@@ -13,9 +13,10 @@ from oms.account.modes import PositionModeError, SetPositionMode
 from oms.account.state import HaltTrading
 from oms.gateway.auth import Accounts, Caller
 from oms.gateway.bodies import CancelAllBody
-from oms.gateway.commands import Commands, Items
+from oms.gateway.commands import Commands
 from oms.gateway.metrics import Metrics
 from oms.gateway.problems import ForbiddenError
+from oms.gateway.replies import Items
 from oms.gateway.sight import Sight
 from oms.gateway.tokens import Scope
 from oms.order.events import OrderDenied
