@@ -217,7 +217,8 @@ class _Stream:
         self._request = request
         self._position = 0  # everything visible up to here has been sent
         self._slots = asyncio.Semaphore(streams.settings.commands_max)
-        self.socket = web.WebSocketResponse(max_msg_size=BODY_MAX, timeout=CLOSING_SECONDS)
+        # What is compressed, in a thread, may be handed over or not when its time is up.
+        self.socket = web.WebSocketResponse(max_msg_size=BODY_MAX, timeout=CLOSING_SECONDS, compress=False)
 
     async def run(self) -> None:
         await self.socket.prepare(self._request)
@@ -315,8 +316,8 @@ class _Stream:
             seen = [event for event in await streams.sight.seen(caller, events) if channels & channels_of(event)]
             async with asyncio.timeout(streams.settings.slow_seconds):
                 for event in seen:
+                    self._position = event.position  # what waits is the buffer: the frame is in it by then
                     await self.socket.send_frame(frame(event), WSMsgType.TEXT)
-                    self._position = event.position
                 if events:
                     self._position = events[-1].position
                 streams.metrics.frames.inc(len(seen))
@@ -330,6 +331,12 @@ class _Stream:
     # ------------------------------------------------------------------------------------------------ commands in
 
     async def _answer(self, caller: Caller, message: WSMessage) -> None:
+        try:
+            await self._guarded(partial(self._reply, caller, message))
+        finally:
+            self._slots.release()  # not before it is taken: answers would pile up in front of who reads none
+
+    async def _reply(self, caller: Caller, message: WSMessage) -> None:
         request_id = ""
         try:
             text = _text(message)
@@ -345,12 +352,8 @@ class _Stream:
             body = internal_problem(self._streams.ids.next())
             log.exception("a command on a stream failed", incident=body.incident)
             status, position = body.status, self._position
-        finally:
-            self._slots.release()
-        try:
+        async with asyncio.timeout(self._streams.settings.slow_seconds):
             await self._say(position, "reply", StreamReply(request_id=request_id, status=status, body=body))
-        except (ConnectionError, ClientConnectionError):
-            return  # gone without waiting for the answer, which is in the log
 
     async def _done(self, caller: Caller, command: StreamCommand) -> Reply:
         """Do what is asked, if the token may. Raises as the same call does over HTTP."""
