@@ -1,18 +1,30 @@
-"""From the bytes behind a report to the rows that keep them beside the events they caused."""
+"""From the bytes behind a report to the rows that keep them beside the events they caused, and back; from the events
+of an order to what they moved.
+"""
 
 from collections.abc import Mapping, Sequence
+from itertools import takewhile
 from typing import Any, Final
 
 from msgspec.structs import replace
 
 from oms.decide import Addressed, Said
-from oms.ports import Clock, Ids, Meta, VenueMessage
+from oms.moves import MOVING
+from oms.ports import Clock, EventLog, Ids, Meta, StoredEvent, VenueMessage
+from oms.position.events import CommissionBooked, FillBooked, FillReversed, LegTakenOver
 from oms.reports import OrderReport
+from oms.store.codec import decode_meta
 from oms.values import Provenance
 from oms.venue import Evidence
 
 _OUT: Final = "0"
 _IN: Final = "1"
+_MOVES: Final = frozenset(str(kind.__struct_config__.tag).partition("/")[0] for kind in MOVING)
+_MOVED: Final = frozenset(
+    str(kind.__struct_config__.tag).partition("/")[0]
+    for kind in (FillBooked, FillReversed, CommissionBooked, LegTakenOver)
+)
+_MOVED_MAX: Final = 3  # by one event of an order
 BODY_MAX: Final = 256 * 1024  # bytes of one message kept; what is longer is cut and says so
 
 
@@ -71,3 +83,24 @@ def _cut(body: bytes) -> bytes:
     if len(body) <= BODY_MAX:
         return body
     return body[:BODY_MAX] + b" ... cut, %d bytes in all" % len(body)
+
+
+async def effects(log: EventLog, history: Sequence[StoredEvent]) -> Mapping[int, Sequence[StoredEvent]]:
+    """Return the position events that an order's events caused, by the position of the order's event. They stand right
+    behind it in the log: two where a trade turned a leg round, and one more where the opening held it. Raises
+    LogUnavailableError.
+    """
+    found: dict[int, Sequence[StoredEvent]] = {}
+    for event in history:
+        if _kind(event) in _MOVES:
+            behind_it = await log.page(after=event.position, limit=_MOVED_MAX)
+            found[event.position] = _moved(decode_meta(event.state).cause, behind_it)
+    return found
+
+
+def _moved(cause: str, events: Sequence[StoredEvent]) -> Sequence[StoredEvent]:
+    return list(takewhile(lambda each: _kind(each) in _MOVED and decode_meta(each.state).cause == cause, events))
+
+
+def _kind(event: StoredEvent) -> str:
+    return event.topic.partition("/")[0]

@@ -16,8 +16,7 @@ from oms.cli.database import accounts_of, recorded
 from oms.cli.output import AsJson, Output, short
 from oms.cli.story import Step, body_of, instant, tell
 from oms.errors import UnknownOrderError
-from oms.evidence import behind
-from oms.moves import MOVING
+from oms.evidence import behind, effects
 from oms.ports import StoredEvent
 from oms.store.codec import decode_meta
 from oms.store.log import PostgresLog
@@ -27,9 +26,6 @@ PAGE: Final = 2_000
 FOLLOW_SECONDS: Final = 5.0  # a look at the log even without a notice
 DECIMAL: Final = re.compile(r"-?\d+(\.\d+|E[+-]?\d+)")  # and not an id, which has digits only
 BODY_SHOWN: Final = 600  # characters of one message, for people; --json has all
-
-# A trade, its reversal and its commission move the position: that event stands right behind theirs, in one commit.
-_MOVES: Final = frozenset(str(kind.__struct_config__.tag) for kind in MOVING)
 
 
 def register(app: typer.Typer) -> None:
@@ -134,23 +130,11 @@ async def story_of(url: str, order: str, account: str | None) -> tuple[AccountId
             names = ", ".join(streams[stream] for stream in found)
             raise UnknownOrderError(f"{order!r} is an order of {names}", next_step="name one with --account")
         history = await log.read(found[0])
-        effects = await _effects(log, history)
         named = {name: None for each in history for name in behind(decode_meta(each.state), body_of(each))}
         messages = {message.message_id: message for message in await log.messages(list(named))}
-        return streams[found[0]], list(tell(history, effects, messages))
+        return streams[found[0]], list(tell(history, await effects(log, history), messages))
     finally:
         await log.close()
-
-
-async def _effects(log: PostgresLog, history: Sequence[StoredEvent]) -> Mapping[int, StoredEvent]:
-    """Return what the same commits did to the position, by the position of the order's event."""
-    effects: dict[int, StoredEvent] = {}
-    for stored in history:
-        if stored.topic in _MOVES:
-            for behind in await log.page(after=stored.position, limit=1):
-                if behind.stream.startswith("position/"):
-                    effects[stored.position] = behind
-    return effects
 
 
 def print_story(output: Output, order: str, account: AccountId, steps: Sequence[Step]) -> None:
@@ -174,7 +158,7 @@ def print_story(output: Output, order: str, account: AccountId, steps: Sequence[
         )
         for label, text in (
             ("changed", moved),
-            ("position", _terse(step.effect) if step.effect else ""),
+            *(("position", _terse(effect)) for effect in step.effects),
             ("cause", step.cause),
             ("venue time", step.occurred_at or ""),
         ):

@@ -32,8 +32,8 @@ class Wire(Struct, frozen=True, kw_only=True):
 class Step(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One event of the order. Times are RFC 3339 UTC; `after_ms` counts from the event before it.
 
-    `status` and `changed` say what the order was after it and what moved: by name, before and after. `effect` is what
-    the same commit did to the position.
+    `status` and `changed` say what the order was after it and what moved: by name, before and after. `effects` is
+    what the same commit did to the position, in its order.
     """
 
     position: int
@@ -49,13 +49,13 @@ class Step(Struct, frozen=True, kw_only=True, omit_defaults=True):
     actor: str
     source: Provenance
     epoch: int
-    effect: Mapping[str, object] | None = None
+    effects: Sequence[Mapping[str, object]] = ()
     wire: Sequence[Wire] = ()
 
 
 def tell(
     events: Sequence[StoredEvent],
-    effects: Mapping[int, StoredEvent],
+    effects: Mapping[int, Sequence[StoredEvent]],
     messages: Mapping[str, VenueMessage],
 ) -> Iterator[Step]:
     """Yield the steps of one order's stream. `effects` are position events by the position of the order event they
@@ -68,7 +68,6 @@ def tell(
         meta = decode_meta(stored.state)
         event: OrderEvent = decode(stored.topic, stored.state)  # type: ignore[assignment]  # an order's stream
         after = evolve(order, event)
-        effect = effects.get(stored.position)
         wire = [name for name in behind(meta, body_of(stored)) if name in messages and name not in told]
         yield Step(
             position=stored.position,
@@ -84,7 +83,7 @@ def tell(
             actor=meta.actor,
             source=meta.source,
             epoch=meta.epoch,
-            effect=None if effect is None else body_of(effect),
+            effects=[body_of(each) for each in effects.get(stored.position, ())],
             wire=tuple(_wire(messages[name]) for name in wire),
         )
         order, before_ns = after, meta.recorded_ns

@@ -11,14 +11,13 @@ from typing import Any, Final, Protocol
 
 import msgspec
 
-from oms.evidence import behind, exchange
+from oms.evidence import behind, effects, exchange
 from oms.gateway.views import Timeline, TimelineEntry, WireMessage, moment, order_view
 from oms.order.state import Order
 from oms.ports import EventLog, Meta, StoredEvent, VenueMessage
 from oms.store.codec import decode_meta
 from oms.values import Provenance
 
-_MOVES: Final = frozenset({"order-filled", "commission-reported", "trade-busted"})  # followed by a position event
 _META: Final = frozenset(Meta.__struct_fields__)
 
 
@@ -34,7 +33,8 @@ async def timeline(
     log: MessageLog, order: Order, history: Sequence[StoredEvent], position: int, *, all_bytes: bool
 ) -> Timeline:
     """Return the story that `history`, the order's stream, tells. Raises LogUnavailableError."""
-    events = sorted([*history, *await _moved(log, history)], key=lambda event: event.position)
+    moved = chain.from_iterable((await effects(log, history)).values())
+    events = sorted([*history, *moved], key=lambda event: event.position)
     metas = [decode_meta(event.state) for event in events]
     bodies = [_body(event) for event in events]
     names = [behind(meta, body) for meta, body in zip(metas, bodies, strict=True)]
@@ -50,15 +50,6 @@ async def timeline(
     ]
     view = order_view(order, created_ns=metas[0].recorded_ns, updated_ns=metas[-1].recorded_ns)
     return Timeline(position=max(position, events[-1].position), order=view, items=entries)
-
-
-async def _moved(log: EventLog, history: Sequence[StoredEvent]) -> Sequence[StoredEvent]:
-    """Return the position events that an order's trades caused: each stands right behind its trade in the log."""
-    moved: list[StoredEvent] = []
-    for event in history:
-        if event.topic.partition("/")[0] in _MOVES:
-            moved.extend(await log.page(after=event.position, limit=1))
-    return [event for event in moved if event.stream[0] == "p"]
 
 
 def _own(meta: Meta, message_id: str) -> bool:

@@ -122,7 +122,7 @@ def test_an_order_is_explained_with_cause_actor_clocks_and_bytes(oms: Oms, trade
     assert [wire["direction"] for wire in accepted["wire"]] == ["out", "in"]
     assert accepted["wire"][0]["body"] == {"size": "0.5"}
     assert filled["changed"]["cum_quantity"] == ["0", "0.2"]
-    assert filled["effect"]["realized"] == "0.000"
+    assert [effect["realized"] for effect in filled["effects"]] == ["0.000"]
     assert filled["occurred_at"] == "2023-11-14T22:13:20.123000Z"
     assert [wire["body"] for wire in filled["wire"]] == ["not JSON"]
     assert filled["after_ms"] > 0
