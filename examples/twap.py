@@ -25,14 +25,15 @@ async def main(arguments: Sequence[str]) -> int:
         desk = ClientDesk(client)
         plan = await desk.find(saga)
         if plan is None:
-            grid = {market.symbol: market.quantity_step for market in await client.instruments()}
+            [market] = [each for each in await client.instruments() if each.symbol == symbol]
             plan = Plan(
                 saga=saga,
                 symbol=symbol,
                 side=Side(side),
                 quantity=Decimal(quantity),
                 price=Decimal(price),
-                step=grid[symbol],
+                step=market.quantity_step,
+                most=market.quantity_max,
                 slices=int(slices),
                 every_seconds=int(seconds),
                 begins_ns=clock.now_ns(),

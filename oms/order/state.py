@@ -71,6 +71,7 @@ __all__ = ["CLOSED", "EXTERNAL", "TRANSITIONS", "Amend", "Life", "Order", "Trade
 
 BUSTED_KEPT: Final = 20  # trades of one order that were taken back and are known as such
 
+NEVER_ARRIVED: Final = "never arrived"  # the reason of what is proven absent
 EXTERNAL: Final = StrategyId("external")  # who "asked" for an order that this log never saw asked for
 
 
@@ -245,7 +246,7 @@ def evolve(order: Order | None, event: OrderEvent) -> Order:
         case OutcomeUnknown():
             return replace(order, life=life, reason=event.reason, valid_until_ns=event.valid_until_ns, version=version)
         case AbsenceProven():
-            return replace(order, life=life, reason="never arrived", amends=(), version=version)
+            return replace(order, life=life, reason=NEVER_ARRIVED, amends=(), version=version)
         case OrderVanished():
             return replace(order, life=life, reason="proof: absence", amends=(), version=version)
         case OrderDenied():

@@ -3,17 +3,21 @@ what it does next it reads off the orders, and each step is one order for ever.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Sequence
 from typing import Final, Protocol
 
 from oms.client import Client
 from oms.client_wire import RefusedError
 from oms.errors import DuplicateOrderError, OrderClosedError, UnknownOrderError
+from oms.gateway.views import OrderAnswer
 from oms.ports import Clock
 from oms.sagas.twap import Cancel, Done, Place, Plan, Slice, Step, Wait, decide, plan_of
 from oms.values import ZERO, plain
 
-LOOK_SECONDS: Final = 1.0  # between two looks at slices that work
+LOOK_SECONDS: Final = 1.0  # between two looks at slices that work, and after a slice's end was asked for;
+DOUBLINGS_MAX: Final = 6  # twice as long after each time it was refused: up to a minute
+INVALID: Final = 422
 
 
 class Desk(Protocol):
@@ -23,8 +27,10 @@ class Desk(Protocol):
         """Return the slices that were ever placed, in their order."""
         ...
 
-    async def place(self, plan: Plan, step: Place) -> None:
-        """Place a slice; one that is there already stays as it is, and one that is denied stands among the others."""
+    async def place(self, plan: Plan, step: Place) -> str | None:
+        """Place a slice, or return why it can be no order. One that is there already stays as it is, and one that is
+        denied stands among the others.
+        """
         ...
 
     async def cancel(self, plan: Plan, step: Cancel) -> None:
@@ -34,15 +40,21 @@ class Desk(Protocol):
 
 async def follow(plan: Plan, desk: Desk, clock: Clock) -> Done:
     """Do what the plan says until it is over, and return how it ended."""
+    ends = Counter[int]()
     while True:
-        step: Step = decide(plan, await desk.slices(plan), clock.now_ns())
+        slices = await desk.slices(plan)
+        step: Step = decide(plan, slices, clock.now_ns())
         match step:
             case Done():
                 return step
             case Place():
-                await desk.place(plan, step)
-            case Cancel():
+                wrong = await desk.place(plan, step)
+                if wrong is not None:
+                    return Done(sum((each.filled for each in slices), ZERO), wrong)
+            case Cancel(number=number):
                 await desk.cancel(plan, step)
+                await asyncio.sleep(LOOK_SECONDS * (1 << min(ends[number], DOUBLINGS_MAX)))
+                ends[number] += 1
             case Wait():
                 until_ns = clock.now_ns() + int(LOOK_SECONDS * 1e9) if step.until_ns is None else step.until_ns
                 await asyncio.sleep(min(max((until_ns - clock.now_ns()) / 1e9, 0.001), LOOK_SECONDS))
@@ -56,28 +68,22 @@ class ClientDesk:
 
     async def find(self, saga: str) -> Plan | None:
         """Return the plan of a saga that has begun, from its first slice; None where there is none."""
-        try:
-            first = await self._client.order(f"{saga}T000")
-        except RefusedError as refusal:
-            if refusal.code == UnknownOrderError.code:
-                return None
-            raise
-        assert first.price is not None, "a slice is a limit order"
-        return plan_of(first.tags or {}, symbol=first.symbol, side=first.side, price=first.price)
+        first = await self._order(f"{saga}T000")
+        if first is None:
+            return None
+        return plan_of(first.tags or {}, symbol=first.symbol, side=first.side)
 
     async def slices(self, plan: Plan) -> Sequence[Slice]:
         found: list[Slice] = []
         for number in range(plan.slices):
-            try:
-                order = await self._client.order(plan.child(number))
-            except RefusedError as refusal:
-                if refusal.code == UnknownOrderError.code:
-                    break
-                raise
+            order = await self._order(plan.child(number))
+            if order is None:
+                break
             found.append(Slice(order.status, order.cum_quantity, order.reason, order.untold_quantity or ZERO))
         return found
 
-    async def place(self, plan: Plan, step: Place) -> None:
+    async def place(self, plan: Plan, step: Place) -> str | None:
+        child = plan.child(step.number)
         try:
             await self._client.place(
                 symbol=plan.symbol,
@@ -85,14 +91,26 @@ class ClientDesk:
                 type="limit",
                 quantity=plain(step.quantity),
                 price=plain(plan.price),
-                client_order_id=plan.child(step.number),
+                client_order_id=child,
                 tags=plan.tags(step.number),
             )
         except RefusedError as refusal:
-            again = refusal.code == DuplicateOrderError.code  # another host was first, before a fill was told
-            denied = refusal.outcome == "recorded"  # the slice says so itself, and what follows is the plan's to say
-            if not (again or denied):
+            if refusal.outcome == "recorded":
+                return None  # the slice says so itself, and what follows is the plan's to say
+            if refusal.status == INVALID:
+                return refusal.cause
+            # Another host may have been first, before a fill was told; of another strategy's order nothing is seen.
+            if refusal.code != DuplicateOrderError.code or await self._order(child) is None:
                 raise
+        return None
+
+    async def _order(self, name: str) -> OrderAnswer | None:
+        try:
+            return await self._client.order(name)
+        except RefusedError as refusal:
+            if refusal.code != UnknownOrderError.code:
+                raise
+        return None
 
     async def cancel(self, plan: Plan, step: Cancel) -> None:
         try:

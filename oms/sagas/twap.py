@@ -3,7 +3,8 @@
     due --place--> open --next one is due--> cancel asked for --closed--> the next slice, with what was left of this one
 
 Nothing is placed while an earlier slice may still trade, or has traded what is not booked yet: a slice in doubt is
-waited for, however long (S02, S05). So the slices never add up to more than the whole.
+waited for, however long (S02, S05). So the slices never add up to more than the whole. One that is proven never to have
+arrived had its turn, as one that found nobody to trade with; one that was refused ends the plan.
 """
 
 import re
@@ -13,6 +14,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from oms.order.state import NEVER_ARRIVED
 from oms.values import EXACT, ZERO, OrderStatus, Side, plain
 
 SLICES_MAX: Final = 999
@@ -26,7 +28,8 @@ ASKED: Final = frozenset({OrderStatus.PENDING_CANCEL, OrderStatus.IN_DOUBT, Orde
 
 class Plan(Struct, frozen=True, kw_only=True):
     """What was asked for: `quantity` in `slices`, the first at `begins_ns` (UTC), each `every_seconds` after the one
-    before, at `price` or better. `step` is the market's smallest quantity, which every slice is a multiple of.
+    before, at `price` or better. `step` is the market's smallest size, of which every slice is a multiple; `most` is
+    what it takes at once, None where it takes any.
     """
 
     saga: str
@@ -38,6 +41,7 @@ class Plan(Struct, frozen=True, kw_only=True):
     slices: int
     every_seconds: int
     begins_ns: int
+    most: Decimal | None = None
 
     def wrong(self) -> str | None:
         """Return why nobody could follow the plan, None if somebody can."""
@@ -47,6 +51,8 @@ class Plan(Struct, frozen=True, kw_only=True):
             return f"1 to {SLICES_MAX} slices, a second apart at least"
         if self.step <= 0 or self.quantity <= 0 or EXACT.remainder(self.quantity, self.step):
             return "the quantity is a multiple of the market's step"
+        if self.most is not None and self.target(0) > self.most:
+            return f"the market takes {plain(self.most)} at once, and a slice has {plain(self.target(0))}"
         return None if self.target(0) > 0 else "there are more slices than steps to share"
 
     def child(self, number: int) -> str:
@@ -71,6 +77,8 @@ class Plan(Struct, frozen=True, kw_only=True):
             "grid": plain(self.step),
             "plan": f"{self.slices} x {self.every_seconds}",
             "begins_ns": str(self.begins_ns),
+            "at": plain(self.price),
+            **({} if self.most is None else {"most": plain(self.most)}),
         }
 
 
@@ -123,7 +131,8 @@ def decide(plan: Plan, slices: Sequence[Slice], now_ns: int) -> Step:
             return Wait(None) if each.status in ASKED else Cancel(earlier)
     if slices:
         last = slices[-1]
-        if last.status in {OrderStatus.DENIED, OrderStatus.REJECTED} and not last.filled:
+        refused = last.status in {OrderStatus.DENIED, OrderStatus.REJECTED} and last.reason != NEVER_ARRIVED
+        if refused and not last.filled:
             return Done(filled, last.reason or str(last.status))
         if last.status not in OVER:
             end_ns = plan.due_ns(number)
@@ -135,10 +144,12 @@ def decide(plan: Plan, slices: Sequence[Slice], now_ns: int) -> Step:
     if now_ns < plan.due_ns(number):
         return Wait(plan.due_ns(number))
     left = EXACT.subtract(plan.target(number), filled)
-    return Place(number, left) if left > 0 else Done(filled, "more was filled than was asked for")
+    if left <= 0:
+        return Done(filled, "more was filled than was asked for")
+    return Place(number, left if plan.most is None else min(left, plan.most))
 
 
-def plan_of(order: Mapping[str, str], *, symbol: str, side: Side, price: Decimal) -> Plan | None:
+def plan_of(order: Mapping[str, str], *, symbol: str, side: Side) -> Plan | None:
     """Return the plan that an order's tags carry, None where it is no slice of such a saga."""
     if order.get("kind") != KIND:
         return None
@@ -148,9 +159,10 @@ def plan_of(order: Mapping[str, str], *, symbol: str, side: Side, price: Decimal
         symbol=symbol,
         side=side,
         quantity=Decimal(order["whole"]),
-        price=price,
+        price=Decimal(order["at"]),  # somebody may have changed the slice's own
         step=Decimal(order["grid"]),
         slices=int(slices),
         every_seconds=int(every),
         begins_ns=int(order["begins_ns"]),
+        most=Decimal(order["most"]) if "most" in order else None,
     )

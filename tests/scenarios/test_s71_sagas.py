@@ -12,9 +12,11 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from oms.account.state import HaltTrading
+from oms.client_wire import RefusedError
 from oms.errors import DuplicateOrderError, OrderClosedError
+from oms.gateway.allowance import TokenLimits
 from oms.order.messages import CancelUnanswered, SubmitAccepted
-from oms.order.state import Life, status
+from oms.order.state import NEVER_ARRIVED, Life, status
 from oms.reports import OrderReport, VenueOrderStatus
 from oms.sagas.host import ClientDesk, follow
 from oms.sagas.twap import OVER, Cancel, Done, Place, Plan, Slice, Wait, decide, plan_of
@@ -49,13 +51,14 @@ class InHouse:
         self._dying(after=True)
         return [Slice(status(each), each.cum_quantity, each.reason, each.untold_quantity) for each in found]
 
-    async def place(self, plan: Plan, step: Place) -> None:
+    async def place(self, plan: Plan, step: Place) -> str | None:
         self._dying(after=False)
         with suppress(DuplicateOrderError):
             await self._house.place(
                 plan.child(step.number), plan.side, str(step.quantity), str(plan.price), tags=plan.tags(step.number)
             )
         self._dying(after=True)
+        return None
 
     async def cancel(self, plan: Plan, step: Cancel) -> None:
         self._dying(after=False)
@@ -100,9 +103,7 @@ def played(dies: int, *, after: bool, restarted: bool) -> bool:
             begun = [order for order in house.book.orders.values() if (order.request.tags or {}).get("saga")]
             for order in begun:  # what another host knows is what the log holds
                 request = order.request
-                assert request.price is not None
-                found = plan_of(request.tags or {}, symbol=request.symbol, side=request.side, price=request.price)
-                assert found == plan
+                assert plan_of(request.tags or {}, symbol=request.symbol, side=request.side) == plan
             done = await follow(plan, InHouse(house), house.clock)
             assert done == Done(plan.quantity)
         await market
@@ -153,6 +154,10 @@ async def test_s71_a_host_over_the_sdk_finds_the_plan_in_the_log_and_goes_on_wit
             await desk.place(plan, Place(0, Decimal("0.01")))
         await desk.place(plan, Place(0, Decimal("0.02")))  # and one that knew less cannot make it two
         assert await desk.find("G1") == plan
+        amended = house.engine.book.orders["order/main/G1T000"]
+        asked = replace(amended.request, price=Decimal(60_500))
+        house.engine.book.orders["order/main/G1T000"] = replace(amended, request=asked, original=amended.request)
+        assert await desk.find("G1") == plan, "somebody changed the price of a slice, not the plan's"
         [first] = await desk.slices(plan)
         assert (first.filled, first.status in OVER) == (0, False)
         await desk.cancel(plan, Cancel(0))
@@ -245,6 +250,78 @@ def test_s71_a_slice_that_a_limit_denied_ends_the_plan_and_a_plan_that_cannot_be
     assert PLAN.wrong() is None
     assert replace(PLAN, slices=11).wrong() == "there are more slices than steps to share"
     assert replace(PLAN, saga="a-b").wrong() is not None
+
+
+def test_s71_a_slice_that_never_arrived_had_its_turn_and_the_next_one_makes_up_for_it() -> None:
+    async def story(house: House) -> None:
+        await house.start()
+        plan = planned(house)
+        house.network.lost_requests.add("/spot/v2/submit_order")
+        host = asyncio.get_running_loop().create_task(follow(plan, InHouse(house), house.clock))
+        await asyncio.sleep(EVERY / 2)
+        assert house.life(plan.child(0)) is Life.IN_DOUBT
+        house.network.mend()
+        await house.until(lambda: house.life(plan.child(0)) is Life.REJECTED, seconds=120)
+        assert house.book.orders[stream(plan.child(0))].reason == NEVER_ARRIVED
+        await house.until(lambda: alive(house, plan.child(1)), seconds=10 * EVERY)
+        house.stranger("sell", "1", "50000")
+        assert await host == Done(plan.quantity)
+        assert sum(fill.size for fill in house.spot.fills) == plan.quantity
+
+    tell(story)
+
+
+async def test_s71_what_no_slice_can_be_ends_the_plan_with_what_it_filled(gateway_house: Gateway) -> None:  # noqa: F811
+    house = gateway_house
+    plan = replace(PLAN, saga="G1", quantity=Decimal(10**9), price=Decimal(60_000), begins_ns=house.clock.now_ns())
+    async with house.client(house.tokens.create(limits=TokenLimits(order_notional_max=Decimal(600)))) as client:
+        done = await follow(plan, ClientDesk(client), house.clock)
+    assert (done.filled, "this token may place 600" in str(done.why)) == (0, True)
+
+
+async def test_s71_a_plan_under_the_name_of_another_strategys_ends_with_the_reason(gateway_house: Gateway) -> None:  # noqa: F811
+    house = gateway_house
+    await house.place(client_order_id="G1T000")
+    plan = replace(PLAN, saga="G1", price=Decimal(60_000), begins_ns=house.clock.now_ns())
+    async with house.client(house.tokens.create("taker")) as client, asyncio.timeout(10):
+        with pytest.raises(RefusedError, match="G1T000") as refused:
+            await follow(plan, ClientDesk(client), house.clock)
+    assert refused.value.code == DuplicateOrderError.code
+
+
+class Stubborn:
+    """A desk whose venue refuses every end."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    async def slices(self, plan: Plan) -> Sequence[Slice]:
+        return [Slice(OrderStatus.OPEN, Decimal(0))]
+
+    async def place(self, plan: Plan, step: Place) -> str | None:
+        raise AssertionError("nothing is placed beside a slice that lives")
+
+    async def cancel(self, plan: Plan, step: Cancel) -> None:
+        self.asked += 1
+
+
+def test_s71_the_end_of_a_slice_is_asked_for_ever_less_often_where_it_is_refused() -> None:
+    async def story(house: House) -> None:
+        desk = Stubborn()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(3600):
+                await follow(planned(house), desk, house.clock)
+        assert 50 < desk.asked < 70
+
+    tell(story)
+
+
+def test_s71_a_slice_that_makes_up_for_others_is_no_larger_than_its_market_takes() -> None:
+    plan = replace(PLAN, quantity=Decimal(400), most=Decimal(120))
+    assert plan.wrong() is None
+    assert decide(plan, [Slice(OrderStatus.CANCELED, Decimal(0))], 10**10) == Place(1, Decimal(120))
+    assert plan_of(plan.tags(1), symbol=plan.symbol, side=plan.side) == plan
+    assert "takes 99 at once" in str(replace(plan, most=Decimal(99)).wrong())
 
 
 def planned(house: House) -> Plan:
