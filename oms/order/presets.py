@@ -5,7 +5,7 @@ order, and what those send when their price comes.
 from collections.abc import Collection
 from typing import Final
 
-from oms.order.state import Order
+from oms.order.state import Life, Order
 from oms.reports import OrderReport
 from oms.values import Crossing, Protection, Side
 from oms.venue import Trigger
@@ -23,6 +23,8 @@ def parent_of(report: OrderReport, known: Collection[Order]) -> Order | None:
         found = [each for each in known if each.venue_order_id == report.triggered_by]
     elif report.trigger_price is not None and report.client_order_id is None:
         found = [each for each in known if _asked_for(each, report)]
+        if len(found) > 1:  # what the venue refused, or never had, can be it after all only where there is no other
+            found = [each for each in found if each.life is not Life.REJECTED or each.trades]
     else:
         return None
     return found[0] if len(found) == 1 else None
@@ -51,7 +53,8 @@ def waits_for(report: OrderReport, parent: Order) -> Trigger | None:
 def _asked_for(order: Order, report: OrderReport) -> bool:
     request = order.request
     return (
-        request.symbol == report.symbol
+        order.life is not Life.DENIED  # it never left
+        and request.symbol == report.symbol
         and request.side is not report.side
         and report.position_leg in {None, request.position_leg}
         and _preset(order, report) is not None

@@ -435,6 +435,16 @@ def test_a_change_of_what_an_order_waits_for_leaves_with_what_changes_before_it_
     assert (second.price, second.trigger.price) == (27100, 28000)
 
 
+PRESET = shown(
+    VenueOrderStatus.NEW,
+    symbol=PERPETUAL,
+    side=Side.SELL,
+    client_order_id=None,
+    order_type="take_profit",
+    quantity=Decimal(10),
+)
+
+
 @pytest.mark.parametrize("filled", ["before", "while", "after"])
 def test_what_the_venue_made_of_a_preset_is_its_orders_whichever_price_it_had_when_the_order_traded(
     filled: str,
@@ -449,21 +459,23 @@ def test_what_the_venue_made_of_a_preset_is_its_orders_whichever_price_it_had_wh
     assert order_of(story).life is Life.FILLED
     prices = {"before": [PROFIT], "while": [PROFIT, higher], "after": [PROFIT, higher]}[filled]
     for preset in prices:
-        child = shown(
-            VenueOrderStatus.NEW,
-            symbol=PERPETUAL,
-            side=Side.SELL,
-            client_order_id=None,
-            order_type="take_profit",
-            trigger_price=preset.price,
-            quantity=Decimal(10),
-        )
+        child = replace(PRESET, trigger_price=preset.price)
         assert parent_of(child, [order_of(story)]) is order_of(story)
         waits = waits_for(child, order_of(story))
         assert waits is not None
         assert (waits.price, waits.when) == (preset.price, Crossing.RISES_TO)
     stranger = replace(child, trigger_price=Decimal(31500))
     assert parent_of(stranger, [order_of(story)]) is None
+
+
+def test_a_preset_is_the_orders_that_the_venue_had_though_another_that_it_never_had_asked_the_same_price() -> None:
+    """It would be nobody's, and its loss no strategy's: whoever is denied, or refused, asks once more."""
+    lives, child = order_of(protected()), replace(PRESET, trigger_price=PROFIT.price)
+    denied, refused = replace(lives, life=Life.DENIED), replace(lives, life=Life.REJECTED)
+    assert parent_of(child, [denied, refused, lives]) is lives
+    assert parent_of(child, [denied]) is None
+    assert parent_of(child, [denied, refused]) is refused, "what was called absent may live after all"
+    assert parent_of(child, [lives, replace(lives, life=Life.CANCELED)]) is None, "either may have traded"
 
 
 @pytest.mark.parametrize(
