@@ -9,11 +9,18 @@ from oms.account import state as accounts
 from oms.account.events import AccountEvent
 from oms.account.state import Account, OpeningRevised
 from oms.baseline import is_before
-from oms.book import Book, Event, account_stream, position_stream
+from oms.book import Book, Event, account_stream, order_stream, position_stream
 from oms.moves import MOVING, moved
 from oms.order import decisions as orders
-from oms.order.events import CancelRequested, CommissionReported, InferredFillReplaced, OrderEvent, OrderFilled
-from oms.order.state import EXTERNAL, Order
+from oms.order.events import (
+    CancelRequested,
+    CommissionReported,
+    ExternalOrderSeen,
+    InferredFillReplaced,
+    OrderEvent,
+    OrderFilled,
+)
+from oms.order.state import CLOSED, EXTERNAL, Order
 from oms.position.events import FillBooked, FillReversed, PositionEvent
 from oms.position.shown import given_back
 from oms.position.state import FLAT, Position
@@ -96,8 +103,9 @@ def fold_account(book: Book, events: Sequence[AccountEvent], facts: list[Fact]) 
 
 
 def unprotect_flat(book: Book, facts: list[Fact]) -> None:
-    """End what protects the legs that one message has closed, or turned round. One that is flat between two of its
-    events was not flat at the venue: a real trade takes the place of an inferred one, a list names the newest first.
+    """End what protects the legs that one message has closed, or turned round, and what shows only now that its leg is
+    flat. One that is flat between two of its events was not flat at the venue: a real trade takes the place of an
+    inferred one, a list names the newest first.
     """
     began: dict[str, Decimal] = {}
     flat: dict[str, None] = {}
@@ -106,10 +114,26 @@ def unprotect_flat(book: Book, facts: list[Fact]) -> None:
             began.setdefault(stream, EXACT.subtract(after.quantity, event.quantity))
             if not after.quantity:
                 flat[stream] = None
+    seen = [(stream, _gone_before(book, stream)) for stream, event, _ in facts if isinstance(event, ExternalOrderSeen)]
     for stream in flat:
         held = book.positions[stream].quantity
         if not held or (held > ZERO) is not (began[stream] > ZERO):
             _unprotect(book, stream, book.positions[stream], facts)
+    for stream, gone in seen:
+        if gone is not None:
+            _end(book, stream, gone, facts)
+
+
+def _gone_before(book: Book, stream: str) -> Position | None:
+    """Return the flat leg that an order of the venue's protects, if that is what it made of a preset and shows only now
+    that the position has come and gone: all that the preset's order traded is booked. None otherwise.
+    """
+    child, account = book.orders[stream], book.orders[stream].request.account
+    parent = None if child.parent is None else book.orders.get(order_stream(account, child.parent))
+    if parent is None or not child.waits or parent.life not in CLOSED or parent.untold_quantity or not parent.trades:
+        return None
+    leg = book.positions.get(position_stream(account, child.request.symbol, child.request.position_leg), FLAT)
+    return None if leg.quantity else leg
 
 
 def _unprotect(book: Book, leg: str, flat: Position, facts: list[Fact]) -> None:
@@ -120,8 +144,12 @@ def _unprotect(book: Book, leg: str, flat: Position, facts: list[Fact]) -> None:
     for stream in list(book.open):
         each = book.orders[stream]
         protects = each.waits and each.request.reduces and each.request.strategy != EXTERNAL
-        ending = any(name.startswith(orders.FLAT) for name in each.cancels)  # whoever else's may be refused
-        if protects and not ending and (each.request.symbol, each.request.position_leg) == market:
-            name = f"{orders.FLAT}{flat.version}"
-            end = CancelRequested(request_id=name, reason="the position that it closes is flat")
-            facts.append((stream, end, book.order(stream, end)))
+        if protects and (each.request.symbol, each.request.position_leg) == market:
+            _end(book, stream, flat, facts)
+
+
+def _end(book: Book, stream: str, flat: Position, facts: list[Fact]) -> None:
+    if any(name.startswith(orders.FLAT) for name in book.orders[stream].cancels):
+        return  # it is ending; what anybody else asked for may be refused
+    end = CancelRequested(request_id=f"{orders.FLAT}{flat.version}", reason="the position that it closes is flat")
+    facts.append((stream, end, book.order(stream, end)))

@@ -65,28 +65,50 @@ def test_a_stop_stays_where_a_real_trade_takes_the_place_of_the_inferred_one() -
     assert not ends(desk, stop)
 
 
+MADE = OrderReport(
+    symbol=PERPETUAL,
+    status=VenueOrderStatus.NEW,
+    venue_order_id=VenueOrderId("p1"),
+    side=SELL,
+    quantity=Decimal(5),
+    position_leg=PositionLeg.NET,
+    effect=PositionEffect.CLOSE,
+    order_type="stop_loss",
+    trigger_price=Decimal(25000),
+    cum_quantity=Decimal(0),
+)
+CHILD = order_stream(MAIN, ClientOrderId("externalp1"))
+
+
 def test_what_the_venue_made_of_a_preset_is_ended_with_the_position_that_it_protects() -> None:
     """It is its order's child, and the strategy's own (`oms.order.presets`): left over, it closes the next position."""
     desk = Desk()
     stop = Protection(price=Decimal(25000), by=PriceSource.LAST)
     order = desk.place(BUY, "5", stop_loss=stop)
     desk.fill(order, "5")
-    made = OrderReport(
-        symbol=PERPETUAL,
-        status=VenueOrderStatus.NEW,
-        venue_order_id=VenueOrderId("p1"),
-        side=SELL,
-        quantity=Decimal(5),
-        position_leg=PositionLeg.NET,
-        effect=PositionEffect.CLOSE,
-        order_type="stop_loss",
-        trigger_price=Decimal(25000),
-        cum_quantity=Decimal(0),
-    )
-    child = order_stream(MAIN, ClientOrderId("externalp1"))
-    desk.say(((child, made),))
-    known = desk.book.orders[child]
+    desk.say(((CHILD, MADE),))
+    known = desk.book.orders[CHILD]
     assert (known.request.strategy, known.parent) == ("maker", order.request.client_order_id)
     desk.traded(SELL, "5", reduce_only=True)
     assert desk.leg().quantity == 0
-    assert ends(desk, child)
+    assert ends(desk, CHILD)
+
+
+def test_what_the_venue_made_of_a_preset_is_ended_though_it_is_shown_only_once_its_position_is_gone() -> None:
+    """No push tells of it, and between two looks a position comes and goes."""
+    desk = Desk()
+    desk.traded(BUY, "5", stop_loss=Protection(price=Decimal(25000), by=PriceSource.LAST))
+    desk.traded(SELL, "5", reduce_only=True)
+    desk.say(((CHILD, MADE),))
+    assert len(ends(desk, CHILD)) == 1
+    desk.say(((CHILD, MADE),))
+    assert len(ends(desk, CHILD)) == 1
+
+
+def test_what_the_venue_made_of_a_preset_stays_while_its_order_may_have_traded_what_nobody_has_told() -> None:
+    desk = Desk()
+    order = desk.place(BUY, "5", stop_loss=Protection(price=Decimal(25000), by=PriceSource.LAST))
+    desk.say(((CHILD, MADE),))
+    assert not ends(desk, CHILD)
+    desk.fill(order, "5")
+    assert not ends(desk, CHILD)
