@@ -26,6 +26,7 @@ LOOK_SECONDS: Final = 1.0  # at most between two looks at the clock, which may s
 AGAIN_SECONDS: Final = 1  # from the first try to the next one, and twice as long from each to the one after it,
 AGAIN: Final = {EXPIRY: EXPIRY, FLAT: f"{FLAT} again "}  # how further requests for an end begin
 REASONS: Final = {EXPIRY: "its time has run out", FLAT: "its position is gone"}
+CLOSED_MAX: Final = 1_000  # orders with a time to come that are kept after their end, beside as many as are open
 DOUBLINGS_MAX: Final = 8  # up to four minutes: a venue that always refuses costs little, and no order is given up
 
 _When = TypeVar("_When", int, float)
@@ -69,6 +70,15 @@ class Expiry:
             if due_ns is not None and (stream, cause) not in self._watched:
                 self._watched.add((stream, cause))
                 heapq.heappush(self._due, (due_ns, stream, cause))
+                if len(self._due) > 2 * len(self._engine.book.open) + CLOSED_MAX:
+                    self._forget_closed()
+
+    def _forget_closed(self) -> None:
+        """Most orders end long before their time. Whatever makes one live again brings it back."""
+        live = [each for each in self._due if each[1] in self._engine.book.open]
+        self._watched -= {(stream, cause) for _, stream, cause in self._due} - {(each[1], each[2]) for each in live}
+        heapq.heapify(live)
+        self._due = live
 
     async def _run(self) -> None:
         while not self._engine.fenced.is_set():

@@ -1,6 +1,7 @@
 """Orders that are good till a time: not sent after it, canceled at it, and called expired."""
 
 import asyncio
+from decimal import Decimal
 
 import pytest
 from msgspec.structs import replace
@@ -20,10 +21,10 @@ from tests.order.story import SPOT
 SECOND_NS = 1_000_000_000
 
 
-async def timed(desk: Desk, seconds: float, name: str = "c1") -> None:
-    """A bid for 2 BTC at 100 that is good for so long."""
+async def timed(desk: Desk, seconds: float, name: str = "c1", price: int = 100) -> None:
+    """A bid for 2 BTC that is good for so long."""
     until_ns = desk.clock.now_ns() + int(seconds * SECOND_NS)
-    await desk.place(name, time_in_force=TimeInForce.GTD, expires_ns=until_ns)
+    await desk.place(name, price=Decimal(price), time_in_force=TimeInForce.GTD, expires_ns=until_ns)
 
 
 async def opened(desk: Desk) -> None:
@@ -171,6 +172,31 @@ def test_a_filled_order_whose_trade_is_taken_back_after_its_time_is_canceled() -
         desk.venue.orders["c1"] = replace(desk.venue.orders["c1"], status=VenueOrderStatus.NEW, cum_quantity=ZERO)
         await desk.engine.report([(stream("c1"), BustReport(exec_id="t1"))])
         await asyncio.sleep(5)
+        assert status(desk.order()) is OrderStatus.EXPIRED
+
+    play(story)
+
+
+def test_orders_that_ended_long_before_their_time_are_let_go_and_known_again_when_one_lives(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("oms.expiry.CLOSED_MAX", 3)
+
+    async def story(desk: Desk) -> None:
+        await desk.start()
+        expiry = Expiry(desk.engine, clock=desk.clock, spawn=desk.process.spawn)
+        expiry.start()
+        for number in range(1, 11):
+            await timed(desk, 3600, f"c{number}", price=10)
+            await asyncio.sleep(1)
+            desk.venue.push(*desk.venue.fill(f"c{number}", "2", price="10"))
+            await asyncio.sleep(1)
+        assert len(expiry._due) == len(expiry._watched) <= 5
+        desk.venue.trades_done.clear()
+        desk.venue.orders["c1"] = replace(desk.venue.orders["c1"], status=VenueOrderStatus.NEW, cum_quantity=ZERO)
+        await desk.engine.report([(stream("c1"), BustReport(exec_id="t1"))])
+        assert desk.life() is not Life.FILLED
+        await asyncio.sleep(3600)
         assert status(desk.order()) is OrderStatus.EXPIRED
 
     play(story)
