@@ -72,7 +72,7 @@ from projections.rebuild import rebuild
 from projections.runner import Runner
 
 PAPER: Final = AccountId("paper")
-AS_OF_EVENTS_MAX: Final = 500_000  # that a running OMS folds for one question about the past: some seconds
+AS_OF_EVENTS_MAX: Final = 500_000  # of the log that a running OMS folds for the past: some seconds, half a gigabyte
 
 
 class NoAccountError(OmsError):

@@ -19,10 +19,13 @@ class AsOfError(OmsError):
 
 
 class TooFarBackError(AsOfError):
-    """More of the log would have to be folded than a running system does beside its work."""
+    """More of the log would have to be folded than a running system does, and keeps, beside its work."""
 
     code = "as_of_too_large"
-    next_step = "ask the command line, which has no bound: oms orders, positions or balances --as-of"
+    next_step = (
+        "leave as_of out for how it is now; for the past ask the command line, which has no bound: "
+        "oms orders, positions or balances --as-of"
+    )
 
 
 def read_as_of(text: str) -> int | datetime:

@@ -6,7 +6,7 @@ grows with what is open and nothing but the log is needed to go on after a resta
 """
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 from msgspec import Struct, field
 from msgspec.structs import replace
@@ -101,6 +101,11 @@ class Accounts:
         if book is None:
             book = self.books[account] = Book(account, closed_kept=self._closed_kept)
         return book
+
+    @property
+    def held(self) -> Sequence[dict[str, Any]]:
+        """What memory grows with, by stream: the stories, and the orders of every book."""
+        return (self._stories, *(book.orders for book in self.books.values()))
 
     def lacks(self, told: Recorded) -> bool:
         """Whether `told` goes on with an order that memory does not hold: `restore` it first."""

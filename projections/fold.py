@@ -58,7 +58,8 @@ class Fold:
 class Twin:
     """Every row in memory, folded from the log alone: what the tables have to say at the same position.
 
-    `accounts` holds the books on the way, for whoever compares those too. Memory grows with the number of rows.
+    `accounts` holds the books on the way, for whoever compares those too. Memory grows with the number of rows, and
+    with that of the orders: nothing is let go before `shrink`.
     """
 
     def __init__(self) -> None:
@@ -77,8 +78,19 @@ class Twin:
             self._fold.apply(recorded(stored))
 
     def rows(self) -> Rows:
-        """Return all rows as they are now."""
+        """Return all rows as they are now. Those touched since the last call are built: the more often, the fewer."""
         for projector in self._fold.projectors:
             table = projector.table
             self._rows[table.name].update((table.key_of(row), row) for row in projector.drain())
         return self._rows
+
+    def shrink(self, count: int) -> bool:
+        """Let `count` of what memory grows with go, for good; return whether any are left."""
+        parts: Sequence[dict[Any, Any]] = (*self._rows.values(), *self.accounts.held)
+        for held in parts:
+            while held:
+                if not count:
+                    return True
+                held.popitem()
+                count -= 1
+        return False

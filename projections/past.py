@@ -2,6 +2,9 @@
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
+from heapq import nlargest
+from itertools import islice
+from operator import attrgetter
 from typing import Any, Final
 
 from oms.asof import TooFarBackError
@@ -11,14 +14,20 @@ from projections.fold import Twin
 from projections.queries import LIMIT_MAX, Listing, cursor_of, read_cursor
 from projections.rows import BalanceRow, BreakRow, FillRow, LedgerBalanceRow, LedgerRow, OrderRow, PositionRow
 
+Rows = list[Any]
+
 PAGE: Final = 2_000  # events read at once
-SLICE: Final = 100  # events folded before others on the loop get their turn: a millisecond
+SLICE: Final = 100  # events folded, and their rows built, before others on the loop get their turn: some milliseconds
+ROWS_SLICE: Final = 500  # rows gone through before others get theirs: a millisecond
+KEPT_SECONDS: Final = 600.0  # that a fold waits for the next question; half a million events are half a gigabyte
 
 
 class Past:
     """Folds the log to wherever it is asked about. The last fold is kept: a question about a later moment goes on.
 
-    One question folds at a time, at most `events_max` events; `progress` is told of every page.
+    One question folds at a time; `progress` is told of every page. A position beyond `events_max` is refused, also
+    where only the last few events are not folded yet: what is kept has that bound, and no answer depends on who asked
+    before. What nobody has asked for in `kept_seconds` is let go.
     """
 
     def __init__(
@@ -26,33 +35,43 @@ class Past:
         log: EventLog,
         *,
         events_max: int | None = None,
+        kept_seconds: float = KEPT_SECONDS,
         progress: Callable[[int], None] = lambda _: None,
     ) -> None:
         self._log = log
         self._events_max = events_max
+        self._kept_seconds = kept_seconds
         self._progress = progress
         self._twin = Twin()
         self._turn = asyncio.Lock()
+        self._unasked: asyncio.TimerHandle | None = None
 
     def at(self, position: int) -> "Then":
         """Return the read models as of `position`; nothing is read before they are asked."""
         return Then(self, position)
 
-    async def chosen(self, position: int, table: str, choose: Callable[[Any], bool]) -> list[Any]:
-        """Return the rows of `table` as of `position` that `choose` picks.
+    async def chosen(
+        self, position: int, table: str, choose: Callable[[Any], bool], best: Callable[[Rows], Rows] = list
+    ) -> Rows:
+        """Return the rows of `table` as of `position` that `choose` picks, and of those the `best`: it is asked ever
+        and again on the way, of what it left and some more.
 
         Raises:
             TooFarBackError: that is more than may be folded.
             LogUnavailableError: the log cannot be read.
         """
+        if self._events_max is not None and position > self._events_max:
+            raise TooFarBackError(f"{position} events would be folded, and {self._events_max} are the most")
         async with self._turn:
+            if self._unasked is not None:
+                self._unasked.cancel()
             if position < self._twin.position:
-                self._twin = Twin()
-            ahead = position - self._twin.position
-            if self._events_max is not None and ahead > self._events_max:
-                raise TooFarBackError(f"{ahead} events would be folded, and {self._events_max} are the most")
+                self._let_go()
             await self._fold(position)
-            return [row for row in self._twin.rows()[table].values() if choose(row)]
+            try:
+                return await _picked(self._twin.rows()[table].values(), choose, best)
+            finally:
+                self._unasked = asyncio.get_running_loop().call_later(self._kept_seconds, self._let_go)
 
     async def _fold(self, position: int) -> None:
         twin, self._twin = self._twin, Twin()  # a fold that is broken off half-way is not gone on with
@@ -61,9 +80,28 @@ class Past:
             assert page, "the position was within the log"
             for start in range(0, len(page), SLICE):
                 twin.apply(page[start : start + SLICE])
+                twin.rows()  # those of the slice: of a whole log they would take a second at one go
                 await asyncio.sleep(0)
             self._progress(len(page))
         self._twin = twin
+
+    def _let_go(self) -> None:
+        twin, self._twin = self._twin, Twin()
+        _shrink(twin)
+
+
+def _shrink(twin: Twin) -> None:
+    """Free the memory of `twin` slice by slice: at one go others would wait for a third of a second."""
+    if twin.shrink(ROWS_SLICE):
+        asyncio.get_running_loop().call_soon(_shrink, twin)
+
+
+async def _picked(rows: Iterable[Any], choose: Callable[[Any], bool], best: Callable[[Rows], Rows]) -> Rows:
+    left, found = iter(rows), list[Any]()
+    while some := list(islice(left, ROWS_SLICE)):
+        found = best([*found, *filter(choose, some)])
+        await asyncio.sleep(0)
+    return found
 
 
 class Then:
@@ -96,8 +134,7 @@ class Then:
         def choose(row: OrderRow) -> bool:
             return _of(row, accounts, strategy, symbols) and (row.open or not open_only)
 
-        rows = await self._past.chosen(self._position, "orders", choose)
-        return _page(self._position, rows, "opened", limit, cursor)
+        return await self._page("orders", choose, "opened", limit, cursor)
 
     async def fills(
         self,
@@ -114,8 +151,7 @@ class Then:
         def choose(row: FillRow) -> bool:
             return _of(row, accounts, strategy, symbols) and client_order_id in {None, row.client_order_id}
 
-        rows = await self._past.chosen(self._position, "fills", choose)
-        return _page(self._position, rows, "position", limit, cursor)
+        return await self._page("fills", choose, "position", limit, cursor)
 
     async def positions(self, *, accounts: Sequence[AccountId] | None = None) -> Listing[PositionRow]:
         """Return every leg, also the flat ones, in order of account and symbol."""
@@ -140,7 +176,7 @@ class Then:
         def choose(row: BreakRow) -> bool:
             return (accounts is None or row.account in accounts) and (row.open or not open_only)
 
-        return _page(self._position, await self._past.chosen(self._position, "breaks", choose), "opened", limit, cursor)
+        return await self._page("breaks", choose, "opened", limit, cursor)
 
     async def ledger(
         self,
@@ -155,8 +191,7 @@ class Then:
         def choose(row: LedgerRow) -> bool:
             return (accounts is None or row.account in accounts) and (symbols is None or row.symbol in symbols)
 
-        rows = await self._past.chosen(self._position, "ledger", choose)
-        return _page(self._position, rows, "position", limit, cursor)
+        return await self._page("ledger", choose, "position", limit, cursor)
 
     async def ledger_balances(self, *, accounts: Sequence[AccountId] | None = None) -> Listing[LedgerBalanceRow]:
         """Return every account of the ledger with its sums, in order of account and name."""
@@ -164,6 +199,22 @@ class Then:
             self._position, "ledger_balances", lambda row: accounts is None or row.account in accounts
         )
         return Listing(self._position, sorted(rows, key=lambda row: (row.account, row.name, row.asset)))
+
+    async def _page(
+        self, table: str, choose: Callable[[Any], bool], name: str, limit: int, cursor: str | None
+    ) -> Listing[Any]:
+        """Return the rows behind `cursor` that `choose` picks, those with the highest `name` first."""
+        limit, place = max(1, min(limit, LIMIT_MAX)), attrgetter(name)
+        below = None if cursor is None else read_cursor((name,), cursor)[0]
+
+        found = await self._past.chosen(
+            self._position,
+            table,
+            lambda row: choose(row) and (below is None or place(row) < below),
+            lambda rows: nlargest(limit + 1, rows, key=place),
+        )
+        more = len(found) > limit
+        return Listing(self._position, found[:limit], cursor_of(found[limit - 1], (name,)) if more else None)
 
 
 def _of(
@@ -177,14 +228,3 @@ def _of(
         and strategy in {None, row.strategy}
         and (symbols is None or row.symbol in symbols)
     )
-
-
-def _page(position: int, rows: Iterable[Any], name: str, limit: int, cursor: str | None) -> Listing[Any]:
-    """Return the rows behind `cursor`, those with the highest `name` first."""
-    limit = max(1, min(limit, LIMIT_MAX))
-    below = None if cursor is None else read_cursor((name,), cursor)[0]
-    found = sorted(
-        (row for row in rows if below is None or getattr(row, name) < below), key=lambda row: -getattr(row, name)
-    )
-    more = len(found) > limit
-    return Listing(position, found[:limit], cursor_of(found[limit - 1], (name,)) if more else None)

@@ -1,5 +1,6 @@
 """The past is a prefix of the log: at every position it says what the tables said when they stood there."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -13,8 +14,11 @@ from oms.ports import NewEvent
 from oms.store.codec import decode_meta
 from oms.store.memory import MemoryLog
 from oms.values import VenueOrderId
+from projections import orders
+from projections.accounts import Story
 from projections.fold import Twin
-from projections.past import Past
+from projections.past import ROWS_SLICE, Past
+from projections.rows import OrderRow
 from tests.order.story import trade
 from tests.projections.history import T0, Recorder, write
 
@@ -63,10 +67,59 @@ async def test_the_past_is_listed_page_by_page_and_narrowed_like_the_present(log
 
 async def test_a_running_system_folds_so_much_and_no_more(log: MemoryLog) -> None:
     past = Past(log, events_max=5)
-    assert (await past.at(5).balances()).position == 5
-    assert (await past.at(10).balances()).position == 10  # five more, from where it stood
+    for position in (4, 5):
+        assert (await past.at(position).balances()).position == position
     with pytest.raises(TooFarBackError):
-        await past.at(9).balances()
+        await past.at(6).balances()
+
+
+async def test_who_asks_ever_and_again_for_now_gets_no_further_than_who_asks_for_the_first_time(log: MemoryLog) -> None:
+    polled = Past(log, events_max=10)
+    for position in range(1, 11):
+        await polled.at(position).balances()
+    for past in (polled, Past(log, events_max=10)):
+        with pytest.raises(TooFarBackError):
+            await past.at(11).balances()
+
+
+async def test_what_was_folded_is_gone_on_with_and_let_go_when_nobody_asks(log: MemoryLog) -> None:
+    folded: list[int] = []
+    past = Past(log, kept_seconds=0.2, progress=folded.append)
+    await past.at(5).orders()
+    await past.at(8).orders()
+    await asyncio.sleep(0.4)
+    rows = (await past.at(9).orders()).rows
+    assert folded == [5, 3, 9]
+    assert rows == (await Past(log).at(9).orders()).rows
+
+
+async def test_a_question_for_much_holds_nobody_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    story, log = Recorder(usdt="1000000000"), MemoryLog()
+    for number in range(1_500):
+        story.place(f"c{number}")
+    await write(log, story.events)
+    past, done = Past(log), 0
+    build = orders._row
+
+    def counted(told: Story) -> OrderRow:
+        nonlocal done
+        done += 1
+        return build(told)
+
+    def chosen(_: object) -> bool:
+        nonlocal done
+        done += 1
+        return True
+
+    monkeypatch.setattr(orders, "_row", counted)
+    most, before = 0, 0
+    async with asyncio.TaskGroup() as group:
+        asked = group.create_task(past.chosen(await log.head(), "orders", chosen))
+        while not asked.done():
+            await asyncio.sleep(0)
+            most, before = max(most, done - before), done
+    assert len(asked.result()) == 1_500
+    assert 0 < most <= ROWS_SLICE
 
 
 async def test_a_fold_that_was_broken_off_is_begun_anew(log: MemoryLog) -> None:
