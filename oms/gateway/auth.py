@@ -1,24 +1,19 @@
 """Who asks, and what they may: from a Bearer token to a Caller."""
 
-import asyncio
 from collections.abc import Mapping
-from typing import Final
 
 from msgspec import Struct
 
 from oms.engine import Engine
-from oms.errors import LogUnavailableError, UnknownAccountError, UnknownOrderError
+from oms.errors import UnknownAccountError, UnknownOrderError
 from oms.gateway.allowance import UNLIMITED, TokenLimits
+from oms.gateway.picture import Picture
 from oms.gateway.problems import ForbiddenError, UnauthenticatedError
-from oms.gateway.tokens import Scope, Token, TokenStore, split
+from oms.gateway.tokens import Scope, split
 from oms.instrument import unknown_market
 from oms.order.state import Order
-from oms.ports import Clock
 from oms.sums import symbol_of
 from oms.values import AccountId, ClientOrderId, StrategyId, Symbol
-
-FRESH_SECONDS: Final = 1.0  # how long a revoked token may still open
-UNKNOWN_SECONDS: Final = 0.1  # how often an id that nobody knows may make us look again
 
 
 class Caller(Struct, frozen=True, kw_only=True):
@@ -91,14 +86,10 @@ class Caller(Struct, frozen=True, kw_only=True):
 
 
 class Authority:
-    """Knows the valid tokens, from a picture of the store that is at most a second old."""
+    """Knows who a token speaks for."""
 
-    def __init__(self, store: TokenStore, clock: Clock) -> None:
-        self._store = store
-        self._clock = clock
-        self._tokens: Mapping[str, Token] = {}
-        self._looked = float("-inf")
-        self._turn = asyncio.Lock()
+    def __init__(self, picture: Picture) -> None:
+        self._picture = picture
 
     async def bearer(self, header: str | None) -> Caller:
         """Return who an Authorization header speaks for.
@@ -118,7 +109,7 @@ class Authority:
         if parts is None:
             raise UnauthenticatedError("the token is not spelled oms_<id>_<secret>")
         token_id, secret = parts
-        token = await self._token(token_id)
+        token = await self._picture.token(token_id)
         if token is None or not token.opens_with(secret):
             raise UnauthenticatedError("the token is unknown, wrong or revoked")
         return Caller(
@@ -132,28 +123,7 @@ class Authority:
 
     async def holds(self, caller: Caller) -> bool:
         """Return whether the token that `caller` came with is still valid."""
-        return await self._token(caller.token_id) is not None
-
-    async def _token(self, token_id: str) -> Token | None:
-        if self._clock.monotonic() - self._looked < FRESH_SECONDS and token_id in self._tokens:
-            return self._tokens[token_id]
-        async with self._turn:
-            await self._look(token_id)
-        return self._tokens.get(token_id)
-
-    async def _look(self, token_id: str) -> None:
-        """Read the tokens again, unless whoever had the turn before just did."""
-        age = self._clock.monotonic() - self._looked
-        if age < FRESH_SECONDS and token_id in self._tokens:
-            return
-        if age < UNKNOWN_SECONDS:
-            await asyncio.sleep(UNKNOWN_SECONDS - age)  # made a moment ago, perhaps; guesses wait here, in a row
-        try:
-            self._tokens = {token.token_id: token for token in await self._store.valid()}
-            self._looked = self._clock.monotonic()
-        except LogUnavailableError:
-            if token_id not in self._tokens:
-                raise  # while the database is down a known token stays known: nothing can be written meanwhile
+        return await self._picture.token(caller.token_id) is not None
 
 
 class Accounts:

@@ -24,6 +24,7 @@ from oms.gateway.market_stream import MarketChannels
 from oms.gateway.metrics import Metrics
 from oms.gateway.openapi import document
 from oms.gateway.operations import Health
+from oms.gateway.picture import Picture
 from oms.gateway.problems import (
     RETRY_AFTER_SECONDS,
     BodyTooLargeError,
@@ -81,7 +82,8 @@ def build(
     accounts, metrics, sight = Accounts(engines), Metrics(list(engines.values()), holdups), Sight(log)
     watching = {} if watchers is None else watchers
     venues = VenueMetrics(metrics.registry, list(engines.values()), watching, clock)
-    authority, commands = Authority(tokens, clock), Commands(accounts, log=log, ids=ids, metrics=metrics, clock=clock)
+    authority = Authority(Picture(tokens, clock, spawn))
+    commands = Commands(accounts, log=log, ids=ids, metrics=metrics, clock=clock)
     known = {} if markets is None else markets
     bars = CandleQuestions(accounts, known, clock)
     questions = Questions(accounts, reads=reads, past=past, log=log, sight=sight, wait_seconds=settings.wait_seconds)

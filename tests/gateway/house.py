@@ -99,6 +99,7 @@ class KnownTokens:
         self.kept: dict[str, Token] = {}
         self.looks = 0
         self.down = False
+        self.silent_seconds = 0.0  # until it is down, as a server that is stopped: its clients give up after a while
 
     def create(
         self,
@@ -125,6 +126,7 @@ class KnownTokens:
     async def valid(self) -> Sequence[Token]:
         self.looks += 1
         if self.down:
+            await asyncio.sleep(self.silent_seconds)
             raise LogUnavailableError("the tokens cannot be read")
         return list(self.kept.values())
 

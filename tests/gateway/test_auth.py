@@ -122,6 +122,19 @@ async def test_a_known_token_still_opens_while_the_tokens_cannot_be_read(house: 
     assert (unknown.status, unknown.json["code"]) == (503, "log_unavailable")
 
 
+async def test_nobody_queues_for_the_tokens_while_the_database_is_silent(house: House) -> None:
+    taker = house.tokens.create("taker")
+    assert (await house.call("GET", "/v1/orders", token=taker)).status == 200
+    house.tokens.down, house.tokens.silent_seconds, looks = True, 0.4, house.tokens.looks
+    await asyncio.sleep(1.0)
+    started = house.clock.monotonic()
+    answers = await asyncio.gather(*(house.call("GET", "/v1/orders", token=taker) for _ in range(10)))
+    answers.append(await house.call("POST", "/v1/cancel-all", {}, headers={"Idempotency-Key": "k"}))
+    assert {answer.status for answer in answers} == {200}
+    assert house.clock.monotonic() - started < 1.0
+    assert house.tokens.looks == looks + 1
+
+
 def test_a_token_is_kept_as_a_hash_and_never_shown() -> None:
     token, text = mint(strategy=StrategyId("maker"), accounts=[AccountId("main")], scopes=[Scope.READ])
     secret = text.rpartition("_")[2]

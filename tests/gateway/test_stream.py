@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from oms.account.events import TradingResumed
-from oms.gateway.auth import FRESH_SECONDS, Caller
+from oms.gateway.auth import Caller
+from oms.gateway.picture import FRESH_SECONDS
 from oms.gateway.sight import Sight
 from oms.gateway.tail import Tail
 from oms.gateway.tokens import Scope
