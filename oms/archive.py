@@ -16,6 +16,7 @@ from typing import Final, Literal, Protocol
 
 import msgspec
 from msgspec import Raw, Struct
+from msgspec.structs import replace
 
 from oms.errors import OmsError
 from oms.reports import LedgerReport, OrderReport, Report, TradeReport
@@ -314,7 +315,8 @@ def _said(pages: Iterable[Kept], decode: Decode) -> _Said:
                 case _:
                     pass  # a refusal, or a row that cannot be read: the page says that it is not whole
     by_age = sorted(orders.values(), key=lambda each: (each.created_ms or 0, repr(each)))
-    by_time = sorted(trades.values(), key=lambda each: (each.at_ms or 0, each.exec_id))
+    placed = [_placed(each, orders.get((each.symbol, each.venue_order_id or ""))) for each in trades.values()]
+    by_time = sorted(placed, key=lambda each: (each.at_ms or 0, each.exec_id))
     moves = sorted(ledger.values(), key=lambda each: (each.at_ms or 0, repr(each)))
     files = {
         "orders.jsonl": _written(by_age),
@@ -324,6 +326,13 @@ def _said(pages: Iterable[Kept], decode: Decode) -> _Said:
     }
     counts = {"orders": len(orders), "trades": len(trades), "ledger": len(ledger), "standing": len(standing)}
     return _Said(files, counts, [_coverage(name, each) for name, each in covered.items()], _unmatched(orders, trades))
+
+
+def _placed(trade: TradeReport, order: OrderReport | None) -> TradeReport:
+    """Return a trade with the leg that it moved, which the venue says of its order alone."""
+    if order is None or trade.position_leg is not None:
+        return trade
+    return replace(trade, position_leg=order.position_leg, effect=trade.effect or order.effect)
 
 
 def _written(rows: Iterable[object]) -> bytes:

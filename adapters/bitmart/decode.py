@@ -25,14 +25,22 @@ STEPS: Final = {  # minutes, as REST is asked for bars: named as the streams nam
 QUERY_MAX: Final = 50  # fields
 
 
-def decode(market: Market, kind: Kind, path: str | None, payload: bytes) -> tuple[Report, ...]:
+def decode(
+    market: Market,
+    kind: Kind,
+    path: str | None,
+    payload: bytes,
+    *,
+    mode: PositionMode | None = PositionMode.HEDGE,
+) -> tuple[Report, ...]:
     """Return the reports of one payload: the body of a REST answer, or one frame of a stream as it came (on spot, text
     or raw deflate). `path` is the REST path; without one the payload's shape says what it is. A query after the path
     tells whose bars they are, and how long, which bars do not say themselves. What cannot be read at all is one
     `Unreadable`, or for REST a `Refusal` that proves nothing.
 
-    A futures payload that does not say the account's position mode is read as the documentation explains its codes: in
-    hedge mode, the only one there was before 2025.
+    A futures payload that does not say the account's position mode is read in `mode`: unless told otherwise as the
+    documentation explains its codes, in hedge mode, the only one there was before 2025. None: what no mode says is left
+    out.
     """
     known, query = _called(path or "")
     payload = _unframed(payload)
@@ -40,10 +48,10 @@ def decode(market: Market, kind: Kind, path: str | None, payload: bytes) -> tupl
         case "spot":
             return _spot(kind, known, query, payload)
         case "futures" if kind == "rest":
-            reports = perp.answer(known or shapes.perp_path(payload), payload, mode=PositionMode.HEDGE)
+            reports = perp.answer(known or shapes.perp_path(payload), payload, mode=mode)
             return _asked_for(reports, market, query)
         case "futures":
-            return perp.frame(payload, mode=PositionMode.HEDGE)[1]
+            return perp.frame(payload, mode=mode)[1]
 
 
 def _called(path: str) -> tuple[str, str]:

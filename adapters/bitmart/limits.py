@@ -111,9 +111,10 @@ FUTURES_RATES: Final[Mapping[str, Rate]] = MappingProxyType(
         "/contract/private/position-v2": Rate(6, 2),
         "/contract/private/assets-detail": Rate(12, 2),
         "/contract/private/trade-fee-rate": Rate(2, 2),
+        "/account/v1/transfer-contract-list": Rate(1, 2),
     },
 )
-UNLISTED: Final = Rate(2, 2)  # the tightest the venue documents
+UNLISTED: Final = Rate(1, 2)  # the tightest the venue documents
 # Counted by address, so that every process behind it draws on them. All else is counted by key or account, and an
 # account has one leader.
 BY_ADDRESS: Final = frozenset(

@@ -89,7 +89,7 @@ def verify_command(
     """Check an archive without the venue: its seals, its files, and that its lines follow from the venue's bytes."""
     parts: Parts = context.obj
     output = Output(as_json=as_json)
-    checked: Checked = check(folder, _decoded(parts.decode), head=head)
+    checked: Checked = check(folder, as_archived(parts.decode), head=head)
     if as_json:
         output.document(
             {
@@ -157,7 +157,7 @@ async def _archived(
         await tasks.close()
     return await asyncio.to_thread(
         writer.close,
-        _decoded(parts.decode),
+        as_archived(parts.decode),
         venue=BITMART,
         account=account,
         since_ms=since_ms,
@@ -166,9 +166,9 @@ async def _archived(
     )
 
 
-def _decoded(decode: Decode) -> Callable[[Market, str, bytes], Sequence[Report]]:
-    """Return the adapter's reading of a REST answer, as the archive asks for it."""
-    return lambda market, path, payload: decode(market, "rest", path, payload)
+def as_archived(decode: Decode) -> Callable[[Market, str, bytes], Sequence[Report]]:
+    """Return the adapter's reading of a REST answer, as the archive asks for it: no leg is guessed."""
+    return lambda market, path, payload: decode(market, "rest", path, payload, mode=None)
 
 
 def _say(output: Output, manifest: Manifest) -> None:

@@ -15,7 +15,7 @@ from oms.ports import Clock, EventLog, Spawn
 from oms.recovery import Known
 from oms.reports import Report
 from oms.system import OpenProjections
-from oms.values import AccountId
+from oms.values import AccountId, PositionMode
 from oms.vault import Keys
 
 Market = Literal["spot", "futures"]
@@ -61,9 +61,11 @@ class ServeSimulator(Protocol):
 
 
 class Decode(Protocol):
-    """Reads a recorded payload as the adapter does."""
+    """Reads a recorded payload as the adapter does; what hangs on the account's position mode in `mode`, None: not."""
 
-    def __call__(self, market: Market, kind: Kind, path: str | None, payload: bytes) -> Sequence[Report]: ...
+    def __call__(
+        self, market: Market, kind: Kind, path: str | None, payload: bytes, *, mode: PositionMode | None = ...
+    ) -> Sequence[Report]: ...
 
 
 class OpenVenuesWithKeys(Protocol):

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from oms.archive import Checked, check
+from oms.cli.archive import as_archived
 from oms.cli.config import ConfigFile, configured
 from oms.cli.database import recorded
 from oms.cli.output import REFUSED, AsJson, Output
@@ -58,4 +59,4 @@ def wind_down(
 
 
 def _checked(parts: Parts, folder: Path) -> Checked:
-    return check(folder, lambda market, path, payload: parts.decode(market, "rest", path, payload))
+    return check(folder, as_archived(parts.decode))

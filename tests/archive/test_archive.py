@@ -9,10 +9,11 @@ from typing import Any
 import msgspec
 import pytest
 from msgspec import Struct
+from msgspec.structs import replace
 
 from oms.archive import ArchiveError, Manifest, Market, Writer, check
 from oms.reports import BalanceReport, OrderReport, Report, TradeReport
-from oms.values import Symbol, VenueOrderId
+from oms.values import PositionLeg, Symbol, VenueOrderId
 from oms.venue import Evidence
 
 BTC = Symbol("BTC/USDT")
@@ -92,6 +93,14 @@ def test_everything_is_there_once_and_the_coverage_is_proven(folder: Path) -> No
     assert manifest.counts == {"orders": 2, "trades": 3, "ledger": 0, "standing": 1}
     assert check(folder, decode, head=manifest.head).findings == []
     assert (folder.stat().st_mode & 0o077, len(list(folder.iterdir()))) == (0, 6)
+
+
+def test_a_trade_moved_the_leg_that_its_order_says(folder: Path) -> None:
+    """A trade of the venue's names none, and what its side means hangs on a mode that may have been another then."""
+    bought = replace(order("1"), position_leg=PositionLeg.NET)
+    trades = trade("a", "1"), trade("b", "2"), trade("c", "9")
+    written(folder, page("orders", bought, order("2")), page("trades", *trades))
+    assert [line.get("position_leg") for line in lines(folder, "trades.jsonl")] == ["net", None, None]
 
 
 def test_a_window_that_could_not_be_had_is_said_and_not_papered_over(folder: Path) -> None:

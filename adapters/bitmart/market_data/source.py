@@ -65,14 +65,16 @@ def bars(
     path: str,
     query: Callable[[Symbol, str, int, int], Mapping[str, str | int]],
 ) -> Bars:
-    """Return what asks `path` for the bars of a window; `query` is told the whole seconds inside of it (9.23)."""
+    """Return what asks `path` for the bars of a window; `query` is told the whole seconds inside of it (9.23), and one
+    more on either side: whether the bounds are in it no source says (10.11), and bars open on whole minutes.
+    """
     reading = Reading(rest, answer)
 
     async def history(symbol: Symbol, interval: str, since_ms: int, until_ms: int) -> tuple[CandleReport, ...]:
         since_s, until_s = -(-since_ms // SECOND_MS), until_ms // SECOND_MS
         if since_s > until_s:
             return ()
-        evidence = await rest.public(path, query(symbol, interval, since_s, until_s))
+        evidence = await rest.public(path, query(symbol, interval, max(since_s - 1, 0), until_s + 1))
         found = reading.listed(path, evidence)
         return tuple(report for report in found if isinstance(report, CandleReport))
 

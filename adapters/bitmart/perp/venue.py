@@ -115,7 +115,8 @@ class BitmartPerp:
         self._orders = Orders(self._rest, self._reading, self._names, Endings(self._rest))
         self._terms = Terms(self._rest, fees_of)
         self._stream = VenueStream(
-            PERP,
+            # What is pushed may leave the position mode out, as what is asked for may.
+            msgspec.structs.replace(PERP, read=lambda data: codec.frame(data, mode=self._mode.last)),
             credentials=credentials,
             url=endpoints.ws.rstrip("/") + "/user?protocol=1.1",
             link=link,

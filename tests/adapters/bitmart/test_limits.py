@@ -25,7 +25,7 @@ from tests.adapters.bitmart.fakes import KNOWN, ORDER, FakeLink, LoopClock, bitm
 from tests.adapters.bitmart.perp.desk import BTC, Desk
 
 PATH = "/x"
-PRIVATE = ("/private/", "order", "query", "wallet", "fee", "cancel")
+PRIVATE = ("/private/", "order", "query", "wallet", "fee", "cancel", "transfer")
 
 
 class Callers:
@@ -333,3 +333,5 @@ def test_what_is_counted_by_address_is_what_needs_no_key() -> None:
 def test_every_path_we_call_has_a_limit() -> None:
     ours = {getattr(codec, name) for name in dir(codec) if name.isupper() and str(getattr(codec, name)).startswith("/")}
     assert ours <= set(SPOT_RATES)
+    # Asked for one by one in an archive, each as soon as the one before is answered.
+    assert FUTURES_RATES[perp.TRANSFERS] == Rate(1, 2)

@@ -1,13 +1,15 @@
 """Candles: asked for once, kept in bounds, final when closed, whole after a gap."""
 
 import asyncio
+from collections.abc import Mapping
 from decimal import Decimal
 
+import msgspec
 import pytest
 
 from adapters.bitmart.connection import Dialect
 from adapters.bitmart.market_data.candles import Candles
-from adapters.bitmart.market_data.source import Source
+from adapters.bitmart.market_data.source import Source, bars
 from adapters.bitmart.spot.dialect import SPOT
 from oms.errors import UnknownSymbolError
 from oms.market_data import INTERVALS, CandleStore, MarketData
@@ -34,6 +36,26 @@ def bar(minute: int, close: int = 1, symbol: Symbol | None = None) -> CandleRepo
         close=Decimal(close),
         volume=Decimal(1),
     )
+
+
+@pytest.mark.parametrize("inclusive", [True, False])
+async def test_the_bars_at_both_ends_of_a_window_come_whether_or_not_the_venue_counts_its_bounds_in(
+    inclusive: bool,  # noqa: FBT001
+) -> None:
+    class Host:
+        async def public(self, path: str, query: Mapping[str, int]) -> Evidence:
+            first, last = query["after"] + (not inclusive), query["before"] - (not inclusive)
+            held = [one for one in map(bar, range(10)) if first <= one.open_ms // 1000 <= last]
+            return Evidence(channel=path, response=msgspec.json.encode(held), status=200)
+
+    history = bars(
+        Host(),  # type: ignore[arg-type]
+        lambda _path, body, _status: msgspec.json.decode(body, type=tuple[CandleReport, ...]),
+        "klines",
+        lambda _symbol, _interval, since_s, until_s: {"after": since_s, "before": until_s},
+    )
+    found = await history(BTC, "1m", START + 2 * MINUTE, START + 5 * MINUTE)
+    assert found == tuple(map(bar, range(2, 6)))
 
 
 class Venue:

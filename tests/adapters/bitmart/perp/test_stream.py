@@ -13,7 +13,7 @@ from adapters.bitmart.perp.dialect import PERP, TOPICS, login
 from adapters.bitmart.perp.venue import BitmartPerp
 from oms.ports import LinkAnswer
 from oms.reports import BalanceReport, Control, OrderReport, PositionReport, TradeReport, Unreadable
-from oms.values import Crossing, MarginMode, Provenance, Wallet
+from oms.values import Crossing, MarginMode, PositionLeg, Provenance, Side, Wallet
 from oms.venue import Answer, Trigger
 from tests.adapters.bitmart.fakes import CREDENTIALS, LOST, FakeSocket, ok, refused, virtual
 from tests.adapters.bitmart.perp.desk import NOW_MS, ORDER, Desk, child, plan, row, with_
@@ -118,6 +118,20 @@ async def test_it_subscribes_after_the_login_and_is_connected_after_every_acknow
         socket.push(acknowledgement(topic))
         await asyncio.sleep(0.1)
     assert heard.life == ["connected"]
+
+
+@virtual
+async def test_a_push_that_leaves_the_position_mode_out_is_read_in_the_accounts_own() -> None:
+    """An order of somebody else's would stand on another leg for good."""
+    desk = Desk(mode="hedge_mode")
+    heard, socket = await live(desk)
+    await desk.venue.positions()
+    push = row(side=4, client_order_id="")
+    del push["position_mode"]
+    socket.push(order_push(push))
+    await asyncio.sleep(0.1)
+    [report] = [each for each in heard.reports if isinstance(each, OrderReport)]
+    assert (report.side, report.position_leg) == (Side.SELL, PositionLeg.SHORT)
 
 
 @virtual
