@@ -260,6 +260,7 @@ class OrderPush(Struct):
     side: Wire = None
     type: Wire = None
     entrust_type: Wire = None  # NORMAL, LIMIT_MAKER, IOC; the case varies
+    order_mode: Wire = None  # spot, or "0", or of another account: iso_margin
     state: Wire = None  # to be removed by the venue; `order_state` is preferred
     order_state: Wire = None
     price: Wire = None

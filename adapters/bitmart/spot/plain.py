@@ -13,7 +13,7 @@ from msgspec import Struct
 from adapters.bitmart.elements import Reports, all_plain
 from adapters.bitmart.envelope import MALFORMED
 from adapters.bitmart.scalars import VENUE_ORDER_ID, millis, millis_of, positive_of, unsigned_of
-from adapters.bitmart.spot.translate import LIQUIDITIES, SIDES, symbol
+from adapters.bitmart.spot.translate import ISOLATED, LIQUIDITIES, SIDES, symbol
 from oms.reports import OrderReport, TradeReport, VenueOrderStatus
 from oms.values import ClientOrderId, ExecId, VenueOrderId
 
@@ -39,6 +39,7 @@ class PlainPush(Struct, gc=False):
     create_time: str
     update_time: str
     last_fill_time: str = "0"
+    order_mode: str = "spot"
 
 
 class PlainPushes(Struct, gc=False):
@@ -85,6 +86,8 @@ def _reports(push: PlainPush) -> tuple[OrderReport] | tuple[OrderReport, TradeRe
     order_id, client_id, detail_id = push.order_id, push.client_order_id, push.detail_id
     side, kind, words = SIDES.get(push.side), KINDS.get(push.entrust_type), STATES.get(push.order_state)
     if words is None or kind is None or side is None or push.type != "limit":
+        return None
+    if push.order_mode == ISOLATED:
         return None
     if not (VENUE_ORDER_ID.fullmatch(order_id) and client_id.isalnum()) or str(order_id) == client_id:
         return None

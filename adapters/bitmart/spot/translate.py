@@ -71,6 +71,7 @@ STATES: Final = {
     "3": REJECTED,
 }  # fmt: skip -- one state a line, in the protocol's order
 PARTIALLY_CANCELED: Final = ("partially_canceled", "12", "11")
+ISOLATED: Final = "iso_margin"  # an order of a margin account, which has money of its own
 SELF_TRADE: Final = "stp"  # the only source of a cancel that surely is no release of a market buy's rest
 CANCELING: Final = "7"  # still working: what it is follows from what it filled
 
@@ -177,11 +178,14 @@ def trade(message: wire.Trade) -> tuple[TradeReport]:
     )
 
 
-def order_push(message: wire.OrderPush) -> tuple[OrderReport] | tuple[OrderReport, TradeReport]:
-    """Return the order's state and, where the push shows one, its last trade.
+def order_push(message: wire.OrderPush) -> tuple[()] | tuple[OrderReport] | tuple[OrderReport, TradeReport]:
+    """Return the order's state and, where the push shows one, its last trade; nothing of an order of isolated margin,
+    which moves money of an account of its own. Lists are asked without those.
 
     The trade carries no commission: whether `dealFee` is the last trade's or the order's is unverified (PROTOCOL 7.4).
     """
+    if text(message.order_mode) == ISOLATED:
+        return ()
     venue_order_id = _order_id(message.order_id)
     client_id = client_order_id(message.client_order_id, venue_order_id)
     market, side, kind = symbol(message.symbol), _side(message.side), _pushed_type(message)

@@ -346,6 +346,15 @@ def test_trap_9_31_a_push_is_a_total_and_one_last_trade() -> None:
     assert (order.cum_quantity, trade.quantity, trade.exec_id) == (Decimal(3), Decimal(1), ExecId("9"))
 
 
+@pytest.mark.parametrize("mode", ["spot", "0", "", None])
+def test_a_push_of_a_margin_account_says_nothing_of_the_spot_account(mode: str | None) -> None:
+    """Its fills move no balance here; whichever way an order of ours is marked, it is ours."""
+    fills = {"order_state": "partially_filled", "filled_size": "3", "last_fill_price": "2", "last_fill_count": "1"}
+    push = PUSH | fills | {"detail_id": "9", "exec_type": "M"}
+    assert pushed("spot/user/orders", push | {"order_mode": "iso_margin"}) == ()
+    assert pushed("spot/user/orders", push | {"order_mode": mode}) == pushed("spot/user/orders", push)
+
+
 def test_trap_9_33_times_that_run_backwards_are_shown_as_they_came() -> None:
     (report,) = answered(codec.QUERY_ORDER, ROW | {"createTime": 1681701559408, "updateTime": 1681701557927})
     assert isinstance(report, OrderReport)
