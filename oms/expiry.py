@@ -24,7 +24,7 @@ from oms.ports import Clock, Spawn
 
 LOOK_SECONDS: Final = 1.0  # at most between two looks at the clock, which may step
 AGAIN_SECONDS: Final = 1  # from the first try to the next one, and twice as long from each to the one after it,
-AGAIN: Final = {EXPIRY: EXPIRY, FLAT: f"{FLAT} again "}  # how further requests for an end begin
+AGAIN: Final = {EXPIRY: EXPIRY, FLAT: f"{FLAT}again "}  # how further requests for an end begin
 REASONS: Final = {EXPIRY: "its time has run out", FLAT: "its position is gone"}
 CLOSED_MAX: Final = 1_000  # orders with a time to come that are kept after their end, beside as many as are open
 DOUBLINGS_MAX: Final = 8  # up to four minutes: a venue that always refuses costs little, and no order is given up

@@ -98,8 +98,9 @@ CONTRADICTIONS_MAX: Final = 20  # kept of one order: a person knows by then, and
 UNHEARD: Final = frozenset(
     {Life.SENDING, Life.IN_DOUBT, Life.REJECTED, Life.VANISHED}
 )  # lives in which "the venue has it" is news
-FLAT: Final = "flat"  # requests that cancel an order whose position is gone begin so
-EXPIRY: Final = "expiry"  # the first request that cancels an order whose time has run out
+# No key that a caller gives has a space.
+FLAT: Final = "oms flat "  # requests that cancel an order whose position is gone begin so
+EXPIRY: Final = "oms expiry"  # the first request that cancels an order whose time has run out
 EXTERNAL_PREFIX: Final = "external"
 WOULD_TAKE_MS: Final = 100  # a post-only order that the venue ends sooner than that was crossing when it arrived
 BY_VENUE: Final = frozenset({None, "system"})  # who ended an order, where that can be the venue: streams do not say

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 from oms.book import order_stream
 from oms.order.events import CancelRequested
-from oms.order.messages import FillInferred
+from oms.order.messages import CancelOrder, FillInferred
 from oms.reports import OrderReport, VenueOrderStatus
 from oms.values import (
     ClientOrderId,
@@ -78,6 +78,18 @@ MADE = OrderReport(
     cum_quantity=Decimal(0),
 )
 CHILD = order_stream(MAIN, ClientOrderId("externalp1"))
+
+
+def test_a_stop_is_ended_with_its_position_whatever_its_strategy_calls_a_cancel_of_its_own() -> None:
+    """The venue may refuse that one, and nobody would ask again."""
+    desk = Desk()
+    desk.traded(BUY, "5")
+    stop = stopped(desk, "5")
+    name = desk.book.orders[stop].request.client_order_id
+    for key in ("flatten", "flat1"):
+        desk.say(CancelOrder(account=MAIN, client_order_id=name, request_id=key))
+    desk.traded(SELL, "5", reduce_only=True)
+    assert len(ends(desk, stop)) == 3
 
 
 def test_what_the_venue_made_of_a_preset_is_ended_with_the_position_that_it_protects() -> None:

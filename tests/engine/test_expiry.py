@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from oms.errors import InvalidOrderError, LogUnavailableError
 from oms.expiry import Expiry
+from oms.order.decisions import EXPIRY
 from oms.order.messages import BustReport
 from oms.order.state import Life, status
 from oms.reports import Refusal, RefusalClass, VenueOrderStatus
@@ -284,7 +285,7 @@ def test_a_request_of_somebody_elses_that_has_the_name_of_ours_stops_nothing() -
         await timed(desk, 30)
         venue.until_ns = desk.clock.now_ns() + 40 * SECOND_NS
         await asyncio.sleep(1)
-        for name in ("expiry2", "expiry3"):
+        for name in (f"{EXPIRY}2", f"{EXPIRY}3"):
             await desk.cancel(request_id=name)
             await asyncio.sleep(1)
         await asyncio.sleep(60)
