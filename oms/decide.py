@@ -433,7 +433,11 @@ class Decider:
 
 
 def _told(book: Book, stream: str, news: OrderNews, source: Provenance, facts: list[Fact]) -> Order | None:
-    """Record what is learned of an order that the book holds."""
+    """Record what is learned of an order that the book holds. Another market's order of that name, told while this one
+    was in no memory, is learned of with the next look, under the venue's id (`oms.recognition`).
+    """
+    if isinstance(news, OrderReport | TradeReport) and orders.is_namesake(news, book.orders[stream]):
+        return book.orders[stream]
     dated_ms = news.at_ms if isinstance(news, TradeReport) else None
     return fold_order(book, stream, orders.record(news, book.orders[stream], source), facts, dated_ms=dated_ms)
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 from msgspec.structs import replace
 
 from oms.book import Book, order_stream
-from oms.order.decisions import external_id
+from oms.order.decisions import external_id, is_namesake
 from oms.order.state import CLOSED, Life, Order
 from oms.reconcile import OPEN, Picture, address
 from oms.reports import OrderReport, Report, TradeReport, VenueOrderStatus
@@ -19,8 +19,11 @@ _VenueId = tuple[Symbol, VenueOrderId | None]
 def recognized(book: Book, answer: Answer) -> Answer:
     """Return the answer under our own ids: a venue may keep no name of orders that wait for a price, nor of what they
     send, and a row of any order may lose its name (PROTOCOL 9.51). Then it shows them by its ids alone, which stand in
-    our log, whatever a restart has made the adapter forget.
+    our log, whatever a restart has made the adapter forget. Under the name of another market's order they are nobody's.
     """
+    if any(_is_namesake(each, book) for each in answer.reports):
+        apart = [replace(each, client_order_id=None) if _is_namesake(each, book) else each for each in answer.reports]
+        answer = replace(answer, reports=tuple(apart))
     if not (book.waited or any(_is_strange(each, book) for each in answer.reports)):
         return answer
     ours: ChainMap[_VenueId, ClientOrderId] = ChainMap({}, book.waited)  # type: ignore[arg-type]  # no id is no key
@@ -146,6 +149,13 @@ def _recognized(report: Report, ours: Mapping[_VenueId, ClientOrderId], book: Bo
 def _is_strange(report: Report, book: Book) -> bool:
     """Whether a report is about an order that the book does not hold under the name that it says."""
     return isinstance(report, OrderReport | TradeReport) and address(book.name, report) not in book.orders
+
+
+def _is_namesake(report: Report, book: Book) -> bool:
+    if not isinstance(report, OrderReport | TradeReport) or report.client_order_id is None:
+        return False
+    order = book.orders.get(order_stream(book.name, report.client_order_id))
+    return order is not None and report.venue_order_id is not None and is_namesake(report, order)
 
 
 def _over(book: Book, name: ClientOrderId) -> bool:

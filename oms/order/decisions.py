@@ -281,6 +281,13 @@ def external_id(report: OrderReport | TradeReport) -> ClientOrderId:
     return report.client_order_id or ClientOrderId(f"{EXTERNAL_PREFIX}{report.venue_order_id}")
 
 
+def is_namesake(report: OrderReport | TradeReport, order: Order) -> bool:
+    """Return whether a report tells of another market's order that has the name of this one: spot and perpetuals are
+    two hosts, and no source says that an id is used once on both.
+    """
+    return report.symbol != order.request.symbol and report.venue_order_id != order.venue_order_id
+
+
 # ------------------------------------------------------------------------------------------------ reports
 
 

@@ -293,6 +293,25 @@ def test_s29_an_order_that_waits_is_known_by_the_venues_id_where_the_venue_keeps
     assert [each.client_order_id for each in seen.reports] == ["c1", None]  # type: ignore[union-attr]
 
 
+def test_an_order_of_another_market_under_a_name_that_is_taken_is_one_of_its_own() -> None:
+    """Somebody else's program may count its orders from one on spot, and from one on perpetuals."""
+    book = waiting_book(known_as="77")
+    before = book.orders[stream("c1")]
+    other = replace(shown("c1"), venue_order_id=VenueOrderId("5"))
+    traded = TradeReport(
+        exec_id=ExecId("t1"), symbol=other.symbol, price=Decimal(100), quantity=Decimal(1),
+        client_order_id=other.client_order_id, venue_order_id=other.venue_order_id,
+    )  # fmt: skip
+    assert other.symbol != before.request.symbol
+    seen = recognized(book, answer(other, traded)).reports
+    assert [each.client_order_id for each in seen] == [None, None]  # type: ignore[union-attr]
+    said = Said(message=((stream("c1"), traded),), actor="test", cause=None, source=Provenance.POLL)
+    PERPETUALS.decide(said, book)
+    assert book.orders[stream("c1")] == before, "also where it was told before that order was in memory"
+    mine = replace(shown("c1"), symbol=before.request.symbol, venue_order_id=VenueOrderId("5"))
+    assert recognized(book, answer(mine)).reports == (mine,)
+
+
 def test_s29_what_it_sends_is_ours_and_so_are_its_trades() -> None:
     fill = TradeReport(
         exec_id=ExecId("t1"),
