@@ -350,9 +350,13 @@ class Decider:
         return self.quotes(symbol) if symbol in self.limits.collar else None
 
     def _best(self, command: PlaceOrder | OrderRequested) -> Decimal | None:
-        """Return what a market order would trade at, where somebody follows its market."""
-        asked = self.limits.order_notional_max is not None and command.price is None
+        """Return what a market order would trade at, and a sell at the least, where somebody follows its market."""
+        asked = self.limits.order_notional_max is not None and (command.price is None or command.side is _SELL)
         return opposite(self.quotes(command.symbol), command.side) if asked else None
+
+    def bid(self, symbol: Symbol) -> Decimal | None:
+        """Return the best price that a sell would trade at, where somebody follows its market."""
+        return opposite(self.quotes(symbol), _SELL)
 
     def _may_trade(
         self, command: PlaceOrder | OrderRequested, book: Book, *, closing: bool, but: Order | None = None

@@ -15,7 +15,19 @@ from oms.order.events import (
 from oms.order.state import Order, Trade
 from oms.position.events import CommissionBooked, PositionEvent, ShareClaimed
 from oms.position.state import FLAT, Fill, Position, book, evolve, reverse
-from oms.values import EXACT, ZERO, ClientOrderId, ExecId, PositionLeg, StrategyId, Symbol, purse_parts, purses, signed
+from oms.values import (
+    EXACT,
+    ZERO,
+    ClientOrderId,
+    Currency,
+    ExecId,
+    PositionLeg,
+    StrategyId,
+    Symbol,
+    purse_parts,
+    purses,
+    signed,
+)
 
 # What of an order moves its position leg.
 MOVING: Final = frozenset({OrderFilled, TradeBusted, InferredFillReplaced, CommissionReported})
@@ -118,11 +130,13 @@ def claimed(share: Position | None, event: ShareClaimed, *, gives: bool = False)
 
 def loss(shares: Mapping[ShareName, Position], strategy: StrategyId) -> Decimal:
     """Return what the trades of `strategy` have lost so far, negative for a gain: realized by its virtual legs, less
-    commissions charged in the currency that profit is in. What is open counts when it is closed.
+    commissions charged in the currency that profit is in. What is open counts when it is closed. Of several such
+    currencies the worst counts: no gain of one makes good a loss of another.
     """
-    lost = ZERO
+    lost: dict[Currency, Decimal] = {}
     for (owner, symbol, _), leg in shares.items():
         if owner == strategy:
             quote = purse_parts(purses(symbol).quote)[1]
-            lost = EXACT.add(EXACT.subtract(lost, leg.realized), leg.commissions.get(quote, ZERO))
-    return lost
+            own = EXACT.subtract(leg.commissions.get(quote, ZERO), leg.realized)
+            lost[quote] = EXACT.add(lost.get(quote, ZERO), own)
+    return max(lost.values(), default=ZERO)

@@ -208,6 +208,11 @@ def _deny_leverage(request: OrderRequested, facts: Facts, limits: Limits) -> Den
     backed = asked or request.margin_leverage
     if most is not None and backed is not None and backed > most:
         return Denial("leverage_max", f"leverage {plain(backed)}, {plain(most)} is allowed")
+    if most is not None and backed is None and purses(request.symbol).base is None:
+        return Denial(
+            "leverage_max",
+            f"{plain(most)} is allowed, and nobody knows what {request.symbol} is set to: name a leverage",
+        )
     if asked is None:
         return None
     if held.quantity and held.leverage is not None and asked != held.leverage:
@@ -249,6 +254,8 @@ def _worth(request: OrderRequested, best: Decimal | None) -> Decimal | None:
     if request.notional is not None:
         return request.notional
     price = request.price or request.reference_price or best
+    if price is not None and best is not None and request.side is _SELL and request.trigger is None:
+        price = max(price, best)  # the least that it asks for is not what it gets
     if price is not None and request.quantity is not None:
         return worth(request.quantity, price, request.contract_size)
     return None

@@ -13,7 +13,7 @@ from oms.order.holds import widest
 from oms.order.messages import AmendOrder, PlaceOrder
 from oms.order.state import Order
 from oms.ports import Clock
-from oms.values import RATIO, plain
+from oms.values import RATIO, Side, plain
 
 PER_SECOND_MAX: Final = 100_000
 TOKENS_KEPT: Final = 10_000  # whose last second is remembered; the one that was silent longest is forgotten
@@ -52,21 +52,31 @@ class Worth(Struct, frozen=True, kw_only=True):
     quantity: Decimal | None
 
 
-def worth_of(command: PlaceOrder | AmendOrder, order: Order | None = None) -> Worth:
+def worth_of(command: PlaceOrder | AmendOrder, bid: Decimal | None, order: Order | None = None) -> Worth:
     """Return what a command would make an order worth; an amended one keeps of `order` what is not changed, and counts
-    as the largest that this change and those still on their way may make it.
+    as the largest that this change and those still on their way may make it. A sell trades at `bid` at the least, where
+    that is known, and it waits for nothing.
     """
     price, quantity = command.price, command.quantity
     match command:
         case PlaceOrder(notional=notional):
-            return Worth(notional=notional, price=price, quantity=quantity)
+            asked_for = Worth(notional=notional, price=price, quantity=quantity)
+            return _sold(asked_for, bid) if command.side is Side.SELL and command.trigger is None else asked_for
         case AmendOrder():
             assert order is not None, "an order that is amended was asked for"
             asked = order.request
             price = asked.price if price is None else price
             quantity = asked.quantity if quantity is None else quantity
             largest = widest(replace(order, request=replace(asked, price=price, quantity=quantity))).request
-            return Worth(notional=None, price=largest.price, quantity=largest.quantity)
+            asked_for = Worth(notional=None, price=largest.price, quantity=largest.quantity)
+            return _sold(asked_for, bid) if asked.side is Side.SELL and not order.waits else asked_for
+
+
+def _sold(worth: Worth, bid: Decimal | None) -> Worth:
+    """The least that a sell asks for is not what it gets."""
+    if bid is None or worth.price is None:
+        return worth
+    return replace(worth, price=max(worth.price, bid))
 
 
 def check_worth(order: Worth, limits: TokenLimits, market: Instrument | None) -> None:

@@ -92,7 +92,8 @@ class Commands:
     async def _placed(self, caller: Caller, body: PlaceBody) -> Receipt:
         engine, command = self._placing(caller, body)
         try:
-            check_worth(worth_of(command), caller.limits, engine.decider.instruments.get(command.symbol))
+            worth = worth_of(command, engine.decider.bid(command.symbol))
+            check_worth(worth, caller.limits, engine.decider.instruments.get(command.symbol))
             self._pace.take(caller.token_id, caller.limits)
         except OmsError:
             placed = await engine.find(order_stream(engine.account, command.client_order_id))
@@ -137,7 +138,8 @@ class Commands:
             can = engine.decider.capabilities(symbol)
             if not can.amend:
                 raise UnsupportedError(f"order {client_order_id!r} cannot be amended: {can.name} has no amend")
-            check_worth(worth_of(command, order), caller.limits, engine.decider.instruments.get(symbol))
+            worth = worth_of(command, engine.decider.bid(symbol), order)
+            check_worth(worth, caller.limits, engine.decider.instruments.get(symbol))
             self._pace.take(caller.token_id, caller.limits)
         return await self._reply("amend", await engine.execute(command, actor=caller.strategy, cause=key), key)
 

@@ -3,11 +3,15 @@
 from decimal import Decimal
 
 import pytest
+from msgspec.structs import replace
 
 from oms.account.events import BalanceAdjusted
 from oms.book import account_stream, order_stream, position_stream
+from oms.market_data import unquoted
+from oms.moves import ShareName, loss
 from oms.order.messages import AmendOrder
 from oms.order.state import Life, Order
+from oms.position.state import Position
 from oms.reports import LeverageReport, VenueOrderStatus
 from oms.risk import Limits
 from oms.values import (
@@ -18,6 +22,8 @@ from oms.values import (
     OrderType,
     PriceSource,
     Protection,
+    StrategyId,
+    Symbol,
     VenueOrderId,
 )
 from oms.venue import Trigger
@@ -41,6 +47,30 @@ def test_a_market_sell_on_spot_does_not_pass_a_limit_of_worth() -> None:
     assert state.life is Life.DENIED  # five bitcoins
 
 
+@pytest.mark.parametrize("change", [False, True])
+def test_a_sell_is_worth_what_its_market_bids_however_little_it_asks_for(change: bool) -> None:  # noqa: FBT001
+    desk = Desk(decider(Limits(order_notional_max=Decimal(300))))
+    desk.decider.quotes = lambda symbol: replace(unquoted(symbol), bid=Decimal(60_000))
+    order = desk.place(SELL, "5", price=Decimal(60_000))
+    assert order.life is not Life.DENIED
+    if change:
+        with pytest.raises(Exception, match="order_notional_max"):
+            desk.say(AmendOrder(account=MAIN, client_order_id=order.request.client_order_id, request_id="a1",
+                                quantity=Decimal(10), price=Decimal(1)))  # fmt: skip
+    else:
+        assert desk.place(SELL, "10", price=Decimal(1)).life is Life.DENIED  # 10 x 0.001 x 60,000 = 600
+    assert desk.place(BUY, "10", price=Decimal(1)).life is not Life.DENIED
+
+
+def test_no_gain_in_one_currency_makes_good_a_loss_in_another() -> None:
+    def share(symbol: str, realized: int) -> tuple[ShareName, Position]:
+        return (StrategyId("maker"), Symbol(symbol), NET), Position(realized=Decimal(realized))
+
+    shares = dict([share("ETH/BTC", -2), share("BTC/USDT", 500), share("ETH/USDT", -100)])
+    assert loss(shares, StrategyId("maker")) == 2
+    assert loss(shares, StrategyId("taker")) == 0
+
+
 def test_an_order_is_not_changed_beyond_the_limit_of_its_worth_once_it_has_traded() -> None:
     desk = Desk(decider(Limits(order_notional_max=Decimal(270))))
     order = desk.place(BUY, "10")
@@ -57,6 +87,16 @@ def test_an_order_that_names_no_leverage_does_not_pass_a_limit_of_leverage() -> 
     assert desk.place(BUY, "10", leverage=Decimal(100)).life is Life.DENIED
     order = desk.place(BUY, "10", leverage=None)
     assert (order.request.margin_leverage, order.life) == (100, Life.DENIED)
+
+
+def test_an_order_that_names_no_leverage_does_not_pass_where_nobody_knows_what_its_market_is_set_to() -> None:
+    """The venue shows it of open positions alone."""
+    desk = Desk(decider(Limits(leverage_max=Decimal(5))))
+    order = desk.place(BUY, "10", leverage=None)
+    assert (order.request.margin_leverage, order.life) == (None, Life.DENIED)
+    assert "name a leverage" in str(order.reason)
+    desk.traded(BUY, "10", leverage=Decimal(5))
+    assert desk.place(SELL, "10", leverage=None, reduce_only=True).life is Life.SENDING
 
 
 def test_a_stop_that_comes_with_an_order_counts_among_what_closes() -> None:

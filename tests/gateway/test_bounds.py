@@ -12,6 +12,7 @@ from oms.breaks.decisions import Disagreement, DisagreementsReport
 from oms.breaks.events import BreakKind
 from oms.gateway.allowance import RateLimitedError, TokenLimits
 from oms.gateway.tokens import InvalidTokenError, PostgresTokens, Scope, mint, read_limits
+from oms.market_data import unquoted
 from oms.order.messages import SubmitAccepted
 from oms.reports import OrderReport, TradeReport, VenueOrderStatus
 from oms.values import AccountId, ClientOrderId, ExecId, Side, StrategyId, Symbol, VenueOrderId
@@ -86,6 +87,15 @@ async def test_a_token_places_no_more_at_once_than_its_limit(
         assert (answer.json["code"], answer.json["outcome"]) == ("order_notional_max", "none")
         assert await house.log.head() == before
         assert (await house.place(**changes)).status == 202  # another token of the same strategy may
+
+
+async def test_a_tokens_sell_is_worth_what_its_market_bids_however_little_it_asks_for(house: House) -> None:
+    token = house.tokens.create(limits=small(order_notional_max=Decimal(600)))
+    house.engine.decider.quotes = lambda symbol: replace(unquoted(symbol), bid=Decimal(60_000))
+    for quantity, price, status in (("0.01", "60000", 202), ("0.02", "1", 422), ("0.02", "30000", 422)):
+        ask = {"client_order_id": f"{quantity} {price}".replace(" ", "x").replace(".", "d"), "side": "sell"}
+        assert (await house.place(token=token, quantity=quantity, price=price, **ask)).status == status
+    assert (await house.place(token=token, side="buy", quantity="0.02", price="30000")).status == 202
 
 
 async def test_a_token_places_no_faster_than_its_limit(house: House) -> None:
