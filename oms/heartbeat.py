@@ -5,7 +5,8 @@ market is armed while orders of ours are open on it, and disarmed when none is l
 and where only somebody else's are it is not ours to say when. Nothing is said while the log is gone or takes nothing,
 or the lease is not fresh: that silence is the signal. A clean stop says nothing more either, so the orders of an armed
 market end with the OMS. Who begins lets go what the process before may have armed: else that goes off while all is
-well, and ends what was placed since. For the same reason what may have been armed counts as armed.
+well, and ends what was placed since. For the same reason what may have been armed counts as armed, and no more markets
+are armed than can be kept from it.
 """
 
 import asyncio
@@ -44,6 +45,7 @@ class Heartbeat:
         self._seconds = seconds
         self._spawn = spawn
         self._saying: set[Symbol] = set()  # of these the last word has no answer yet
+        self._bare: set[Symbol] = set()  # those that it cannot be held for beside the others
         self._places = asyncio.Semaphore(SAYING_MAX)
 
     def start(self) -> None:
@@ -65,6 +67,10 @@ class Heartbeat:
 
     def _beat(self) -> None:
         wanted = self._wanted()
+        bare = self._traded() - wanted
+        if bare - self._bare:
+            log.warning("more markets than the dead man's switch can be held for", without_it=sorted(bare))
+        self._bare = bare
         for symbol in (*sorted(wanted - self._saying), *sorted(self.armed - wanted - self._saying)):
             self._saying.add(symbol)
             self._spawn(self._set(symbol), name=f"heartbeat {self._engine.account} {symbol}")
@@ -83,6 +89,15 @@ class Heartbeat:
         return self._seconds if symbol in self._wanted() else 0
 
     def _wanted(self) -> set[Symbol]:
+        """Return the markets to be armed, of those where orders of ours are open: as many as the span has seconds, as
+        BitMart takes some two calls in one. Those that are armed stay so.
+        """
+        markets = self._traded()
+        if len(markets) <= self._seconds:
+            return markets
+        return set(sorted(markets, key=lambda symbol: (symbol not in self.armed, symbol))[: self._seconds])
+
+    def _traded(self) -> set[Symbol]:
         """Return the markets where orders of ours are open; one that somebody was given is his."""
         book = self._engine.book
         requests = (book.orders[stream].request for stream in book.open)

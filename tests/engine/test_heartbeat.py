@@ -2,6 +2,7 @@
 
 import asyncio
 from decimal import Decimal
+from itertools import pairwise
 
 import pytest
 from msgspec.structs import replace
@@ -246,6 +247,32 @@ def test_a_call_that_hangs_for_one_market_costs_no_other_its_beats(monkeypatch: 
         await asyncio.sleep(60)
         assert len(desk.venue.switches) - before >= 60 * BEATS / 5 - 1
         assert len(hung) <= 60 / 10 + 1, "one word at a time"
+
+    play(story)
+
+
+def test_no_more_markets_are_armed_than_can_be_kept_from_going_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    """BitMart takes four calls in two seconds: twelve markets in five seconds would go off while all is well."""
+    names = [Symbol(f"M{number:02}/USDT:USDT") for number in range(12)]
+
+    async def story(desk: Desk) -> None:
+        beat = await beating(desk, seconds=5)
+        said = desk.venue.dead_man
+        heard: dict[Symbol, list[float]] = {}
+
+        async def dead_man(symbol: Symbol, seconds: int, *, last_look: LastLook = nothing_holds) -> Answer:
+            await asyncio.sleep(4 * 0.55)  # four at once are answered so late that there are no more in two seconds
+            heard.setdefault(symbol, []).append(desk.clock.monotonic())
+            return await said(symbol, seconds, last_look=last_look)
+
+        monkeypatch.setattr(desk.venue, "dead_man", dead_man)
+        monkeypatch.setattr(beat, "_traded", lambda: set(names[6:]))
+        await asyncio.sleep(20)
+        monkeypatch.setattr(beat, "_traded", lambda: set(names))
+        await asyncio.sleep(40)
+        assert set(heard) == set(names[6:11]), "those that are armed stay so"
+        assert all(later - at < 5 for told in heard.values() for at, later in pairwise(told))
+        assert beat._bare == {*names[:6], names[11]}
 
     play(story)
 
