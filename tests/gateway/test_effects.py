@@ -18,7 +18,8 @@ async def test_a_trade_that_turns_a_position_round_shows_both_what_it_closed_and
     for name, side, size in (("in", "buy", "3"), ("round", "sell", "5")):
         placed = await house.place(client_order_id=name, symbol=BTC_PERPETUAL.symbol, side=side, quantity=size)
         assert placed.status == 202, placed
-        await house.report(name, SubmitAccepted(venue_order_id=VenueOrderId(name)), trade(name, size, "60000"))
+        done = trade(name, size, "60000", symbol=BTC_PERPETUAL.symbol)
+        await house.report(name, SubmitAccepted(venue_order_id=VenueOrderId(name)), done)
     told = (await house.call("GET", "/v1/orders/round/timeline")).json["items"]
     moved = [(each["type"], each["event"]["quantity"]) for each in told if each["stream"].startswith("position/")]
     assert moved == [("fill-booked/1", "-3"), ("fill-booked/1", "-2")]

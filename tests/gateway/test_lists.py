@@ -7,7 +7,7 @@ import pytest
 from oms.gateway.tokens import Scope
 from oms.gateway.views import encode, moment
 from oms.order.messages import SubmitAccepted
-from oms.values import VenueOrderId
+from oms.values import Symbol, VenueOrderId
 from tests.gateway.house import House
 from tests.order.story import trade
 
@@ -34,7 +34,8 @@ async def test_pages_go_by_name_and_none_comes_twice(house: House, path: str, na
 async def test_positions_go_by_name_and_the_sdk_reads_all_pages(house: House) -> None:
     for name, symbol in (("e", "ETH/USDT"), ("b", "BTC/USDT")):
         await house.place(client_order_id=name, symbol=symbol)
-        await house.report(name, SubmitAccepted(venue_order_id=VenueOrderId(name)), trade(name, "0.01", "60000"))
+        done = trade(name, "0.01", "60000", symbol=Symbol(symbol))
+        await house.report(name, SubmitAccepted(venue_order_id=VenueOrderId(name)), done)
     first = (await house.call("GET", "/v1/positions?limit=1")).json
     assert [item["symbol"] for item in first["items"]] == ["BTC/USDT"]
     async with house.client() as client:
