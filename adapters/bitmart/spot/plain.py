@@ -85,9 +85,7 @@ def read(data: bytes) -> tuple[str, Reports] | None:
 def _reports(push: PlainPush) -> tuple[OrderReport] | tuple[OrderReport, TradeReport] | None:
     order_id, client_id, detail_id = push.order_id, push.client_order_id, push.detail_id
     side, kind, words = SIDES.get(push.side), KINDS.get(push.entrust_type), STATES.get(push.order_state)
-    if words is None or kind is None or side is None or push.type != "limit":
-        return None
-    if push.order_mode == ISOLATED:
+    if words is None or kind is None or side is None or push.type != "limit" or push.order_mode == ISOLATED:
         return None
     if not (VENUE_ORDER_ID.fullmatch(order_id) and client_id.isalnum()) or str(order_id) == client_id:
         return None
