@@ -25,7 +25,10 @@ async def main(arguments: Sequence[str]) -> int:
         desk = ClientDesk(client)
         plan = await desk.find(saga)
         if plan is None:
-            [market] = [each for each in await client.instruments() if each.symbol == symbol]
+            market = {each.symbol: each for each in await client.instruments()}.get(symbol)
+            if market is None:
+                print(f"twap: no market {symbol} is traded here; nothing was placed", file=sys.stderr)
+                return 2
             plan = Plan(
                 saga=saga,
                 symbol=symbol,

@@ -17,7 +17,7 @@ from oms.values import ZERO, plain
 
 LOOK_SECONDS: Final = 1.0  # between two looks at slices that work, and after a slice's end was asked for;
 DOUBLINGS_MAX: Final = 6  # twice as long after each time it was refused: up to a minute
-INVALID: Final = 422
+INVALID: Final = 422  # the status of what no order can be
 
 
 class Desk(Protocol):
@@ -97,7 +97,7 @@ class ClientDesk:
         except RefusedError as refusal:
             if refusal.outcome == "recorded":
                 return None  # the slice says so itself, and what follows is the plan's to say
-            if refusal.status == INVALID:
+            if refusal.status == INVALID and refusal.outcome == "none":
                 return refusal.cause
             # Another host may have been first, before a fill was told; of another strategy's order nothing is seen.
             if refusal.code != DuplicateOrderError.code or await self._order(child) is None:

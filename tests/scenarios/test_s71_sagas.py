@@ -13,8 +13,9 @@ from msgspec.structs import replace
 
 from oms.account.state import HaltTrading
 from oms.client_wire import RefusedError
-from oms.errors import DuplicateOrderError, OrderClosedError
+from oms.errors import DuplicateOrderError, InvalidOrderError, OrderClosedError
 from oms.gateway.allowance import TokenLimits
+from oms.gateway.problems import problem_of
 from oms.order.messages import CancelUnanswered, SubmitAccepted
 from oms.order.state import NEVER_ARRIVED, Life, status
 from oms.reports import OrderReport, VenueOrderStatus
@@ -277,6 +278,18 @@ async def test_s71_what_no_slice_can_be_ends_the_plan_with_what_it_filled(gatewa
     async with house.client(house.tokens.create(limits=TokenLimits(order_notional_max=Decimal(600)))) as client:
         done = await follow(plan, ClientDesk(client), house.clock)
     assert (done.filled, "this token may place 600" in str(done.why)) == (0, True)
+
+
+async def test_s71_a_refusal_behind_an_attempt_that_may_have_arrived_ends_no_plan() -> None:
+    """The slice may be live: whoever calls the plan over would leave it to itself."""
+    problem = replace(problem_of(InvalidOrderError("too small")), outcome="unknown")
+
+    class Behind:
+        async def place(self, **_: object) -> None:
+            raise RefusedError(problem)
+
+    with pytest.raises(RefusedError):
+        await ClientDesk(Behind()).place(PLAN, Place(0, Decimal(1)))  # type: ignore[arg-type]
 
 
 async def test_s71_a_plan_under_the_name_of_another_strategys_ends_with_the_reason(gateway_house: Gateway) -> None:  # noqa: F811
