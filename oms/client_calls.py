@@ -115,12 +115,12 @@ class Calls:
                 maybe_done = maybe_done or not isinstance(error, aiohttp.ClientConnectorError)
                 if maybe_done and not known_again:
                     raise UnreachableError(
-                        f"no answer from {self._named}: it may be done; look before you ask again: {error}",
+                        f"no answer from {self._named}: it may be done; look before you ask again: {_words(error)}",
                         outcome="unknown",
                     ) from error
                 if last:
                     raise UnreachableError(
-                        f"no answer from {self._named} in {ATTEMPTS_MAX} attempts: {error}",
+                        f"no answer from {self._named} in {ATTEMPTS_MAX} attempts: {_words(error)}",
                         outcome="unknown" if maybe_done and method != "GET" else "none",
                     ) from error
             await self._pause(attempt)
@@ -142,3 +142,7 @@ class Calls:
         if self._session is None:
             raise RuntimeError("the client is not open: use it in `async with oms.connect(...) as client`")
         return self._session
+
+
+def _words(error: Exception) -> str:
+    return str(error) or "none came in time"  # a timeout has no words of its own

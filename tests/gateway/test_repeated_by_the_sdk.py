@@ -66,3 +66,15 @@ async def test_the_sdk_hears_of_an_order_that_landed_where_the_token_has_a_pace(
         placed = await client.place(**GOOD, client_order_id="c1")
     assert placed.client_order_id == "c1"
     assert await house.log.read("order/main/c1")
+
+
+async def test_an_oms_that_takes_the_call_and_says_nothing_is_said_to_have_been_too_slow(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("oms.client_calls.PAUSES", (0.001,))
+    silent = await asyncio.start_server(lambda *_: asyncio.sleep(60), "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{silent.sockets[0].getsockname()[1]}"
+    async with silent, oms.connect(url, token="oms_a_b", timeout=0.05) as client:
+        with pytest.raises(UnreachableError, match="attempts: none came in time") as unreachable:
+            await client.cancel_all()
+    assert unreachable.value.outcome == "unknown"
